@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "acme/crl_job.h"
+#include "acme/job_run.h"
+#include "base/log.h"
+#include "store/crl_shard.h"
+
+#include <string.h>
+
+#define RETRY (10 * CLOCK_SECOND)
+#define KEEP_EXPIRED (14 * CLOCK_DAY) /* an entry stays until a list after the certificate's expiry is out */
+
+Id crl_subject(gint64 shard) {
+  Id subject = {{0}};
+  guint32 number = GUINT32_TO_BE((guint32)shard);
+  memcpy(subject.octets + ID_OCTETS - sizeof(number), &number, sizeof(number));
+  return subject;
+}
+
+static gint64 shard_of(const Id *subject) {
+  guint32 number = 0;
+  memcpy(&number, subject->octets + ID_OCTETS - sizeof(number), sizeof(number));
+  return GUINT32_FROM_BE(number);
+}
+
+static char *file_name(gint64 shard) {
+  return g_strdup_printf("crl-%" G_GINT64_FORMAT ".crl", shard);
+}
+
+char *crl_url(const Acme *acme, gint64 shard) {
+  g_autofree char *name = file_name(shard);
+  return g_strconcat(config_text(acme->config, "publish.url"), name, NULL);
+}
+
+gboolean crl_start(Acme *acme, gint64 now, GError **error) {
+  if (!crl_shard_ensure(acme->store, error))
+    return FALSE;
+  g_autoptr(GPtrArray) shards = crl_shard_list(acme->store, error);
+  if (shards == NULL)
+    return FALSE;
+  for (guint i = 0; i < shards->len; i++) {
+    const CrlShard *shard = shards->pdata[i];
+    g_autofree char *name = file_name(shard->number);
+    Id subject = crl_subject(shard->number);
+    gint64 due = shard->crl == NULL
+                     ? now
+                     : shard->this_update + config_number(acme->config, "ca.crl-interval");
+    if (shard->crl != NULL)
+      acme_publish(acme, name, shard->crl);
+    if (!job_add(acme->store, JOB_CRL, &subject, MAX(due, now), error))
+      return FALSE;
+  }
+  return TRUE;
+}
+
+static GPtrArray *entries_of(GPtrArray *revoked) {
+  GPtrArray *entries = g_ptr_array_new_with_free_func((GDestroyNotify)crl_entry_free);
+  for (guint i = 0; i < revoked->len; i++) {
+    const RevokedCertificate *certificate = revoked->pdata[i];
+    CrlEntry *entry = g_new0(CrlEntry, 1);
+    entry->serial = g_bytes_ref(certificate->serial);
+    entry->revoked_at = certificate->revoked_at;
+    entry->reason = (int)certificate->reason;
+    g_ptr_array_add(entries, entry);
+  }
+  return entries;
+}
+
+gboolean crl_job_begin(Acme *acme, gint64 now, const Job *job, Question *question, GError **error) {
+  gint64 shard = shard_of(&job->subject);
+  g_autoptr(GPtrArray) revoked = crl_shard_entries(acme->store, shard, now - KEEP_EXPIRED, error);
+  if (revoked == NULL || !crl_shard_next_number(acme->store, shard, now, &question->crl.number, error))
+    return FALSE;
+  question->kind = QUESTION_CRL;
+  question->shard = shard;
+  question->crl_url = crl_url(acme, shard);
+  question->crl.url = question->crl_url;
+  question->crl.this_update = now;
+  question->crl.next_update = now + config_number(acme->config, "ca.crl-lifetime");
+  question->crl.entries = entries_of(revoked);
+  return TRUE;
+}
+
+gboolean job_crl_signed(Acme *acme, const Question *question, GBytes *crl, const char *failure,
+                        GError **error) {
+  gint64 now = clock_now(acme->clock);
+  CrlShard shard = {question->shard, question->crl.number, question->crl.this_update,
+                    question->crl.next_update, crl};
+  g_autofree char *name = file_name(shard.number);
+  if (*failure != '\0') {
+    log_error("revocation list not signed", "file", name, "reason", failure, NULL);
+    return job_again(acme->store, &question->job, now + RETRY, TRUE, error);
+  }
+  StoreChange kept = crl_shard_keep(acme->store, &shard, error);
+  if (kept == STORE_FAILED)
+    return FALSE;
+  if (kept == STORE_CHANGED) {
+    acme_publish(acme, name, crl);
+    if (!acme_record(acme, now, "revocation list signed", "crl", &question->job.subject, error,
+                     "file=%s number=%" G_GINT64_FORMAT " entries=%u", name, shard.crl_number,
+                     question->crl.entries->len))
+      return FALSE;
+  }
+  return job_done(acme->store, &question->job, error) &&
+         job_add(acme->store, JOB_CRL, &question->job.subject,
+                 now + config_number(acme->config, "ca.crl-interval"), error);
+}

@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Revocation lists: made on time and on revocation, published after the commit (ca-rules 31). */
+#ifndef SIGNET_ACME_CRL_JOB_H
+#define SIGNET_ACME_CRL_JOB_H
+
+#include "acme/acme.h"
+
+/* Publishes what the store holds and sees to it that every shard has its job. */
+gboolean crl_start(Acme *acme, gint64 now, GError **error);
+/* The job's subject for a shard. */
+Id crl_subject(gint64 shard);
+/* The external URL of a shard's list; the caller frees it. */
+char *crl_url(const Acme *acme, gint64 shard);
+
+#endif

@@ -1,0 +1,232 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The issuance path, step by step, each committed before the next (ca-rules 34): CAA, to-be-signed octets with lint
+   verdict, signature, certificate. A restart finds the order where it was. */
+#include "acme/crl_job.h"
+#include "acme/job_run.h"
+#include "acme/state.h"
+#include "base/base64url.h"
+#include "base/log.h"
+#include "ca/certificate_read.h"
+#include "store/audit.h"
+#include "store/caa_check.h"
+#include "store/certificate.h"
+#include "store/crl_shard.h"
+
+#include <string.h>
+
+#define CAA_MAX_AGE CLOCK_HOUR /* at signing; S/MIME BR 4.2.2.1 allows 8 hours */
+#define CAA_ATTEMPTS 5
+#define CLOCK_BACK_LIMIT (5 * CLOCK_MINUTE)
+
+static const gint64 caa_retry_steps[] = {CLOCK_SECOND, 3 * CLOCK_SECOND, 10 * CLOCK_SECOND, 30 * CLOCK_SECOND};
+static const gint64 signer_retry_steps[] = {CLOCK_SECOND, 10 * CLOCK_SECOND, CLOCK_MINUTE, 5 * CLOCK_MINUTE};
+
+static gboolean uses_caa(const Acme *acme) {
+  return config_is(acme->config, "ca.caa", "on");
+}
+
+/* The next step follows at once; attempts count anew. */
+static gboolean next_step(Acme *acme, gint64 now, const Job *job, GError **error) {
+  return job_done(acme->store, job, error) && job_add(acme->store, JOB_ISSUE, &job->subject, now, error);
+}
+
+static gboolean fail_order(Acme *acme, gint64 now, const Job *job, const Problem *problem, GError **error) {
+  return state_order_failed(acme, now, &job->subject, problem, error) && job_done(acme->store, job, error);
+}
+
+/* A wall clock that fell back would make certificates of the past. */
+static gboolean clock_fell_back(Acme *acme, gint64 now, gboolean *back, GError **error) {
+  gint64 last = 0;
+  if (!audit_last_time(acme->store, &last, error))
+    return FALSE;
+  *back = now < last - CLOCK_BACK_LIMIT;
+  if (*back)
+    log_error("issuance held", "reason", "the clock is more than 5 minutes behind the last audit record", NULL);
+  return TRUE;
+}
+
+static char **names_of(Acme *acme, const Id *order, GError **error) {
+  g_autoptr(GPtrArray) authorizations = authorization_list(acme->store, order, error);
+  if (authorizations == NULL)
+    return NULL;
+  char **names = g_new0(char *, authorizations->len + 1);
+  for (guint i = 0; i < authorizations->len; i++)
+    names[i] = g_strdup(((Authorization *)authorizations->pdata[i])->address);
+  return names;
+}
+
+static gboolean ask_build(Acme *acme, gint64 now, const Order *order, Question *question, GError **error) {
+  guint8 random[CERTIFICATE_SERIAL_OCTETS + 2];
+  gboolean opened = FALSE;
+  question->names = names_of(acme, &order->id, error);
+  if (question->names == NULL || !crl_shard_take(acme->store, &question->shard, &opened, error))
+    return FALSE;
+  Id shard = crl_subject(question->shard);
+  if (opened && !job_add(acme->store, JOB_CRL, &shard, now, error))
+    return FALSE;
+  acme->random(random, sizeof(random));
+  question->kind = QUESTION_BUILD;
+  question->crl_url = crl_url(acme, question->shard);
+  question->issuer_url = g_strconcat(config_text(acme->config, "publish.url"), "issuing.der", NULL);
+  gint64 begin = MAX(now - config_number(acme->config, "ca.backdate"), issuer_not_before(acme->issuer));
+  question->fields = (CertificateFields){
+      .serial = certificate_serial(random),
+      .spki = g_bytes_ref(order->spki),
+      .names = (const char *const *)question->names,
+      .not_before = begin - begin % 1000,
+      .days = (guint)config_number(acme->config, "ca.validity"),
+      .sign = (order->usage & ORDER_USAGE_SIGN) != 0,
+      .encrypt = (order->usage & ORDER_USAGE_ENCRYPT) != 0,
+      .non_repudiation = (order->usage & ORDER_USAGE_NON_REPUDIATION) != 0,
+      .profile = config_is(acme->config, "ca.profile", "strict") ? PROFILE_STRICT : PROFILE_MULTIPURPOSE,
+      .crl_url = question->crl_url,
+      .issuer_url = question->issuer_url,
+  };
+  return TRUE;
+}
+
+/* Decides the step: the first one whose result is not in the store. */
+static gboolean choose_step(Acme *acme, gint64 now, const Job *job, const Order *order, Question *question,
+                            GError **error) {
+  g_autoptr(Certificate) certificate = NULL;
+  StoreFind found = certificate_find_by_order(acme->store, &order->id, &certificate, error);
+  if (found == STORE_LOOKUP_FAILED)
+    return FALSE;
+  if (found == STORE_FOUND && certificate->der != NULL)
+    return state_order_issued(acme, now, &order->id, error) && job_done(acme->store, job, error);
+  if (found == STORE_FOUND) {
+    question->kind = QUESTION_SIGN;
+    question->octets = g_bytes_ref(certificate->tbs);
+    return TRUE;
+  }
+  if (uses_caa(acme)) {
+    gint64 since = MAX(order->finalized_at, now - CAA_MAX_AGE);
+    if (!caa_check_next(acme->store, &order->id, since, &question->domain, error))
+      return FALSE;
+    question->kind = question->domain != NULL ? QUESTION_CAA : QUESTION_NONE;
+  }
+  return question->kind == QUESTION_CAA || ask_build(acme, now, order, question, error);
+}
+
+gboolean issue_job_begin(Acme *acme, gint64 now, const Job *job, Question *question, GError **error) {
+  g_autoptr(Order) order = NULL;
+  gboolean back = FALSE;
+  if (order_find(acme->store, &job->subject, &order, error) != STORE_FOUND ||
+      !clock_fell_back(acme, now, &back, error))
+    return FALSE;
+  if (strcmp(order->status, "processing") != 0)
+    return job_done(acme->store, job, error);
+  if (back)
+    return job_again(acme->store, job, now + CLOCK_MINUTE, FALSE, error);
+  return choose_step(acme, now, job, order, question, error);
+}
+
+/* --- CAA ------------------------------------------------------------------------------------------------ */
+
+static char *records_text(const CaaRecordSet *set) {
+  g_autoptr(GString) text = g_string_new(NULL);
+  for (guint i = 0; i < set->records->len; i++) {
+    g_autofree char *record = caa_record_text(set->records->pdata[i]);
+    g_string_append_printf(text, "%s%s", i > 0 ? "; " : "", record);
+  }
+  return g_strdup(text->str);
+}
+
+static CaaVerdict judge_caa(Acme *acme, const Order *order, const CaaRecordSet *set, char **explanation) {
+  g_autofree char *account = acme_url(acme, "account", &order->account_id, "");
+  CaaRequest request = {config_list(acme->config, "ca.caa-identities"), account, "email-reply-00"};
+  return caa_judge(set, &request, explanation);
+}
+
+gboolean job_caa_answered(Acme *acme, const Question *question, const CaaRecordSet *set, GError **error) {
+  static const char *const verdicts[] = {
+      [CAA_PERMITTED] = "permitted", [CAA_FORBIDDEN] = "forbidden", [CAA_TRY_AGAIN] = "failed"};
+  gint64 now = clock_now(acme->clock);
+  const Job *job = &question->job;
+  g_autoptr(Order) order = NULL;
+  g_autofree char *explanation = NULL;
+  if (order_find(acme->store, &job->subject, &order, error) != STORE_FOUND)
+    return FALSE;
+  CaaVerdict verdict = judge_caa(acme, order, set, &explanation);
+  g_autofree char *records = records_text(set);
+  CaaCheck check = {order->id, question->domain, now, verdicts[verdict], set->secure, explanation, records};
+  if (!caa_check_insert(acme->store, &check, error) ||
+      !acme_record(acme, now, "caa checked", "order", &order->id, error, "domain=%s verdict=%s %s",
+                   question->domain, verdicts[verdict], explanation))
+    return FALSE;
+  if (verdict == CAA_PERMITTED)
+    return next_step(acme, now, job, error);
+  if (verdict == CAA_TRY_AGAIN && job->attempts < CAA_ATTEMPTS)
+    return job_again(acme->store, job,
+                     now + job_delay(caa_retry_steps, G_N_ELEMENTS(caa_retry_steps), job->attempts), TRUE, error);
+  gboolean dns = verdict == CAA_TRY_AGAIN || set->outcome == RESOLVER_BOGUS;
+  g_autoptr(Problem) problem = problem_new(dns ? PROBLEM_DNS : PROBLEM_CAA, 0, "CAA of %s: %s", question->domain,
+                                           explanation);
+  return fail_order(acme, now, job, problem, error);
+}
+
+/* --- build and sign ------------------------------------------------------------------------------------- */
+
+static gboolean keep_tbs(Acme *acme, gint64 now, const Order *order, const Question *question, GBytes *tbs,
+                         const char *findings, GError **error) {
+  const CertificateFields *fields = &question->fields;
+  g_autoptr(Certificate) certificate = g_new0(Certificate, 1);
+  g_autofree char *serial =
+      base64url_encode(g_bytes_get_data(fields->serial, NULL), g_bytes_get_size(fields->serial));
+  certificate->id = acme_id(acme, now);
+  certificate->order_id = order->id;
+  certificate->account_id = order->account_id;
+  certificate->serial = g_bytes_ref(fields->serial);
+  certificate->shard = question->shard;
+  certificate->not_before = fields->not_before;
+  certificate->not_after = fields->not_before + fields->days * CLOCK_DAY - CLOCK_SECOND;
+  certificate->key_digest = key_digest(order->spki);
+  certificate->tbs = g_bytes_ref(tbs);
+  certificate->findings = g_strdup(findings);
+  certificate->signing_at = now;
+  StoreChange kept = certificate_insert(acme->store, certificate, error);
+  return kept == STORE_UNCHANGED ||
+         (kept == STORE_CHANGED &&
+          acme_record(acme, now, *findings == '\0' ? "signing" : "lint refused", "order", &order->id, error,
+                      "serial=%s findings=\"%s\"", serial, findings));
+}
+
+gboolean job_built(Acme *acme, const Question *question, GBytes *tbs, const char *findings, const char *failure,
+                   GError **error) {
+  gint64 now = clock_now(acme->clock);
+  const Job *job = &question->job;
+  g_autoptr(Order) order = NULL;
+  if (order_find(acme->store, &job->subject, &order, error) != STORE_FOUND)
+    return FALSE;
+  if (strcmp(order->status, "processing") != 0)
+    return job_done(acme->store, job, error);
+  g_autoptr(Problem) problem = NULL;
+  if (*failure != '\0')
+    problem = problem_new(PROBLEM_SERVER_INTERNAL, 0, "The certificate cannot be made: %s", failure);
+  else if (*findings != '\0')
+    problem = problem_new(PROBLEM_SERVER_INTERNAL, 0, "The certificate would break the profile: %s", findings);
+  if (*failure == '\0' && !keep_tbs(acme, now, order, question, tbs, findings, error))
+    return FALSE;
+  return problem != NULL ? fail_order(acme, now, job, problem, error) : next_step(acme, now, job, error);
+}
+
+gboolean job_signed(Acme *acme, const Question *question, GBytes *der, const char *failure, GError **error) {
+  gint64 now = clock_now(acme->clock);
+  const Job *job = &question->job;
+  g_autoptr(Certificate) certificate = NULL;
+  char order[ID_TEXT];
+  if (certificate_find_by_order(acme->store, &job->subject, &certificate, error) != STORE_FOUND)
+    return FALSE;
+  if (*failure != '\0' || !certificate_is_made_of(der, certificate->tbs)) {
+    log_error("not signed", "order", id_text(&job->subject, order), "reason",
+              *failure != '\0' ? failure : "the signer answered with another certificate", NULL);
+    return job_again(acme->store, job,
+                     now + job_delay(signer_retry_steps, G_N_ELEMENTS(signer_retry_steps), job->attempts), TRUE,
+                     error);
+  }
+  StoreChange set = certificate_set_der(acme->store, &certificate->id, der, now, error);
+  return set != STORE_FAILED &&
+         (set == STORE_UNCHANGED || acme_record(acme, now, "issued", "certificate", &certificate->id, error,
+                                                "order=%s", id_text(&job->subject, order))) &&
+         state_order_issued(acme, now, &job->subject, error) && job_done(acme->store, job, error);
+}

@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "acme/job_run.h"
+#include "acme/crl_job.h"
+#include "acme/state.h"
+
+#define SWEEP_INTERVAL (30 * CLOCK_SECOND)
+#define SWEEP_LIMIT 100
+#define UNANSWERED_DELAY (200)
+
+void question_clear(Question *question) {
+  g_free(question->from);
+  g_free(question->to);
+  g_free(question->token);
+  g_free(question->message_id);
+  g_clear_pointer(&question->octets, g_bytes_unref);
+  g_free(question->domain);
+  g_clear_pointer(&question->fields.serial, g_bytes_unref);
+  g_clear_pointer(&question->fields.spki, g_bytes_unref);
+  g_strfreev(question->names);
+  g_free(question->crl_url);
+  g_free(question->issuer_url);
+  g_clear_pointer(&question->crl.entries, g_ptr_array_unref);
+}
+
+gint64 job_delay(const gint64 *steps, gsize count, gint64 attempt) {
+  gsize step = attempt <= 1 ? 0 : (gsize)attempt - 1;
+  return steps[MIN(step, count - 1)];
+}
+
+gboolean job_begin(Acme *acme, const Job *job, Question *question, GError **error) {
+  static gboolean (*const begin[JOB_KINDS])(Acme *, gint64, const Job *, Question *, GError **) = {
+      [JOB_MAIL] = mail_job_begin, [JOB_JUDGE] = judge_job_begin, [JOB_ISSUE] = issue_job_begin,
+      [JOB_CRL] = crl_job_begin,   [JOB_SWEEP] = sweep_job_begin,
+  };
+  question->job = *job;
+  return begin[job->kind](acme, clock_now(acme->clock), job, question, error);
+}
+
+gboolean job_unanswered(Acme *acme, const Job *job, GError **error) {
+  return job_again(acme->store, job, clock_now(acme->clock) + UNANSWERED_DELAY, FALSE, error);
+}
+
+gboolean sweep_job_begin(Acme *acme, gint64 now, const Job *job, Question *question G_GNUC_UNUSED,
+                         GError **error) {
+  return state_sweep(acme, now, SWEEP_LIMIT, error) &&
+         job_again(acme->store, job, now + SWEEP_INTERVAL, FALSE, error);
+}
+
+gboolean jobs_start(Acme *acme, GError **error) {
+  static const Id none = {{0}};
+  gint64 now = clock_now(acme->clock);
+  return job_release_all(acme->store, error) && job_add(acme->store, JOB_SWEEP, &none, now, error) &&
+         crl_start(acme, now, error) && acme_record(acme, now, "core started", "store", &none, error, "%s", "");
+}

@@ -1,0 +1,185 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "acme/judge.h"
+
+#include <openssl/crypto.h>
+#include <openssl/sha.h>
+#include <string.h>
+
+/* One reply under judgement. */
+typedef struct {
+  const JudgeCase *c;
+  const ReplyFacts *facts;
+  GPtrArray *signatures;
+  Problem *problem;
+} Judgement;
+
+static JudgeVerdict refuse(Judgement *j, ProblemType type, const char *format, ...) G_GNUC_PRINTF(3, 4);
+static JudgeVerdict refuse(Judgement *j, ProblemType type, const char *format, ...) {
+  va_list values;
+  va_start(values, format);
+  g_autofree char *detail = g_strdup_vprintf(format, values);
+  va_end(values);
+  j->problem = problem_new(type, 0, "A reply was refused: %s", detail);
+  return JUDGE_NOTED;
+}
+
+/* --- the rules, in the order in which they are asked; JUDGE_PASSED: go on ---------------------------- */
+
+static JudgeVerdict rule_readable(Judgement *j) {
+  return j->facts->refused == NULL ? JUDGE_PASSED : JUDGE_IGNORED;
+}
+
+/* Interop 15: token-part1 in the decoded Subject, whatever the prefix. */
+static JudgeVerdict rule_token(Judgement *j) {
+  gsize length = strlen(j->c->token1);
+  gboolean same = strlen(j->facts->token) == length &&
+                  CRYPTO_memcmp(j->facts->token, j->c->token1, length) == 0;
+  return same ? JUDGE_PASSED : JUDGE_IGNORED;
+}
+
+static JudgeVerdict rule_first(Judgement *j) {
+  return j->c->decided ? JUDGE_IGNORED : JUDGE_PASSED;
+}
+
+static JudgeVerdict rule_in_time(Judgement *j) {
+  return j->c->received_at < j->c->deadline
+             ? JUDGE_PASSED
+             : refuse(j, PROBLEM_UNAUTHORIZED, "it was received after the time for a reply had ended.");
+}
+
+/* Interop 16. */
+static JudgeVerdict rule_from(Judgement *j) {
+  if (j->facts->from_fields != 1 || j->facts->from_mailboxes != 1 || j->facts->from == NULL)
+    return refuse(j, PROBLEM_UNAUTHORIZED, "it must have exactly one From field with exactly one address.");
+  g_autoptr(Mailbox) from = mailbox_parse(j->facts->from, NULL);
+  if (from == NULL || !mailbox_equal(from, j->c->mailbox, j->c->exact_case))
+    return refuse(j, PROBLEM_UNAUTHORIZED, "it comes from %s, not from %s.", j->facts->from,
+                  j->c->mailbox->address);
+  return JUDGE_PASSED;
+}
+
+static JudgeVerdict rule_single_fields(Judgement *j) {
+  if (j->facts->subject_fields != 1)
+    return refuse(j, PROBLEM_UNAUTHORIZED, "it must have exactly one Subject field.");
+  if (j->facts->content_type_fields > 1 || j->facts->transfer_encoding_fields > 1)
+    return refuse(j, PROBLEM_UNAUTHORIZED,
+                  "it has Content-Type or Content-Transfer-Encoding more than once.");
+  return JUDGE_PASSED;
+}
+
+/* RFC 8823 section 3.2 point 6. */
+static JudgeVerdict rule_no_list(Judgement *j) {
+  return j->facts->list_field == NULL
+             ? JUDGE_PASSED
+             : refuse(j, PROBLEM_UNAUTHORIZED, "it came through a mailing list (it has a %s field).",
+                      j->facts->list_field);
+}
+
+static const char *uncovered_field(const Judgement *j, const DkimSignature *signature) {
+  static const char *const all[] = {"from",       "sender",      "reply-to",    "to",
+                                    "cc",         "subject",     "date",        "in-reply-to",
+                                    "references", "message-id",  "content-type", "content-transfer-encoding"};
+  if (!dkim_signature_covers(signature, "from", j->facts->from_fields))
+    return "From";
+  if (!dkim_signature_covers(signature, "subject", j->facts->subject_fields))
+    return "Subject";
+  for (gsize i = 0; j->c->strict_fields && i < G_N_ELEMENTS(all); i++)
+    if (!dkim_signature_covers(signature, all[i], 1))
+      return all[i];
+  return NULL;
+}
+
+/* Why one signature does not prove the From domain; NULL when it does. The caller frees it. */
+static char *signature_fault(const Judgement *j, const DkimSignature *signature) {
+  if (signature->domain == NULL || strcmp(signature->domain, j->c->mailbox->domain) != 0)
+    return g_strdup_printf("it is signed for %s (DKIM d=), which must be %s; have your mail provider sign with "
+                           "your own domain",
+                           signature->domain != NULL ? signature->domain : "no readable domain",
+                           j->c->mailbox->domain);
+  if (signature->result != DKIM_PASS)
+    return g_strdup_printf("the DKIM signature of %s does not count: %s", signature->domain,
+                           signature->reason != NULL ? signature->reason : "it does not verify");
+  const char *uncovered = uncovered_field(j, signature);
+  if (uncovered != NULL)
+    return g_strdup_printf("the DKIM signature of %s does not cover %s", signature->domain, uncovered);
+  return NULL;
+}
+
+/* How near a signature is to what is wanted: the nearest one's fault is told. */
+static int nearness(const Judgement *j, const DkimSignature *signature) {
+  if (signature->domain == NULL || strcmp(signature->domain, j->c->mailbox->domain) != 0)
+    return 0;
+  return signature->result == DKIM_TEMPORARY ? 3 : signature->result == DKIM_PASS ? 2 : 1;
+}
+
+/* Interop 19 and 20: one good signature of the From domain is enough. */
+static JudgeVerdict rule_dkim(Judgement *j) {
+  const DkimSignature *nearest = NULL;
+  for (guint i = 0; i < j->signatures->len; i++) {
+    const DkimSignature *signature = j->signatures->pdata[i];
+    g_autofree char *fault = signature_fault(j, signature);
+    if (fault == NULL)
+      return JUDGE_PASSED;
+    if (nearest == NULL || nearness(j, signature) > nearness(j, nearest))
+      nearest = signature;
+  }
+  if (nearest == NULL)
+    return refuse(j, PROBLEM_UNAUTHORIZED, "it has no DKIM signature; the mail server of %s must sign it.",
+                  j->c->mailbox->domain);
+  g_autofree char *fault = signature_fault(j, nearest);
+  gboolean again = nearness(j, nearest) == 3;
+  refuse(j, again ? PROBLEM_DNS : PROBLEM_UNAUTHORIZED, "%s.", fault);
+  return again ? JUDGE_AGAIN : JUDGE_NOTED;
+}
+
+static JudgeVerdict rule_block(Judgement *j) {
+  static const char *const faults[] = {
+      [REPLY_BLOCK_NONE] = "it has no block that begins with -----BEGIN ACME RESPONSE-----",
+      [REPLY_BLOCK_HTML_ONLY] = "it has no text/plain part; send it as plain text",
+      [REPLY_BLOCK_MALFORMED] = "its response block is damaged",
+      [REPLY_BLOCK_SEVERAL] = "it has several response blocks that differ",
+  };
+  return j->facts->block == REPLY_BLOCK_ONE
+             ? JUDGE_PASSED
+             : refuse(j, PROBLEM_UNAUTHORIZED, "%s%s.", faults[j->facts->block],
+                      j->facts->is_report ? " (it looks like an automatic notice)" : "");
+}
+
+/* RFC 8823 grants one chance: the first authenticated reply with a block decides. */
+static JudgeVerdict rule_digest(Judgement *j) {
+  if (CRYPTO_memcmp(j->facts->digest, j->c->digest, REPLY_DIGEST_OCTETS) == 0)
+    return JUDGE_PASSED;
+  j->problem = problem_new(PROBLEM_INCORRECT_RESPONSE, 0,
+                           "The reply's digest is not that of the tokens and the account's key.");
+  return JUDGE_WRONG;
+}
+
+static const struct {
+  const char *name;
+  JudgeVerdict (*rule)(Judgement *j);
+} rules[] = {
+    {"readable", rule_readable},   {"token", rule_token}, {"first", rule_first},
+    {"in-time", rule_in_time},     {"from", rule_from},   {"single-fields", rule_single_fields},
+    {"no-list", rule_no_list},     {"dkim", rule_dkim},   {"block", rule_block},
+    {"digest", rule_digest},
+};
+
+JudgeVerdict judge_reply(const JudgeCase *c, const ReplyFacts *facts, GPtrArray *signatures, const char **rule,
+                         Problem **problem) {
+  Judgement j = {c, facts, signatures, NULL};
+  JudgeVerdict verdict = JUDGE_PASSED;
+  *rule = "all";
+  for (gsize i = 0; verdict == JUDGE_PASSED && i < G_N_ELEMENTS(rules); i++) {
+    verdict = rules[i].rule(&j);
+    if (verdict != JUDGE_PASSED)
+      *rule = rules[i].name;
+  }
+  *problem = j.problem;
+  return verdict;
+}
+
+void judge_expected_digest(const char *token1, const char *token2, const char *thumbprint,
+                           guint8 digest[REPLY_DIGEST_OCTETS]) {
+  g_autofree char *authorization = g_strconcat(token1, token2, ".", thumbprint, NULL);
+  SHA256((const guint8 *)authorization, strlen(authorization), digest);
+}

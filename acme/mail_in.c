@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "acme/mail_in.h"
+#include "base/log.h"
+#include "store/authorization.h"
+#include "store/challenge.h"
+#include "store/job.h"
+#include "store/message.h"
+
+static const MailReply unknown = {550, "5.1.1", "There is no such recipient here"};
+
+gboolean mail_in_recipient(Acme *acme, const char *address, MailReply *reply, GError **error) {
+  g_autoptr(Challenge) challenge = NULL;
+  g_autoptr(Authorization) authorization = NULL;
+  StoreFind found = challenge_find_by_recipient(acme->store, address, &challenge, error);
+  if (found == STORE_FOUND)
+    found = authorization_find(acme->store, &challenge->authz_id, &authorization, error);
+  if (found == STORE_LOOKUP_FAILED)
+    return FALSE;
+  gboolean known = found == STORE_FOUND && authorization->expires_at > clock_now(acme->clock);
+  *reply = known ? (MailReply){250, "2.1.5", "Recipient ok"} : unknown;
+  return TRUE;
+}
+
+/* For one challenge; *kept says whether the message was kept for it. */
+static gboolean take_for(Acme *acme, gint64 now, const IncomingMail *mail, const Id *raw,
+                         const char *recipient, gboolean *kept, GError **error) {
+  g_autoptr(Challenge) challenge = NULL;
+  StoreFind found = challenge_find_by_recipient(acme->store, recipient, &challenge, error);
+  *kept = FALSE;
+  if (found != STORE_FOUND)
+    return found == STORE_MISSING;
+  StoreChange counted =
+      challenge_count_mail(acme->store, &challenge->id, (gint64)g_bytes_get_size(mail->octets), error);
+  if (counted != STORE_CHANGED)
+    return counted == STORE_UNCHANGED;
+  Message message = {.id = acme_id(acme, now),
+                     .challenge_id = challenge->id,
+                     .direction = (char *)"in",
+                     .at = now,
+                     .peer = (char *)mail->peer,
+                     .helo = (char *)mail->helo,
+                     .reverse_path = (char *)mail->reverse_path,
+                     .tls = mail->tls};
+  *kept = TRUE;
+  return message_insert(acme->store, &message, raw, error) &&
+         job_add(acme->store, JOB_JUDGE, &message.id, now, error) &&
+         acme_record(acme, now, "mail received", "challenge", &challenge->id, error, "peer=%s octets=%zu",
+                     mail->peer, g_bytes_get_size(mail->octets));
+}
+
+gboolean mail_in_take(Acme *acme, const IncomingMail *mail, MailReply *reply, GError **error) {
+  gint64 now = clock_now(acme->clock);
+  Id raw = acme_id(acme, now);
+  gboolean kept_for_any = FALSE;
+  if (!message_insert_raw(acme->store, &raw, mail->octets, error))
+    return FALSE;
+  for (const char *const *recipient = mail->recipients; *recipient != NULL; recipient++) {
+    gboolean kept = FALSE;
+    if (!take_for(acme, now, mail, &raw, *recipient, &kept, error))
+      return FALSE;
+    kept_for_any = kept_for_any || kept;
+  }
+  if (kept_for_any) {
+    *reply = (MailReply){250, "2.0.0", "Message committed"};
+    return TRUE;
+  }
+  log_warning("mail not kept", "peer", mail->peer, "reason", "too many messages for this challenge", NULL);
+  *reply = (MailReply){452, "4.2.2", "Too many messages for this recipient"};
+  return message_delete_raw(acme->store, &raw, error);
+}

@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "acme/problem.h"
+#include "base/log.h"
+
+#include <stdlib.h>
+
+static const struct {
+  const char *name;
+  guint status;
+} types[PROBLEM_COUNT] = {
+    [PROBLEM_ACCOUNT_DOES_NOT_EXIST] = {"accountDoesNotExist", 400},
+    [PROBLEM_ALREADY_REVOKED] = {"alreadyRevoked", 400},
+    [PROBLEM_BAD_CSR] = {"badCSR", 400},
+    [PROBLEM_BAD_NONCE] = {"badNonce", 400},
+    [PROBLEM_BAD_PUBLIC_KEY] = {"badPublicKey", 400},
+    [PROBLEM_BAD_REVOCATION_REASON] = {"badRevocationReason", 400},
+    [PROBLEM_BAD_SIGNATURE_ALGORITHM] = {"badSignatureAlgorithm", 400},
+    [PROBLEM_CAA] = {"caa", 403},
+    [PROBLEM_CONNECTION] = {"connection", 400},
+    [PROBLEM_DNS] = {"dns", 400},
+    [PROBLEM_INCORRECT_RESPONSE] = {"incorrectResponse", 403},
+    [PROBLEM_INVALID_CONTACT] = {"invalidContact", 400},
+    [PROBLEM_MALFORMED] = {"malformed", 400},
+    [PROBLEM_ORDER_NOT_READY] = {"orderNotReady", 403},
+    [PROBLEM_REJECTED_IDENTIFIER] = {"rejectedIdentifier", 400},
+    [PROBLEM_SERVER_INTERNAL] = {"serverInternal", 500},
+    [PROBLEM_TLS] = {"tls", 400},
+    [PROBLEM_UNAUTHORIZED] = {"unauthorized", 403},
+    [PROBLEM_UNSUPPORTED_CONTACT] = {"unsupportedContact", 400},
+    [PROBLEM_UNSUPPORTED_IDENTIFIER] = {"unsupportedIdentifier", 400},
+    [PROBLEM_USER_ACTION_REQUIRED] = {"userActionRequired", 403},
+};
+
+Problem *problem_new(ProblemType type, guint status, const char *format, ...) {
+  Problem *problem = g_new0(Problem, 1);
+  problem->type = type;
+  problem->status = status != 0 ? status : types[type].status;
+  va_list values;
+  va_start(values, format);
+  problem->detail = g_strdup_vprintf(format, values);
+  va_end(values);
+  if (!g_utf8_validate(problem->detail, -1, NULL)) {
+    char *valid = g_utf8_make_valid(problem->detail, -1);
+    g_free(problem->detail);
+    problem->detail = valid;
+  }
+  return problem;
+}
+
+Problem *problem_internal(GError **error) {
+  log_error("request failed", "reason", error != NULL && *error != NULL ? (*error)->message : "unknown", NULL);
+  g_clear_error(error);
+  return problem_new(PROBLEM_SERVER_INTERNAL, 0, "The server could not do this now. Try again later.");
+}
+
+void problem_set(Problem *problem, const char *member, json_t *value) {
+  if (problem->members == NULL)
+    problem->members = json_object();
+  json_object_set_new(problem->members, member, value);
+}
+
+void problem_set_header(Problem *problem, const char *name, const char *value) {
+  problem->header = g_strdup(name);
+  problem->header_value = g_strdup(value);
+}
+
+void problem_free(Problem *problem) {
+  if (problem == NULL)
+    return;
+  g_free(problem->detail);
+  json_decref(problem->members);
+  g_free(problem->header);
+  g_free(problem->header_value);
+  g_free(problem);
+}
+
+const char *problem_type_name(ProblemType type) {
+  return types[type].name;
+}
+
+json_t *problem_json(const Problem *problem) {
+  json_t *document = json_object();
+  g_autofree char *urn = g_strconcat("urn:ietf:params:acme:error:", types[problem->type].name, NULL);
+  json_object_set_new(document, "type", json_string(urn));
+  json_object_set_new(document, "status", json_integer(problem->status));
+  json_object_set_new(document, "detail", json_string(problem->detail));
+  if (problem->members != NULL)
+    json_object_update(document, problem->members);
+  return document;
+}
+
+char *problem_text(const Problem *problem) {
+  json_t *document = problem_json(problem);
+  char *dumped = json_dumps(document, JSON_COMPACT);
+  json_decref(document);
+  char *text = g_strdup(dumped);
+  free(dumped);
+  return text;
+}

@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The route table and the way of one request through it. */
+#include "acme/route.h"
+#include "acme/jws.h"
+#include "acme/resources.h"
+#include "base/log.h"
+
+#include <string.h>
+
+const Route routes[] = {
+    {"/directory", NULL, FALSE, ROUTE_OPEN, directory_get},
+    {"/new-nonce", NULL, FALSE, ROUTE_EDGE, NULL},
+    {"/new-account", NULL, FALSE, ROUTE_KEY, account_new},
+    {"/new-order", NULL, FALSE, ROUTE_ACCOUNT, order_new},
+    {"/revoke-cert", NULL, FALSE, ROUTE_EITHER, certificate_revoke_post},
+    {"/account/", "", TRUE, ROUTE_ACCOUNT, account_post},
+    {"/account/", "/orders", TRUE, ROUTE_ACCOUNT, account_orders},
+    {"/order/", "", TRUE, ROUTE_ACCOUNT, order_post},
+    {"/order/", "/finalize", TRUE, ROUTE_ACCOUNT, order_finalize_post},
+    {"/authorization/", "", TRUE, ROUTE_ACCOUNT, authorization_post},
+    {"/challenge/", "", TRUE, ROUTE_ACCOUNT, challenge_post},
+    {"/certificate/", "", TRUE, ROUTE_ACCOUNT, certificate_post},
+};
+const gsize routes_count = G_N_ELEMENTS(routes);
+
+gboolean route_match(const Route *route, const char *path, Id *id) {
+  if (!route->has_id)
+    return strcmp(path, route->prefix) == 0;
+  gsize prefix = strlen(route->prefix);
+  if (strncmp(path, route->prefix, prefix) != 0 || strlen(path) != prefix + ID_TEXT - 1 + strlen(route->suffix) ||
+      strcmp(path + prefix + ID_TEXT - 1, route->suffix) != 0)
+    return FALSE;
+  g_autofree char *text = g_strndup(path + prefix, ID_TEXT - 1);
+  return id_from_text(text, id);
+}
+
+static const Route *find_route(const char *path, Id *id) {
+  for (gsize i = 0; i < routes_count; i++)
+    if (route_match(&routes[i], path, id))
+      return &routes[i];
+  return NULL;
+}
+
+static Problem *wrong_method(const Route *route, const char *method) {
+  Problem *problem = problem_new(PROBLEM_MALFORMED, 405, "The method %s does not fit this resource; use %s.",
+                                 method, route->access == ROUTE_OPEN ? "GET" : "POST (POST-as-GET to read)");
+  problem_set_header(problem, "Allow", route->access == ROUTE_OPEN ? "GET, HEAD" : "POST");
+  return problem;
+}
+
+static Problem *run(Call *call) {
+  static const JwsSigner signers[] = {
+      [ROUTE_KEY] = JWS_KEY, [ROUTE_ACCOUNT] = JWS_ACCOUNT, [ROUTE_EITHER] = JWS_EITHER};
+  const char *method = call->request->method;
+  const Route *route = find_route(call->request->path, &call->id);
+  if (route == NULL || route->access == ROUTE_EDGE)
+    return problem_new(PROBLEM_MALFORMED, 404, "There is no such resource on this server.");
+  gboolean reads = strcmp(method, "GET") == 0 || strcmp(method, "HEAD") == 0;
+  if (route->access == ROUTE_OPEN ? !reads : strcmp(method, "POST") != 0)
+    return wrong_method(route, method);
+  Problem *problem = route->access == ROUTE_OPEN ? NULL : jws_open(call, signers[route->access]);
+  return problem != NULL ? problem : route->handle(call);
+}
+
+static void answer_problem(Response *response, const Problem *problem) {
+  g_ptr_array_set_size(response->headers, 0);
+  response_json(response, problem->status, "application/problem+json", problem_json(problem));
+  if (problem->header != NULL)
+    response_header(response, problem->header, "%s", problem->header_value);
+}
+
+static void log_refusal(const Call *call, const Problem *problem) {
+  char account[ID_TEXT];
+  g_autofree char *status = g_strdup_printf("%u", problem->status);
+  log_info("request refused", "method", call->request->method, "path", call->request->path, "status", status,
+           "problem", problem_type_name(problem->type), "reason", problem->detail, "account",
+           call->account != NULL ? id_text(&call->account->id, account) : NULL, "peer", call->request->peer,
+           NULL);
+}
+
+gboolean acme_handle(Acme *acme, const Request *request, Response *response) {
+  Call call = {.acme = acme, .request = request, .response = response, .now = clock_now(acme->clock)};
+  g_autoptr(Problem) problem = run(&call);
+  gboolean directory = strcmp(request->path, "/directory") == 0;
+  if (problem != NULL) {
+    log_refusal(&call, problem);
+    answer_problem(response, problem);
+  }
+  if (!directory)
+    response_header(response, "Link", "<%s/directory>;rel=\"index\"", config_text(acme->config, "acme.url"));
+  response_header(response, "Cache-Control", directory && problem == NULL ? "public, max-age=300" : "no-store");
+  g_clear_pointer(&call.key, jwk_unref);
+  g_clear_pointer(&call.account, account_free);
+  json_decref(call.payload);
+  return problem == NULL;
+}

@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Which path leads to which handler, and who may call it. */
+#ifndef SIGNET_ACME_ROUTE_H
+#define SIGNET_ACME_ROUTE_H
+
+#include "acme/acme.h"
+
+typedef enum {
+  ROUTE_OPEN,    /* GET and HEAD, no signature */
+  ROUTE_EDGE,    /* answered by the edge itself */
+  ROUTE_KEY,     /* POST signed by the key that it carries */
+  ROUTE_ACCOUNT, /* POST signed by an account */
+  ROUTE_EITHER
+} RouteAccess;
+
+typedef struct {
+  const char *prefix, *suffix; /* the path, or what stands before and after its id */
+  gboolean has_id;
+  RouteAccess access;
+  Problem *(*handle)(Call *call);
+} Route;
+
+extern const Route routes[];
+extern const gsize routes_count;
+
+gboolean route_match(const Route *route, const char *path, Id *id);
+
+#endif

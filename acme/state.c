@@ -1,0 +1,180 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "acme/state.h"
+#include "base/log.h"
+
+#include <string.h>
+
+/* Moves an authorization and records it. */
+static gboolean move_authorization(Acme *acme, gint64 now, const Id *id, const char *to, GError **error) {
+  StoreChange moved = authorization_move(acme->store, id, "pending", to, error);
+  return moved == STORE_UNCHANGED ||
+         (moved == STORE_CHANGED &&
+          acme_record(acme, now, "authorization status", "authorization", id, error, "status=%s", to));
+}
+
+static gboolean move_order(Acme *acme, gint64 now, const Id *id, const char *from, const char *to,
+                           const Problem *problem, GError **error) {
+  g_autofree char *text = problem != NULL ? problem_text(problem) : NULL;
+  StoreChange moved = order_move(acme->store, id, from, to, text, error);
+  return moved == STORE_UNCHANGED ||
+         (moved == STORE_CHANGED &&
+          acme_record(acme, now, "order status", "order", id, error, "status=%s%s%s", to,
+                      problem != NULL ? " reason=" : "", problem != NULL ? problem->detail : ""));
+}
+
+/* The order becomes ready when its last authorization became valid. */
+static gboolean ready_if_all_valid(Acme *acme, gint64 now, const Id *order_id, GError **error) {
+  g_autoptr(GPtrArray) all = authorization_list(acme->store, order_id, error);
+  if (all == NULL)
+    return FALSE;
+  for (guint i = 0; i < all->len; i++)
+    if (strcmp(((Authorization *)all->pdata[i])->status, "valid") != 0)
+      return TRUE;
+  return move_order(acme, now, order_id, "pending", "ready", NULL, error);
+}
+
+static gboolean load(Acme *acme, const Id *challenge_id, Challenge **challenge, Authorization **authorization,
+                     GError **error) {
+  return challenge_find(acme->store, challenge_id, challenge, error) == STORE_FOUND &&
+         authorization_find(acme->store, &(*challenge)->authz_id, authorization, error) == STORE_FOUND;
+}
+
+/* processing and passed -> valid, with what follows. */
+static gboolean validate_if_both(Acme *acme, gint64 now, const Id *challenge_id, GError **error) {
+  g_autoptr(Challenge) challenge = NULL;
+  g_autoptr(Authorization) authorization = NULL;
+  StoreChange valid = challenge_validate(acme->store, challenge_id, now, error);
+  if (valid != STORE_CHANGED)
+    return valid == STORE_UNCHANGED;
+  return load(acme, challenge_id, &challenge, &authorization, error) &&
+         acme_record(acme, now, "challenge valid", "challenge", challenge_id, error,
+                     "address=%s method=\"3.2.2.4 ACME email-reply-00\"", authorization->address) &&
+         move_authorization(acme, now, &authorization->id, "valid", error) &&
+         ready_if_all_valid(acme, now, &authorization->order_id, error);
+}
+
+gboolean state_challenge_responded(Acme *acme, gint64 now, const Id *challenge, GError **error) {
+  StoreChange responded = challenge_respond(acme->store, challenge, now, error);
+  if (responded != STORE_CHANGED)
+    return responded == STORE_UNCHANGED;
+  return acme_record(acme, now, "challenge processing", "challenge", challenge, error, "%s", "") &&
+         validate_if_both(acme, now, challenge, error);
+}
+
+gboolean state_challenge_passed(Acme *acme, gint64 now, const Id *challenge, GError **error) {
+  StoreChange passed = challenge_pass(acme->store, challenge, now, error);
+  if (passed != STORE_CHANGED)
+    return passed == STORE_UNCHANGED;
+  return acme_record(acme, now, "reply passed", "challenge", challenge, error, "%s", "") &&
+         validate_if_both(acme, now, challenge, error);
+}
+
+/* The order's error names the identifier whose challenge failed. */
+static Problem *order_problem(const Authorization *authorization, const Problem *cause) {
+  Problem *problem =
+      problem_new(cause->type, cause->status, "%s: %s", authorization->identifier, cause->detail);
+  json_t *sub = problem_json(cause);
+  json_object_del(sub, "subproblems");
+  json_object_set_new(sub, "identifier",
+                      json_pack("{s:s, s:s}", "type", "email", "value", authorization->identifier));
+  problem_set(problem, "subproblems", json_pack("[o]", sub));
+  return problem;
+}
+
+gboolean state_challenge_failed(Acme *acme, gint64 now, const Id *challenge_id, const Problem *problem,
+                                GError **error) {
+  g_autoptr(Challenge) challenge = NULL;
+  g_autoptr(Authorization) authorization = NULL;
+  g_autofree char *text = problem_text(problem);
+  StoreChange failed = challenge_fail(acme->store, challenge_id, text, error);
+  if (failed != STORE_CHANGED)
+    return failed == STORE_UNCHANGED;
+  if (!load(acme, challenge_id, &challenge, &authorization, error))
+    return FALSE;
+  g_autoptr(Problem) outer = order_problem(authorization, problem);
+  return acme_record(acme, now, "challenge invalid", "challenge", challenge_id, error, "problem=%s reason=%s",
+                     problem_type_name(problem->type), problem->detail) &&
+         move_authorization(acme, now, &authorization->id, "invalid", error) &&
+         move_order(acme, now, &authorization->order_id, "pending", "invalid", outer, error);
+}
+
+gboolean state_challenge_noted(Acme *acme, gint64 now, const Id *challenge, const char *rule,
+                               const Problem *problem, GError **error) {
+  g_autofree char *text = problem_text(problem);
+  return challenge_note(acme->store, challenge, now, rule, text, error) &&
+         acme_record(acme, now, "challenge note", "challenge", challenge, error, "rule=%s reason=%s", rule,
+                     problem->detail);
+}
+
+gboolean state_authorization_deactivated(Acme *acme, gint64 now, const Authorization *authorization,
+                                         GError **error) {
+  g_autoptr(Problem) problem =
+      problem_new(PROBLEM_UNAUTHORIZED, 0, "The authorization for %s was deactivated.", authorization->identifier);
+  const char *from = authorization->status;
+  if (strcmp(from, "pending") != 0 && strcmp(from, "valid") != 0)
+    return TRUE;
+  return authorization_move(acme->store, &authorization->id, from, "deactivated", error) == STORE_CHANGED &&
+         acme_record(acme, now, "authorization status", "authorization", &authorization->id, error,
+                     "status=deactivated") &&
+         move_order(acme, now, &authorization->order_id, "pending", "invalid", problem, error) &&
+         move_order(acme, now, &authorization->order_id, "ready", "invalid", problem, error);
+}
+
+StoreChange state_order_finalized(Acme *acme, const Order *order, GError **error) {
+  StoreChange done = order_finalize(acme->store, order, error);
+  if (done == STORE_CHANGED && !acme_record(acme, order->finalized_at, "order status", "order", &order->id,
+                                            error, "status=processing"))
+    return STORE_FAILED;
+  return done;
+}
+
+gboolean state_order_failed(Acme *acme, gint64 now, const Id *order, const Problem *problem, GError **error) {
+  return move_order(acme, now, order, "processing", "invalid", problem, error);
+}
+
+gboolean state_order_issued(Acme *acme, gint64 now, const Id *order, GError **error) {
+  return move_order(acme, now, order, "processing", "valid", NULL, error);
+}
+
+/* --- what time ends ---------------------------------------------------------------------------------- */
+
+static gboolean fail_overdue(Acme *acme, gint64 now, const Id *challenge, GError **error) {
+  g_autoptr(Problem) problem =
+      problem_new(PROBLEM_INCORRECT_RESPONSE, 0, "No reply that passes was received in time.");
+  return state_challenge_failed(acme, now, challenge, problem, error);
+}
+
+static gboolean expire_order(Acme *acme, gint64 now, const Id *id, const char *status, GError **error) {
+  g_autoptr(Problem) problem =
+      problem_new(PROBLEM_MALFORMED, 0, "The order expired before it was finalized.");
+  g_autoptr(GPtrArray) all = authorization_list(acme->store, id, error);
+  if (all == NULL)
+    return FALSE;
+  for (guint i = 0; i < all->len; i++)
+    if (!move_authorization(acme, now, &((Authorization *)all->pdata[i])->id, "expired", error))
+      return FALSE;
+  return move_order(acme, now, id, status, "invalid", problem, error);
+}
+
+gboolean state_settle_order(Acme *acme, gint64 now, const Order *order, gboolean *changed, GError **error) {
+  gboolean open = strcmp(order->status, "pending") == 0 || strcmp(order->status, "ready") == 0;
+  *changed = open && order->expires_at <= now;
+  return !*changed || expire_order(acme, now, &order->id, order->status, error);
+}
+
+static gboolean sweep_orders(Acme *acme, gint64 now, const char *status, guint limit, GError **error) {
+  g_autoptr(GArray) ids = g_array_new(FALSE, FALSE, sizeof(Id));
+  gboolean good = order_list_expired(acme->store, status, now, limit, ids, error);
+  for (guint i = 0; good && i < ids->len; i++)
+    good = expire_order(acme, now, &g_array_index(ids, Id, i), status, error);
+  return good;
+}
+
+gboolean state_sweep(Acme *acme, gint64 now, guint limit, GError **error) {
+  g_autoptr(GArray) ids = g_array_new(FALSE, FALSE, sizeof(Id));
+  gboolean good = challenge_list_overdue(acme->store, now, limit, ids, error);
+  for (guint i = 0; good && i < ids->len; i++)
+    good = fail_overdue(acme, now, &g_array_index(ids, Id, i), error);
+  return good && sweep_orders(acme, now, "pending", limit, error) &&
+         sweep_orders(acme, now, "ready", limit, error);
+}

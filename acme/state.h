@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The state machine of orders, authorizations and challenges (RFC 8555 section 7.1.6): the one place where a status
+   changes. Each change is recorded and takes along what depends on it, in the same commit. */
+#ifndef SIGNET_ACME_STATE_H
+#define SIGNET_ACME_STATE_H
+
+#include "acme/acme.h"
+#include "store/authorization.h"
+#include "store/challenge.h"
+#include "store/order.h"
+
+/* pending -> processing: the client's POST; then valid if a reply has passed already. */
+gboolean state_challenge_responded(Acme *acme, gint64 now, const Id *challenge, GError **error);
+/* A reply passed: remembered; valid if the client has POSTed already. */
+gboolean state_challenge_passed(Acme *acme, gint64 now, const Id *challenge, GError **error);
+/* pending or processing -> invalid; authorization and order with it. */
+gboolean state_challenge_failed(Acme *acme, gint64 now, const Id *challenge, const Problem *problem,
+                                GError **error);
+/* Keeps a note on a refused reply or a delay; no status changes. */
+gboolean state_challenge_noted(Acme *acme, gint64 now, const Id *challenge, const char *rule,
+                               const Problem *problem, GError **error);
+/* pending or valid -> deactivated; the order that needs it becomes invalid. */
+gboolean state_authorization_deactivated(Acme *acme, gint64 now, const Authorization *authorization,
+                                         GError **error);
+/* ready -> processing with the CSR's contents; STORE_UNCHANGED when it is not ready. */
+StoreChange state_order_finalized(Acme *acme, const Order *order, GError **error);
+/* processing -> invalid. */
+gboolean state_order_failed(Acme *acme, gint64 now, const Id *order, const Problem *problem, GError **error);
+/* processing -> valid. */
+gboolean state_order_issued(Acme *acme, gint64 now, const Id *order, GError **error);
+/* Ends what is overdue, at most limit of each kind: challenges without a reply, unfinished orders. */
+gboolean state_sweep(Acme *acme, gint64 now, guint limit, GError **error);
+/* The same for one order that is about to be shown; changed: it was ended now. */
+gboolean state_settle_order(Acme *acme, gint64 now, const Order *order, gboolean *changed, GError **error);
+
+#endif

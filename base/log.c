@@ -1,0 +1,117 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "base/log.h"
+#include "base/clock.h"
+
+#include <string.h>
+#include <unistd.h>
+
+#define VALUE_MAX 400
+
+static struct {
+  const char *role;
+  LogLevel level;
+  LogFormat format;
+} settings = {"signet", LOG_INFO, LOG_TEXT};
+
+static const char *const level_names[] = {
+    [LOG_DEBUG] = "debug", [LOG_INFO] = "info", [LOG_WARNING] = "warning", [LOG_ERROR] = "error"};
+
+char *log_escape(const char *text, gsize max) {
+  GString *out = g_string_new(NULL);
+  gsize characters = 0;
+  for (const char *p = text; *p != '\0' && *p != '\r' && *p != '\n' && characters < max; characters++) {
+    gunichar c = g_utf8_get_char_validated(p, -1);
+    if (c == (gunichar)-1 || c == (gunichar)-2 || !g_unichar_isprint(c)) {
+      g_string_append_printf(out, "\\x%02X", (guint)(guchar)*p);
+      p++;
+    } else {
+      const char *next = g_utf8_next_char(p);
+      g_string_append_len(out, p, next - p);
+      p = next;
+    }
+  }
+  return g_string_free(out, FALSE);
+}
+
+/* Quotes when a value could be taken for more than one word. */
+static void append_text_value(GString *line, const char *value) {
+  gboolean bare = *value != '\0' && strpbrk(value, " \"=\\") == NULL;
+  if (bare) {
+    g_string_append(line, value);
+    return;
+  }
+  g_string_append_c(line, '"');
+  for (const char *p = value; *p != '\0'; p++) {
+    if (*p == '"' || (*p == '\\' && p[1] != 'x'))
+      g_string_append_c(line, '\\');
+    g_string_append_c(line, *p);
+  }
+  g_string_append_c(line, '"');
+}
+
+static void append_json_value(GString *line, const char *value) {
+  g_string_append_c(line, '"');
+  for (const char *p = value; *p != '\0'; p++) {
+    if (*p == '"' || *p == '\\')
+      g_string_append_c(line, '\\');
+    g_string_append_c(line, *p);
+  }
+  g_string_append_c(line, '"');
+}
+
+static void append_pair(GString *line, const char *key, const char *value) {
+  g_autofree char *one_line = g_strdelimit(g_strdup(value), "\r\n", ' ');
+  g_autofree char *escaped = log_escape(one_line, VALUE_MAX);
+  if (settings.format == LOG_JSON) {
+    g_string_append_printf(line, "%s\"%s\":", line->len > 1 ? "," : "", key);
+    append_json_value(line, escaped);
+  } else {
+    g_string_append_printf(line, "%s%s=", line->len > 0 ? " " : "", key);
+    append_text_value(line, escaped);
+  }
+}
+
+void log_event(LogLevel level, const char *event, ...) {
+  if (level < settings.level)
+    return;
+  g_autoptr(GString) line = g_string_new(settings.format == LOG_JSON ? "{" : NULL);
+  g_autoptr(GDateTime) now = g_date_time_new_now_utc();
+  g_autofree char *seconds = g_date_time_format(now, "%Y-%m-%dT%H:%M:%S");
+  g_autofree char *time =
+      g_strdup_printf("%s.%03dZ", seconds, g_date_time_get_microsecond(now) / 1000);
+  append_pair(line, "time", time);
+  append_pair(line, "level", level_names[level]);
+  append_pair(line, "role", settings.role);
+  append_pair(line, "event", event);
+  va_list pairs;
+  va_start(pairs, event);
+  for (const char *key = va_arg(pairs, const char *); key != NULL; key = va_arg(pairs, const char *)) {
+    const char *value = va_arg(pairs, const char *);
+    if (value != NULL)
+      append_pair(line, key, value);
+  }
+  va_end(pairs);
+  g_string_append(line, settings.format == LOG_JSON ? "}\n" : "\n");
+  /* One write a line, so that the lines of several processes do not mix; nobody can be told of a failure. */
+  if (write(STDERR_FILENO, line->str, line->len) < 0)
+    return;
+}
+
+static GLogWriterOutput glib_writer(GLogLevelFlags level, const GLogField *fields, gsize n_fields,
+                                    gpointer user G_GNUC_UNUSED) {
+  for (gsize i = 0; i < n_fields; i++)
+    if (strcmp(fields[i].key, "MESSAGE") == 0)
+      log_event(level & (G_LOG_LEVEL_ERROR | G_LOG_LEVEL_CRITICAL) ? LOG_ERROR : LOG_WARNING,
+                "library message", "text", (const char *)fields[i].value, NULL);
+  return G_LOG_WRITER_HANDLED;
+}
+
+void log_init(const char *role, LogLevel level, LogFormat format) {
+  settings.role = role;
+  settings.level = level;
+  settings.format = format;
+  static gboolean led;
+  if (!led)
+    g_log_set_writer_func(glib_writer, NULL, NULL);
+  led = TRUE;
+}

@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Mailbox addresses: the one parser (RFC 5321 section 4.1.2, RFC 6531 section 3.3). */
+#ifndef SIGNET_BASE_MAILBOX_H
+#define SIGNET_BASE_MAILBOX_H
+
+#include <glib.h>
+
+#define MAILBOX_MAX_OCTETS 254
+#define MAILBOX_MAX_LOCAL_OCTETS 64
+
+#define MAILBOX_ERROR (mailbox_error_quark())
+GQuark mailbox_error_quark(void);
+typedef enum { MAILBOX_ERROR_SYNTAX } MailboxError;
+
+/* A bare addr-spec that passed mailbox_parse. Immutable. */
+typedef struct {
+  char *text;      /* as given */
+  char *local;     /* local part as given, dot-atom, UTF-8 */
+  char *domain;    /* lower-case A-labels, at least two */
+  char *address;   /* local "@" domain: what is sent to and certified */
+  char *canonical; /* local part in ASCII lower case "@" domain: what is compared and counted */
+  gboolean ascii;  /* the local part is ASCII */
+} Mailbox;
+
+/* Takes local@domain alone: dot-atom local part of at most 64 octets, domain of two labels or more
+   in letters, digits and hyphens or as U-labels (RFC 5890), 254 octets in all. Quoted local parts,
+   source routes, address literals, blanks and control characters are refused with
+   MAILBOX_ERROR_SYNTAX; the message says what is wrong in words that can be shown to the sender. */
+Mailbox *mailbox_parse(const char *text, GError **error);
+
+/* Lower-case A-labels of a domain name of two labels or more; NULL with MAILBOX_ERROR_SYNTAX. */
+char *mailbox_domain_to_ascii(const char *domain, GError **error);
+
+/* Whether both name one mailbox; exact: the case of the local part counts. */
+gboolean mailbox_equal(const Mailbox *a, const Mailbox *b, gboolean exact);
+
+Mailbox *mailbox_copy(const Mailbox *mailbox);
+void mailbox_free(Mailbox *mailbox);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(Mailbox, mailbox_free)
+
+#endif

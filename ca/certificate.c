@@ -1,0 +1,182 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "ca/certificate.h"
+
+#include "base/clock.h"
+#include "ca/der.h"
+#include "ca/extension.h"
+#include "ca/key.h"
+#include "ca/lint.h"
+#include "ca/openssl_auto.h"
+#include "ca/san.h"
+#include "ca/tbs.h"
+
+#include <string.h>
+
+/* KeyUsage, RFC 5280 section 4.2.1.3. */
+enum {
+  DIGITAL_SIGNATURE = 1 << 0,
+  NON_REPUDIATION = 1 << 1,
+  KEY_ENCIPHERMENT = 1 << 2,
+  KEY_AGREEMENT = 1 << 4
+};
+
+G_GNUC_PRINTF(2, 3) static gboolean refuse(GError **error, const char *format, ...) {
+  va_list arguments;
+  va_start(arguments, format);
+  g_autofree char *text = g_strdup_vprintf(format, arguments);
+  va_end(arguments);
+  g_set_error_literal(error, CA_ERROR, CA_ERROR_PROFILE, text);
+  return FALSE;
+}
+
+GBytes *certificate_serial(const guint8 *random) {
+  guint8 serial[CERTIFICATE_SERIAL_OCTETS + 1];
+  serial[0] = (guint8)(1 + ((guint)random[0] << 8 | random[1]) % 0x7f);
+  memcpy(serial + 1, random + 2, CERTIFICATE_SERIAL_OCTETS);
+  return g_bytes_new(serial, sizeof serial);
+}
+
+static gint64 not_after(const CertificateFields *fields) {
+  return fields->not_before + (gint64)fields->days * CLOCK_DAY - CLOCK_SECOND;
+}
+
+static gboolean check_validity(const Issuer *issuer, const CertificateFields *fields,
+                               GError **error) {
+  if (fields->not_before % CLOCK_SECOND != 0 || fields->not_before < 0)
+    return refuse(error, "notBefore is not a whole second");
+  if (fields->days < 1 || fields->days > CERTIFICATE_MAX_DAYS)
+    return refuse(error, "a validity of %u days; 1 to %d are possible", fields->days,
+                  CERTIFICATE_MAX_DAYS);
+  if (fields->not_before < issuer_not_before(issuer))
+    return refuse(error, "notBefore is before the issuer's");
+  if (not_after(fields) > issuer_not_after(issuer))
+    return refuse(error, "notAfter is past the issuer's");
+  return TRUE;
+}
+
+static gboolean check_fields(const Issuer *issuer, const CertificateFields *fields,
+                             GError **error) {
+  gsize serial = g_bytes_get_size(fields->serial);
+  if (serial != CERTIFICATE_SERIAL_OCTETS + 1)
+    return refuse(error, "a serial number of %" G_GSIZE_FORMAT " octets", serial);
+  guint8 first = *(const guint8 *)g_bytes_get_data(fields->serial, NULL);
+  if (first == 0 || first > 0x7f)
+    return refuse(error, "the serial number is not as certificate_serial makes it");
+  if (!fields->sign && !fields->encrypt)
+    return refuse(error, "neither signing nor encryption is wanted");
+  if (fields->non_repudiation && !fields->sign)
+    return refuse(error, "nonRepudiation without digitalSignature");
+  if (fields->profile != PROFILE_STRICT && fields->profile != PROFILE_MULTIPURPOSE)
+    return refuse(error, "profile %d is not known", (int)fields->profile);
+  if (!extension_is_http_url(fields->crl_url) || !extension_is_http_url(fields->issuer_url))
+    return refuse(error, "the CRL's or the issuer's URL is not http://");
+  return check_validity(issuer, fields, error);
+}
+
+/* names as Mailboxes; NULL when one is not as Mailbox.address or stands there twice. */
+static GPtrArray *read_names(const char *const *names, GError **error) {
+  g_autoptr(GPtrArray) mailboxes = g_ptr_array_new_with_free_func((GDestroyNotify)mailbox_free);
+  g_autoptr(GHashTable) seen = g_hash_table_new(g_str_hash, g_str_equal);
+  for (gsize i = 0; names[i] != NULL; i++) {
+    Mailbox *mailbox = mailbox_parse(names[i], NULL);
+    if (mailbox == NULL)
+      return refuse(error, "a name is not an address"), NULL;
+    g_ptr_array_add(mailboxes, mailbox);
+    if (strcmp(mailbox->address, names[i]) != 0)
+      return refuse(error, "the domain of %s is not in lower-case A-labels", names[i]), NULL;
+    if (!g_hash_table_add(seen, mailbox->canonical))
+      return refuse(error, "%s is named twice", names[i]), NULL;
+  }
+  if (mailboxes->len == 0)
+    return refuse(error, "no name"), NULL;
+  return g_steal_pointer(&mailboxes);
+}
+
+/* CN = the first address; empty when that has more than 64 characters (RFC 5280 appendix A,
+ * ub-common-name). */
+static X509_NAME *make_subject(GPtrArray *mailboxes) {
+  X509_NAME *subject = openssl_must(X509_NAME_new());
+  const Mailbox *first = mailboxes->pdata[0];
+  if (g_utf8_strlen(first->address, -1) <= CERTIFICATE_MAX_COMMON_NAME)
+    openssl_check(X509_NAME_add_entry_by_NID(subject, NID_commonName, V_ASN1_UTF8STRING,
+                                             (const guint8 *)first->address, -1, -1, 0) == 1);
+  return subject;
+}
+
+static void add_names(X509_EXTENSIONS *list, GPtrArray *mailboxes, gboolean critical) {
+  g_autoptr(GENERAL_NAMES) names = openssl_must(sk_GENERAL_NAME_new_null());
+  for (guint i = 0; i < mailboxes->len; i++)
+    openssl_check(sk_GENERAL_NAME_push(names, san_name(mailboxes->pdata[i])) > 0);
+  extension_add_names(list, names, critical);
+}
+
+static guint key_usage(const CertificateFields *fields, KeyType type) {
+  guint bits = 0;
+  if (fields->sign)
+    bits |= DIGITAL_SIGNATURE;
+  if (fields->non_repudiation)
+    bits |= NON_REPUDIATION;
+  if (fields->encrypt)
+    bits |= type == KEY_RSA ? KEY_ENCIPHERMENT : KEY_AGREEMENT;
+  return bits;
+}
+
+static X509_EXTENSIONS *make_extensions(const Issuer *issuer, const CertificateFields *fields,
+                                        KeyType type, GPtrArray *mailboxes, gboolean anonymous) {
+  X509_EXTENSIONS *list = extension_list_new();
+  g_autoptr(GBytes) identifier = key_identifier(fields->spki);
+  const char *policies[] = {fields->profile == PROFILE_STRICT ? POLICY_STRICT : POLICY_MULTIPURPOSE,
+                            NULL};
+  extension_add_authority_key(list, X509_get0_subject_key_id(issuer->certificate));
+  extension_add_subject_key(list, identifier);
+  extension_add_key_usage(list, key_usage(fields, type));
+  extension_add_policies(list, policies);
+  add_names(list, mailboxes, anonymous);
+  extension_add_basic_constraints(list, FALSE, -1);
+  extension_add_email_protection(list);
+  extension_add_crl(list, fields->crl_url);
+  extension_add_issuer_url(list, fields->issuer_url);
+  return list;
+}
+
+GBytes *certificate_build(const Issuer *issuer, const CertificateFields *fields, GError **error) {
+  KeyType type;
+  g_autoptr(GError) bad_key = NULL;
+  if (!check_fields(issuer, fields, error))
+    return NULL;
+  if (!key_check(fields->spki, &type, &bad_key))
+    return refuse(error, "%s", bad_key->message), NULL;
+  g_autoptr(GPtrArray) mailboxes = read_names(fields->names, error);
+  if (mailboxes == NULL)
+    return NULL;
+  g_autoptr(X509_NAME) subject = make_subject(mailboxes);
+  g_autoptr(GBytes) subject_octets = openssl_name_octets(subject);
+  g_autoptr(GBytes) issuer_octets = openssl_name_octets(X509_get_subject_name(issuer->certificate));
+  g_autoptr(X509_EXTENSIONS) extensions =
+      make_extensions(issuer, fields, type, mailboxes, X509_NAME_entry_count(subject) == 0);
+  const TbsParts parts = {
+      .serial = fields->serial,
+      .algorithm = signature_algorithm(X509_get0_pubkey(issuer->certificate)),
+      .issuer = issuer_octets,
+      .not_before = fields->not_before,
+      .not_after = not_after(fields),
+      .subject = subject_octets,
+      .spki = fields->spki,
+      .extensions = extensions,
+  };
+  GBytes *tbs = tbs_encode(&parts);
+  if (tbs == NULL)
+    refuse(error, "the parts do not make a certificate");
+  return tbs;
+}
+
+GBytes *certificate_sign(const Issuer *issuer, GBytes *tbs, GError **error) {
+  if (issuer->key == NULL)
+    return openssl_fail(error, CA_ERROR_SIGN, "the CA key is not here"), NULL;
+  g_autoptr(GPtrArray) findings = lint_tbs(tbs, issuer);
+  if (findings->len > 0) {
+    g_autofree char *summary = lint_summary(findings);
+    return refuse(error, "%s", summary), NULL;
+  }
+  return signature_certificate(issuer->key, X509_get0_pubkey(issuer->certificate), tbs, error);
+}

@@ -1,0 +1,158 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "ca/csr.h"
+
+#include "ca/csr_extensions.h"
+#include "ca/der.h"
+#include "ca/key.h"
+#include "ca/openssl_auto.h"
+#include "ca/san.h"
+
+#include <string.h>
+
+static gboolean refuse(GError **error, const char *why) {
+  return openssl_fail(error, CA_ERROR_BAD_CSR, why);
+}
+
+/* The request, when it is DER throughout. A decoded X509_REQ remembers its octets, so the part to
+   be signed is encoded anew first (i2d_re). */
+static X509_REQ *decode(GBytes *der) {
+  gsize length;
+  const guint8 *octets = g_bytes_get_data(der, &length);
+  g_autoptr(X509_REQ) request = d2i_X509_REQ(NULL, &octets, (long)length);
+  if (request == NULL)
+    return NULL;
+  guint8 *tbs = NULL;
+  int tbs_length = i2d_re_X509_REQ_tbs(request, &tbs);
+  g_autoptr(GBytes) unused G_GNUC_UNUSED = der_take(tbs, tbs_length);
+  g_autoptr(GBytes) again = der_encode(request, ASN1_ITEM_rptr(X509_REQ));
+  return g_bytes_equal(again, der) ? g_steal_pointer(&request) : NULL;
+}
+
+static gboolean check_signature(X509_REQ *request, GError **error) {
+  static const int accepted[] = {
+      NID_sha256WithRSAEncryption, NID_sha384WithRSAEncryption, NID_sha512WithRSAEncryption,
+      NID_ecdsa_with_SHA256,       NID_ecdsa_with_SHA384,       NID_ecdsa_with_SHA512,
+  };
+  gboolean known = FALSE;
+  for (gsize i = 0; i < G_N_ELEMENTS(accepted); i++)
+    known = known || X509_REQ_get_signature_nid(request) == accepted[i];
+  if (!known)
+    return refuse(error, "the request's signature is not RSA (PKCS #1 v1.5) or ECDSA with SHA-256, "
+                         "SHA-384 or SHA-512");
+  EVP_PKEY *key = X509_REQ_get0_pubkey(request);
+  if (key == NULL || X509_REQ_verify(request, key) != 1)
+    return refuse(error, "the request's own signature does not verify");
+  return TRUE;
+}
+
+/* The one extensionRequest (RFC 2985 section 5.4.2), decoded. */
+static X509_EXTENSIONS *read_extension_request(X509_ATTRIBUTE *attribute, GError **error) {
+  if (X509_ATTRIBUTE_count(attribute) != 1)
+    return refuse(error, "extensionRequest has not exactly one value"), NULL;
+  const ASN1_TYPE *value = X509_ATTRIBUTE_get0_type(attribute, 0);
+  if (ASN1_TYPE_get(value) != V_ASN1_SEQUENCE)
+    return refuse(error, "extensionRequest is not a list"), NULL;
+  g_autoptr(GBytes) octets = openssl_string_octets(value->value.sequence);
+  g_autoptr(X509_EXTENSIONS) list = der_decode(octets, ASN1_ITEM_rptr(X509_EXTENSIONS));
+  if (list == NULL || sk_X509_EXTENSION_num(list) == 0)
+    return refuse(error, "extensionRequest is empty or not DER"), NULL;
+  return g_steal_pointer(&list);
+}
+
+static X509_EXTENSIONS *read_attributes(X509_REQ *request, GError **error) {
+  X509_ATTRIBUTE *found = NULL;
+  for (int i = 0; i < X509_REQ_get_attr_count(request); i++) {
+    X509_ATTRIBUTE *attribute = X509_REQ_get_attr(request, i);
+    int nid = OBJ_obj2nid(X509_ATTRIBUTE_get0_object(attribute));
+    if (nid == NID_pkcs9_challengePassword)
+      return refuse(error, "the request has a challengePassword; leave it out"), NULL;
+    if (nid == NID_ms_ext_req || (nid == NID_ext_req && found != NULL))
+      return refuse(error, "the request has more than one list of extensions"), NULL;
+    if (nid == NID_ext_req)
+      found = attribute;
+  }
+  if (found == NULL)
+    return refuse(error, "the request has no extensionRequest with a subjectAltName"), NULL;
+  return read_extension_request(found, error);
+}
+
+static gboolean names_mailbox(GPtrArray *mailboxes, const char *text) {
+  g_autoptr(Mailbox) mailbox = mailbox_parse(text, NULL);
+  if (mailbox == NULL)
+    return FALSE;
+  for (guint i = 0; i < mailboxes->len; i++)
+    if (mailbox_equal(mailboxes->pdata[i], mailbox, FALSE))
+      return TRUE;
+  return FALSE;
+}
+
+/* CN and emailAddress repeat addresses of the SAN; other attributes are ignored. */
+static gboolean check_subject(const X509_NAME *subject, GPtrArray *mailboxes, GError **error) {
+  for (int i = 0; i < X509_NAME_entry_count(subject); i++) {
+    const X509_NAME_ENTRY *entry = X509_NAME_get_entry(subject, i);
+    int nid = OBJ_obj2nid(X509_NAME_ENTRY_get_object(entry));
+    if (nid != NID_commonName && nid != NID_pkcs9_emailAddress)
+      continue;
+    g_autofree char *text = san_text(X509_NAME_ENTRY_get_data(entry));
+    if (text == NULL || !names_mailbox(mailboxes, text))
+      return refuse(error, nid == NID_commonName
+                               ? "the subject's CN is not one of the subjectAltName's addresses"
+                               : "the subject's emailAddress is not one of the subjectAltName's "
+                                 "addresses");
+  }
+  return TRUE;
+}
+
+Csr *csr_parse(GBytes *der, GError **error) {
+  if (g_bytes_get_size(der) > CSR_MAX_OCTETS)
+    return refuse(error, "the request is too long"), NULL;
+  g_autoptr(X509_REQ) request = decode(der);
+  if (request == NULL)
+    return refuse(error, "the request is not DER of RFC 2986"), NULL;
+  if (X509_REQ_get_version(request) != X509_REQ_VERSION_1)
+    return refuse(error, "the request is not version 1"), NULL;
+  g_autoptr(Csr) csr = g_new0(Csr, 1);
+  csr->spki = der_encode(X509_REQ_get_X509_PUBKEY(request), ASN1_ITEM_rptr(X509_PUBKEY));
+  if (!key_check(csr->spki, NULL, error) || !check_signature(request, error))
+    return NULL;
+  g_autoptr(X509_EXTENSIONS) extensions = read_attributes(request, error);
+  if (extensions == NULL || !csr_read_extensions(csr, extensions, error) ||
+      !check_subject(X509_REQ_get_subject_name(request), csr->mailboxes, error))
+    return NULL;
+  return g_steal_pointer(&csr);
+}
+
+void csr_free(Csr *csr) {
+  if (csr == NULL)
+    return;
+  g_clear_pointer(&csr->spki, g_bytes_unref);
+  g_clear_pointer(&csr->mailboxes, g_ptr_array_unref);
+  g_free(csr);
+}
+
+/* The first of these that is not among those; NULL when all are. */
+static const Mailbox *first_missing(GPtrArray *these, GPtrArray *those) {
+  g_autoptr(GHashTable) set = g_hash_table_new(g_str_hash, g_str_equal);
+  for (guint i = 0; i < those->len; i++)
+    g_hash_table_add(set, ((Mailbox *)those->pdata[i])->canonical);
+  for (guint i = 0; i < these->len; i++)
+    if (!g_hash_table_contains(set, ((Mailbox *)these->pdata[i])->canonical))
+      return these->pdata[i];
+  return NULL;
+}
+
+gboolean csr_matches(const Csr *csr, GPtrArray *order, GError **error) {
+  const Mailbox *extra = first_missing(csr->mailboxes, order);
+  if (extra != NULL) {
+    g_set_error(error, CA_ERROR, CA_ERROR_BAD_CSR, "the request names %s, the order does not",
+                extra->address);
+    return FALSE;
+  }
+  const Mailbox *absent = first_missing(order, csr->mailboxes);
+  if (absent != NULL) {
+    g_set_error(error, CA_ERROR, CA_ERROR_BAD_CSR, "the order names %s, the request does not",
+                absent->address);
+    return FALSE;
+  }
+  return TRUE;
+}

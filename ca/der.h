@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* DER by OpenSSL's ASN.1 templates (RFC 5280 section 4.1: everything signed is DER). */
+#ifndef SIGNET_CA_DER_H
+#define SIGNET_CA_DER_H
+
+#include <glib.h>
+#include <openssl/asn1.h>
+
+/* Encodes value. */
+GBytes *der_encode(gconstpointer value, const ASN1_ITEM *item);
+
+/* Decodes the whole of der; NULL when it is not item, has trailing octets or is not what der_encode
+   makes of the result. Free the value as item's type. Types that keep their own encoding (X509,
+   X509_REQ, X509_NAME) are not proven to be DER by this: use i2d_re_*. */
+gpointer der_decode(GBytes *der, const ASN1_ITEM *item);
+
+/* For OpenSSL's i2d functions that allocate: takes what *octets points to. */
+GBytes *der_take(guint8 *octets, int length);
+
+#endif

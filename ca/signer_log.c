@@ -1,0 +1,272 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "ca/signer_log.h"
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "ca/openssl_auto.h"
+#include "ca/signer_frame.h"
+
+#include <errno.h>
+#include <string.h>
+#include <unistd.h>
+
+#define CERTIFICATE_MAX_OCTETS (64 * 1024)
+
+/* Invariant: the first size octets of the file are good frames, and chain is the last one's. A
+   record's place is its offset in the file, for records in pending the one that they will have. */
+struct SignerLog {
+  int fd;
+  gsize size;
+  SignerChain chain;
+  GByteArray *pending; /* payload of the next frame */
+  GHashTable *index;   /* first 8 octets of the digest (plus 1, 2, .. when taken) -> place */
+  GArray *times;       /* of gint64, sorted */
+  gboolean
+      failed; /* a write or fsync failed: what the file holds is unknown until it is read anew */
+};
+
+static gboolean fail(GError **error, const char *what, int number) {
+  g_set_error(error, CA_ERROR, CA_ERROR_LOG, "the signer's log: %s%s%s", what,
+              number != 0 ? ": " : "", number != 0 ? g_strerror(number) : "");
+  return FALSE;
+}
+
+static gboolean read_at(int fd, guint8 *to, gsize length, gsize offset) {
+  while (length > 0) {
+    ssize_t got = pread(fd, to, length, (off_t)offset);
+    if (got < 0 && errno == EINTR)
+      continue;
+    if (got <= 0)
+      return FALSE;
+    to += got;
+    offset += (gsize)got;
+    length -= (gsize)got;
+  }
+  return TRUE;
+}
+
+/* Copies length octets at place, which lie in the file or in pending. */
+static gboolean read_place(const SignerLog *log, gsize place, guint8 *to, gsize length) {
+  if (place < log->size)
+    return read_at(log->fd, to, length, place);
+  gsize offset = place - log->size - SIGNER_FRAME_HEADER;
+  if (offset + length > log->pending->len)
+    return FALSE;
+  memcpy(to, log->pending->data + offset, length);
+  return TRUE;
+}
+
+/* Looks a digest up: TRUE when it is there, with its place; else key is the free key for it. */
+static gboolean look_up(const SignerLog *log, const guint8 *digest, guintptr *key, gsize *place,
+                        gboolean *broken) {
+  guint64 prefix;
+  gpointer value;
+  memcpy(&prefix, digest, sizeof prefix);
+  *key = (guintptr)prefix;
+  while (g_hash_table_lookup_extended(log->index, (gpointer)*key, NULL, &value)) {
+    guint8 record[SIGNER_RECORD_HEADER];
+    *place = GPOINTER_TO_SIZE(value);
+    if (!read_place(log, *place, record, sizeof record)) {
+      *broken = TRUE;
+      return FALSE;
+    }
+    if (memcmp(record + 8, digest, SIGNER_FRAME_DIGEST) == 0)
+      return TRUE;
+    (*key)++;
+  }
+  return FALSE;
+}
+
+static gboolean add_index(SignerLog *log, const guint8 *digest, gsize place, GError **error) {
+  guintptr key;
+  gsize found;
+  gboolean broken = FALSE;
+  if (look_up(log, digest, &key, &found, &broken))
+    return fail(error, "the same octets are there twice", 0);
+  if (broken)
+    return fail(error, "cannot be read", errno);
+  g_hash_table_insert(log->index, (gpointer)key, GSIZE_TO_POINTER(place));
+  return TRUE;
+}
+
+/* payload lies in the file at offset. */
+static gboolean load_records(SignerLog *log, const guint8 *payload, gsize length, gsize offset,
+                             GError **error) {
+  for (gsize at = 0; at < length;) {
+    SignerRecord record;
+    gsize used = signer_record_read(payload + at, length - at, &record);
+    if (used == 0)
+      return fail(error, "a record does not fit its frame", 0);
+    if (!add_index(log, record.digest, offset + at, error))
+      return FALSE;
+    g_array_append_val(log->times, record.time);
+    at += used;
+  }
+  return TRUE;
+}
+
+static gboolean cut_off(SignerLog *log, gsize size, GError **error) {
+  g_autofree char *octets = g_strdup_printf("%" G_GSIZE_FORMAT, size - log->size);
+  log_warning("signer log repaired", "octets", octets, "reason", "the last write was cut short",
+              NULL);
+  if (ftruncate(log->fd, (off_t)log->size) != 0)
+    return fail(error, "cannot be cut", errno);
+  return TRUE;
+}
+
+static gboolean load(SignerLog *log, const guint8 *data, gsize size, GError **error) {
+  while (log->size < size) {
+    gsize payload = 0;
+    switch (signer_frame_read(&log->chain, data + log->size, size - log->size, &payload)) {
+    case SIGNER_FRAME_TORN:
+      return cut_off(log, size, error);
+    case SIGNER_FRAME_DAMAGED:
+      g_set_error(error, CA_ERROR, CA_ERROR_LOG,
+                  "the signer's log: damaged at octet %" G_GSIZE_FORMAT " of %" G_GSIZE_FORMAT,
+                  log->size, size);
+      return FALSE;
+    case SIGNER_FRAME_GOOD:
+      break;
+    }
+    gsize start = log->size + SIGNER_FRAME_HEADER;
+    log->size = start + payload + SIGNER_FRAME_DIGEST;
+    if (!load_records(log, data + start, payload, start, error))
+      return FALSE;
+  }
+  return TRUE;
+}
+
+static gint compare_times(gconstpointer a, gconstpointer b) {
+  gint64 x = *(const gint64 *)a, y = *(const gint64 *)b;
+  return x < y ? -1 : x > y;
+}
+
+SignerLog *signer_log_new(int fd, GError **error) {
+  g_autoptr(SignerLog) log = g_new0(SignerLog, 1);
+  log->fd = fd;
+  log->pending = g_byte_array_new();
+  log->index = g_hash_table_new(g_direct_hash, g_direct_equal);
+  log->times = g_array_new(FALSE, FALSE, sizeof(gint64));
+  g_autoptr(GError) reason = NULL;
+  g_autoptr(GMappedFile) file = g_mapped_file_new_from_fd(fd, FALSE, &reason);
+  if (file == NULL)
+    return fail(error, reason->message, 0), NULL;
+  if (!load(log, (const guint8 *)g_mapped_file_get_contents(file), g_mapped_file_get_length(file),
+            error))
+    return NULL;
+  /* What was found may stand in the page cache alone. */
+  if (fsync(fd) != 0)
+    return fail(error, "cannot be synced", errno), NULL;
+  g_array_sort(log->times, compare_times);
+  return g_steal_pointer(&log);
+}
+
+void signer_log_free(SignerLog *log) {
+  if (log == NULL)
+    return;
+  if (log->fd >= 0)
+    close(log->fd);
+  g_clear_pointer(&log->pending, g_byte_array_unref);
+  g_clear_pointer(&log->index, g_hash_table_unref);
+  g_clear_pointer(&log->times, g_array_unref);
+  g_free(log);
+}
+
+static void digest_of(GBytes *octets, guint8 *digest) {
+  gsize length;
+  const guint8 *data = g_bytes_get_data(octets, &length);
+  openssl_check(EVP_Digest(data, length, digest, NULL, EVP_sha256(), NULL) == 1);
+}
+
+GBytes *signer_log_find(SignerLog *log, GBytes *tbs, GError **error) {
+  guint8 digest[EVP_MAX_MD_SIZE], header[SIGNER_RECORD_HEADER];
+  guintptr key;
+  gsize place;
+  gboolean broken = FALSE;
+  SignerRecord record;
+  digest_of(tbs, digest);
+  if (log->failed)
+    return fail(error, "failed before; restart", 0), NULL;
+  if (!look_up(log, digest, &key, &place, &broken)) {
+    if (broken)
+      fail(error, "cannot be read", errno);
+    return NULL;
+  }
+  if (!read_place(log, place, header, sizeof header))
+    return fail(error, "cannot be read", errno), NULL;
+  signer_record_read(header, sizeof header, &record);
+  if (record.length > CERTIFICATE_MAX_OCTETS)
+    return fail(error, "a record is too long", 0), NULL;
+  g_autofree guint8 *certificate = g_malloc(record.length + 1);
+  if (!read_place(log, place + SIGNER_RECORD_HEADER, certificate, record.length))
+    return fail(error, "cannot be read", errno), NULL;
+  return g_bytes_new_take(g_steal_pointer(&certificate), record.length);
+}
+
+/* The first index in times whose time is at or after time. */
+static guint first_since(const GArray *times, gint64 time) {
+  guint low = 0, high = times->len;
+  while (low < high) {
+    guint middle = low + (high - low) / 2;
+    if (g_array_index(times, gint64, middle) < time)
+      low = middle + 1;
+    else
+      high = middle;
+  }
+  return low;
+}
+
+gboolean signer_log_append(SignerLog *log, gint64 now, GBytes *tbs, GBytes *certificate,
+                           GError **error) {
+  guint8 digest[EVP_MAX_MD_SIZE];
+  SignerRecord record = {.time = now, .digest = digest};
+  record.certificate = g_bytes_get_data(certificate, &record.length);
+  digest_of(tbs, digest);
+  if (log->failed)
+    return fail(error, "failed before; restart", 0);
+  if (record.length == 0 || record.length > CERTIFICATE_MAX_OCTETS ||
+      log->pending->len + SIGNER_RECORD_HEADER + record.length > SIGNER_FRAME_MAX_PAYLOAD)
+    return fail(error, "the certificate is too long, or too much waits for the sync", 0);
+  if (!add_index(log, digest, log->size + SIGNER_FRAME_HEADER + log->pending->len, error))
+    return FALSE;
+  signer_record_append(log->pending, &record);
+  g_array_insert_val(log->times, first_since(log->times, now), now);
+  return TRUE;
+}
+
+static gboolean write_all(int fd, const guint8 *data, gsize length) {
+  while (length > 0) {
+    ssize_t done = write(fd, data, length);
+    if (done < 0 && errno == EINTR)
+      continue;
+    if (done < 0)
+      return FALSE;
+    data += done;
+    length -= (gsize)done;
+  }
+  return TRUE;
+}
+
+/* After a failed write or fsync nobody knows what is on the disk: the frame is taken back as well
+   as can be, and the log answers nothing more. */
+gboolean signer_log_sync(SignerLog *log, GError **error) {
+  if (log->failed)
+    return fail(error, "failed before; restart", 0);
+  if (log->pending->len == 0)
+    return TRUE;
+  g_autoptr(GByteArray) frame = signer_frame_make(&log->chain, log->pending);
+  if (!write_all(log->fd, frame->data, frame->len) || fsync(log->fd) != 0) {
+    int number = errno;
+    log->failed = TRUE;
+    if (ftruncate(log->fd, (off_t)log->size) != 0)
+      log_error("signer log not cut", "reason", g_strerror(errno), NULL);
+    return fail(error, "cannot be written", number);
+  }
+  log->size += frame->len;
+  g_byte_array_set_size(log->pending, 0);
+  return TRUE;
+}
+
+guint signer_log_last_hour(const SignerLog *log, gint64 now) {
+  return log->times->len - first_since(log->times, now - CLOCK_HOUR);
+}

@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "ca/tbs.h"
+
+#include "ca/der.h"
+#include "ca/openssl_auto.h"
+
+#include <openssl/asn1t.h>
+
+typedef struct {
+  ASN1_TIME *not_before;
+  ASN1_TIME *not_after;
+} TbsValidity;
+
+ASN1_SEQUENCE(TbsValidity) =
+    {
+        ASN1_SIMPLE(TbsValidity, not_before, ASN1_TIME),
+        ASN1_SIMPLE(TbsValidity, not_after, ASN1_TIME),
+} static_ASN1_SEQUENCE_END(TbsValidity)
+
+    /* No issuerUniqueID, no subjectUniqueID: what has one is not decoded. */
+    typedef struct {
+  ASN1_INTEGER *version;
+  ASN1_INTEGER *serial;
+  ASN1_TYPE *algorithm;
+  ASN1_TYPE *issuer;
+  TbsValidity *validity;
+  ASN1_TYPE *subject;
+  ASN1_TYPE *spki;
+  X509_EXTENSIONS *extensions;
+} TbsOctets;
+
+ASN1_SEQUENCE(TbsOctets) =
+    {
+        ASN1_EXP(TbsOctets, version, ASN1_INTEGER, 0),
+        ASN1_SIMPLE(TbsOctets, serial, ASN1_INTEGER),
+        ASN1_SIMPLE(TbsOctets, algorithm, ASN1_ANY),
+        ASN1_SIMPLE(TbsOctets, issuer, ASN1_ANY),
+        ASN1_SIMPLE(TbsOctets, validity, TbsValidity),
+        ASN1_SIMPLE(TbsOctets, subject, ASN1_ANY),
+        ASN1_SIMPLE(TbsOctets, spki, ASN1_ANY),
+        ASN1_EXP_SEQUENCE_OF(TbsOctets, extensions, X509_EXTENSION, 3),
+} static_ASN1_SEQUENCE_END(TbsOctets)
+
+        static void tbs_octets_free(TbsOctets * tbs) {
+  ASN1_item_free((ASN1_VALUE *)tbs, ASN1_ITEM_rptr(TbsOctets));
+}
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(TbsOctets, tbs_octets_free)
+
+ASN1_INTEGER *tbs_integer(GBytes *big_endian) {
+  gsize length;
+  const guint8 *octets = g_bytes_get_data(big_endian, &length);
+  g_autoptr(BIGNUM) number = openssl_must(BN_bin2bn(octets, (int)length, NULL));
+  return openssl_must(BN_to_ASN1_INTEGER(number, NULL));
+}
+
+ASN1_TIME *tbs_time(gint64 milliseconds) {
+  return openssl_must(ASN1_TIME_set(NULL, (time_t)(milliseconds / 1000)));
+}
+
+static gboolean put_sequence(ASN1_TYPE **field, GBytes *der) {
+  ASN1_TYPE_free(*field);
+  *field = der_decode(der, ASN1_ITEM_rptr(ASN1_ANY));
+  return *field != NULL && (*field)->type == V_ASN1_SEQUENCE;
+}
+
+static void put_validity(TbsValidity *validity, const TbsParts *parts) {
+  ASN1_TIME_free(validity->not_before);
+  ASN1_TIME_free(validity->not_after);
+  validity->not_before = tbs_time(parts->not_before);
+  validity->not_after = tbs_time(parts->not_after);
+}
+
+static void put_extensions(TbsOctets *tbs, const X509_EXTENSIONS *list) {
+  for (int i = 0; i < sk_X509_EXTENSION_num(list); i++) {
+    X509_EXTENSION *copy = openssl_must(X509_EXTENSION_dup(sk_X509_EXTENSION_value(list, i)));
+    openssl_check(sk_X509_EXTENSION_push(tbs->extensions, copy) > 0);
+  }
+}
+
+GBytes *tbs_encode(const TbsParts *parts) {
+  g_autoptr(TbsOctets) tbs = openssl_must(ASN1_item_new(ASN1_ITEM_rptr(TbsOctets)));
+  g_autoptr(GBytes) algorithm =
+      g_bytes_new_static(parts->algorithm->octets, parts->algorithm->length);
+  openssl_check(ASN1_INTEGER_set(tbs->version, X509_VERSION_3) == 1);
+  ASN1_INTEGER_free(tbs->serial);
+  tbs->serial = tbs_integer(parts->serial);
+  if (!put_sequence(&tbs->algorithm, algorithm) || !put_sequence(&tbs->issuer, parts->issuer) ||
+      !put_sequence(&tbs->subject, parts->subject) || !put_sequence(&tbs->spki, parts->spki))
+    return NULL;
+  put_validity(tbs->validity, parts);
+  put_extensions(tbs, parts->extensions);
+  return der_encode(tbs, ASN1_ITEM_rptr(TbsOctets));
+}
+
+GBytes *tbs_signature_algorithm(GBytes *der) {
+  g_autoptr(TbsOctets) tbs = der_decode(der, ASN1_ITEM_rptr(TbsOctets));
+  return tbs != NULL ? der_encode(tbs->algorithm, ASN1_ITEM_rptr(ASN1_ANY)) : NULL;
+}

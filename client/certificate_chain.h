@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A certificate chain as the server gives it, leaf first (RFC 8555 section 9.1). */
+#ifndef SIGNET_CLIENT_CERTIFICATE_CHAIN_H
+#define SIGNET_CLIENT_CERTIFICATE_CHAIN_H
+
+#include "client/openssl_types.h"
+
+#define CERTIFICATE_CHAIN_MAX 10 /* certificates */
+
+/* Reads PEM certificates and checks that each is signed by the next. CLIENT_LOCAL with what is
+ * wrong. */
+CertificateStack *certificate_chain_read(const void *pem, gsize length, GError **error);
+
+/* Whether the leaf is for key. */
+gboolean certificate_chain_is_for(const CertificateStack *chain, EVP_PKEY *key);
+
+/* The chain as PEM. */
+GBytes *certificate_chain_pem(const CertificateStack *chain);
+
+/* The leaf's last day as text, e.g. "2027-02-18"; the caller frees it. */
+char *certificate_chain_expiry(const CertificateStack *chain);
+
+#endif

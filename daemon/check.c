@@ -1,0 +1,155 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "daemon/check.h"
+#include "base/clock.h"
+#include "ca/issuer.h"
+#include "daemon/pem_key.h"
+#include "mime/dkim.h"
+
+#include <openssl/x509v3.h>
+#include <string.h>
+
+/* One configuration under check. */
+typedef struct {
+  const Config *config;
+  GPtrArray *mistakes;
+} Check;
+
+static void mistake(Check *check, const char *key, const char *format, ...) G_GNUC_PRINTF(3, 4);
+static void mistake(Check *check, const char *key, const char *format, ...) {
+  va_list values;
+  va_start(values, format);
+  g_autofree char *reason = g_strdup_vprintf(format, values);
+  va_end(values);
+  const char *dot = strchr(key, '.');
+  g_autofree char *where = config_where(check->config, key);
+  g_ptr_array_add(check->mistakes,
+                  g_strdup_printf("%s: [%.*s] %s: %s", where, (int)(dot - key), key, dot + 1, reason));
+}
+
+/* The content of a file that a key names; NULL when it is empty or cannot be read (noted). */
+static GBytes *read_file(Check *check, const char *key) {
+  g_autoptr(GError) error = NULL;
+  char *content = NULL;
+  gsize length = 0;
+  if (!config_given(check->config, key))
+    return NULL;
+  if (g_file_get_contents(config_text(check->config, key), &content, &length, &error))
+    return g_bytes_new_take(content, length);
+  mistake(check, key, "%s", error->message);
+  return NULL;
+}
+
+static void check_tls(Check *check, const char *certificate_key, const char *key_key) {
+  g_autoptr(GError) error = NULL;
+  gboolean one = config_given(check->config, certificate_key), other = config_given(check->config, key_key);
+  if (one != other)
+    mistake(check, one ? key_key : certificate_key, "given only one of certificate and key");
+  g_autoptr(GBytes) chain = read_file(check, certificate_key);
+  g_autoptr(GBytes) key = read_file(check, key_key);
+  SSL_CTX *context = chain != NULL && key != NULL ? pem_tls_context(chain, key, &error) : NULL;
+  if (error != NULL)
+    mistake(check, key_key, "%s", error->message);
+  SSL_CTX_free(context);
+}
+
+static void check_dkim(Check *check) {
+  g_autoptr(GError) error = NULL;
+  g_autoptr(GBytes) pem = read_file(check, "mail.dkim-key");
+  if (pem == NULL)
+    return;
+  EVP_PKEY *key = pem_private_key(pem, &error);
+  g_autoptr(DkimSigner) signer =
+      key != NULL ? dkim_signer_new(config_text(check->config, "mail.domain"),
+                                    config_text(check->config, "mail.dkim-selector"), key, &error)
+                  : NULL;
+  if (signer == NULL)
+    mistake(check, "mail.dkim-key", "%s", error->message);
+  else if (EVP_PKEY_get_base_id(key) != EVP_PKEY_RSA || EVP_PKEY_get_bits(key) < 2048)
+    mistake(check, "mail.dkim-key", "must be an RSA key of 2048 bit or more");
+  EVP_PKEY_free(key);
+}
+
+static char *read_passphrase(Check *check) {
+  g_autoptr(GBytes) file = read_file(check, "ca.passphrase-file");
+  if (file == NULL)
+    return NULL;
+  char *line = g_strndup(g_bytes_get_data(file, NULL), g_bytes_get_size(file));
+  line[strcspn(line, "\r\n")] = '\0';
+  return line;
+}
+
+static void check_issued_by(Check *check, const Issuer *issuer, const Issuer *root) {
+  if (X509_check_issued(root->certificate, issuer->certificate) != X509_V_OK ||
+      X509_verify(issuer->certificate, X509_get0_pubkey(root->certificate)) != 1)
+    mistake(check, "ca.root", "did not issue the certificate of ca.certificate");
+}
+
+/* A certificate must never outlive its issuer. */
+static void check_life(Check *check, const Issuer *issuer) {
+  gint64 last = clock_now(&clock_system) + config_number(check->config, "ca.validity") * CLOCK_DAY;
+  if (issuer_not_after(issuer) < last)
+    mistake(check, "ca.certificate", "ends before a certificate of %" G_GINT64_FORMAT " days issued now would",
+            config_number(check->config, "ca.validity"));
+}
+
+static void check_root_crl(Check *check, const Issuer *root) {
+  g_autoptr(GBytes) file = read_file(check, "ca.root-crl");
+  if (file == NULL)
+    return;
+  const guint8 *data = g_bytes_get_data(file, NULL);
+  X509_CRL *crl = d2i_X509_CRL(NULL, &data, (long)g_bytes_get_size(file));
+  if (crl == NULL)
+    mistake(check, "ca.root-crl", "is no revocation list in DER");
+  else if (X509_CRL_verify(crl, X509_get0_pubkey(root->certificate)) != 1)
+    mistake(check, "ca.root-crl", "is not signed by the root");
+  else if (X509_cmp_current_time(X509_CRL_get0_nextUpdate(crl)) < 0)
+    mistake(check, "ca.root-crl", "is past its next update; make a new one with signetctl ca crl");
+  X509_CRL_free(crl);
+}
+
+static void check_ca(Check *check) {
+  g_autoptr(GError) error = NULL;
+  g_autoptr(GBytes) certificate = read_file(check, "ca.certificate");
+  g_autoptr(GBytes) key = read_file(check, "ca.key");
+  g_autoptr(GBytes) root_pem = read_file(check, "ca.root");
+  g_autofree char *passphrase = read_passphrase(check);
+  g_autoptr(Issuer) issuer =
+      certificate != NULL && key != NULL ? issuer_new(certificate, key, passphrase, &error) : NULL;
+  if (error != NULL)
+    mistake(check, error->code == CA_ERROR_MISMATCH ? "ca.key" : "ca.certificate", "%s", error->message);
+  g_clear_error(&error);
+  g_autoptr(Issuer) root = root_pem != NULL ? issuer_new(root_pem, NULL, NULL, &error) : NULL;
+  if (error != NULL)
+    mistake(check, "ca.root", "%s", error->message);
+  if (issuer != NULL)
+    check_life(check, issuer);
+  if (issuer != NULL && root != NULL)
+    check_issued_by(check, issuer, root);
+  if (root != NULL)
+    check_root_crl(check, root);
+}
+
+static void check_caa(Check *check) {
+  if (config_is(check->config, "ca.caa", "on") && config_list(check->config, "ca.caa-identities")[0] == NULL)
+    mistake(check, "ca.caa-identities", "no name that a CAA issuemail record could permit; give one, or caa = off");
+}
+
+static void check_dns(Check *check) {
+  g_autoptr(GBytes) anchor = read_file(check, "dns.trust-anchor");
+  g_autoptr(GBytes) data = read_file(check, "dns.local-data");
+}
+
+Config *check_configuration(const char *path, GPtrArray *mistakes) {
+  guint before = mistakes->len;
+  g_autoptr(Config) config = config_load(path, mistakes);
+  if (config == NULL)
+    return NULL;
+  Check check = {config, mistakes};
+  check_tls(&check, "acme.tls-certificate", "acme.tls-key");
+  check_tls(&check, "mail.tls-certificate", "mail.tls-key");
+  check_dkim(&check);
+  check_ca(&check);
+  check_caa(&check);
+  check_dns(&check);
+  return mistakes->len > before ? NULL : g_steal_pointer(&config);
+}

@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* signetd --check: everything about a configuration that can be found wrong before the start. */
+#ifndef SIGNET_DAEMON_CHECK_H
+#define SIGNET_DAEMON_CHECK_H
+
+#include "base/config.h"
+
+/* Loads the file and looks behind its values: files readable, keys and certificates that belong together, a CA that
+   outlives its leaves. Every mistake is added to mistakes (of char*) with file, line and reason; NULL when there
+   was one. */
+Config *check_configuration(const char *path, GPtrArray *mistakes);
+
+#endif

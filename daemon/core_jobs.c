@@ -1,0 +1,241 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Jobs handed out to the other roles as questions, and their answers. */
+#include "base/log.h"
+#include "daemon/core.h"
+
+#include <stdlib.h>
+
+#define MAX_OPEN 64        /* questions open at one process */
+#define BATCH 64           /* jobs of one kind taken in one turn */
+#define BROKEN_JOB_DELAY CLOCK_MINUTE
+
+/* --- questions as messages -------------------------------------------------------------------------------- */
+
+static GVariant *deliver_body(const Question *q) {
+  return g_variant_new("(ssssx)", q->from, q->to, q->token, q->message_id, q->date);
+}
+
+static GVariant *examine_body(const Question *q) {
+  return g_variant_new("(@ayx)", message_from_octets(q->octets), q->date);
+}
+
+static GVariant *caa_body(const Question *q) {
+  return g_variant_new_string(q->domain);
+}
+
+static GVariant *build_body(const Question *q) {
+  const CertificateFields *f = &q->fields;
+  return g_variant_new("(@ay@ay^asxubbbuss)", message_from_octets(f->serial), message_from_octets(f->spki),
+                       f->names, f->not_before, (guint32)f->days, f->sign, f->encrypt, f->non_repudiation,
+                       (guint32)f->profile, f->crl_url, f->issuer_url);
+}
+
+static GVariant *sign_body(const Question *q) {
+  return message_from_octets(q->octets);
+}
+
+static GVariant *crl_body(const Question *q) {
+  GVariantBuilder entries;
+  g_variant_builder_init(&entries, G_VARIANT_TYPE("a(ayxi)"));
+  for (guint i = 0; i < q->crl.entries->len; i++) {
+    const CrlEntry *entry = q->crl.entries->pdata[i];
+    g_variant_builder_add(&entries, "(@ayxi)", message_from_octets(entry->serial), entry->revoked_at,
+                          (gint32)entry->reason);
+  }
+  return g_variant_new("(xxxsa(ayxi))", q->crl.number, q->crl.this_update, q->crl.next_update, q->crl.url,
+                       &entries);
+}
+
+/* --- answers ---------------------------------------------------------------------------------------------- */
+
+static gboolean take_delivered(Core *core, CoreItem *item, GError **error) {
+  g_autoptr(GVariant) octets = NULL;
+  guint32 outcome = 0, code = 0;
+  Delivery delivery = {0};
+  g_variant_get(item->body, "(uu&s@ay)", &outcome, &code, &delivery.text, &octets);
+  if (outcome > SENDER_PERMANENT)
+    role_die_of_nonsense(ROLE_OUTBOUND, "an unknown outcome");
+  g_autoptr(GBytes) message = message_octets(octets);
+  delivery.outcome = (SenderOutcome)outcome;
+  delivery.code = code;
+  delivery.message = message;
+  return job_delivered(&core->acme, item->question, &delivery, error);
+}
+
+static gboolean take_evidence(Core *core, CoreItem *item, GError **error) {
+  g_autoptr(ReplyFacts) facts = NULL;
+  g_autoptr(GPtrArray) signatures = NULL;
+  if (!reply_evidence_read(item->body, &facts, &signatures))
+    role_die_of_nonsense(ROLE_INBOUND, "evidence that cannot be");
+  g_autofree char *text = g_variant_print(item->body, FALSE);
+  return job_examined(&core->acme, item->question, facts, signatures, text, error);
+}
+
+static gboolean take_caa(Core *core, CoreItem *item, GError **error) {
+  g_autoptr(GVariant) records = NULL;
+  const char *found_at = NULL, *text = NULL;
+  guint32 outcome = 0;
+  g_autoptr(CaaRecordSet) set = g_new0(CaaRecordSet, 1);
+  g_variant_get(item->body, "(ubxm&s@aay&s)", &outcome, &set->secure, &set->ttl, &found_at, &records, &text);
+  if (outcome > RESOLVER_FOUND)
+    role_die_of_nonsense(ROLE_LOOKUP, "an unknown outcome");
+  set->outcome = (ResolverOutcome)outcome;
+  set->found_at = g_strdup(found_at);
+  set->text = g_strdup(text);
+  set->records = g_ptr_array_new_with_free_func((GDestroyNotify)g_bytes_unref);
+  for (gsize i = 0; i < g_variant_n_children(records); i++) {
+    g_autoptr(GVariant) record = g_variant_get_child_value(records, i);
+    g_ptr_array_add(set->records, message_octets(record));
+  }
+  return job_caa_answered(&core->acme, item->question, set, error);
+}
+
+static gboolean take_built(Core *core, CoreItem *item, GError **error) {
+  g_autoptr(GVariant) octets = NULL;
+  const char *findings = NULL, *failure = NULL;
+  g_variant_get(item->body, "(@ay&s&s)", &octets, &findings, &failure);
+  g_autoptr(GBytes) tbs = message_octets(octets);
+  return job_built(&core->acme, item->question, tbs, findings, failure, error);
+}
+
+static gboolean take_signed(Core *core, CoreItem *item, GError **error) {
+  g_autoptr(GVariant) octets = NULL;
+  const char *failure = NULL;
+  g_variant_get(item->body, "(@ay&s)", &octets, &failure);
+  g_autoptr(GBytes) certificate = message_octets(octets);
+  return job_signed(&core->acme, item->question, certificate, failure, error);
+}
+
+static gboolean take_crl(Core *core, CoreItem *item, GError **error) {
+  g_autoptr(GVariant) octets = NULL;
+  g_autoptr(GError) bad = NULL;
+  const char *failure = NULL;
+  g_variant_get(item->body, "(@ay&s)", &octets, &failure);
+  g_autoptr(GBytes) crl = message_octets(octets);
+  /* What is published is verified first. */
+  if (*failure == '\0' && !crl_verify(crl, core->acme.issuer, item->question->crl.number, &bad))
+    failure = bad->message;
+  return job_crl_signed(&core->acme, item->question, crl, failure, error);
+}
+
+/* --- one row a kind of question --------------------------------------------------------------------------- */
+
+static const struct {
+  Role role;
+  guint kind;
+  GVariant *(*body)(const Question *question);
+  gboolean (*take)(Core *core, CoreItem *item, GError **error);
+} asking[] = {
+    [QUESTION_DELIVER] = {ROLE_OUTBOUND, MESSAGE_DELIVER, deliver_body, take_delivered},
+    [QUESTION_EXAMINE] = {ROLE_INBOUND, MESSAGE_EXAMINE, examine_body, take_evidence},
+    [QUESTION_CAA] = {ROLE_LOOKUP, MESSAGE_CAA, caa_body, take_caa},
+    [QUESTION_BUILD] = {ROLE_SIGNER, MESSAGE_BUILD, build_body, take_built},
+    [QUESTION_SIGN] = {ROLE_SIGNER, MESSAGE_SIGN, sign_body, take_signed},
+    [QUESTION_CRL] = {ROLE_SIGNER, MESSAGE_SIGN_CRL, crl_body, take_crl},
+};
+
+static gboolean run_answer(Core *core, CoreItem *item, GError **error) {
+  return item->body != NULL ? asking[item->question->kind].take(core, item, error)
+                            : job_unanswered(&core->acme, &item->question->job, error);
+}
+
+/* The handler's own work is undone: the job is put off, in what is left of the turn. */
+static void answer_failed(Core *core, CoreItem *item) {
+  g_autoptr(GError) error = NULL;
+  if (!job_again(core->acme.store, &item->question->job, clock_now(core->acme.clock) + BROKEN_JOB_DELAY, TRUE,
+                 &error))
+    log_error("job not put off", "job", job_names[item->question->job.kind], "reason", error->message, NULL);
+}
+
+CoreItem *core_answer_item(Question *question, GVariant *body) {
+  CoreItem *item = g_new0(CoreItem, 1);
+  item->run = run_answer;
+  item->failed = answer_failed;
+  item->kind = asking[question->kind].kind;
+  item->body = body != NULL ? g_variant_ref(body) : NULL;
+  item->question = question;
+  return item;
+}
+
+/* --- handing out ------------------------------------------------------------------------------------------ */
+
+/* The roles that a kind of job may need: it is taken only while they can be asked. */
+static const RoleSet needed[JOB_KINDS] = {
+    [JOB_MAIL] = ROLE_BIT(ROLE_OUTBOUND),
+    [JOB_JUDGE] = ROLE_BIT(ROLE_INBOUND),
+    [JOB_ISSUE] = ROLE_BIT(ROLE_LOOKUP) | ROLE_BIT(ROLE_SIGNER),
+    [JOB_CRL] = ROLE_BIT(ROLE_SIGNER),
+};
+
+Channel *core_channel(Core *core, Role role) {
+  Channel *best = NULL;
+  for (guint i = 0; i < core->channels->len; i++) {
+    Channel *channel = core->channels->pdata[i];
+    if (channel_peer(channel) == role && channel_open_questions(channel) < MAX_OPEN &&
+        (best == NULL || channel_open_questions(channel) < channel_open_questions(best)))
+      best = channel;
+  }
+  return best;
+}
+
+static gboolean can_ask(Core *core, JobKind kind) {
+  for (guint role = 0; role < ROLE_COUNT; role++)
+    if ((needed[kind] & ROLE_BIT(role)) != 0 && core_channel(core, (Role)role) == NULL)
+      return FALSE;
+  return TRUE;
+}
+
+/* Begins one taken job; its question, if any, leaves with the commit. */
+static gboolean begin_job(Core *core, const Job *job, GError **error) {
+  g_autoptr(GError) failure = NULL;
+  Question *question = g_new0(Question, 1);
+  if (!store_handler_begin(core->acme.store, error)) {
+    g_free(question);
+    return FALSE;
+  }
+  gboolean keep = job_begin(&core->acme, job, question, &failure);
+  if (keep && question->kind != QUESTION_NONE) {
+    core_ask(core, core_channel(core, asking[question->kind].role), asking[question->kind].kind,
+             asking[question->kind].body(question), question);
+  } else {
+    question_clear(question);
+    g_free(question);
+  }
+  if (!store_handler_end(core->acme.store, keep, error))
+    return FALSE;
+  if (keep)
+    return TRUE;
+  log_error("job cannot begin", "job", job_names[job->kind], "reason",
+            failure != NULL ? failure->message : "what it is about is missing", NULL);
+  return job_again(core->acme.store, job, clock_now(core->acme.clock) + BROKEN_JOB_DELAY, TRUE, error);
+}
+
+static gboolean hand_out(Core *core, JobKind kind, GError **error) {
+  gint64 now = clock_now(core->acme.clock);
+  for (guint i = 0; i < BATCH && can_ask(core, kind); i++) {
+    Job job;
+    StoreFind taken = job_take(core->acme.store, kind, now, now + CORE_LEASE, &job, error);
+    if (taken != STORE_FOUND)
+      return taken == STORE_MISSING;
+    if (!begin_job(core, &job, error))
+      return FALSE;
+  }
+  return TRUE;
+}
+
+gboolean core_hand_out_jobs(Core *core, GError **error) {
+  for (guint kind = 0; kind < JOB_KINDS; kind++)
+    if (!hand_out(core, (JobKind)kind, error))
+      return FALSE;
+  return TRUE;
+}
+
+gint64 core_next_job(Core *core) {
+  gint64 first = G_MAXINT64, now = clock_now(core->acme.clock);
+  for (guint kind = 0; kind < JOB_KINDS; kind++) {
+    gint64 due = G_MAXINT64;
+    if (can_ask(core, (JobKind)kind) && job_next(core->acme.store, (JobKind)kind, &due, NULL))
+      first = MIN(first, due);
+  }
+  return first == G_MAXINT64 ? -1 : CLAMP(first - now, 0, CLOCK_HOUR);
+}

@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* signetctl dkim: the key that signs challenge mails. */
+#include "base/mailbox.h"
+#include "daemon/ctl.h"
+#include "mime/dkim.h"
+
+#include <openssl/pem.h>
+#include <openssl/rsa.h>
+#include <stdio.h>
+#include <string.h>
+
+#define KEY_BITS 2048
+#define TXT_STRING 200 /* octets of one string of a TXT record, below 255 */
+
+static gboolean write_key(EVP_PKEY *key, const char *path, GError **error) {
+  BIO *memory = BIO_new(BIO_s_mem());
+  char *pem = NULL;
+  PEM_write_bio_PKCS8PrivateKey(memory, key, NULL, NULL, 0, NULL, NULL);
+  long length = BIO_get_mem_data(memory, &pem);
+  gboolean written = ctl_write_new(path, pem, (gsize)length, 0600, error);
+  BIO_free(memory);
+  return written;
+}
+
+static void print_record(const char *selector, const char *domain, const char *record) {
+  printf("%s._domainkey.%s. IN TXT", selector, domain);
+  for (const char *p = record; *p != '\0'; p += MIN(TXT_STRING, strlen(p)))
+    printf(" \"%.*s\"", TXT_STRING, p);
+  printf("\n");
+}
+
+int ctl_dkim_init(int argc, char **argv) {
+  g_autofree char *domain = NULL, *selector = NULL, *path = NULL;
+  const GOptionEntry options[] = {
+      {"domain", 'd', 0, G_OPTION_ARG_STRING, &domain, "[mail] domain", "DOMAIN"},
+      {"selector", 's', 0, G_OPTION_ARG_STRING, &selector, "[mail] dkim-selector (signet)", "NAME"},
+      {"key", 'k', 0, G_OPTION_ARG_FILENAME, &path, "[mail] dkim-key: file to be made", "FILE"},
+      G_OPTION_ENTRY_NULL};
+  g_autoptr(GError) error = NULL;
+  if (!ctl_options("dkim init", "Makes an RSA key and prints the record to publish, in zone-file form.", options,
+                   argc, argv))
+    return CTL_USAGE;
+  if (domain == NULL || path == NULL) {
+    fprintf(stderr, "%s: --domain and --key are needed\n", g_get_prgname());
+    return CTL_USAGE;
+  }
+  g_autofree char *ascii = mailbox_domain_to_ascii(domain, &error);
+  if (ascii == NULL)
+    return ctl_failed("--domain", &error);
+  EVP_PKEY *key = EVP_RSA_gen(KEY_BITS);
+  g_autofree char *record = key != NULL ? dkim_key_record(key, &error) : NULL;
+  gboolean written = record != NULL && write_key(key, path, &error);
+  EVP_PKEY_free(key);
+  if (!written)
+    return ctl_failed("no key made", &error);
+  print_record(selector != NULL ? selector : "signet", ascii, record);
+  return CTL_DONE;
+}

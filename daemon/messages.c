@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "daemon/messages.h"
+#include "mime/reply.h"
+
+#define PARENT ROLE_BIT(ROLE_PARENT)
+#define EDGE ROLE_BIT(ROLE_EDGE)
+#define CORE ROLE_BIT(ROLE_CORE)
+#define INBOUND ROLE_BIT(ROLE_INBOUND)
+#define OUTBOUND ROLE_BIT(ROLE_OUTBOUND)
+#define LOOKUP ROLE_BIT(ROLE_LOOKUP)
+#define SIGNER ROLE_BIT(ROLE_SIGNER)
+#define ROLES (EDGE | CORE | INBOUND | OUTBOUND | LOOKUP | SIGNER)
+
+#define TOLD(roles_from, roles_to, type_text)                                                      \
+  .type = type_text, .from = (roles_from), .to = (roles_to)
+#define ASKED(roles_from, roles_to, type_text) TOLD(roles_from, roles_to, type_text), .question = TRUE
+#define ANSWER(asked, roles_from, roles_to, type_text)                                             \
+  TOLD(roles_from, roles_to, type_text), .answer_to = (asked)
+
+static const ChannelKind kinds[MESSAGE_COUNT] = {
+    [MESSAGE_CONFIG] = {"config", TOLD(PARENT, ROLES, "a{ss}")},
+    [MESSAGE_DESCRIPTOR] = {"descriptor", TOLD(PARENT, ROLES, "s"), .carries_fd = TRUE},
+    [MESSAGE_PEER] = {"peer", TOLD(PARENT, ROLES, "u"), .carries_fd = TRUE},
+    [MESSAGE_START] = {"start", TOLD(PARENT, ROLES, "()")},
+    [MESSAGE_RELOAD] = {"reload", TOLD(PARENT, ROLES, "()")},
+    [MESSAGE_REQUEST] = {"request", ASKED(EDGE, CORE, "(sssays)")},
+    [MESSAGE_RESPONSE] = {"response", ANSWER(MESSAGE_REQUEST, CORE, EDGE, "(ua(ss)ay)")},
+    [MESSAGE_WANT_NONCES] = {"want-nonces", ASKED(EDGE, CORE, "u")},
+    [MESSAGE_NONCES] = {"nonces", ANSWER(MESSAGE_WANT_NONCES, CORE, EDGE, "as")},
+    [MESSAGE_RECIPIENT] = {"recipient", ASKED(INBOUND, CORE, "s")},
+    [MESSAGE_RECIPIENT_ANSWER] = {"recipient-answer",
+                                  ANSWER(MESSAGE_RECIPIENT, CORE, INBOUND, "(uss)")},
+    [MESSAGE_MAIL] = {"mail", ASKED(INBOUND, CORE, "(sssasbay)")},
+    [MESSAGE_MAIL_ANSWER] = {"mail-answer", ANSWER(MESSAGE_MAIL, CORE, INBOUND, "(uss)")},
+    [MESSAGE_EXAMINE] = {"examine", ASKED(CORE, INBOUND, "(ayx)")},
+    [MESSAGE_EVIDENCE] = {"evidence", ANSWER(MESSAGE_EXAMINE, INBOUND, CORE, REPLY_EVIDENCE_TYPE)},
+    [MESSAGE_DELIVER] = {"deliver", ASKED(CORE, OUTBOUND, "(ssssx)")},
+    [MESSAGE_DELIVERED] = {"delivered", ANSWER(MESSAGE_DELIVER, OUTBOUND, CORE, "(uusay)")},
+    [MESSAGE_CAA] = {"caa", ASKED(CORE, LOOKUP, "s")},
+    [MESSAGE_CAA_ANSWER] = {"caa-answer", ANSWER(MESSAGE_CAA, LOOKUP, CORE, "(ubxmsaays)")},
+    [MESSAGE_BUILD] = {"build", ASKED(CORE, SIGNER, "(ayayasxubbbuss)")},
+    [MESSAGE_BUILT] = {"built", ANSWER(MESSAGE_BUILD, SIGNER, CORE, "(ayss)")},
+    [MESSAGE_SIGN] = {"sign", ASKED(CORE, SIGNER, "ay")},
+    [MESSAGE_SIGNED] = {"signed", ANSWER(MESSAGE_SIGN, SIGNER, CORE, "(ays)")},
+    [MESSAGE_SIGN_CRL] = {"sign-crl", ASKED(CORE, SIGNER, "(xxxsa(ayxi))")},
+    [MESSAGE_CRL] = {"crl", ANSWER(MESSAGE_SIGN_CRL, SIGNER, CORE, "(ays)")},
+};
+
+const ChannelCatalogue message_catalogue = {kinds, MESSAGE_COUNT};
+
+GBytes *message_octets(GVariant *value) {
+  return g_variant_get_data_as_bytes(value);
+}
+
+GVariant *message_from_octets(GBytes *octets) {
+  return g_variant_new_from_bytes(G_VARIANT_TYPE("ay"), octets, TRUE);
+}

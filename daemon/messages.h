@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The catalogue of what the processes of signetd say to each other. */
+#ifndef SIGNET_DAEMON_MESSAGES_H
+#define SIGNET_DAEMON_MESSAGES_H
+
+#include "base/channel.h"
+
+typedef enum {
+  MESSAGE_NONE,
+  /* parent to every role */
+  MESSAGE_CONFIG,     /* a{ss}: first of all */
+  MESSAGE_DESCRIPTOR, /* name, with a descriptor: a listening socket, a file, a folder */
+  MESSAGE_PEER,       /* role number, with one end of a socket pair to it */
+  MESSAGE_START,      /* everything is there: begin */
+  MESSAGE_RELOAD,     /* files that were given anew are to be used */
+  /* edge and core */
+  MESSAGE_REQUEST,       /* method, path, content type, body, client address */
+  MESSAGE_RESPONSE,      /* status, header fields, body */
+  MESSAGE_WANT_NONCES,   /* how many */
+  MESSAGE_NONCES,        /* fresh ones */
+  /* inbound and core */
+  MESSAGE_RECIPIENT,        /* is there such a recipient: address */
+  MESSAGE_RECIPIENT_ANSWER, /* reply code, enhanced code, text */
+  MESSAGE_MAIL,             /* peer, helo, reverse-path, recipients, TLS, raw message */
+  MESSAGE_MAIL_ANSWER,      /* reply code, enhanced code, text */
+  MESSAGE_EXAMINE,          /* raw message, time it was received */
+  MESSAGE_EVIDENCE,         /* what it says, see mime/reply.h */
+  /* core and outbound */
+  MESSAGE_DELIVER,   /* from, to, token-part1, Message-ID, time */
+  MESSAGE_DELIVERED, /* SenderOutcome, reply code, text, raw message as handed over */
+  /* core and lookup */
+  MESSAGE_CAA,        /* domain */
+  MESSAGE_CAA_ANSWER, /* ResolverOutcome, secure, TTL, found at, records, text */
+  /* core and signer */
+  MESSAGE_BUILD,       /* CertificateFields */
+  MESSAGE_BUILT,       /* to-be-signed octets, findings; error text when it could not be built */
+  MESSAGE_SIGN,        /* to-be-signed octets */
+  MESSAGE_SIGNED,      /* certificate; error text otherwise */
+  MESSAGE_SIGN_CRL,    /* number, thisUpdate, nextUpdate, URL, entries */
+  MESSAGE_CRL,         /* CRL; error text otherwise */
+  MESSAGE_COUNT
+} MessageKind;
+
+extern const ChannelCatalogue message_catalogue;
+
+/* An octet string of a body that is valid for the body's life. */
+GBytes *message_octets(GVariant *value);
+GVariant *message_from_octets(GBytes *octets);
+
+#endif

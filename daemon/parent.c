@@ -1,0 +1,392 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "daemon/parent.h"
+#include "base/log.h"
+#include "daemon/check.h"
+#include "daemon/messages.h"
+#include "daemon/role.h"
+#include "daemon/sockets.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define DEATHS_AT_ONCE 2 /* within a minute; from the next one on the restart waits */
+#define MAX_BACK_OFF_SECONDS 30
+#define STOP_SECONDS 10 /* until a role that does not end is killed */
+
+typedef struct Parent Parent;
+
+/* One process. */
+typedef struct {
+  Parent *parent;
+  Role role;
+  guint index; /* among those of its role */
+  pid_t pid;   /* 0: not running */
+  Channel *control;
+  GArray *https, *http, *smtp; /* its listening sockets, kept over restarts; NULL: none */
+  gint64 deaths[DEATHS_AT_ONCE + 1]; /* monotonic seconds, newest first */
+  guint deaths_in_row;
+  struct event *restart, *kill;
+} Child;
+
+struct Parent {
+  const char *path;
+  Config *config;
+  struct event_base *base;
+  GPtrArray *children;
+  gboolean stopping;
+  guint stage; /* of stopping */
+};
+
+/* The order in which roles are stopped: those that take work first. */
+static const RoleSet stop_stages[] = {ROLE_BIT(ROLE_EDGE) | ROLE_BIT(ROLE_INBOUND), ROLE_BIT(ROLE_CORE),
+                                      ROLE_BIT(ROLE_OUTBOUND) | ROLE_BIT(ROLE_LOOKUP) | ROLE_BIT(ROLE_SIGNER)};
+
+static gint64 seconds_now(void) {
+  return g_get_monotonic_time() / G_USEC_PER_SEC;
+}
+
+/* --- what a role is given --------------------------------------------------------------------------------- */
+
+typedef struct {
+  RoleSet roles;
+  const char *name, *key; /* of the descriptor, of the configuration */
+  gboolean reloaded;      /* given again at SIGHUP */
+} GivenFile;
+
+static const GivenFile files[] = {
+    {ROLE_BIT(ROLE_EDGE), "tls-certificate", "acme.tls-certificate", TRUE},
+    {ROLE_BIT(ROLE_EDGE), "tls-key", "acme.tls-key", TRUE},
+    {ROLE_BIT(ROLE_INBOUND), "mail-tls-certificate", "mail.tls-certificate", TRUE},
+    {ROLE_BIT(ROLE_INBOUND), "mail-tls-key", "mail.tls-key", TRUE},
+    {ROLE_BIT(ROLE_INBOUND) | ROLE_BIT(ROLE_LOOKUP), "dns-local-data", "dns.local-data", FALSE},
+    {ROLE_BIT(ROLE_OUTBOUND), "dkim-key", "mail.dkim-key", TRUE},
+    {ROLE_BIT(ROLE_SIGNER) | ROLE_BIT(ROLE_CORE), "ca-certificate", "ca.certificate", FALSE},
+    {ROLE_BIT(ROLE_SIGNER), "ca-key", "ca.key", FALSE},
+    {ROLE_BIT(ROLE_SIGNER), "ca-passphrase", "ca.passphrase-file", FALSE},
+    {ROLE_BIT(ROLE_CORE), "ca-root", "ca.root", FALSE},
+    {ROLE_BIT(ROLE_CORE), "ca-root-crl", "ca.root-crl", TRUE},
+};
+
+static void give(Child *child, const char *name, int fd, const char *path) {
+  if (fd < 0)
+    log_error("cannot open", "file", path, "for", role_names[child->role], "reason", g_strerror(errno), NULL);
+  else
+    channel_send(child->control, MESSAGE_DESCRIPTOR, g_variant_new_string(name), fd);
+}
+
+static void give_files(Child *child, gboolean reload) {
+  for (gsize i = 0; i < G_N_ELEMENTS(files); i++) {
+    if ((files[i].roles & ROLE_BIT(child->role)) == 0 || (reload && !files[i].reloaded) ||
+        !config_given(child->parent->config, files[i].key))
+      continue;
+    const char *path = config_text(child->parent->config, files[i].key);
+    give(child, files[i].name, open(path, O_RDONLY | O_CLOEXEC), path);
+  }
+}
+
+static void give_folder(Child *child) {
+  const char *folder = config_text(child->parent->config, "store.directory");
+  if (child->role == ROLE_EDGE || child->role == ROLE_CORE) {
+    g_autofree char *path = g_build_filename(folder, "published", NULL);
+    give(child, "published", open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC), path);
+  }
+  if (child->role == ROLE_SIGNER) {
+    g_autofree char *path = g_build_filename(folder, "signer.log", NULL);
+    give(child, "signer-log", open(path, O_RDWR | O_APPEND | O_CREAT | O_CLOEXEC, 0600), path);
+  }
+}
+
+static void give_sockets(Child *child, const char *name, GArray *sockets) {
+  for (guint i = 0; sockets != NULL && i < sockets->len; i++)
+    give(child, name, fcntl(g_array_index(sockets, int, i), F_DUPFD_CLOEXEC, 0), name);
+}
+
+static void send_peer(Child *child, Role role, int fd) {
+  channel_send(child->control, MESSAGE_PEER, g_variant_new_uint32(role), fd);
+}
+
+/* A new pair between core and another role. */
+static void connect_pair(Child *core, Child *limb) {
+  int pair[2];
+  if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, pair) != 0) {
+    log_error("no socket pair", "reason", g_strerror(errno), NULL);
+    return;
+  }
+  send_peer(core, limb->role, pair[0]);
+  send_peer(limb, ROLE_CORE, pair[1]);
+}
+
+static void connect_child(Child *child) {
+  GPtrArray *children = child->parent->children;
+  for (guint i = 0; i < children->len; i++) {
+    Child *other = children->pdata[i];
+    if (other->pid == 0 || other == child)
+      continue;
+    if (child->role == ROLE_CORE)
+      connect_pair(child, other);
+    else if (other->role == ROLE_CORE)
+      connect_pair(other, child);
+  }
+}
+
+/* --- starting --------------------------------------------------------------------------------------------- */
+
+static void on_child_says(Channel *channel G_GNUC_UNUSED, guint kind G_GNUC_UNUSED, guint64 id G_GNUC_UNUSED,
+                          GVariant *body G_GNUC_UNUSED, int fd, gpointer user G_GNUC_UNUSED) {
+  if (fd >= 0)
+    close(fd);
+}
+
+/* Its death is seen by SIGCHLD. */
+static void on_child_closed(Channel *channel G_GNUC_UNUSED, const char *nonsense, gpointer user) {
+  Child *child = user;
+  child->control = NULL;
+  if (nonsense != NULL && child->pid > 0) {
+    log_error("nonsense received", "from", role_names[child->role], "reason", nonsense, NULL);
+    kill(child->pid, SIGKILL);
+  }
+}
+
+static void exec_role(Role role, int control) {
+  g_autofree char *argument = g_strconcat("--role=", role_names[role], NULL);
+  char *const arguments[] = {(char *)"signetd", argument, NULL};
+  sigset_t none;
+  sigemptyset(&none);
+  sigprocmask(SIG_SETMASK, &none, NULL);
+  if (control == ROLE_CONTROL_FD)
+    fcntl(control, F_SETFD, 0);
+  else
+    dup2(control, ROLE_CONTROL_FD);
+  close_range(ROLE_CONTROL_FD + 1, G_MAXUINT, 0);
+  execv("/proc/self/exe", arguments);
+  _exit(127);
+}
+
+static gboolean start_process(Child *child) {
+  int pair[2];
+  if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, pair) != 0)
+    return FALSE;
+  pid_t pid = fork();
+  if (pid == 0)
+    exec_role(child->role, pair[1]);
+  close(pair[1]);
+  if (pid < 0) {
+    close(pair[0]);
+    return FALSE;
+  }
+  child->pid = pid;
+  child->control = channel_new(child->parent->base, pair[0], &message_catalogue, ROLE_PARENT, child->role,
+                               on_child_says, on_child_closed, child);
+  return TRUE;
+}
+
+static void schedule_restart(Child *child, guint seconds) {
+  struct timeval wait = {seconds, 0};
+  event_add(child->restart, &wait);
+}
+
+static void start_child(Child *child) {
+  Parent *parent = child->parent;
+  if (!start_process(child)) {
+    log_error("role not started", "which", role_names[child->role], "reason", g_strerror(errno), NULL);
+    schedule_restart(child, 1);
+    return;
+  }
+  channel_send(child->control, MESSAGE_CONFIG, config_share(parent->config, child->role), -1);
+  give_files(child, FALSE);
+  give_folder(child);
+  give_sockets(child, "listen-https", child->https);
+  give_sockets(child, "listen-http", child->http);
+  give_sockets(child, "listen-smtp", child->smtp);
+  channel_send(child->control, MESSAGE_START, g_variant_new("()"), -1);
+  connect_child(child);
+}
+
+static void on_restart(evutil_socket_t fd G_GNUC_UNUSED, short what G_GNUC_UNUSED, void *user) {
+  Child *child = user;
+  if (!child->parent->stopping && child->pid == 0)
+    start_child(child);
+}
+
+/* --- ending ----------------------------------------------------------------------------------------------- */
+
+/* The first restarts are immediate; back-off starts at the third death within a minute. */
+static guint restart_delay(Child *child) {
+  gint64 now = seconds_now();
+  memmove(child->deaths + 1, child->deaths, sizeof(child->deaths) - sizeof(child->deaths[0]));
+  child->deaths[0] = now;
+  gint64 oldest = child->deaths[DEATHS_AT_ONCE];
+  if (oldest == 0 || now - oldest > 60) {
+    child->deaths_in_row = 0;
+    return 0;
+  }
+  guint shift = MIN(child->deaths_in_row++, 5);
+  return MIN(1u << shift, MAX_BACK_OFF_SECONDS);
+}
+
+static void on_kill(evutil_socket_t fd G_GNUC_UNUSED, short what G_GNUC_UNUSED, void *user) {
+  Child *child = user;
+  if (child->pid == 0)
+    return;
+  log_warning("role killed", "which", role_names[child->role], "reason", "it did not stop in time", NULL);
+  kill(child->pid, SIGKILL);
+}
+
+/* Closes the control channels of the next stage once those before have ended. */
+static void advance_stop(Parent *parent) {
+  static const struct timeval patience = {STOP_SECONDS, 0};
+  while (parent->stage < G_N_ELEMENTS(stop_stages)) {
+    gboolean running = FALSE;
+    for (guint i = 0; i < parent->children->len; i++) {
+      Child *child = parent->children->pdata[i];
+      if (child->pid == 0 || (stop_stages[parent->stage] & ROLE_BIT(child->role)) == 0)
+        continue;
+      running = TRUE;
+      if (child->control == NULL)
+        continue;
+      channel_flush(child->control, 1000);
+      g_clear_pointer(&child->control, channel_free);
+      event_add(child->kill, &patience);
+    }
+    if (running)
+      return;
+    parent->stage++;
+  }
+  event_base_loopbreak(parent->base);
+}
+
+static void child_ended(Child *child, int status) {
+  g_autofree char *how = WIFSIGNALED(status) ? g_strdup_printf("signal %d", WTERMSIG(status))
+                                             : g_strdup_printf("exit %d", WEXITSTATUS(status));
+  child->pid = 0;
+  event_del(child->kill);
+  g_clear_pointer(&child->control, channel_free);
+  if (child->parent->stopping)
+    return;
+  guint delay = restart_delay(child);
+  g_autofree char *wait = g_strdup_printf("%u", delay);
+  log_warning("role ended", "which", role_names[child->role], "how", how, "restart-in-seconds", wait, NULL);
+  schedule_restart(child, delay);
+}
+
+static void on_sigchld(evutil_socket_t fd G_GNUC_UNUSED, short what G_GNUC_UNUSED, void *user) {
+  Parent *parent = user;
+  int status = 0;
+  for (pid_t pid = waitpid(-1, &status, WNOHANG); pid > 0; pid = waitpid(-1, &status, WNOHANG))
+    for (guint i = 0; i < parent->children->len; i++)
+      if (((Child *)parent->children->pdata[i])->pid == pid)
+        child_ended(parent->children->pdata[i], status);
+  if (parent->stopping)
+    advance_stop(parent);
+}
+
+static void on_sigterm(evutil_socket_t fd G_GNUC_UNUSED, short what G_GNUC_UNUSED, void *user) {
+  Parent *parent = user;
+  if (parent->stopping)
+    return;
+  log_info("stopping", NULL);
+  parent->stopping = TRUE;
+  advance_stop(parent);
+}
+
+/* Only keys and lists are given anew; what else changed in the file takes a restart. */
+static void on_sighup(evutil_socket_t fd G_GNUC_UNUSED, short what G_GNUC_UNUSED, void *user) {
+  Parent *parent = user;
+  g_autoptr(GPtrArray) mistakes = g_ptr_array_new_with_free_func(g_free);
+  Config *config = check_configuration(parent->path, mistakes);
+  for (guint i = 0; i < mistakes->len; i++)
+    log_error("not reloaded", "reason", mistakes->pdata[i], NULL);
+  if (config == NULL)
+    return;
+  config_free(parent->config);
+  parent->config = config;
+  log_info("reloading", NULL);
+  for (guint i = 0; i < parent->children->len; i++) {
+    Child *child = parent->children->pdata[i];
+    if (child->pid == 0 || child->control == NULL)
+      continue;
+    give_files(child, TRUE);
+    channel_send(child->control, MESSAGE_RELOAD, g_variant_new("()"), -1);
+  }
+}
+
+/* --- life ------------------------------------------------------------------------------------------------- */
+
+static Child *add_child(Parent *parent, Role role, guint index) {
+  Child *child = g_new0(Child, 1);
+  child->parent = parent;
+  child->role = role;
+  child->index = index;
+  child->restart = event_new(parent->base, -1, 0, on_restart, child);
+  child->kill = event_new(parent->base, -1, 0, on_kill, child);
+  g_ptr_array_add(parent->children, child);
+  return child;
+}
+
+static gboolean add_edges(Parent *parent, GError **error) {
+  guint count = (guint)config_number(parent->config, "acme.processes");
+  if (count == 0)
+    count = (guint)g_get_num_processors();
+  for (guint i = 0; i < count; i++) {
+    Child *edge = add_child(parent, ROLE_EDGE, i);
+    edge->https = sockets_listen(config_list(parent->config, "acme.listen"), TRUE, error);
+    if (edge->https == NULL)
+      return FALSE;
+    edge->http = sockets_listen(config_list(parent->config, "publish.listen"), TRUE, error);
+    if (edge->http == NULL)
+      return FALSE;
+  }
+  return TRUE;
+}
+
+static gboolean add_children(Parent *parent, GError **error) {
+  add_child(parent, ROLE_SIGNER, 0);
+  add_child(parent, ROLE_LOOKUP, 0);
+  add_child(parent, ROLE_OUTBOUND, 0);
+  add_child(parent, ROLE_CORE, 0);
+  Child *inbound = add_child(parent, ROLE_INBOUND, 0);
+  inbound->smtp = sockets_listen(config_list(parent->config, "mail.listen"), FALSE, error);
+  return inbound->smtp != NULL && add_edges(parent, error);
+}
+
+static gboolean make_folders(const Config *config, GError **error) {
+  g_autofree char *published = g_build_filename(config_text(config, "store.directory"), "published", NULL);
+  if (g_mkdir_with_parents(published, 0755) == 0)
+    return TRUE;
+  g_set_error(error, SOCKETS_ERROR, SOCKETS_ERROR_BIND, "%s: %s", published, g_strerror(errno));
+  return FALSE;
+}
+
+static void watch_signal(Parent *parent, int number, event_callback_fn handler) {
+  event_add(evsignal_new(parent->base, number, handler, parent), NULL);
+}
+
+int parent_run(const char *path, Config *config) {
+  g_autoptr(GError) error = NULL;
+  Parent parent = {.path = path, .config = config, .base = event_base_new(), .children = g_ptr_array_new()};
+  signal(SIGPIPE, SIG_IGN);
+  prctl(PR_SET_DUMPABLE, 0);
+  umask(027);
+  if (!make_folders(config, &error) || !add_children(&parent, &error)) {
+    log_error("cannot start", "reason", error->message, NULL);
+    return EXIT_FAILURE;
+  }
+  watch_signal(&parent, SIGTERM, on_sigterm);
+  watch_signal(&parent, SIGINT, on_sigterm);
+  watch_signal(&parent, SIGHUP, on_sighup);
+  watch_signal(&parent, SIGCHLD, on_sigchld);
+  for (guint i = 0; i < parent.children->len; i++)
+    start_child(parent.children->pdata[i]);
+  log_info("signetd started", "version", SIGNET_VERSION, "url", config_text(config, "acme.url"), NULL);
+  event_base_dispatch(parent.base);
+  log_info("signetd stopped", NULL);
+  return EXIT_SUCCESS;
+}

@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "daemon/resolver_options.h"
+
+#include <string.h>
+
+/* The records of a zone data file, one a line; comments and blank lines left out. */
+static char **read_local_data(RoleProcess *process, GError **error) {
+  g_autoptr(GBytes) file = role_read_file(process, "dns-local-data", error);
+  g_autoptr(GPtrArray) records = g_ptr_array_new_with_free_func(g_free);
+  if (file == NULL)
+    return NULL;
+  g_autofree char *text = g_strndup(g_bytes_get_data(file, NULL), g_bytes_get_size(file));
+  g_auto(GStrv) lines = g_strsplit(text, "\n", -1);
+  for (char **line = lines; *line != NULL; line++)
+    if (*g_strstrip(*line) != '\0' && **line != ';' && **line != '#')
+      g_ptr_array_add(records, g_strdup(*line));
+  g_ptr_array_add(records, NULL);
+  return (char **)g_ptr_array_steal(records, NULL);
+}
+
+Resolver *resolver_from_config(RoleProcess *process, GError **error) {
+  GError *failure = NULL;
+  g_auto(GStrv) local_data = read_local_data(process, &failure);
+  if (failure != NULL) {
+    g_propagate_error(error, failure);
+    return NULL;
+  }
+  ResolverOptions options = {
+      .trust_anchor_file =
+          config_given(process->config, "dns.trust-anchor") ? config_text(process->config, "dns.trust-anchor") : NULL,
+      .stubs = config_list(process->config, "dns.stub"),
+      .forwarders = config_list(process->config, "dns.forward"),
+      .local_data = (const char *const *)local_data,
+      .insecure = config_list(process->config, "dns.insecure"),
+  };
+  return resolver_new(process->base, &options, error);
+}

@@ -1,0 +1,180 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "daemon/role.h"
+#include "base/log.h"
+
+#include <errno.h>
+#include <gio/gio.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define MAX_FILE (1024 * 1024)
+#define EXIT_NONSENSE 70
+#define FLUSH_MILLISECONDS 2000
+
+static const RoleTable *const tables[ROLE_COUNT] = {
+    [ROLE_EDGE] = &role_edge,         [ROLE_CORE] = &role_core,     [ROLE_INBOUND] = &role_inbound,
+    [ROLE_OUTBOUND] = &role_outbound, [ROLE_LOOKUP] = &role_lookup, [ROLE_SIGNER] = &role_signer,
+};
+
+void role_die_of_nonsense(Role peer, const char *nonsense) {
+  log_error("nonsense received", "from", role_names[peer], "reason", nonsense, NULL);
+  _exit(EXIT_NONSENSE);
+}
+
+static void keep_descriptor(RoleProcess *process, const char *name, int fd) {
+  GArray *list = g_hash_table_lookup(process->descriptors, name);
+  if (list == NULL) {
+    list = g_array_new(FALSE, FALSE, sizeof(int));
+    g_hash_table_insert(process->descriptors, g_strdup(name), list);
+  }
+  g_array_append_val(list, fd);
+}
+
+GArray *role_take_descriptors(RoleProcess *process, const char *name) {
+  gpointer key = NULL, list = NULL;
+  if (!g_hash_table_steal_extended(process->descriptors, name, &key, &list))
+    return g_array_new(FALSE, FALSE, sizeof(int));
+  g_free(key);
+  return list;
+}
+
+GBytes *role_read_file(RoleProcess *process, const char *name, GError **error) {
+  g_autoptr(GArray) list = role_take_descriptors(process, name);
+  if (list->len == 0)
+    return NULL;
+  int fd = g_array_index(list, int, 0);
+  g_autofree guint8 *data = g_malloc(MAX_FILE);
+  gsize size = 0;
+  ssize_t got = 0;
+  while (size < MAX_FILE && (got = pread(fd, data + size, MAX_FILE - size, (off_t)size)) > 0)
+    size += (gsize)got;
+  int failure = got < 0 ? errno : 0;
+  for (guint i = 0; i < list->len; i++)
+    close(g_array_index(list, int, i));
+  if (failure != 0 || size == MAX_FILE) {
+    g_set_error(error, G_IO_ERROR, G_IO_ERROR_FAILED, "%s: %s", name,
+                failure != 0 ? g_strerror(failure) : "the file is too large");
+    return NULL;
+  }
+  return g_bytes_new(data, size);
+}
+
+Channel *role_open_channel(RoleProcess *process, Role peer, int fd, ChannelReceived received,
+                           ChannelClosed closed, gpointer user) {
+  return channel_new(process->base, fd, &message_catalogue, process->table->role, peer, received, closed, user);
+}
+
+/* --- the way to core ------------------------------------------------------------------------------------ */
+
+static void on_core_gone(Channel *channel G_GNUC_UNUSED, const char *nonsense, gpointer user) {
+  RoleProcess *process = user;
+  if (nonsense != NULL)
+    role_die_of_nonsense(ROLE_CORE, nonsense);
+  process->core = NULL;
+  if (process->table->core_down != NULL)
+    process->table->core_down(process);
+}
+
+static void connect_core(RoleProcess *process, int fd) {
+  g_clear_pointer(&process->core, channel_free);
+  process->core_generation++;
+  process->core =
+      role_open_channel(process, ROLE_CORE, fd, process->table->received, on_core_gone, process);
+  if (process->table->core_up != NULL)
+    process->table->core_up(process);
+}
+
+void role_answer(RoleProcess *process, guint generation, guint kind, guint64 id, GVariant *body) {
+  if (process->core != NULL && process->core_generation == generation)
+    channel_answer(process->core, kind, id, body);
+  else
+    g_variant_unref(g_variant_ref_sink(body));
+}
+
+/* --- what the parent says --------------------------------------------------------------------------------- */
+
+static void begin(RoleProcess *process) {
+  g_autoptr(GError) error = NULL;
+  if (process->config == NULL)
+    role_die_of_nonsense(ROLE_PARENT, "start before configuration");
+  if (process->table->start(process, &error)) {
+    log_info("role started", NULL);
+    return;
+  }
+  log_error("role cannot start", "reason", error->message, NULL);
+  _exit(EXIT_FAILURE);
+}
+
+static void take_config(RoleProcess *process, GVariant *body) {
+  g_clear_pointer(&process->config, config_free);
+  process->config = config_receive(body);
+  if (process->config == NULL)
+    role_die_of_nonsense(ROLE_PARENT, "an unknown configuration key");
+  log_init(role_names[process->table->role],
+           config_is(process->config, "log.level", "debug")     ? LOG_DEBUG
+           : config_is(process->config, "log.level", "info")    ? LOG_INFO
+           : config_is(process->config, "log.level", "warning") ? LOG_WARNING
+                                                                : LOG_ERROR,
+           config_is(process->config, "log.format", "json") ? LOG_JSON : LOG_TEXT);
+}
+
+static void on_parent_says(Channel *channel G_GNUC_UNUSED, guint kind, guint64 id G_GNUC_UNUSED, GVariant *body,
+                           int fd, gpointer user) {
+  RoleProcess *process = user;
+  if (kind == MESSAGE_CONFIG) {
+    take_config(process, body);
+  } else if (kind == MESSAGE_DESCRIPTOR) {
+    keep_descriptor(process, g_variant_get_string(body, NULL), fd);
+  } else if (kind == MESSAGE_PEER) {
+    guint32 peer = g_variant_get_uint32(body);
+    if (peer >= ROLE_COUNT || (process->table->peer == NULL && peer != ROLE_CORE))
+      role_die_of_nonsense(ROLE_PARENT, "an unknown role");
+    if (process->table->peer != NULL)
+      process->table->peer(process, (Role)peer, fd);
+    else
+      connect_core(process, fd);
+  } else if (kind == MESSAGE_START) {
+    begin(process);
+  } else if (kind == MESSAGE_RELOAD && process->table->reload != NULL) {
+    process->table->reload(process);
+  }
+}
+
+static void on_parent_gone(Channel *channel G_GNUC_UNUSED, const char *nonsense, gpointer user) {
+  RoleProcess *process = user;
+  if (nonsense != NULL)
+    role_die_of_nonsense(ROLE_PARENT, nonsense);
+  if (process->table->stop != NULL)
+    process->table->stop(process);
+  log_info("role stopped", NULL);
+  _exit(EXIT_SUCCESS);
+}
+
+static void free_list(gpointer list) {
+  g_array_unref(list);
+}
+
+int role_run(Role role) {
+  struct stat status;
+  if (fstat(ROLE_CONTROL_FD, &status) != 0 || !S_ISSOCK(status.st_mode)) {
+    static const char text[] = "signetd: roles are started by signetd itself\n";
+    return write(STDERR_FILENO, text, sizeof(text) - 1) < 0 ? EXIT_FAILURE : 2;
+  }
+  signal(SIGPIPE, SIG_IGN);
+  signal(SIGHUP, SIG_IGN);
+  signal(SIGINT, SIG_IGN);
+  signal(SIGTERM, SIG_IGN);
+  prctl(PR_SET_PDEATHSIG, SIGKILL);
+  prctl(PR_SET_DUMPABLE, 0);
+  log_init(role_names[role], LOG_INFO, LOG_TEXT);
+  RoleProcess process = {.table = tables[role], .base = event_base_new()};
+  process.descriptors = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, free_list);
+  process.control = role_open_channel(&process, ROLE_PARENT, ROLE_CONTROL_FD, on_parent_says, on_parent_gone,
+                                      &process);
+  event_base_dispatch(process.base);
+  return EXIT_FAILURE;
+}

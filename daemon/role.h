@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What every role of signetd has in common: it is started by the parent with one descriptor, is told what it may
+   know, works on one event loop, and ends when its control channel closes. */
+#ifndef SIGNET_DAEMON_ROLE_H
+#define SIGNET_DAEMON_ROLE_H
+
+#include "base/config.h"
+#include "daemon/messages.h"
+
+#define ROLE_CONTROL_FD 3
+
+typedef struct RoleProcess RoleProcess;
+
+/* One role: the same functions in the same order in each file role_*.c. */
+typedef struct {
+  Role role;
+  /* Configuration and descriptors are there: begin. FALSE: the process ends with the error in its log. */
+  gboolean (*start)(RoleProcess *process, GError **error);
+  /* Core says something (every role but core talks to core alone). */
+  ChannelReceived received;
+  /* Core is there, anew or for the first time; or it is gone. NULL: of no interest. */
+  void (*core_up)(RoleProcess *process);
+  void (*core_down)(RoleProcess *process);
+  /* In core: a socket pair's end to another role, which belongs to the callee. */
+  void (*peer)(RoleProcess *process, Role role, int fd);
+  /* New descriptors are there. NULL: the role has nothing to reload. */
+  void (*reload)(RoleProcess *process);
+  /* Before the process ends. NULL: nothing to do. */
+  void (*stop)(RoleProcess *process);
+} RoleTable;
+
+struct RoleProcess {
+  const RoleTable *table;
+  struct event_base *base;
+  Channel *control;
+  Channel *core;   /* NULL while there is none */
+  guint core_generation; /* counts the cores seen: an answer to an earlier one is dropped */
+  Config *config;
+  GHashTable *descriptors; /* name -> GArray of int */
+  gpointer state;          /* the role's own */
+};
+
+extern const RoleTable role_edge, role_core, role_inbound, role_outbound, role_lookup, role_signer;
+
+/* Runs a role to its end; returns the exit status. */
+int role_run(Role role);
+
+/* The descriptors of a name, taken out of the process's care; an empty array when there are none. */
+GArray *role_take_descriptors(RoleProcess *process, const char *name);
+/* The whole content of the file behind the one descriptor of a name; NULL when it was not given. Bounded. */
+GBytes *role_read_file(RoleProcess *process, const char *name, GError **error);
+/* Answers a question of the core of that generation, if it is still there; body is sunk. */
+void role_answer(RoleProcess *process, guint generation, guint kind, guint64 id, GVariant *body);
+/* A channel to another role; nonsense from it ends this process, and says so. */
+Channel *role_open_channel(RoleProcess *process, Role peer, int fd, ChannelReceived received,
+                           ChannelClosed closed, gpointer user);
+void role_die_of_nonsense(Role peer, const char *nonsense) G_GNUC_NORETURN;
+
+#endif

@@ -1,0 +1,140 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* core: ACME, judging, jobs, audit; the only writer of the store. */
+#include "base/log.h"
+#include "daemon/core.h"
+
+#include <openssl/pem.h>
+#include <openssl/rand.h>
+#include <stdlib.h>
+
+static void random_octets(void *octets, gsize length) {
+  if (RAND_bytes(octets, (int)length) != 1) {
+    log_error("no randomness", NULL);
+    abort();
+  }
+}
+
+/* --- the other roles -------------------------------------------------------------------------------------- */
+
+static void on_role_says(Channel *channel, guint kind, guint64 id, GVariant *body, int fd G_GNUC_UNUSED,
+                         gpointer user) {
+  Core *core = ((RoleProcess *)user)->state;
+  CoreItem *item = core_request_item(channel, kind, id, body);
+  if (item == NULL)
+    role_die_of_nonsense(channel_peer(channel), "a message that core does not take");
+  core_enqueue(core, item);
+}
+
+/* Requests of a process that is gone need no answer. */
+static void drop_requests(Core *core, const Channel *channel) {
+  for (GList *link = core->waiting.head; link != NULL;) {
+    GList *next = link->next;
+    if (((CoreItem *)link->data)->channel == channel) {
+      core_item_free(link->data);
+      g_queue_delete_link(&core->waiting, link);
+    }
+    link = next;
+  }
+}
+
+static void on_role_gone(Channel *channel, const char *nonsense, gpointer user) {
+  Core *core = ((RoleProcess *)user)->state;
+  if (nonsense != NULL)
+    role_die_of_nonsense(channel_peer(channel), nonsense);
+  log_debug("role gone", "peer", role_names[channel_peer(channel)], NULL);
+  drop_requests(core, channel);
+  g_ptr_array_remove_fast(core->channels, channel);
+}
+
+static void peer(RoleProcess *process, Role role, int fd) {
+  Core *core = process->state;
+  g_ptr_array_add(core->channels, role_open_channel(process, role, fd, on_role_says, on_role_gone, process));
+  core_wake(core); /* a job may have waited for it */
+}
+
+/* --- life ------------------------------------------------------------------------------------------------- */
+
+/* A PEM certificate file's first certificate in DER. */
+static GBytes *certificate_der(GBytes *pem, GError **error) {
+  g_autoptr(Issuer) issuer = issuer_new(pem, NULL, NULL, error);
+  if (issuer == NULL)
+    return NULL;
+  guint8 *der = NULL;
+  int length = i2d_X509(issuer->certificate, &der);
+  GBytes *octets = g_bytes_new(der, (gsize)MAX(length, 0));
+  OPENSSL_free(der);
+  return octets;
+}
+
+static gboolean publish_certificate(RoleProcess *process, Core *core, const char *descriptor, const char *name,
+                                    GBytes **pem, GError **error) {
+  *pem = role_read_file(process, descriptor, error);
+  g_autoptr(GBytes) der = *pem != NULL ? certificate_der(*pem, error) : NULL;
+  if (der == NULL)
+    return FALSE;
+  acme_publish(&core->acme, name, der);
+  return TRUE;
+}
+
+static gboolean publish_root_crl(RoleProcess *process, Core *core, GError **error) {
+  g_autoptr(GBytes) crl = role_read_file(process, "ca-root-crl", error);
+  if (crl == NULL)
+    return FALSE;
+  acme_publish(&core->acme, "root.crl", crl);
+  return TRUE;
+}
+
+static gboolean read_ca(RoleProcess *process, Core *core, GError **error) {
+  g_autoptr(GBytes) issuing = NULL, root = NULL;
+  if (!publish_certificate(process, core, "ca-certificate", "issuing.der", &issuing, error) ||
+      !publish_certificate(process, core, "ca-root", "root.der", &root, error) ||
+      !publish_root_crl(process, core, error))
+    return FALSE;
+  core->acme.issuer = issuer_new(issuing, NULL, NULL, error);
+  core->acme.chain = g_strndup(g_bytes_get_data(issuing, NULL), g_bytes_get_size(issuing));
+  return core->acme.issuer != NULL;
+}
+
+static gboolean start_jobs(Core *core, GError **error) {
+  if (!store_begin(core->acme.store, error))
+    return FALSE;
+  if (jobs_start(&core->acme, error))
+    return store_commit(core->acme.store, error);
+  store_rollback(core->acme.store);
+  return FALSE;
+}
+
+static gboolean start(RoleProcess *process, GError **error) {
+  Core *core = process->state = core_new(process);
+  guint8 nonce_key[NONCE_KEY_OCTETS];
+  g_autoptr(GArray) folder = role_take_descriptors(process, "published");
+  random_octets(nonce_key, sizeof(nonce_key));
+  json_object_seed(0);
+  core->acme.clock = &clock_system;
+  core->acme.random = random_octets;
+  core->acme.config = process->config;
+  core->acme.nonces = nonces_new(nonce_key);
+  core->acme.keys = jwk_cache_new();
+  core->published = published_new(folder->len > 0 ? g_array_index(folder, int, 0) : -1);
+  if (config_is(process->config, "ca.caa", "off"))
+    log_warning("CAA records are not obeyed", "reason", "[ca] caa = off", NULL);
+  core->acme.store = store_open(config_text(process->config, "store.directory"), error);
+  if (core->acme.store == NULL || !read_ca(process, core, error) || !start_jobs(core, error))
+    return FALSE;
+  core_wake(core);
+  return TRUE;
+}
+
+static void reload(RoleProcess *process) {
+  g_autoptr(GError) error = NULL;
+  Core *core = process->state;
+  if (!publish_root_crl(process, core, &error))
+    log_error("root CRL not reloaded", "reason", error != NULL ? error->message : "not given", NULL);
+  core_wake(core);
+}
+
+static void stop(RoleProcess *process) {
+  store_close(((Core *)process->state)->acme.store);
+}
+
+const RoleTable role_core = {.role = ROLE_CORE, .start = start, .peer = peer, .reload = reload, .stop = stop};

@@ -1,0 +1,280 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* edge: TLS, HTTP and framing. Holds the TLS key and a stock of nonces; passes JWS on unverified. A second, plain
+   listener serves the published files, also while core, store and signer are down. */
+#include "acme/http_front.h"
+#include "acme/problem.h"
+#include "base/log.h"
+#include "daemon/pem_key.h"
+#include "daemon/published.h"
+#include "daemon/role.h"
+
+#include <string.h>
+
+#define STOCK_TARGET 256
+#define STOCK_LOW 128
+#define RETRY_AFTER "2"
+
+typedef struct {
+  RoleProcess *process;
+  HttpFront *acme;
+  HttpFront *files; /* plain HTTP */
+  Published *published;
+  GQueue nonces; /* of char*; from the core that is there now */
+  gboolean asked;
+} Edge;
+
+/* --- nonces ----------------------------------------------------------------------------------------------- */
+
+typedef struct {
+  Edge *edge;
+  guint generation;
+} StockQuestion;
+
+static void on_nonces(GVariant *body, gpointer user) {
+  g_autofree StockQuestion *question = user;
+  Edge *edge = question->edge;
+  edge->asked = FALSE;
+  if (body == NULL || question->generation != edge->process->core_generation)
+    return;
+  GVariantIter iter;
+  const char *nonce = NULL;
+  g_variant_iter_init(&iter, body);
+  while (g_variant_iter_next(&iter, "&s", &nonce))
+    g_queue_push_tail(&edge->nonces, g_strdup(nonce));
+}
+
+static void refill(Edge *edge) {
+  if (edge->process->core == NULL || edge->asked || g_queue_get_length(&edge->nonces) > STOCK_LOW)
+    return;
+  StockQuestion *question = g_new0(StockQuestion, 1);
+  *question = (StockQuestion){edge, edge->process->core_generation};
+  edge->asked = channel_ask(edge->process->core, MESSAGE_WANT_NONCES, g_variant_new_uint32(STOCK_TARGET),
+                            on_nonces, question);
+  if (!edge->asked)
+    g_free(question);
+}
+
+/* Adds Replay-Nonce; FALSE when there is none to give. */
+static gboolean add_nonce(Edge *edge, GPtrArray *headers) {
+  char *nonce = g_queue_pop_head(&edge->nonces);
+  refill(edge);
+  if (nonce == NULL)
+    return FALSE;
+  g_ptr_array_add(headers, g_strdup("Replay-Nonce"));
+  g_ptr_array_add(headers, nonce);
+  return TRUE;
+}
+
+/* --- answers ---------------------------------------------------------------------------------------------- */
+
+static void add(GPtrArray *headers, const char *name, const char *value) {
+  g_ptr_array_add(headers, g_strdup(name));
+  g_ptr_array_add(headers, g_strdup(value));
+}
+
+static void add_index(Edge *edge, GPtrArray *headers) {
+  g_autofree char *link =
+      g_strdup_printf("<%s/directory>;rel=\"index\"", config_text(edge->process->config, "acme.url"));
+  add(headers, "Link", link);
+}
+
+/* A refusal of the edge's own, as a problem document like every other. */
+static void answer_problem(Edge *edge, HttpExchange *exchange, const Problem *problem) {
+  g_autoptr(GPtrArray) headers = g_ptr_array_new_with_free_func(g_free);
+  g_autofree char *text = problem_text(problem);
+  g_autoptr(GBytes) body = g_bytes_new(text, strlen(text));
+  const Request *request = http_exchange_request(exchange);
+  add(headers, "Content-Type", "application/problem+json");
+  add(headers, "Cache-Control", "no-store");
+  add_index(edge, headers);
+  if (problem->status == 503)
+    add(headers, "Retry-After", RETRY_AFTER);
+  if (strcmp(request->method, "POST") == 0)
+    add_nonce(edge, headers);
+  log_info("request refused by the edge", "method", request->method, "path", request->path, "reason",
+           problem->detail, "peer", request->peer, NULL);
+  http_exchange_answer(exchange, problem->status, headers, body);
+}
+
+static void on_refuse(HttpExchange *exchange, guint status, const char *detail, gpointer user) {
+  g_autoptr(Problem) problem = problem_new(PROBLEM_MALFORMED, status, "%s", detail);
+  answer_problem(user, exchange, problem);
+}
+
+static void answer_busy(Edge *edge, HttpExchange *exchange) {
+  g_autoptr(Problem) problem =
+      problem_new(PROBLEM_SERVER_INTERNAL, 503, "The server is busy or restarting; try again shortly.");
+  answer_problem(edge, exchange, problem);
+}
+
+/* --- ACME requests ---------------------------------------------------------------------------------------- */
+
+typedef struct {
+  Edge *edge;
+  HttpExchange *exchange;
+} Pending;
+
+static void on_response(GVariant *body, gpointer user) {
+  g_autofree Pending *pending = user;
+  if (body == NULL) {
+    answer_busy(pending->edge, pending->exchange);
+    return;
+  }
+  guint32 status = 0;
+  g_autoptr(GVariantIter) iter = NULL;
+  g_autoptr(GVariant) octets = NULL;
+  const char *name = NULL, *value = NULL;
+  g_autoptr(GPtrArray) headers = g_ptr_array_new_with_free_func(g_free);
+  g_variant_get(body, "(ua(ss)@ay)", &status, &iter, &octets);
+  while (g_variant_iter_next(iter, "(&s&s)", &name, &value))
+    add(headers, name, value);
+  g_autoptr(GBytes) content = message_octets(octets);
+  if (strcmp(http_exchange_request(pending->exchange)->method, "POST") == 0)
+    add_nonce(pending->edge, headers);
+  http_exchange_answer(pending->exchange, status, headers, content);
+}
+
+static void answer_new_nonce(Edge *edge, HttpExchange *exchange, const char *method) {
+  g_autoptr(GPtrArray) headers = g_ptr_array_new_with_free_func(g_free);
+  gboolean head = strcmp(method, "HEAD") == 0;
+  if (!head && strcmp(method, "GET") != 0) {
+    g_autoptr(Problem) problem = problem_new(PROBLEM_MALFORMED, 405, "newNonce is read with HEAD or GET.");
+    answer_problem(edge, exchange, problem);
+    return;
+  }
+  if (!add_nonce(edge, headers)) {
+    answer_busy(edge, exchange);
+    return;
+  }
+  add(headers, "Cache-Control", "no-store");
+  add_index(edge, headers);
+  http_exchange_answer(exchange, head ? 200 : 204, headers, NULL);
+}
+
+static void on_request(HttpExchange *exchange, const Request *request, gpointer user) {
+  Edge *edge = user;
+  if (strcmp(request->path, "/new-nonce") == 0) {
+    answer_new_nonce(edge, exchange, request->method);
+    return;
+  }
+  if (edge->process->core == NULL) {
+    answer_busy(edge, exchange);
+    return;
+  }
+  Pending *pending = g_new0(Pending, 1);
+  *pending = (Pending){edge, exchange};
+  if (!channel_ask(edge->process->core, MESSAGE_REQUEST,
+                   g_variant_new("(sss@ays)", request->method, request->path, request->content_type,
+                                 message_from_octets(request->body), request->peer),
+                   on_response, pending)) {
+    g_free(pending);
+    answer_busy(edge, exchange);
+  }
+}
+
+/* --- published files -------------------------------------------------------------------------------------- */
+
+static void answer_text(HttpExchange *exchange, guint status, const char *text) {
+  g_autoptr(GPtrArray) headers = g_ptr_array_new_with_free_func(g_free);
+  g_autoptr(GBytes) body = g_bytes_new(text, strlen(text));
+  add(headers, "Content-Type", "text/plain; charset=us-ascii");
+  if (status == 405)
+    add(headers, "Allow", "GET, HEAD");
+  http_exchange_answer(exchange, status, headers, body);
+}
+
+static void on_file_refuse(HttpExchange *exchange, guint status, const char *detail, gpointer user G_GNUC_UNUSED) {
+  g_autofree char *line = g_strconcat(detail, "\n", NULL);
+  answer_text(exchange, status, line);
+}
+
+static void on_file_request(HttpExchange *exchange, const Request *request, gpointer user) {
+  Edge *edge = user;
+  const char *type = NULL;
+  if (strcmp(request->method, "GET") != 0 && strcmp(request->method, "HEAD") != 0) {
+    answer_text(exchange, 405, "Files are read with GET or HEAD.\n");
+    return;
+  }
+  g_autoptr(GBytes) content = published_read(edge->published, request->path + 1, &type);
+  if (content == NULL) {
+    answer_text(exchange, 404, "There is no such file.\n");
+    return;
+  }
+  g_autoptr(GPtrArray) headers = g_ptr_array_new_with_free_func(g_free);
+  add(headers, "Content-Type", type);
+  add(headers, "Cache-Control", "public, max-age=3600");
+  http_exchange_answer(exchange, 200, headers, content);
+}
+
+/* --- life ------------------------------------------------------------------------------------------------- */
+
+static SSL_CTX *read_tls(RoleProcess *process, GError **error) {
+  g_autoptr(GBytes) chain = role_read_file(process, "tls-certificate", error);
+  g_autoptr(GBytes) key = chain != NULL ? role_read_file(process, "tls-key", error) : NULL;
+  return key != NULL ? pem_tls_context(chain, key, error) : NULL;
+}
+
+static void listen_on(RoleProcess *process, const char *name, HttpFront *front) {
+  g_autoptr(GArray) sockets = role_take_descriptors(process, name);
+  for (guint i = 0; i < sockets->len; i++)
+    if (!http_front_listen(front, g_array_index(sockets, int, i)))
+      log_error("cannot listen", "socket", name, NULL);
+}
+
+static gboolean start(RoleProcess *process, GError **error) {
+  Edge *edge = process->state = g_new0(Edge, 1);
+  SSL_CTX *tls = read_tls(process, error);
+  if (tls == NULL)
+    return FALSE;
+  edge->process = process;
+  g_queue_init(&edge->nonces);
+  g_autoptr(GArray) folder = role_take_descriptors(process, "published");
+  edge->published = published_new(folder->len > 0 ? g_array_index(folder, int, 0) : -1);
+  g_autoptr(GUri) url = g_uri_parse(config_text(process->config, "acme.url"), G_URI_FLAGS_NONE, NULL);
+  g_autoptr(GUri) files_url = g_uri_parse(config_text(process->config, "publish.url"), G_URI_FLAGS_NONE, NULL);
+  g_autofree char *files_path = g_strndup(g_uri_get_path(files_url), strlen(g_uri_get_path(files_url)) - 1);
+  HttpFrontOptions acme = {tls, g_uri_get_path(url), on_request, on_refuse, edge};
+  HttpFrontOptions files = {NULL, files_path, on_file_request, on_file_refuse, edge};
+  edge->acme = http_front_new(process->base, &acme);
+  edge->files = http_front_new(process->base, &files);
+  SSL_CTX_free(tls);
+  listen_on(process, "listen-https", edge->acme);
+  listen_on(process, "listen-http", edge->files);
+  return TRUE;
+}
+
+/* Nonces of an earlier core are worth nothing to the new one. */
+static void core_up(RoleProcess *process) {
+  Edge *edge = process->state;
+  g_queue_clear_full(&edge->nonces, g_free);
+  edge->asked = FALSE;
+  refill(edge);
+}
+
+static void core_down(RoleProcess *process) {
+  g_queue_clear_full(&((Edge *)process->state)->nonces, g_free);
+}
+
+static void reload(RoleProcess *process) {
+  g_autoptr(GError) error = NULL;
+  SSL_CTX *tls = read_tls(process, &error);
+  if (tls == NULL)
+    log_error("TLS key not reloaded, the old one stays", "reason", error != NULL ? error->message : "not given",
+              NULL);
+  else
+    http_front_set_tls(((Edge *)process->state)->acme, tls);
+  SSL_CTX_free(tls);
+}
+
+/* Core tells edges nothing unasked. */
+static void on_core_says(Channel *channel G_GNUC_UNUSED, guint kind G_GNUC_UNUSED, guint64 id G_GNUC_UNUSED,
+                         GVariant *body G_GNUC_UNUSED, int fd G_GNUC_UNUSED, gpointer user G_GNUC_UNUSED) {
+  role_die_of_nonsense(ROLE_CORE, "a message that is no answer");
+}
+
+const RoleTable role_edge = {.role = ROLE_EDGE,
+                             .start = start,
+                             .received = on_core_says,
+                             .core_up = core_up,
+                             .core_down = core_down,
+                             .reload = reload};

@@ -1,0 +1,202 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* inbound: the SMTP server, and the examination of messages (MIME, DKIM, DNS). Reports what it finds; is never told
+   what would be right. */
+#include "base/log.h"
+#include "daemon/pem_key.h"
+#include "daemon/resolver_options.h"
+#include "daemon/role.h"
+#include "mime/reply.h"
+#include "smtp/server.h"
+
+#define TYPE_TXT 16
+#define MAX_SESSIONS 1000
+#define MAX_PER_ADDRESS 50
+#define COMMAND_SECONDS 120
+#define SESSION_SECONDS 600
+
+typedef struct {
+  RoleProcess *process;
+  Resolver *resolver;
+  GPtrArray *servers; /* of SmtpServer */
+} Inbound;
+
+/* --- SMTP ------------------------------------------------------------------------------------------------- */
+
+static void on_smtp_answer(GVariant *body, gpointer user) {
+  SmtpQuestion *question = user;
+  const char *enhanced = NULL, *text = NULL;
+  guint32 code = 0;
+  if (body == NULL) {
+    smtp_question_answer(question, 451, "4.3.0", "The server is restarting, try again");
+    return;
+  }
+  g_variant_get(body, "(u&s&s)", &code, &enhanced, &text);
+  if (code / 100 != 2 && code / 100 != 4 && code / 100 != 5)
+    role_die_of_nonsense(ROLE_CORE, "a reply code that is none");
+  smtp_question_answer(question, (int)code, enhanced, text);
+}
+
+/* Asks core, or answers 451 when it cannot be asked. */
+static void ask(Inbound *inbound, SmtpQuestion *question, guint kind, GVariant *body) {
+  Channel *core = inbound->process->core;
+  g_autoptr(GVariant) sunk = g_variant_ref_sink(body);
+  if (core == NULL || !channel_ask(core, kind, sunk, on_smtp_answer, question))
+    smtp_question_answer(question, 451, "4.3.2", "The server is busy, try again");
+}
+
+static void on_recipient(SmtpQuestion *question, const char *address, gpointer user) {
+  if (!g_utf8_validate(address, -1, NULL))
+    smtp_question_answer(question, 550, "5.1.1", "There is no such recipient here");
+  else
+    ask(user, question, MESSAGE_RECIPIENT, g_variant_new_string(address));
+}
+
+static char *valid_text(const char *text) {
+  return g_utf8_make_valid(text != NULL ? text : "", -1);
+}
+
+static void on_message(SmtpQuestion *question, const SmtpEnvelope *envelope, GBytes *message, gpointer user) {
+  g_autofree char *helo = valid_text(envelope->helo);
+  g_autofree char *from = valid_text(envelope->from);
+  GVariantBuilder recipients;
+  g_variant_builder_init(&recipients, G_VARIANT_TYPE("as"));
+  for (guint i = 0; i < envelope->recipients->len; i++)
+    g_variant_builder_add(&recipients, "s", (const char *)envelope->recipients->pdata[i]);
+  ask(user, question, MESSAGE_MAIL,
+      g_variant_new("(sssasb@ay)", envelope->peer, helo, from, &recipients, envelope->tls,
+                    message_from_octets(message)));
+}
+
+/* --- examination ------------------------------------------------------------------------------------------ */
+
+/* One message, and the keys of its signatures that are still asked for. */
+typedef struct {
+  RoleProcess *process;
+  guint generation;
+  guint64 id;
+  ReplyFacts *facts;
+  DkimCheck *check;
+  guint open;
+} Examination;
+
+typedef struct {
+  Examination *examination;
+  guint signature;
+} KeyQuestion;
+
+static void finish_if_done(Examination *examination) {
+  if (examination->open > 0)
+    return;
+  role_answer(examination->process, examination->generation, MESSAGE_EVIDENCE, examination->id,
+              reply_evidence_new(examination->facts, examination->check));
+  reply_facts_free(examination->facts);
+  dkim_check_free(examination->check);
+  g_free(examination);
+}
+
+static void on_key(const ResolverAnswer *found, gpointer user) {
+  static const DkimKeyOutcome outcomes[] = {[RESOLVER_TEMPORARY] = DKIM_KEY_TEMPORARY,
+                                            [RESOLVER_BOGUS] = DKIM_KEY_BOGUS,
+                                            [RESOLVER_NONE] = DKIM_KEY_NONE,
+                                            [RESOLVER_FOUND] = DKIM_KEY_FOUND};
+  g_autofree KeyQuestion *question = user;
+  Examination *examination = question->examination;
+  g_autoptr(GPtrArray) records = g_ptr_array_new_with_free_func(g_free);
+  for (guint i = 0; i < found->rdata->len; i++) {
+    char *text = resolver_txt(found->rdata->pdata[i]);
+    g_ptr_array_add(records, text != NULL ? text : g_strdup(""));
+  }
+  g_ptr_array_add(records, NULL);
+  log_debug("DKIM key asked", "question",
+            dkim_check_signature(examination->check, question->signature)->question, "result", found->text, NULL);
+  dkim_check_key(examination->check, question->signature, outcomes[found->outcome],
+                 (const char *const *)records->pdata, found->secure);
+  examination->open--;
+  finish_if_done(examination);
+}
+
+static void ask_keys(Examination *examination, Inbound *inbound) {
+  int timeout = (int)config_number(inbound->process->config, "dns.timeout");
+  examination->open = 1; /* ours, until all are asked */
+  for (guint i = 0; i < dkim_check_count(examination->check); i++) {
+    const DkimSignature *signature = dkim_check_signature(examination->check, i);
+    if (signature->result != DKIM_PENDING || signature->question == NULL)
+      continue;
+    KeyQuestion *question = g_new0(KeyQuestion, 1);
+    *question = (KeyQuestion){examination, i};
+    examination->open++;
+    resolver_ask(inbound->resolver, signature->question, TYPE_TXT, timeout, on_key, question);
+  }
+  examination->open--;
+  finish_if_done(examination);
+}
+
+static void on_core_says(Channel *channel G_GNUC_UNUSED, guint kind G_GNUC_UNUSED, guint64 id, GVariant *body,
+                         int fd G_GNUC_UNUSED, gpointer user) {
+  RoleProcess *process = user;
+  g_autoptr(GVariant) raw = g_variant_get_child_value(body, 0);
+  g_autoptr(GVariant) received_at = g_variant_get_child_value(body, 1);
+  g_autoptr(GBytes) message = message_octets(raw);
+  Examination *examination = g_new0(Examination, 1);
+  examination->process = process;
+  examination->generation = process->core_generation;
+  examination->id = id;
+  examination->facts = reply_read(message);
+  examination->check = dkim_check_new(message, g_variant_get_int64(received_at));
+  ask_keys(examination, process->state);
+}
+
+/* --- life ------------------------------------------------------------------------------------------------- */
+
+/* The context for STARTTLS; NULL without error: not configured. */
+static SSL_CTX *read_tls(RoleProcess *process, GError **error) {
+  g_autoptr(GBytes) chain = role_read_file(process, "mail-tls-certificate", error);
+  g_autoptr(GBytes) key = role_read_file(process, "mail-tls-key", *error == NULL ? error : NULL);
+  return chain != NULL && key != NULL ? pem_tls_context(chain, key, error) : NULL;
+}
+
+static gboolean start(RoleProcess *process, GError **error) {
+  static const SmtpServerHandlers handlers = {on_recipient, on_message};
+  Inbound *inbound = process->state = g_new0(Inbound, 1);
+  GError *failure = NULL;
+  inbound->process = process;
+  inbound->servers = g_ptr_array_new_with_free_func((GDestroyNotify)smtp_server_free);
+  inbound->resolver = resolver_from_config(process, error);
+  SSL_CTX *tls = read_tls(process, &failure);
+  if (failure != NULL || inbound->resolver == NULL) {
+    if (failure != NULL)
+      g_propagate_error(error, failure);
+    return FALSE;
+  }
+  SmtpServerOptions options = {
+      .hostname = config_text(process->config, config_given(process->config, "mail.hostname") ? "mail.hostname"
+                                                                                               : "mail.domain"),
+      .max_message = (gsize)config_number(process->config, "mail.message-limit"),
+      .max_sessions = MAX_SESSIONS,
+      .max_per_address = MAX_PER_ADDRESS,
+      .command_seconds = COMMAND_SECONDS,
+      .session_seconds = SESSION_SECONDS,
+      .tls = tls,
+  };
+  g_autoptr(GArray) sockets = role_take_descriptors(process, "listen-smtp");
+  for (guint i = 0; i < sockets->len; i++)
+    g_ptr_array_add(inbound->servers, smtp_server_new(process->base, g_array_index(sockets, int, i), &options,
+                                                      &handlers, inbound));
+  SSL_CTX_free(tls);
+  return TRUE;
+}
+
+static void reload(RoleProcess *process) {
+  Inbound *inbound = process->state;
+  GError *failure = NULL;
+  SSL_CTX *tls = read_tls(process, &failure);
+  if (failure != NULL)
+    log_error("TLS key not reloaded, the old one stays", "reason", failure->message, NULL);
+  for (guint i = 0; tls != NULL && i < inbound->servers->len; i++)
+    smtp_server_set_tls(inbound->servers->pdata[i], tls);
+  SSL_CTX_free(tls);
+  g_clear_error(&failure);
+}
+
+const RoleTable role_inbound = {
+    .role = ROLE_INBOUND, .start = start, .received = on_core_says, .reload = reload};

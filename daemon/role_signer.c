@@ -1,0 +1,209 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* signer: the holder of the CA key. No network; a fixed table of questions from core only; everything that it signs
+   it has linted, and stands in its own log before it leaves. */
+#include "base/clock.h"
+#include "base/log.h"
+#include "ca/certificate.h"
+#include "ca/crl.h"
+#include "ca/lint.h"
+#include "ca/signer_log.h"
+#include "daemon/role.h"
+
+#include <string.h>
+
+typedef struct {
+  RoleProcess *process;
+  Issuer *issuer;
+  SignerLog *log;
+  gint64 hourly_cap;
+  GPtrArray *unsynced; /* of Waiting: signed, appended, not yet fsynced */
+  struct event *sync;
+} Signer;
+
+/* An answer that may leave only after the log is durable. */
+typedef struct {
+  guint generation; /* of the core that asked */
+  guint64 id;
+  GBytes *certificate;
+} Waiting;
+
+static void waiting_free(gpointer data) {
+  Waiting *waiting = data;
+  g_bytes_unref(waiting->certificate);
+  g_free(waiting);
+}
+
+static void answer(Signer *signer, guint kind, guint64 id, GVariant *body) {
+  role_answer(signer->process, signer->process->core_generation, kind, id, body);
+}
+
+static void refuse(Signer *signer, guint kind, guint64 id, const char *reason) {
+  g_autoptr(GBytes) nothing = g_bytes_new(NULL, 0);
+  log_error("question refused", "question", message_catalogue.kinds[kind].name, "reason", reason, NULL);
+  answer(signer, kind, id, g_variant_new("(@ays)", message_from_octets(nothing), reason));
+}
+
+/* --- the table of questions ------------------------------------------------------------------------------- */
+
+static void answer_built(Signer *signer, guint64 id, GBytes *tbs, const char *findings, const char *failure) {
+  g_autoptr(GBytes) nothing = g_bytes_new(NULL, 0);
+  answer(signer, MESSAGE_BUILT, id,
+                 g_variant_new("(@ayss)", message_from_octets(tbs != NULL ? tbs : nothing), findings, failure));
+}
+
+static void on_build(Signer *signer, guint64 id, GVariant *body) {
+  g_autoptr(GError) error = NULL;
+  g_autoptr(GVariant) serial = g_variant_get_child_value(body, 0);
+  g_autoptr(GVariant) spki = g_variant_get_child_value(body, 1);
+  g_autoptr(GBytes) serial_octets = message_octets(serial);
+  g_autoptr(GBytes) spki_octets = message_octets(spki);
+  g_autofree const char **names = NULL;
+  guint32 days = 0, profile = 0;
+  CertificateFields fields = {.serial = serial_octets, .spki = spki_octets};
+  g_variant_get(body, "(ayay^a&sxubbbu&s&s)", NULL, NULL, &names, &fields.not_before, &days, &fields.sign,
+                &fields.encrypt, &fields.non_repudiation, &profile, &fields.crl_url, &fields.issuer_url);
+  fields.names = names;
+  fields.days = days;
+  fields.profile = profile == PROFILE_MULTIPURPOSE ? PROFILE_MULTIPURPOSE : PROFILE_STRICT;
+  g_autoptr(GBytes) tbs = certificate_build(signer->issuer, &fields, &error);
+  if (tbs == NULL) {
+    answer_built(signer, id, NULL, "", error->message);
+    return;
+  }
+  g_autoptr(GPtrArray) findings = lint_tbs(tbs, signer->issuer);
+  g_autofree char *summary = findings->len > 0 ? lint_summary(findings) : g_strdup("");
+  answer_built(signer, id, tbs, summary, "");
+}
+
+/* Why octets must not be signed now; NULL when they may. */
+static char *sign_fault(Signer *signer, GBytes *tbs, gint64 now) {
+  g_autoptr(GPtrArray) findings = lint_tbs(tbs, signer->issuer);
+  if (findings->len > 0) {
+    g_autofree char *summary = lint_summary(findings);
+    return g_strconcat("the lint refuses it: ", summary, NULL);
+  }
+  if (signer_log_last_hour(signer->log, now) >= signer->hourly_cap)
+    return g_strdup("the hourly cap of signatures is reached");
+  return NULL;
+}
+
+static void on_sign(Signer *signer, guint64 id, GVariant *body) {
+  static const struct timeval at_once = {0, 0};
+  g_autoptr(GError) error = NULL;
+  g_autoptr(GBytes) tbs = message_octets(body);
+  gint64 now = clock_now(&clock_system);
+  /* Asked again for the same octets the logged certificate is the answer: never two signatures over one. */
+  g_autoptr(GBytes) certificate = signer_log_find(signer->log, tbs, &error);
+  if (certificate == NULL && error == NULL) {
+    g_autofree char *fault = sign_fault(signer, tbs, now);
+    if (fault != NULL) {
+      refuse(signer, MESSAGE_SIGNED, id, fault);
+      return;
+    }
+    certificate = certificate_sign(signer->issuer, tbs, &error);
+    if (certificate != NULL && !signer_log_append(signer->log, now, tbs, certificate, &error))
+      g_clear_pointer(&certificate, g_bytes_unref);
+  }
+  if (certificate == NULL) {
+    refuse(signer, MESSAGE_SIGNED, id, error->message);
+    return;
+  }
+  Waiting *waiting = g_new0(Waiting, 1);
+  waiting->generation = signer->process->core_generation;
+  waiting->id = id;
+  waiting->certificate = g_steal_pointer(&certificate);
+  g_ptr_array_add(signer->unsynced, waiting);
+  event_add(signer->sync, &at_once);
+}
+
+/* One fsync for all the signatures that wait. */
+static void on_sync(evutil_socket_t fd G_GNUC_UNUSED, short what G_GNUC_UNUSED, void *user) {
+  Signer *signer = user;
+  g_autoptr(GError) error = NULL;
+  gboolean durable = signer_log_sync(signer->log, &error);
+  for (guint i = 0; durable && i < signer->unsynced->len; i++) {
+    const Waiting *waiting = signer->unsynced->pdata[i];
+    role_answer(signer->process, waiting->generation, MESSAGE_SIGNED, waiting->id,
+                g_variant_new("(@ays)", message_from_octets(waiting->certificate), ""));
+  }
+  g_ptr_array_set_size(signer->unsynced, 0);
+  if (!durable) {
+    /* What the disk holds is unknown now: begin again from what can be read. */
+    log_error("signer log not durable", "reason", error->message, NULL);
+    _exit(1);
+  }
+}
+
+static GPtrArray *read_entries(GVariantIter *iter) {
+  GPtrArray *entries = g_ptr_array_new_with_free_func((GDestroyNotify)crl_entry_free);
+  GVariant *serial = NULL;
+  gint64 revoked_at = 0;
+  gint32 reason = 0;
+  while (g_variant_iter_next(iter, "(@ayxi)", &serial, &revoked_at, &reason)) {
+    CrlEntry *entry = g_new0(CrlEntry, 1);
+    g_autoptr(GVariant) held = serial;
+    entry->serial = message_octets(held);
+    entry->revoked_at = revoked_at;
+    entry->reason = reason;
+    g_ptr_array_add(entries, entry);
+  }
+  return entries;
+}
+
+static void on_sign_crl(Signer *signer, guint64 id, GVariant *body) {
+  g_autoptr(GError) error = NULL;
+  g_autoptr(GVariantIter) iter = NULL;
+  CrlFields fields = {0};
+  g_variant_get(body, "(xxx&sa(ayxi))", &fields.number, &fields.this_update, &fields.next_update, &fields.url,
+                &iter);
+  g_autoptr(GPtrArray) entries = read_entries(iter);
+  fields.entries = entries;
+  g_autoptr(GBytes) crl = crl_sign(signer->issuer, &fields, &error);
+  if (crl == NULL)
+    refuse(signer, MESSAGE_CRL, id, error->message);
+  else
+    answer(signer, MESSAGE_CRL, id, g_variant_new("(@ays)", message_from_octets(crl), ""));
+}
+
+static void on_core_says(Channel *channel G_GNUC_UNUSED, guint kind, guint64 id, GVariant *body,
+                         int fd G_GNUC_UNUSED, gpointer user) {
+  static void (*const questions[MESSAGE_COUNT])(Signer *, guint64, GVariant *) = {
+      [MESSAGE_BUILD] = on_build, [MESSAGE_SIGN] = on_sign, [MESSAGE_SIGN_CRL] = on_sign_crl};
+  questions[kind](((RoleProcess *)user)->state, id, body);
+}
+
+/* --- life ------------------------------------------------------------------------------------------------- */
+
+static gboolean read_issuer(RoleProcess *process, Signer *signer, GError **error) {
+  g_autoptr(GBytes) certificate = role_read_file(process, "ca-certificate", error);
+  g_autoptr(GBytes) key = certificate != NULL ? role_read_file(process, "ca-key", error) : NULL;
+  g_autoptr(GBytes) passphrase = role_read_file(process, "ca-passphrase", NULL);
+  if (key == NULL)
+    return FALSE;
+  g_autofree char *first_line = NULL;
+  if (passphrase != NULL) {
+    first_line = g_strndup(g_bytes_get_data(passphrase, NULL), g_bytes_get_size(passphrase));
+    first_line[strcspn(first_line, "\r\n")] = '\0';
+  }
+  signer->issuer = issuer_new(certificate, key, first_line, error);
+  return signer->issuer != NULL;
+}
+
+static gboolean start(RoleProcess *process, GError **error) {
+  Signer *signer = process->state = g_new0(Signer, 1);
+  signer->process = process;
+  g_autoptr(GArray) log = role_take_descriptors(process, "signer-log");
+  if (!read_issuer(process, signer, error))
+    return FALSE;
+  if (log->len != 1) {
+    g_set_error(error, CA_ERROR, CA_ERROR_LOG, "the signer's log was not given");
+    return FALSE;
+  }
+  signer->log = signer_log_new(g_array_index(log, int, 0), error);
+  signer->hourly_cap = config_number(process->config, "ca.signatures-per-hour");
+  signer->unsynced = g_ptr_array_new_with_free_func(waiting_free);
+  signer->sync = event_new(process->base, -1, 0, on_sync, signer);
+  return signer->log != NULL;
+}
+
+const RoleTable role_signer = {.role = ROLE_SIGNER, .start = start, .received = on_core_says};

@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* signetctl: what an operator does. Commands are "signetctl NOUN VERB [OPTION...]". */
+#include "daemon/ctl.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static const struct {
+  const char *noun, *verb, *help;
+  int (*run)(int argc, char **argv);
+} commands[] = {
+    {"ca", "init", "make a root and an issuing CA", ctl_ca_init},
+    {"ca", "crl", "make a new revocation list of the root", ctl_ca_crl},
+    {"dkim", "init", "make a DKIM key and print its DNS record", ctl_dkim_init},
+};
+
+static int usage(FILE *out, int status) {
+  fprintf(out, "Usage: signetctl COMMAND [OPTION...]\n\nCommands (each has --help):\n");
+  for (gsize i = 0; i < G_N_ELEMENTS(commands); i++)
+    fprintf(out, "  %-4s %-6s %s\n", commands[i].noun, commands[i].verb, commands[i].help);
+  fprintf(out, "\n  --version  print the version\n  --help     print this\n");
+  return status;
+}
+
+int main(int argc, char **argv) {
+  if (argc == 2 && strcmp(argv[1], "--version") == 0) {
+    printf("signetctl %s\n", SIGNET_VERSION);
+    return CTL_DONE;
+  }
+  if (argc < 2 || strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0)
+    return usage(argc < 2 ? stderr : stdout, argc < 2 ? CTL_USAGE : CTL_DONE);
+  for (gsize i = 0; argc > 2 && i < G_N_ELEMENTS(commands); i++)
+    if (strcmp(argv[1], commands[i].noun) == 0 && strcmp(argv[2], commands[i].verb) == 0)
+      return commands[i].run(argc - 2, argv + 2);
+  fprintf(stderr, "signetctl: there is no command \"%s%s%s\"\n", argv[1], argc > 2 ? " " : "",
+          argc > 2 ? argv[2] : "");
+  return usage(stderr, CTL_USAGE);
+}

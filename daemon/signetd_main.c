@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "base/log.h"
+#include "daemon/check.h"
+#include "daemon/parent.h"
+#include "daemon/role.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define DEFAULT_CONFIG "/etc/signet/signet.conf"
+#define EXIT_CONFIGURATION 78 /* sysexits.h EX_CONFIG */
+#define EXIT_USAGE 2
+
+static int run_role(const char *name) {
+  for (guint role = ROLE_EDGE; role < ROLE_COUNT; role++)
+    if (strcmp(name, role_names[role]) == 0)
+      return role_run((Role)role);
+  fprintf(stderr, "signetd: roles are started by signetd itself\n");
+  return EXIT_USAGE;
+}
+
+static void print_keys(void) {
+  const char *group = "";
+  for (gsize i = 0; i < config_keys_count; i++) {
+    const ConfigKey *key = &config_keys[i];
+    if (strcmp(group, key->group) != 0)
+      printf("%s[%s]\n", i > 0 ? "\n" : "", group = key->group);
+    printf("# %s\n%s%s = %s\n", key->help, key->preset != NULL ? "#" : "", key->name,
+           key->preset != NULL ? key->preset : "");
+  }
+}
+
+static int check(const char *path, Config **config) {
+  g_autoptr(GPtrArray) mistakes = g_ptr_array_new_with_free_func(g_free);
+  *config = check_configuration(path, mistakes);
+  for (guint i = 0; i < mistakes->len; i++)
+    fprintf(stderr, "%s\n", (const char *)mistakes->pdata[i]);
+  if (*config != NULL)
+    return EXIT_SUCCESS;
+  fprintf(stderr, "signetd: %u mistake%s in the configuration\n", mistakes->len, mistakes->len == 1 ? "" : "s");
+  return EXIT_CONFIGURATION;
+}
+
+static void init_log(const Config *config) {
+  static const char *const levels[] = {"debug", "info", "warning", "error"};
+  guint level = 0;
+  while (strcmp(levels[level], config_text(config, "log.level")) != 0)
+    level++;
+  log_init("parent", (LogLevel)level, config_is(config, "log.format", "json") ? LOG_JSON : LOG_TEXT);
+}
+
+int main(int argc, char **argv) {
+  g_autofree char *path = NULL, *role = NULL;
+  gboolean only_check = FALSE, keys = FALSE, version = FALSE;
+  const GOptionEntry options[] = {
+      {"config", 'c', 0, G_OPTION_ARG_FILENAME, &path, "Configuration file (" DEFAULT_CONFIG ")", "FILE"},
+      {"check", 0, 0, G_OPTION_ARG_NONE, &only_check, "Check the configuration and exit", NULL},
+      {"keys", 0, 0, G_OPTION_ARG_NONE, &keys, "Print every configuration key with its default and exit", NULL},
+      {"version", 0, 0, G_OPTION_ARG_NONE, &version, "Print the version and exit", NULL},
+      {"role", 0, G_OPTION_FLAG_HIDDEN, G_OPTION_ARG_STRING, &role, NULL, NULL},
+      G_OPTION_ENTRY_NULL};
+  g_autoptr(GOptionContext) context = g_option_context_new("- ACME server for S/MIME certificates");
+  g_autoptr(GError) error = NULL;
+  Config *config = NULL;
+  g_option_context_add_main_entries(context, options, NULL);
+  if (!g_option_context_parse(context, &argc, &argv, &error) || argc > 1) {
+    fprintf(stderr, "signetd: %s\n", error != NULL ? error->message : "takes no arguments; see --help");
+    return EXIT_USAGE;
+  }
+  if (role != NULL)
+    return run_role(role);
+  if (version) {
+    printf("signetd %s\n", SIGNET_VERSION);
+    return EXIT_SUCCESS;
+  }
+  if (keys) {
+    print_keys();
+    return EXIT_SUCCESS;
+  }
+  if (path == NULL)
+    path = g_strdup(DEFAULT_CONFIG);
+  int status = check(path, &config);
+  if (status != EXIT_SUCCESS || only_check) {
+    if (config != NULL)
+      printf("signetd: %s is good\n", path);
+    config_free(config);
+    return status;
+  }
+  init_log(config);
+  return parent_run(path, config);
+}

@@ -1,0 +1,650 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "smtp/session.h"
+#include "base/clock.h"
+#include "smtp/path.h"
+
+#include <string.h>
+
+#define TEXT_MAX                                                                                   \
+  400 /* octets of an owner's text in a reply line of 512 (RFC 5321 section 4.5.3.1.5) */
+#define HELO_MAX 255 /* RFC 5321 section 4.5.3.1.2 */
+#define DROPPED_FACTOR                                                                             \
+  2 /* a message this many times too large is not even dropped: the session is closed */
+
+typedef enum {
+  STATE_NEW,   /* before EHLO; again after STARTTLS */
+  STATE_READY, /* no transaction */
+  STATE_MAIL,  /* MAIL was accepted */
+  STATE_RCPT,  /* and at least one RCPT */
+  STATE_DATA,  /* between 354 and the end of the message */
+  STATE_ASK_RCPT,
+  STATE_ASK_MESSAGE,
+  STATE_TLS, /* between the 220 to STARTTLS and the end of the handshake */
+  STATE_CLOSED
+} State;
+
+#define IN(state) (1U << (state))
+#define AFTER_HELO (IN(STATE_READY) | IN(STATE_MAIL) | IN(STATE_RCPT))
+#define COMMANDS (IN(STATE_NEW) | AFTER_HELO)
+
+/* Where each state may lead. */
+static const guint transitions[] = {
+    [STATE_NEW] = IN(STATE_READY) | IN(STATE_CLOSED),
+    [STATE_READY] = IN(STATE_READY) | IN(STATE_MAIL) | IN(STATE_TLS) | IN(STATE_CLOSED),
+    [STATE_MAIL] = IN(STATE_ASK_RCPT) | IN(STATE_READY) | IN(STATE_TLS) | IN(STATE_CLOSED),
+    [STATE_RCPT] =
+        IN(STATE_ASK_RCPT) | IN(STATE_DATA) | IN(STATE_READY) | IN(STATE_TLS) | IN(STATE_CLOSED),
+    [STATE_DATA] = IN(STATE_ASK_MESSAGE) | IN(STATE_READY) | IN(STATE_CLOSED),
+    [STATE_ASK_RCPT] = IN(STATE_MAIL) | IN(STATE_RCPT) | IN(STATE_CLOSED),
+    [STATE_ASK_MESSAGE] = IN(STATE_READY) | IN(STATE_CLOSED),
+    [STATE_TLS] = IN(STATE_NEW) | IN(STATE_CLOSED),
+    [STATE_CLOSED] = IN(STATE_CLOSED),
+};
+
+static const SmtpSessionEvent events[] = {
+    [STATE_NEW] = SMTP_WANT_INPUT,
+    [STATE_READY] = SMTP_WANT_INPUT,
+    [STATE_MAIL] = SMTP_WANT_INPUT,
+    [STATE_RCPT] = SMTP_WANT_INPUT,
+    [STATE_DATA] = SMTP_WANT_INPUT,
+    [STATE_ASK_RCPT] = SMTP_ASK_RECIPIENT,
+    [STATE_ASK_MESSAGE] = SMTP_ASK_MESSAGE,
+    [STATE_TLS] = SMTP_START_TLS,
+    [STATE_CLOSED] = SMTP_CLOSE,
+};
+
+/* The first thing wrong with a message whose rest is read and dropped. */
+typedef struct {
+  int code; /* 0: nothing */
+  const char *enhanced;
+  const char *text;
+} Failure;
+
+/* Invariant: envelope is there from STATE_MAIL to the end of the transaction; body in STATE_DATA
+   only; recipient and message only while their question is open. */
+struct SmtpSession {
+  char *hostname;
+  char *peer;
+  gsize max_message;
+  gboolean offer_starttls;
+  State state;
+  gint64 now;
+  gboolean banner_taken;
+  gboolean tls;
+  gboolean esmtp; /* EHLO, not HELO */
+  char *helo;
+  guint errors;
+  GString *input;
+  gsize start; /* octets of input already handled */
+  GString *output;
+  SmtpEnvelope *envelope;
+  gboolean recipient_refused; /* in this transaction */
+  char *recipient;
+  GString *body;
+  gsize received;    /* octets of the message so far, dropped ones too */
+  gsize line_length; /* octets of its line that are no longer in input */
+  Failure failure;
+  GBytes *message;
+  const char *refusal;
+};
+
+void smtp_envelope_free(SmtpEnvelope *envelope) {
+  g_free(envelope->peer);
+  g_free(envelope->helo);
+  g_free(envelope->from);
+  g_ptr_array_unref(envelope->recipients);
+  g_free(envelope);
+}
+
+static void enter(SmtpSession *session, State state) {
+  g_return_if_fail((transitions[session->state] & IN(state)) != 0);
+  session->state = state;
+}
+
+/* enhanced is NULL where RFC 2034 section 4 has none. */
+static void reply(SmtpSession *session, int code, const char *enhanced, const char *text) {
+  g_string_append_printf(session->output, "%d %s%s%s\r\n", code, enhanced == NULL ? "" : enhanced,
+                         enhanced == NULL ? "" : " ", text);
+}
+
+/* Ends the session: what is left of the input is never looked at. */
+static void close_session(SmtpSession *session, const char *refusal) {
+  session->refusal = refusal;
+  g_string_truncate(session->input, 0);
+  session->start = 0;
+  enter(session, STATE_CLOSED);
+}
+
+static void refuse_and_close(SmtpSession *session, int code, const char *enhanced,
+                             const char *refusal) {
+  reply(session, code, enhanced, refusal);
+  close_session(session, refusal);
+}
+
+static void count_error(SmtpSession *session) {
+  if (++session->errors >= SMTP_MAX_ERRORS)
+    refuse_and_close(session, 421, "4.7.0", "too many refused commands");
+}
+
+static void refuse(SmtpSession *session, int code, const char *enhanced, const char *text) {
+  reply(session, code, enhanced, text);
+  count_error(session);
+}
+
+static void end_transaction(SmtpSession *session) {
+  g_clear_pointer(&session->envelope, smtp_envelope_free);
+  g_clear_pointer(&session->recipient, g_free);
+  g_clear_pointer(&session->message, g_bytes_unref);
+  if (session->body != NULL)
+    g_string_free(g_steal_pointer(&session->body), TRUE);
+  session->recipient_refused = FALSE;
+  session->failure = (Failure){0};
+}
+
+/* EHLO and HELO (RFC 5321 section 4.1.1.1) */
+
+static gboolean is_helo_name(const char *name) {
+  if (*name == '\0' || strlen(name) > HELO_MAX)
+    return FALSE;
+  for (const char *p = name; *p != '\0'; p++)
+    if (!g_ascii_isgraph(*p))
+      return FALSE;
+  return TRUE;
+}
+
+static gboolean greet(SmtpSession *session, const char *name, gboolean esmtp) {
+  if (!is_helo_name(name)) {
+    refuse(session, 501, "5.5.4", "a host name or address literal must follow");
+    return FALSE;
+  }
+  end_transaction(session);
+  g_free(session->helo);
+  session->helo = g_strdup(name);
+  session->esmtp = esmtp;
+  enter(session, STATE_READY);
+  return TRUE;
+}
+
+static void run_ehlo(SmtpSession *session, const char *argument) {
+  if (!greet(session, argument, TRUE))
+    return;
+  g_string_append_printf(session->output,
+                         "250-%s\r\n250-PIPELINING\r\n250-SIZE %" G_GSIZE_FORMAT
+                         "\r\n250-8BITMIME\r\n250-SMTPUTF8\r\n",
+                         session->hostname, session->max_message);
+  if (session->offer_starttls && !session->tls)
+    g_string_append(session->output, "250-STARTTLS\r\n");
+  g_string_append(session->output, "250 ENHANCEDSTATUSCODES\r\n");
+}
+
+static void run_helo(SmtpSession *session, const char *argument) {
+  if (greet(session, argument, FALSE))
+    reply(session, 250, NULL, session->hostname);
+}
+
+/* MAIL and RCPT (RFC 5321 sections 4.1.1.2 and 4.1.1.3) */
+
+/* Moves behind "FROM:" or "TO:" and blanks, which some clients put there. NULL when it is not
+ * there. */
+static const char *skip_keyword(const char *argument, const char *keyword) {
+  gsize length = strlen(keyword);
+  if (g_ascii_strncasecmp(argument, keyword, length) != 0)
+    return NULL;
+  return argument + length + strspn(argument + length, " ");
+}
+
+/* The path behind keyword; NULL when refused. *rest: what follows it. */
+static char *take_path(SmtpSession *session, const char *argument, const char *keyword,
+                       const char *enhanced, const char **rest) {
+  const char *problem = "syntax: MAIL FROM:<address> or RCPT TO:<address>";
+  char *path = NULL;
+  *rest = skip_keyword(argument, keyword);
+  if (*rest != NULL)
+    path = smtp_path_take(rest, &problem);
+  if (path == NULL)
+    refuse(session, 501, enhanced, problem);
+  return path;
+}
+
+/* RFC 6531 section 3.5: without SMTPUTF8 an address is ASCII. */
+static gboolean check_ascii(SmtpSession *session, const char *path, gboolean utf8) {
+  if (utf8 || g_str_is_ascii(path))
+    return TRUE;
+  refuse(session, 553, "5.6.7", "a non-ASCII address needs SMTPUTF8");
+  return FALSE;
+}
+
+static gboolean check_mail_parameters(SmtpSession *session, const char *text,
+                                      SmtpMailParameters *parameters) {
+  SmtpParametersResult result = smtp_mail_parameters_parse(text, parameters);
+  gboolean unannounced = !session->esmtp && strspn(text, " ") != strlen(text);
+  if (result == SMTP_PARAMETERS_UNKNOWN || unannounced)
+    refuse(session, 555, "5.5.4", "parameter not known");
+  else if (result == SMTP_PARAMETERS_MALFORMED)
+    refuse(session, 501, "5.5.4", "malformed parameter");
+  else if (parameters->size > session->max_message)
+    refuse(session, 552, "5.3.4", "message too large");
+  else
+    return TRUE;
+  return FALSE;
+}
+
+static void begin_transaction(SmtpSession *session, char *from, gboolean utf8) {
+  session->envelope = g_new0(SmtpEnvelope, 1);
+  session->envelope->peer = g_strdup(session->peer);
+  session->envelope->helo = g_strdup(session->helo);
+  session->envelope->from = from;
+  session->envelope->recipients = g_ptr_array_new_with_free_func(g_free);
+  session->envelope->tls = session->tls;
+  session->envelope->utf8 = utf8;
+}
+
+static void run_mail(SmtpSession *session, const char *argument) {
+  const char *rest = NULL;
+  g_autofree char *from = take_path(session, argument, "FROM:", "5.1.7", &rest);
+  SmtpMailParameters parameters;
+  if (from == NULL || !check_mail_parameters(session, rest, &parameters) ||
+      !check_ascii(session, from, parameters.utf8))
+    return;
+  if (*from != '\0' && strrchr(from, '@') == NULL) {
+    refuse(session, 501, "5.1.7", "the address has no domain");
+    return;
+  }
+  begin_transaction(session, g_steal_pointer(&from), parameters.utf8);
+  enter(session, STATE_MAIL);
+  reply(session, 250, "2.1.0", "sender noted");
+}
+
+static gboolean is_forward_path(const char *path) {
+  return strrchr(path, '@') != NULL || g_ascii_strcasecmp(path, "postmaster") == 0;
+}
+
+static void run_rcpt(SmtpSession *session, const char *argument) {
+  const char *rest = NULL;
+  g_autofree char *path = take_path(session, argument, "TO:", "5.1.3", &rest);
+  if (path == NULL || !check_ascii(session, path, session->envelope->utf8))
+    return;
+  if (!is_forward_path(path))
+    refuse(session, 501, "5.1.3", "the address has no domain");
+  else if (strspn(rest, " ") != strlen(rest))
+    refuse(session, 555, "5.5.4", "parameter not known");
+  else if (session->envelope->recipients->len >= SMTP_MAX_RECIPIENTS)
+    refuse(session, 452, "4.5.3", "too many recipients");
+  else {
+    session->recipient = g_steal_pointer(&path);
+    enter(session, STATE_ASK_RCPT);
+  }
+}
+
+/* DATA (RFC 5321 section 4.1.1.4) */
+
+/* Extended-Domain has letters, digits, hyphens and dots; what else a client calls itself must not
+ * shape a field. */
+static char *helo_for_field(const char *helo) {
+  char *name = g_strdup(helo);
+  for (char *p = name; *p != '\0'; p++)
+    if (!g_ascii_isalnum(*p) && strchr("-.:_[]", *p) == NULL)
+      *p = '_';
+  return name;
+}
+
+/* RFC 5321 section 4.4; the protocol names are those of RFC 3848 and RFC 6531 section 4.3. */
+static char *received_field(const SmtpSession *session) {
+  const SmtpEnvelope *envelope = session->envelope;
+  g_autofree char *helo = helo_for_field(envelope->helo);
+  g_autofree char *date = clock_rfc5322(session->now);
+  const char *protocol = envelope->utf8 ? "UTF8SMTP" : session->esmtp ? "ESMTP" : "SMTP";
+  return g_strdup_printf("Received: from %s ([%s%s])\r\n\tby %s with %s%s;\r\n\t%s\r\n", helo,
+                         strchr(envelope->peer, ':') != NULL ? "IPv6:" : "", envelope->peer,
+                         session->hostname, protocol, session->tls && session->esmtp ? "S" : "",
+                         date);
+}
+
+static void run_data(SmtpSession *session, const char *argument G_GNUC_UNUSED) {
+  if (session->state != STATE_RCPT) {
+    refuse(session, session->recipient_refused ? 554 : 503, "5.5.1", "no recipient was accepted");
+    return;
+  }
+  session->body = g_string_new(NULL);
+  session->received = 0;
+  session->line_length = 0;
+  enter(session, STATE_DATA);
+  reply(session, 354, NULL, "send the message, end with a dot alone on a line");
+}
+
+/* The others */
+
+static void run_starttls(SmtpSession *session, const char *argument G_GNUC_UNUSED) {
+  if (session->tls)
+    refuse(session, 503, "5.5.1", "TLS is on already");
+  else if (!session->offer_starttls)
+    refuse(session, 502, "5.5.1", "TLS is not offered");
+  else {
+    reply(session, 220, "2.0.0", "ready for TLS");
+    end_transaction(session);
+    enter(session, STATE_TLS);
+  }
+}
+
+static void run_rset(SmtpSession *session, const char *argument G_GNUC_UNUSED) {
+  end_transaction(session);
+  if (session->state != STATE_NEW)
+    enter(session, STATE_READY);
+  reply(session, 250, "2.0.0", "reset");
+}
+
+static void run_noop(SmtpSession *session, const char *argument G_GNUC_UNUSED) {
+  reply(session, 250, "2.0.0", "here");
+}
+
+static void run_vrfy(SmtpSession *session, const char *argument G_GNUC_UNUSED) {
+  reply(session, 252, "2.5.0", "send mail and see");
+}
+
+static void run_help(SmtpSession *session, const char *argument G_GNUC_UNUSED) {
+  reply(session, 214, "2.0.0", "see RFC 5321; this host takes replies to challenge mails only");
+}
+
+static void run_quit(SmtpSession *session, const char *argument G_GNUC_UNUSED) {
+  reply(session, 221, "2.0.0", "goodbye");
+  close_session(session, NULL);
+}
+
+/* HTTP and other protocols that a browser or a proxy can be made to speak to this port. */
+static void run_foreign(SmtpSession *session, const char *argument G_GNUC_UNUSED) {
+  refuse_and_close(session, 554, "5.5.2", "this is not a web server");
+}
+
+typedef struct {
+  const char *name;
+  guint states;
+  gboolean last; /* must be answered before the client sends more (RFC 2920 section 3.1) */
+  gboolean bare; /* takes no argument */
+  void (*run)(SmtpSession *session, const char *argument);
+} Command;
+
+static const Command commands[] = {
+    {.name = "EHLO", .states = COMMANDS, .last = TRUE, .run = run_ehlo},
+    {.name = "HELO", .states = COMMANDS, .last = TRUE, .run = run_helo},
+    {.name = "MAIL", .states = IN(STATE_READY), .run = run_mail},
+    {.name = "RCPT", .states = IN(STATE_MAIL) | IN(STATE_RCPT), .run = run_rcpt},
+    {.name = "DATA",
+     .states = IN(STATE_MAIL) | IN(STATE_RCPT),
+     .last = TRUE,
+     .bare = TRUE,
+     .run = run_data},
+    {.name = "RSET", .states = COMMANDS, .bare = TRUE, .run = run_rset},
+    {.name = "NOOP", .states = COMMANDS, .run = run_noop},
+    {.name = "VRFY", .states = COMMANDS, .run = run_vrfy},
+    {.name = "HELP", .states = COMMANDS, .run = run_help},
+    {.name = "QUIT", .states = COMMANDS, .bare = TRUE, .run = run_quit},
+    {.name = "STARTTLS", .states = AFTER_HELO, .last = TRUE, .bare = TRUE, .run = run_starttls},
+    {.name = "GET", .states = COMMANDS, .run = run_foreign},
+    {.name = "HEAD", .states = COMMANDS, .run = run_foreign},
+    {.name = "POST", .states = COMMANDS, .run = run_foreign},
+    {.name = "PUT", .states = COMMANDS, .run = run_foreign},
+    {.name = "PATCH", .states = COMMANDS, .run = run_foreign},
+    {.name = "DELETE", .states = COMMANDS, .run = run_foreign},
+    {.name = "OPTIONS", .states = COMMANDS, .run = run_foreign},
+    {.name = "TRACE", .states = COMMANDS, .run = run_foreign},
+    {.name = "CONNECT", .states = COMMANDS, .run = run_foreign},
+    {.name = "PRI", .states = COMMANDS, .run = run_foreign},
+};
+
+static const Command *find_command(const char *line, gsize verb) {
+  for (guint i = 0; i < G_N_ELEMENTS(commands); i++)
+    if (strlen(commands[i].name) == verb && g_ascii_strncasecmp(commands[i].name, line, verb) == 0)
+      return &commands[i];
+  return NULL;
+}
+
+static gboolean has_control(const char *line) {
+  for (const char *p = line; *p != '\0'; p++)
+    if (g_ascii_iscntrl(*p))
+      return TRUE;
+  return FALSE;
+}
+
+static void run_command(SmtpSession *session, char *line) {
+  g_strchomp(line);
+  gsize verb = strcspn(line, " ");
+  const char *argument = line + verb + strspn(line + verb, " ");
+  const Command *command = find_command(line, verb);
+  gboolean more = session->input->len > session->start;
+  if (command == NULL || has_control(line))
+    refuse(session, 500, "5.5.2", "command not known");
+  else if (command->last && more)
+    refuse_and_close(session, 554, "5.5.0",
+                     "octets sent before the answer to a command that needs it");
+  else if ((command->states & IN(session->state)) == 0)
+    refuse(session, 503, "5.5.1", "bad sequence of commands");
+  else if (command->bare && *argument != '\0')
+    refuse(session, 501, "5.5.4", "the command takes no argument");
+  else
+    command->run(session, argument);
+}
+
+/* Lines. Only CR LF ends one; CR or LF alone, or NUL, ends the session (RFC 5321 section 2.3.8):
+   what one host takes for a line end and another does not is how a second message is smuggled into
+   the first. */
+
+typedef enum { LINE_PARTIAL, LINE_WHOLE, LINE_FORBIDDEN } LineKind;
+
+/* Looks for the end of the line at the front of the input. *length: octets before its CRLF or, when
+   it is not there yet, octets that certainly belong to it. */
+static LineKind scan_line(const SmtpSession *session, gsize *length) {
+  const char *text = session->input->str + session->start;
+  gsize available = session->input->len - session->start;
+  gsize i = 0;
+  while (i < available && text[i] != '\r' && text[i] != '\n' && text[i] != '\0')
+    i++;
+  *length = i;
+  if (i == available || (text[i] == '\r' && i + 1 == available))
+    return LINE_PARTIAL;
+  return text[i] == '\r' && text[i + 1] == '\n' ? LINE_WHOLE : LINE_FORBIDDEN;
+}
+
+/* Each step handles one line if it is there; FALSE: more input is needed. */
+static gboolean step_command(SmtpSession *session) {
+  gsize length = 0;
+  LineKind kind = scan_line(session, &length);
+  if (length > SMTP_MAX_COMMAND - 2) {
+    refuse_and_close(session, 500, "5.5.2", "command line too long");
+    return TRUE;
+  }
+  if (kind == LINE_FORBIDDEN) {
+    refuse_and_close(session, 500, "5.5.2", "bare CR, bare LF or NUL in a command");
+    return TRUE;
+  }
+  if (kind == LINE_PARTIAL)
+    return FALSE;
+  g_autofree char *line = g_strndup(session->input->str + session->start, length);
+  session->start += length + 2;
+  run_command(session, line);
+  return TRUE;
+}
+
+static void fail_message(SmtpSession *session, int code, const char *enhanced, const char *text) {
+  if (session->failure.code == 0)
+    session->failure = (Failure){code, enhanced, text};
+  g_string_truncate(session->body, 0);
+}
+
+/* Takes length octets of a line of the message, with or without its line end, off the input. */
+static void take_content(SmtpSession *session, gsize length, gboolean whole_line) {
+  const char *text = session->input->str + session->start;
+  gsize taken = length + (whole_line ? 2 : 0);
+  gsize stuffed = session->line_length == 0 && taken > 0 && text[0] == '.' ? 1 : 0;
+  session->received += taken - stuffed;
+  session->line_length = whole_line ? 0 : session->line_length + length;
+  session->start += taken;
+  if (session->received > session->max_message)
+    fail_message(session, 552, "5.3.4", "message too large");
+  else if (session->line_length > SMTP_MAX_LINE || length > SMTP_MAX_LINE)
+    fail_message(session, 554, "5.6.0", "line too long");
+  if (session->failure.code == 0)
+    g_string_append_len(session->body, text + stuffed, (gssize)(taken - stuffed));
+  if (session->received / DROPPED_FACTOR > session->max_message + SMTP_MAX_LINE)
+    refuse_and_close(session, 552, "5.3.4", "message far too large");
+}
+
+static void end_message(SmtpSession *session) {
+  Failure failure = session->failure;
+  if (failure.code != 0) {
+    end_transaction(session);
+    enter(session, STATE_READY);
+    refuse(session, failure.code, failure.enhanced, failure.text);
+    return;
+  }
+  g_autofree char *received = received_field(session);
+  g_string_prepend(session->body, received);
+  session->message = g_string_free_to_bytes(g_steal_pointer(&session->body));
+  enter(session, STATE_ASK_MESSAGE);
+}
+
+static gboolean step_data(SmtpSession *session) {
+  gsize length = 0;
+  LineKind kind = scan_line(session, &length);
+  const char *text = session->input->str + session->start;
+  if (kind == LINE_FORBIDDEN)
+    refuse_and_close(session, 554, "5.6.0", "bare CR, bare LF or NUL in the message");
+  else if (kind == LINE_WHOLE && length == 1 && text[0] == '.' && session->line_length == 0) {
+    session->start += 3;
+    end_message(session);
+  } else if (kind == LINE_WHOLE)
+    take_content(session, length, TRUE);
+  else if (length > SMTP_MAX_LINE)
+    take_content(session, length, FALSE);
+  else
+    return FALSE;
+  return TRUE;
+}
+
+static gboolean step(SmtpSession *session) {
+  guint state = IN(session->state);
+  if ((state & COMMANDS) != 0)
+    return step_command(session);
+  return session->state == STATE_DATA && step_data(session);
+}
+
+/* Refuses octets that come when nobody may speak: before the banner or between STARTTLS and the
+ * handshake. */
+static gboolean check_turn(SmtpSession *session) {
+  if (!session->banner_taken) {
+    g_string_truncate(session->output, 0);
+    refuse_and_close(session, 554, "5.5.0", "octets sent before the greeting");
+  } else if (session->state == STATE_TLS) {
+    close_session(session, "octets sent between STARTTLS and the handshake");
+  }
+  return session->state != STATE_CLOSED;
+}
+
+SmtpSessionEvent smtp_session_feed(SmtpSession *session, const void *data, gsize length,
+                                   gint64 now) {
+  session->now = now;
+  if (length > 0 && session->state != STATE_CLOSED && check_turn(session))
+    g_string_append_len(session->input, data, (gssize)length);
+  while (step(session))
+    ;
+  g_string_erase(session->input, 0, (gssize)session->start);
+  session->start = 0;
+  return events[session->state];
+}
+
+SmtpSession *smtp_session_new(const SmtpSessionOptions *options, const char *peer) {
+  SmtpSession *session = g_new0(SmtpSession, 1);
+  session->hostname = g_strdup(options->hostname);
+  session->peer = g_strdup(peer);
+  session->max_message = options->max_message;
+  session->offer_starttls = options->offer_starttls;
+  session->input = g_string_new(NULL);
+  session->output = g_string_new(NULL);
+  g_string_append_printf(session->output, "220 %s ESMTP\r\n", options->hostname);
+  return session;
+}
+
+void smtp_session_free(SmtpSession *session) {
+  end_transaction(session);
+  g_free(session->hostname);
+  g_free(session->peer);
+  g_free(session->helo);
+  g_string_free(session->input, TRUE);
+  g_string_free(session->output, TRUE);
+  g_free(session);
+}
+
+GBytes *smtp_session_take_output(SmtpSession *session) {
+  session->banner_taken = TRUE;
+  GBytes *output = g_bytes_new(session->output->str, session->output->len);
+  g_string_truncate(session->output, 0);
+  return output;
+}
+
+const char *smtp_session_recipient(const SmtpSession *session) {
+  return session->recipient;
+}
+
+const SmtpEnvelope *smtp_session_envelope(const SmtpSession *session) {
+  return session->envelope;
+}
+
+GBytes *smtp_session_message(const SmtpSession *session) {
+  return session->message;
+}
+
+/* An owner's words fit for one reply line. */
+static char *reply_text(const char *text) {
+  char *line = g_strndup(text, TEXT_MAX);
+  for (char *p = line; *p != '\0'; p++)
+    if (!g_ascii_isprint(*p))
+      *p = '?';
+  return line;
+}
+
+static void settle_recipient(SmtpSession *session, gboolean accepted) {
+  if (accepted)
+    g_ptr_array_add(session->envelope->recipients, g_steal_pointer(&session->recipient));
+  else
+    session->recipient_refused = TRUE;
+  g_clear_pointer(&session->recipient, g_free);
+  enter(session, session->envelope->recipients->len > 0 ? STATE_RCPT : STATE_MAIL);
+}
+
+void smtp_session_answer(SmtpSession *session, int code, const char *enhanced, const char *text) {
+  g_return_if_fail(session->state == STATE_ASK_RCPT || session->state == STATE_ASK_MESSAGE);
+  g_return_if_fail((code >= 200 && code <= 299) || (code >= 400 && code <= 599));
+  g_return_if_fail(enhanced != NULL && text != NULL && enhanced[0] - '0' == code / 100);
+  gboolean accepted = code < 300;
+  g_autofree char *line = reply_text(text);
+  if (session->state == STATE_ASK_RCPT) {
+    settle_recipient(session, accepted);
+  } else {
+    end_transaction(session);
+    enter(session, STATE_READY);
+  }
+  reply(session, code, enhanced, line);
+  if (!accepted)
+    count_error(session);
+}
+
+/* RFC 3207 section 4.2: all that was learned before the handshake is forgotten. */
+void smtp_session_tls_started(SmtpSession *session) {
+  g_return_if_fail(session->state == STATE_TLS);
+  session->tls = TRUE;
+  g_clear_pointer(&session->helo, g_free);
+  enter(session, STATE_NEW);
+}
+
+void smtp_session_timed_out(SmtpSession *session) {
+  if (session->state == STATE_CLOSED)
+    return;
+  refuse_and_close(session, 421, "4.4.2", "too slow");
+}
+
+const char *smtp_session_refusal(const SmtpSession *session) {
+  return session->refusal;
+}
+
+gsize smtp_session_pending(const SmtpSession *session) {
+  return session->input->len - session->start;
+}

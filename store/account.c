@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "store/account.h"
+#include "store/sql.h"
+
+void account_free(Account *account) {
+  if (account == NULL)
+    return;
+  g_free(account->status);
+  g_clear_pointer(&account->thumbprint, g_bytes_unref);
+  g_free(account->jwk);
+  g_free(account->contact);
+  g_free(account->terms);
+  g_free(account);
+}
+
+StoreChange account_insert(Store *store, const Account *account, GError **error) {
+  return sql_change(store, error,
+                    "INSERT INTO account (id, status, thumbprint, jwk, contact, terms, terms_agreed_at,"
+                    " created_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)"
+                    " ON CONFLICT (thumbprint) DO NOTHING",
+                    "dtbtttii", &account->id, account->status, account->thumbprint, account->jwk,
+                    account->contact, account->terms, account->terms_agreed_at, account->created_at);
+}
+
+static StoreFind find(SqlQuery query, Account **account, GError **error) {
+  StoreFind found = STORE_MISSING;
+  if (sql_row(&query)) {
+    *account = g_new0(Account, 1);
+    sql_id(&query, 0, &(*account)->id);
+    (*account)->status = sql_text(&query, 1);
+    (*account)->thumbprint = sql_bytes(&query, 2);
+    (*account)->jwk = sql_text(&query, 3);
+    (*account)->contact = sql_text(&query, 4);
+    (*account)->terms = sql_text(&query, 5);
+    (*account)->terms_agreed_at = sql_int(&query, 6);
+    (*account)->created_at = sql_int(&query, 7);
+    found = STORE_FOUND;
+  }
+  return sql_end(&query, error) ? found : STORE_LOOKUP_FAILED;
+}
+
+#define COLUMNS "SELECT id, status, thumbprint, jwk, contact, terms, terms_agreed_at, created_at FROM account"
+
+StoreFind account_find(Store *store, const Id *id, Account **account, GError **error) {
+  return find(sql_query(store, COLUMNS " WHERE id = ?1", "d", id), account, error);
+}
+
+StoreFind account_find_by_key(Store *store, GBytes *thumbprint, Account **account, GError **error) {
+  return find(sql_query(store, COLUMNS " WHERE thumbprint = ?1", "b", thumbprint), account, error);
+}
+
+gboolean account_set_contact(Store *store, const Id *id, const char *contact, GError **error) {
+  return sql_run(store, error, "UPDATE account SET contact = ?2 WHERE id = ?1", "dt", id, contact);
+}
+
+StoreChange account_deactivate(Store *store, const Id *id, GError **error) {
+  return sql_change(store, error,
+                    "UPDATE account SET status = 'deactivated' WHERE id = ?1 AND status = 'valid'", "d", id);
+}

@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Accounts (RFC 8555 section 7.1.2). */
+#ifndef SIGNET_STORE_ACCOUNT_H
+#define SIGNET_STORE_ACCOUNT_H
+
+#include "store/store.h"
+
+typedef struct {
+  Id id;
+  char *status;       /* "valid", "deactivated", "revoked" */
+  GBytes *thumbprint; /* of the key, SHA-256 (RFC 7638); no two accounts have one key */
+  char *jwk;          /* the public key, JSON */
+  char *contact;      /* JSON array of URLs */
+  char *terms;        /* URL of the terms agreed to, NULL: none */
+  gint64 terms_agreed_at, created_at;
+} Account;
+
+void account_free(Account *account);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(Account, account_free)
+
+/* STORE_UNCHANGED when the key has an account. */
+StoreChange account_insert(Store *store, const Account *account, GError **error);
+StoreFind account_find(Store *store, const Id *id, Account **account, GError **error);
+StoreFind account_find_by_key(Store *store, GBytes *thumbprint, Account **account, GError **error);
+gboolean account_set_contact(Store *store, const Id *id, const char *contact, GError **error);
+/* valid -> deactivated. */
+StoreChange account_deactivate(Store *store, const Id *id, GError **error);
+
+#endif

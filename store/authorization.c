@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "store/authorization.h"
+#include "store/sql.h"
+
+void authorization_free(Authorization *authorization) {
+  if (authorization == NULL)
+    return;
+  g_free(authorization->identifier);
+  g_free(authorization->address);
+  g_free(authorization->canonical);
+  g_free(authorization->domain);
+  g_free(authorization->status);
+  g_free(authorization);
+}
+
+gboolean authorization_insert(Store *store, const Authorization *a, GError **error) {
+  return sql_run(store, error,
+                 "INSERT INTO authz (id, order_id, account_id, position, identifier, address, canonical,"
+                 " domain, status, expires_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
+                 "dddittttti", &a->id, &a->order_id, &a->account_id, a->position, a->identifier, a->address,
+                 a->canonical, a->domain, a->status, a->expires_at);
+}
+
+#define COLUMNS                                                                                    \
+  "SELECT id, order_id, account_id, position, identifier, address, canonical, domain, status,"      \
+  " expires_at FROM authz"
+
+static Authorization *read_row(SqlQuery *query) {
+  Authorization *a = g_new0(Authorization, 1);
+  sql_id(query, 0, &a->id);
+  sql_id(query, 1, &a->order_id);
+  sql_id(query, 2, &a->account_id);
+  a->position = sql_int(query, 3);
+  a->identifier = sql_text(query, 4);
+  a->address = sql_text(query, 5);
+  a->canonical = sql_text(query, 6);
+  a->domain = sql_text(query, 7);
+  a->status = sql_text(query, 8);
+  a->expires_at = sql_int(query, 9);
+  return a;
+}
+
+StoreFind authorization_find(Store *store, const Id *id, Authorization **authorization, GError **error) {
+  SqlQuery query = sql_query(store, COLUMNS " WHERE id = ?1", "d", id);
+  StoreFind found = STORE_MISSING;
+  if (sql_row(&query)) {
+    *authorization = read_row(&query);
+    found = STORE_FOUND;
+  }
+  return sql_end(&query, error) ? found : STORE_LOOKUP_FAILED;
+}
+
+GPtrArray *authorization_list(Store *store, const Id *order_id, GError **error) {
+  g_autoptr(GPtrArray) list = g_ptr_array_new_with_free_func((GDestroyNotify)authorization_free);
+  SqlQuery query = sql_query(store, COLUMNS " WHERE order_id = ?1 ORDER BY position", "d", order_id);
+  while (sql_row(&query))
+    g_ptr_array_add(list, read_row(&query));
+  return sql_end(&query, error) ? g_steal_pointer(&list) : NULL;
+}
+
+StoreChange authorization_move(Store *store, const Id *id, const char *from, const char *to, GError **error) {
+  return sql_change(store, error, "UPDATE authz SET status = ?3 WHERE id = ?1 AND status = ?2", "dtt", id,
+                    from, to);
+}

@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* CAA checks of an order, each recorded (S/MIME BR 4.2.2.1). */
+#ifndef SIGNET_STORE_CAA_CHECK_H
+#define SIGNET_STORE_CAA_CHECK_H
+
+#include "store/store.h"
+
+typedef struct {
+  Id order_id;
+  const char *domain;
+  gint64 at;
+  const char *verdict; /* "permitted", "forbidden" or "failed" */
+  gboolean secure;
+  const char *explanation, *records;
+} CaaCheck;
+
+gboolean caa_check_insert(Store *store, const CaaCheck *check, GError **error);
+/* A domain of the order that has no "permitted" check at or after since; *domain is NULL when all have. */
+gboolean caa_check_next(Store *store, const Id *order_id, gint64 since, char **domain, GError **error);
+
+#endif

@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "store/certificate.h"
+#include "store/sql.h"
+
+void certificate_row_free(Certificate *c) {
+  if (c == NULL)
+    return;
+  g_clear_pointer(&c->serial, g_bytes_unref);
+  g_clear_pointer(&c->key_digest, g_bytes_unref);
+  g_clear_pointer(&c->tbs, g_bytes_unref);
+  g_free(c->findings);
+  g_clear_pointer(&c->der, g_bytes_unref);
+  g_free(c);
+}
+
+StoreChange certificate_insert(Store *store, const Certificate *c, GError **error) {
+  return sql_change(store, error,
+                    "INSERT INTO certificate (id, order_id, account_id, serial, shard, not_before, not_after,"
+                    " key_digest, tbs, findings, signing_at)"
+                    " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11) ON CONFLICT (order_id) DO NOTHING",
+                    "dddbiiibbti", &c->id, &c->order_id, &c->account_id, c->serial, c->shard, c->not_before,
+                    c->not_after, c->key_digest, c->tbs, c->findings, c->signing_at);
+}
+
+StoreChange certificate_set_der(Store *store, const Id *id, GBytes *der, gint64 now, GError **error) {
+  return sql_change(store, error,
+                    "UPDATE certificate SET der = ?2, issued_at = ?3 WHERE id = ?1 AND der IS NULL", "dbi", id,
+                    der, now);
+}
+
+#define COLUMNS                                                                                    \
+  "SELECT id, order_id, account_id, serial, shard, not_before, not_after, key_digest, tbs,"        \
+  " findings, signing_at, der, issued_at, revoked_at, reason FROM certificate"
+
+static Certificate *read_row(SqlQuery *query) {
+  Certificate *c = g_new0(Certificate, 1);
+  sql_id(query, 0, &c->id);
+  sql_id(query, 1, &c->order_id);
+  sql_id(query, 2, &c->account_id);
+  c->serial = sql_bytes(query, 3);
+  c->shard = sql_int(query, 4);
+  c->not_before = sql_int(query, 5);
+  c->not_after = sql_int(query, 6);
+  c->key_digest = sql_bytes(query, 7);
+  c->tbs = sql_bytes(query, 8);
+  c->findings = sql_text(query, 9);
+  c->signing_at = sql_int(query, 10);
+  c->der = sql_bytes(query, 11);
+  c->issued_at = sql_int(query, 12);
+  c->revoked_at = sql_int(query, 13);
+  c->reason = sql_int(query, 14);
+  return c;
+}
+
+static StoreFind find(SqlQuery query, Certificate **certificate, GError **error) {
+  StoreFind found = STORE_MISSING;
+  if (sql_row(&query)) {
+    *certificate = read_row(&query);
+    found = STORE_FOUND;
+  }
+  return sql_end(&query, error) ? found : STORE_LOOKUP_FAILED;
+}
+
+StoreFind certificate_find(Store *store, const Id *id, Certificate **certificate, GError **error) {
+  return find(sql_query(store, COLUMNS " WHERE id = ?1", "d", id), certificate, error);
+}
+
+StoreFind certificate_find_by_order(Store *store, const Id *order_id, Certificate **certificate,
+                                    GError **error) {
+  return find(sql_query(store, COLUMNS " WHERE order_id = ?1", "d", order_id), certificate, error);
+}
+
+StoreFind certificate_find_by_serial(Store *store, GBytes *serial, Certificate **certificate,
+                                     GError **error) {
+  return find(sql_query(store, COLUMNS " WHERE serial = ?1", "b", serial), certificate, error);
+}
+
+StoreChange certificate_revoke(Store *store, const Id *id, gint64 now, int reason, GError **error) {
+  return sql_change(store, error,
+                    "UPDATE certificate SET revoked_at = ?2, reason = ?3"
+                    " WHERE id = ?1 AND der IS NOT NULL AND revoked_at IS NULL",
+                    "dii", id, now, (gint64)reason);
+}
+
+GPtrArray *certificate_list_by_key(Store *store, GBytes *key_digest, guint limit, GError **error) {
+  g_autoptr(GPtrArray) list = g_ptr_array_new_with_free_func((GDestroyNotify)certificate_row_free);
+  SqlQuery query = sql_query(
+      store, COLUMNS " WHERE key_digest = ?1 AND der IS NOT NULL AND revoked_at IS NULL ORDER BY id LIMIT ?2",
+      "bi", key_digest, (gint64)limit);
+  while (sql_row(&query))
+    g_ptr_array_add(list, read_row(&query));
+  return sql_end(&query, error) ? g_steal_pointer(&list) : NULL;
+}
+
+gboolean key_block(Store *store, GBytes *digest, gint64 now, const char *why, GError **error) {
+  return sql_run(store, error,
+                 "INSERT INTO blocked_key (digest, at, why) VALUES (?1, ?2, ?3) ON CONFLICT (digest) DO NOTHING",
+                 "bit", digest, now, why);
+}
+
+StoreFind key_blocked(Store *store, GBytes *digest, GError **error) {
+  SqlQuery query = sql_query(store, "SELECT 1 FROM blocked_key WHERE digest = ?1", "b", digest);
+  StoreFind found = sql_row(&query) ? STORE_FOUND : STORE_MISSING;
+  return sql_end(&query, error) ? found : STORE_LOOKUP_FAILED;
+}

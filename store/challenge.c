@@ -1,0 +1,172 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "store/challenge.h"
+#include "store/sql.h"
+
+void challenge_free(Challenge *challenge) {
+  if (challenge == NULL)
+    return;
+  g_free(challenge->status);
+  g_free(challenge->token2);
+  g_free(challenge->mail_from);
+  g_free(challenge->token1);
+  g_free(challenge->message_id);
+  g_free(challenge->error);
+  g_free(challenge);
+}
+
+gboolean challenge_insert(Store *store, const Challenge *c, GError **error) {
+  return sql_run(store, error,
+                 "INSERT INTO challenge (id, authz_id, status, token2, mail_from, created_at, deadline, notes,"
+                 " mails, mail_octets) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, 0, 0, 0)",
+                 "ddtttii", &c->id, &c->authz_id, c->status, c->token2, c->mail_from, c->created_at,
+                 c->deadline);
+}
+
+static StoreFind find(SqlQuery query, Challenge **challenge, GError **error) {
+  StoreFind found = STORE_MISSING;
+  if (sql_row(&query)) {
+    Challenge *c = *challenge = g_new0(Challenge, 1);
+    sql_id(&query, 0, &c->id);
+    sql_id(&query, 1, &c->authz_id);
+    c->status = sql_text(&query, 2);
+    c->token2 = sql_text(&query, 3);
+    c->mail_from = sql_text(&query, 4);
+    c->created_at = sql_int(&query, 5);
+    c->deadline = sql_int(&query, 6);
+    c->token1 = sql_text(&query, 7);
+    c->message_id = sql_text(&query, 8);
+    c->sent_at = sql_int(&query, 9);
+    c->responded_at = sql_int(&query, 10);
+    c->passed_at = sql_int(&query, 11);
+    c->validated_at = sql_int(&query, 12);
+    c->error = sql_text(&query, 13);
+    c->notes = sql_int(&query, 14);
+    c->mails = sql_int(&query, 15);
+    c->mail_octets = sql_int(&query, 16);
+    found = STORE_FOUND;
+  }
+  return sql_end(&query, error) ? found : STORE_LOOKUP_FAILED;
+}
+
+#define COLUMNS                                                                                    \
+  "SELECT id, authz_id, status, token2, mail_from, created_at, deadline, token1, message_id,"      \
+  " sent_at, responded_at, passed_at, validated_at, error, notes, mails, mail_octets FROM challenge"
+
+StoreFind challenge_find(Store *store, const Id *id, Challenge **challenge, GError **error) {
+  return find(sql_query(store, COLUMNS " WHERE id = ?1", "d", id), challenge, error);
+}
+
+StoreFind challenge_find_by_authorization(Store *store, const Id *authz_id, Challenge **challenge,
+                                          GError **error) {
+  return find(sql_query(store, COLUMNS " WHERE authz_id = ?1", "d", authz_id), challenge, error);
+}
+
+StoreFind challenge_find_by_recipient(Store *store, const char *address, Challenge **challenge,
+                                      GError **error) {
+  g_autofree char *lower = g_ascii_strdown(address, -1);
+  return find(sql_query(store, COLUMNS " WHERE mail_from = ?1", "t", lower), challenge, error);
+}
+
+StoreChange challenge_set_mail(Store *store, const Id *id, const char *token1, const char *message_id,
+                               GError **error) {
+  return sql_change(store, error,
+                    "UPDATE challenge SET token1 = ?2, message_id = ?3 WHERE id = ?1 AND token1 IS NULL", "dtt",
+                    id, token1, message_id);
+}
+
+gboolean challenge_set_sent(Store *store, const Id *id, gint64 now, GError **error) {
+  return sql_run(store, error, "UPDATE challenge SET sent_at = ?2 WHERE id = ?1 AND sent_at IS NULL", "di",
+                 id, now);
+}
+
+StoreChange challenge_respond(Store *store, const Id *id, gint64 now, GError **error) {
+  return sql_change(store, error,
+                    "UPDATE challenge SET status = 'processing', responded_at = ?2"
+                    " WHERE id = ?1 AND status = 'pending'",
+                    "di", id, now);
+}
+
+StoreChange challenge_pass(Store *store, const Id *id, gint64 now, GError **error) {
+  return sql_change(store, error,
+                    "UPDATE challenge SET passed_at = ?2 WHERE id = ?1 AND passed_at IS NULL"
+                    " AND status IN ('pending', 'processing')",
+                    "di", id, now);
+}
+
+StoreChange challenge_validate(Store *store, const Id *id, gint64 now, GError **error) {
+  return sql_change(store, error,
+                    "UPDATE challenge SET status = 'valid', validated_at = ?2"
+                    " WHERE id = ?1 AND status = 'processing' AND passed_at IS NOT NULL",
+                    "di", id, now);
+}
+
+StoreChange challenge_fail(Store *store, const Id *id, const char *problem, GError **error) {
+  return sql_change(store, error,
+                    "UPDATE challenge SET status = 'invalid', error = ?2"
+                    " WHERE id = ?1 AND status IN ('pending', 'processing') AND passed_at IS NULL",
+                    "dt", id, problem);
+}
+
+StoreChange challenge_count_mail(Store *store, const Id *id, gint64 octets, GError **error) {
+  StoreChange kept = sql_change(store, error,
+                                "UPDATE challenge SET mails = mails + 1, mail_octets = mail_octets + ?2"
+                                " WHERE id = ?1 AND mails < ?3 AND mail_octets + ?2 <= ?4",
+                                "diii", id, octets, (gint64)CHALLENGE_MAX_MAILS,
+                                (gint64)CHALLENGE_MAX_MAIL_OCTETS);
+  if (kept == STORE_UNCHANGED &&
+      !sql_run(store, error, "UPDATE challenge SET mails = mails + 1 WHERE id = ?1", "d", id))
+    return STORE_FAILED;
+  return kept;
+}
+
+gboolean challenge_list_overdue(Store *store, gint64 now, guint limit, GArray *ids, GError **error) {
+  SqlQuery query =
+      sql_query(store,
+                "SELECT c.id FROM challenge c WHERE c.status IN ('pending', 'processing')"
+                " AND c.deadline <= ?1 AND c.passed_at IS NULL AND NOT EXISTS (SELECT 1 FROM message m"
+                " JOIN job j ON j.kind = 'judge' AND j.subject = m.id WHERE m.challenge_id = c.id)"
+                " ORDER BY c.deadline LIMIT ?2",
+                "ii", now, (gint64)limit);
+  Id id;
+  while (sql_row(&query) && sql_id(&query, 0, &id))
+    g_array_append_val(ids, id);
+  return sql_end(&query, error);
+}
+
+StoreFind challenge_has_unjudged(Store *store, const Id *id, GError **error) {
+  SqlQuery query = sql_query(store,
+                             "SELECT 1 FROM message WHERE challenge_id = ?1 AND direction = 'in'"
+                             " AND verdict IS NULL LIMIT 1",
+                             "d", id);
+  StoreFind found = sql_row(&query) ? STORE_FOUND : STORE_MISSING;
+  return sql_end(&query, error) ? found : STORE_LOOKUP_FAILED;
+}
+
+void note_free(Note *note) {
+  g_free(note->rule);
+  g_free(note->problem);
+  g_free(note);
+}
+
+gboolean challenge_note(Store *store, const Id *id, gint64 now, const char *rule, const char *problem,
+                        GError **error) {
+  return sql_run(store, error, "UPDATE challenge SET notes = notes + 1 WHERE id = ?1", "d", id) &&
+         sql_run(store, error,
+                 "INSERT INTO note (challenge_id, number, at, rule, problem)"
+                 " SELECT id, notes, ?2, ?3, ?4 FROM challenge WHERE id = ?1 AND notes <= ?5",
+                 "ditti", id, now, rule, problem, (gint64)CHALLENGE_MAX_NOTES);
+}
+
+GPtrArray *challenge_notes(Store *store, const Id *id, GError **error) {
+  g_autoptr(GPtrArray) notes = g_ptr_array_new_with_free_func((GDestroyNotify)note_free);
+  SqlQuery query =
+      sql_query(store, "SELECT at, rule, problem FROM note WHERE challenge_id = ?1 ORDER BY number", "d", id);
+  while (sql_row(&query)) {
+    Note *note = g_new0(Note, 1);
+    note->at = sql_int(&query, 0);
+    note->rule = sql_text(&query, 1);
+    note->problem = sql_text(&query, 2);
+    g_ptr_array_add(notes, note);
+  }
+  return sql_end(&query, error) ? g_steal_pointer(&notes) : NULL;
+}

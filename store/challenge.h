@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* email-reply-00 challenges (RFC 8823 section 3) with the notes on refused replies. */
+#ifndef SIGNET_STORE_CHALLENGE_H
+#define SIGNET_STORE_CHALLENGE_H
+
+#include "store/store.h"
+
+#define CHALLENGE_MAX_NOTES 8
+#define CHALLENGE_MAX_MAILS 8                /* kept */
+#define CHALLENGE_MAX_MAIL_OCTETS (1024 * 1024)
+
+typedef struct {
+  Id id, authz_id;
+  char *status;    /* RFC 8555 section 7.1.6 */
+  char *token2;    /* token-part2 */
+  char *mail_from; /* lower case: From of the mail, recipient of the reply; no two challenges have one */
+  gint64 created_at;
+  gint64 deadline; /* a reply must have been received before */
+  char *token1;    /* token-part1; NULL until the mail is made */
+  char *message_id;
+  gint64 sent_at;      /* the relay took the mail; 0: not yet */
+  gint64 responded_at; /* the client's POST; 0: not yet */
+  gint64 passed_at;    /* a reply passed every rule; 0: none yet */
+  gint64 validated_at;
+  char *error;     /* problem document, JSON: the final cause; NULL: none */
+  gint64 notes, mails, mail_octets; /* counts, also of those not kept */
+} Challenge;
+
+void challenge_free(Challenge *challenge);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(Challenge, challenge_free)
+
+gboolean challenge_insert(Store *store, const Challenge *challenge, GError **error);
+StoreFind challenge_find(Store *store, const Id *id, Challenge **challenge, GError **error);
+StoreFind challenge_find_by_authorization(Store *store, const Id *authz_id, Challenge **challenge,
+                                          GError **error);
+StoreFind challenge_find_by_recipient(Store *store, const char *address, Challenge **challenge,
+                                      GError **error);
+/* Once only: token-part1 and Message-ID of the mail. */
+StoreChange challenge_set_mail(Store *store, const Id *id, const char *token1, const char *message_id,
+                               GError **error);
+gboolean challenge_set_sent(Store *store, const Id *id, gint64 now, GError **error);
+/* pending -> processing: the client's POST. */
+StoreChange challenge_respond(Store *store, const Id *id, gint64 now, GError **error);
+/* Once only, while undecided: a reply passed. */
+StoreChange challenge_pass(Store *store, const Id *id, gint64 now, GError **error);
+/* processing -> valid. */
+StoreChange challenge_validate(Store *store, const Id *id, gint64 now, GError **error);
+/* pending or processing -> invalid, with the final cause. */
+StoreChange challenge_fail(Store *store, const Id *id, const char *problem, GError **error);
+/* Counts a mail; STORE_UNCHANGED (and counted) when it is one too many to be kept. */
+StoreChange challenge_count_mail(Store *store, const Id *id, gint64 octets, GError **error);
+/* Undecided challenges whose deadline passed before now without a reply waiting to be judged, at most limit. */
+gboolean challenge_list_overdue(Store *store, gint64 now, guint limit, GArray *ids, GError **error);
+
+/* Whether a received message of the challenge waits to be judged. */
+StoreFind challenge_has_unjudged(Store *store, const Id *id, GError **error);
+
+typedef struct {
+  gint64 at;
+  char *rule;    /* name of the rule that was broken */
+  char *problem; /* problem document, JSON */
+} Note;
+
+void note_free(Note *note);
+/* Keeps a note, or only counts it when CHALLENGE_MAX_NOTES are kept. */
+gboolean challenge_note(Store *store, const Id *id, gint64 now, const char *rule, const char *problem,
+                        GError **error);
+/* Oldest first; of Note. NULL on failure. */
+GPtrArray *challenge_notes(Store *store, const Id *id, GError **error);
+
+#endif

@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "store/job.h"
+#include "store/sql.h"
+
+const char *const job_names[JOB_KINDS] = {
+    [JOB_MAIL] = "mail", [JOB_JUDGE] = "judge", [JOB_ISSUE] = "issue",
+    [JOB_CRL] = "crl",   [JOB_SWEEP] = "sweep",
+};
+
+gboolean job_add(Store *store, JobKind kind, const Id *subject, gint64 due_at, GError **error) {
+  return sql_run(store, error,
+                 "INSERT INTO job (kind, subject, due_at, attempts, taken_until) VALUES (?1, ?2, ?3, 0, 0)"
+                 " ON CONFLICT (kind, subject) DO UPDATE SET due_at = CASE WHEN job.due_at = excluded.due_at"
+                 " THEN excluded.due_at + 1 ELSE excluded.due_at END"
+                 " WHERE job.due_at > excluded.due_at OR job.taken_until > 0",
+                 "tdi", job_names[kind], subject, due_at);
+}
+
+StoreFind job_take(Store *store, JobKind kind, gint64 now, gint64 until, Job *job, GError **error) {
+  SqlQuery query =
+      sql_query(store,
+                "UPDATE job SET taken_until = ?3, attempts = attempts + 1 WHERE kind = ?1 AND subject ="
+                " (SELECT subject FROM job WHERE kind = ?1 AND due_at <= ?2 AND taken_until <= ?2"
+                "  ORDER BY due_at LIMIT 1)"
+                " RETURNING subject, due_at, attempts",
+                "tii", job_names[kind], now, until);
+  StoreFind found = STORE_MISSING;
+  if (sql_row(&query)) {
+    job->kind = kind;
+    sql_id(&query, 0, &job->subject);
+    job->due_at = sql_int(&query, 1);
+    job->attempts = sql_int(&query, 2);
+    found = STORE_FOUND;
+  }
+  return sql_end(&query, error) ? found : STORE_LOOKUP_FAILED;
+}
+
+gboolean job_done(Store *store, const Job *job, GError **error) {
+  return sql_run(store, error, "DELETE FROM job WHERE kind = ?1 AND subject = ?2 AND due_at = ?3", "tdi",
+                 job_names[job->kind], &job->subject, job->due_at) &&
+         sql_run(store, error,
+                 "UPDATE job SET taken_until = 0, attempts = 0 WHERE kind = ?1 AND subject = ?2", "td",
+                 job_names[job->kind], &job->subject);
+}
+
+gboolean job_again(Store *store, const Job *job, gint64 due_at, gboolean counted, GError **error) {
+  return sql_run(store, error,
+                 "UPDATE job SET taken_until = 0, due_at = ?3, attempts = attempts - ?4"
+                 " WHERE kind = ?1 AND subject = ?2",
+                 "tdii", job_names[job->kind], &job->subject, due_at, (gint64)(counted ? 0 : 1));
+}
+
+gboolean job_release_all(Store *store, GError **error) {
+  return sql_run(store, error, "UPDATE job SET taken_until = 0 WHERE taken_until > 0", "");
+}
+
+gboolean job_next(Store *store, JobKind kind, gint64 *due_at, GError **error) {
+  SqlQuery query = sql_query(store,
+                             "SELECT min(CASE WHEN taken_until > due_at THEN taken_until ELSE due_at END)"
+                             " FROM job WHERE kind = ?1",
+                             "t", job_names[kind]);
+  *due_at = G_MAXINT64;
+  if (sql_row(&query)) {
+    gint64 first = sql_int(&query, 0);
+    *due_at = first == 0 ? G_MAXINT64 : first;
+  }
+  return sql_end(&query, error);
+}

@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Durable jobs: written in the commit of what they follow from, done by another process, idempotent. */
+#ifndef SIGNET_STORE_JOB_H
+#define SIGNET_STORE_JOB_H
+
+#include "store/store.h"
+
+typedef enum {
+  JOB_MAIL,  /* subject: challenge; send its mail */
+  JOB_JUDGE, /* subject: message; examine and judge it */
+  JOB_ISSUE, /* subject: order in processing */
+  JOB_CRL,   /* subject: shard number in the last octets */
+  JOB_SWEEP, /* subject: none (zero); end what is overdue */
+  JOB_KINDS
+} JobKind;
+
+extern const char *const job_names[JOB_KINDS];
+
+typedef struct {
+  JobKind kind;
+  Id subject;
+  gint64 due_at;
+  gint64 attempts; /* this one included */
+} Job;
+
+/* Adds a job, or, when there is one, makes it due at due_at if that is earlier. */
+gboolean job_add(Store *store, JobKind kind, const Id *subject, gint64 due_at, GError **error);
+/* Takes the job of kind that is due longest and taken by nobody, until `until`. */
+StoreFind job_take(Store *store, JobKind kind, gint64 now, gint64 until, Job *job, GError **error);
+/* Ends a taken job; one that was added again meanwhile stays, free and due as added. */
+gboolean job_done(Store *store, const Job *job, GError **error);
+/* Gives a job back, due at due_at; counted FALSE: this attempt does not count. */
+gboolean job_again(Store *store, const Job *job, gint64 due_at, gboolean counted, GError **error);
+/* At start: whatever was taken when the process died is free again. */
+gboolean job_release_all(Store *store, GError **error);
+/* When the next job of kind is due (taken ones when their time ends); G_MAXINT64: none. */
+gboolean job_next(Store *store, JobKind kind, gint64 *due_at, GError **error);
+
+#endif

@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "store/order.h"
+#include "store/sql.h"
+
+void order_free(Order *order) {
+  if (order == NULL)
+    return;
+  g_free(order->status);
+  g_free(order->error);
+  g_clear_pointer(&order->csr, g_bytes_unref);
+  g_clear_pointer(&order->spki, g_bytes_unref);
+  g_free(order);
+}
+
+gboolean order_insert(Store *store, const Order *order, GError **error) {
+  return sql_run(store, error,
+                 "INSERT INTO orders (id, account_id, status, created_at, expires_at)"
+                 " VALUES (?1, ?2, ?3, ?4, ?5)",
+                 "ddtii", &order->id, &order->account_id, order->status, order->created_at,
+                 order->expires_at);
+}
+
+StoreFind order_find(Store *store, const Id *id, Order **order, GError **error) {
+  SqlQuery query = sql_query(store,
+                             "SELECT id, account_id, status, created_at, expires_at, error, csr, spki, usage,"
+                             " finalized_at FROM orders WHERE id = ?1",
+                             "d", id);
+  StoreFind found = STORE_MISSING;
+  if (sql_row(&query)) {
+    *order = g_new0(Order, 1);
+    sql_id(&query, 0, &(*order)->id);
+    sql_id(&query, 1, &(*order)->account_id);
+    (*order)->status = sql_text(&query, 2);
+    (*order)->created_at = sql_int(&query, 3);
+    (*order)->expires_at = sql_int(&query, 4);
+    (*order)->error = sql_text(&query, 5);
+    (*order)->csr = sql_bytes(&query, 6);
+    (*order)->spki = sql_bytes(&query, 7);
+    (*order)->usage = sql_int(&query, 8);
+    (*order)->finalized_at = sql_int(&query, 9);
+    found = STORE_FOUND;
+  }
+  return sql_end(&query, error) ? found : STORE_LOOKUP_FAILED;
+}
+
+StoreChange order_move(Store *store, const Id *id, const char *from, const char *to, const char *problem,
+                       GError **error) {
+  return sql_change(store, error, "UPDATE orders SET status = ?3, error = ?4 WHERE id = ?1 AND status = ?2",
+                    "dttt", id, from, to, problem);
+}
+
+StoreChange order_finalize(Store *store, const Order *order, GError **error) {
+  return sql_change(store, error,
+                    "UPDATE orders SET status = 'processing', csr = ?2, spki = ?3, usage = ?4,"
+                    " finalized_at = ?5 WHERE id = ?1 AND status = 'ready'",
+                    "dbbii", &order->id, order->csr, order->spki, order->usage, order->finalized_at);
+}
+
+gboolean order_list_expired(Store *store, const char *status, gint64 now, guint limit, GArray *ids,
+                            GError **error) {
+  SqlQuery query = sql_query(store,
+                             "SELECT id FROM orders WHERE status = ?1 AND expires_at <= ?2"
+                             " ORDER BY expires_at LIMIT ?3",
+                             "tii", status, now, (gint64)limit);
+  Id id;
+  while (sql_row(&query) && sql_id(&query, 0, &id))
+    g_array_append_val(ids, id);
+  return sql_end(&query, error);
+}
+
+gboolean order_list_newest(Store *store, const Id *account_id, guint limit, GArray *ids, GError **error) {
+  SqlQuery query = sql_query(store, "SELECT id FROM orders WHERE account_id = ?1 ORDER BY id DESC LIMIT ?2",
+                             "di", account_id, (gint64)limit);
+  Id id;
+  while (sql_row(&query) && sql_id(&query, 0, &id))
+    g_array_append_val(ids, id);
+  return sql_end(&query, error);
+}

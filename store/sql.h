@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* SQL for the files of store/, and what a driver provides. Statements write parameters as ?1, ?2 and are
+   string constants: a driver may keep them prepared by address. */
+#ifndef SIGNET_STORE_SQL_H
+#define SIGNET_STORE_SQL_H
+
+#include "store/store.h"
+
+#define SQL_MAX_PARAMETERS 24
+
+typedef struct {
+  enum { SQL_NULL, SQL_INT, SQL_TEXT, SQL_BLOB } type;
+  gint64 number;
+  const void *data;
+  gsize size;
+} SqlValue;
+
+typedef struct SqlCursor SqlCursor;
+typedef struct SqlConnection SqlConnection;
+
+/* A driver: how one database is spoken to. */
+typedef struct {
+  SqlConnection *(*open)(const char *folder, GError **error);
+  void (*close)(SqlConnection *connection);
+  /* Statements without parameters or rows; may be several. @int, @blob, @text are the driver's types. */
+  gboolean (*script)(SqlConnection *connection, const char *sql, GError **error);
+  /* Rows changed, or -1. */
+  gint64 (*change)(SqlConnection *connection, const char *sql, const SqlValue *values, guint count,
+                   GError **error);
+  SqlCursor *(*query)(SqlConnection *connection, const char *sql, const SqlValue *values, guint count,
+                      GError **error);
+  int (*next)(SqlCursor *cursor, GError **error); /* 1 a row, 0 the end, -1 */
+  SqlValue (*value)(SqlCursor *cursor, int column); /* valid until next */
+  void (*finish)(SqlCursor *cursor);
+  gboolean handler_savepoints; /* several handlers share a transaction */
+} SqlDriver;
+
+extern const SqlDriver sql_driver_sqlite;
+
+/* Parameters follow format, a letter each: i gint64, t const char* (NULL: null), b GBytes* (NULL: null),
+   d const Id* (NULL: null). */
+StoreChange sql_change(Store *store, GError **error, const char *sql, const char *format, ...);
+gboolean sql_run(Store *store, GError **error, const char *sql, const char *format, ...);
+
+/* A running query; sql_row steps to the next row (FALSE at the end or on failure, see sql_end). */
+typedef struct {
+  Store *store;
+  SqlCursor *cursor;
+  GError *error;
+} SqlQuery;
+
+SqlQuery sql_query(Store *store, const char *sql, const char *format, ...);
+gboolean sql_row(SqlQuery *query);
+gint64 sql_int(SqlQuery *query, int column);
+char *sql_text(SqlQuery *query, int column);     /* a copy; NULL for null */
+GBytes *sql_bytes(SqlQuery *query, int column);  /* a copy; NULL for null */
+gboolean sql_id(SqlQuery *query, int column, Id *id);
+/* Frees the query; FALSE when it had failed. */
+gboolean sql_end(SqlQuery *query, GError **error);
+
+gboolean schema_migrate(Store *store, GError **error);
+gboolean store_script(Store *store, const char *sql, GError **error);
+
+#endif

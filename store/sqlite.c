@@ -1,0 +1,200 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The embedded driver: SQLite in WAL mode with synchronous=FULL, one writer, guarded by a lock file. */
+#include "store/sql.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sqlite3.h>
+#include <string.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+struct SqlConnection {
+  sqlite3 *database;
+  GHashTable *prepared; /* statement text by address -> sqlite3_stmt */
+  int lock;
+};
+
+struct SqlCursor {
+  SqlConnection *connection;
+  sqlite3_stmt *statement;
+};
+
+static void fail(SqlConnection *connection, const char *doing, GError **error) {
+  g_set_error(error, STORE_ERROR, STORE_ERROR_FAILED, "%s: %s", doing,
+              sqlite3_errmsg(connection->database));
+}
+
+static void finalize_statement(gpointer statement) {
+  sqlite3_finalize(statement);
+}
+
+static void sqlite_close(SqlConnection *connection) {
+  g_hash_table_unref(connection->prepared);
+  sqlite3_close(connection->database);
+  if (connection->lock >= 0)
+    close(connection->lock);
+  g_free(connection);
+}
+
+static int take_lock(const char *folder, GError **error) {
+  g_autofree char *path = g_build_filename(folder, "signet.lock", NULL);
+  int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+  if (fd < 0) {
+    g_set_error(error, STORE_ERROR, STORE_ERROR_OPEN, "%s: %s", path, g_strerror(errno));
+    return -1;
+  }
+  if (flock(fd, LOCK_EX | LOCK_NB) == 0)
+    return fd;
+  g_set_error(error, STORE_ERROR, STORE_ERROR_BUSY, "%s: another process works on this store", path);
+  close(fd);
+  return -1;
+}
+
+static gboolean sqlite_script(SqlConnection *connection, const char *sql, GError **error) {
+  g_autoptr(GString) text = g_string_new(sql);
+  g_string_replace(text, "@int", "INTEGER", 0);
+  g_string_replace(text, "@blob", "BLOB", 0);
+  g_string_replace(text, "@text", "TEXT", 0);
+  if (sqlite3_exec(connection->database, text->str, NULL, NULL, NULL) == SQLITE_OK)
+    return TRUE;
+  fail(connection, "database script", error);
+  return FALSE;
+}
+
+static SqlConnection *sqlite_open(const char *folder, GError **error) {
+  int lock = take_lock(folder, error);
+  if (lock < 0)
+    return NULL;
+  SqlConnection *connection = g_new0(SqlConnection, 1);
+  connection->lock = lock;
+  connection->prepared = g_hash_table_new_full(g_direct_hash, g_direct_equal, NULL, finalize_statement);
+  g_autofree char *path = g_build_filename(folder, "signet.db", NULL);
+  int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX;
+  if (sqlite3_open_v2(path, &connection->database, flags, NULL) != SQLITE_OK) {
+    g_set_error(error, STORE_ERROR, STORE_ERROR_OPEN, "%s: %s", path,
+                sqlite3_errmsg(connection->database));
+    sqlite_close(connection);
+    return NULL;
+  }
+  sqlite3_busy_timeout(connection->database, 10000);
+  if (!sqlite_script(connection,
+                     "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA foreign_keys=ON;"
+                     "PRAGMA trusted_schema=OFF;",
+                     error)) {
+    sqlite_close(connection);
+    return NULL;
+  }
+  return connection;
+}
+
+static sqlite3_stmt *prepare(SqlConnection *connection, const char *sql, GError **error) {
+  sqlite3_stmt *statement = g_hash_table_lookup(connection->prepared, sql);
+  if (statement != NULL)
+    return statement;
+  if (sqlite3_prepare_v3(connection->database, sql, -1, SQLITE_PREPARE_PERSISTENT, &statement, NULL) !=
+      SQLITE_OK) {
+    fail(connection, sql, error);
+    return NULL;
+  }
+  g_hash_table_insert(connection->prepared, (gpointer)sql, statement);
+  return statement;
+}
+
+static sqlite3_stmt *bind(SqlConnection *connection, const char *sql, const SqlValue *values, guint count,
+                          GError **error) {
+  sqlite3_stmt *statement = prepare(connection, sql, error);
+  if (statement == NULL)
+    return NULL;
+  for (guint i = 0; i < count; i++) {
+    const SqlValue *value = &values[i];
+    int at = (int)i + 1, size = (int)value->size, result = SQLITE_OK;
+    if (value->type == SQL_INT)
+      result = sqlite3_bind_int64(statement, at, value->number);
+    else if (value->type == SQL_TEXT)
+      result = sqlite3_bind_text(statement, at, value->data, size, SQLITE_TRANSIENT);
+    else if (value->type == SQL_BLOB)
+      result = sqlite3_bind_blob(statement, at, size == 0 ? "" : value->data, size, SQLITE_TRANSIENT);
+    else
+      result = sqlite3_bind_null(statement, at);
+    if (result != SQLITE_OK) {
+      fail(connection, sql, error);
+      return NULL;
+    }
+  }
+  return statement;
+}
+
+static void release(sqlite3_stmt *statement) {
+  sqlite3_reset(statement);
+  sqlite3_clear_bindings(statement);
+}
+
+static gint64 sqlite_change(SqlConnection *connection, const char *sql, const SqlValue *values,
+                            guint count, GError **error) {
+  sqlite3_stmt *statement = bind(connection, sql, values, count, error);
+  if (statement == NULL)
+    return -1;
+  int result = sqlite3_step(statement);
+  gint64 changed = result == SQLITE_DONE ? sqlite3_changes(connection->database) : -1;
+  if (changed < 0)
+    fail(connection, sql, error);
+  release(statement);
+  return changed;
+}
+
+static SqlCursor *sqlite_query(SqlConnection *connection, const char *sql, const SqlValue *values,
+                               guint count, GError **error) {
+  sqlite3_stmt *statement = bind(connection, sql, values, count, error);
+  if (statement == NULL)
+    return NULL;
+  SqlCursor *cursor = g_new0(SqlCursor, 1);
+  cursor->connection = connection;
+  cursor->statement = statement;
+  return cursor;
+}
+
+static int sqlite_next(SqlCursor *cursor, GError **error) {
+  int result = sqlite3_step(cursor->statement);
+  if (result == SQLITE_ROW)
+    return 1;
+  if (result == SQLITE_DONE)
+    return 0;
+  fail(cursor->connection, "query", error);
+  return -1;
+}
+
+static SqlValue sqlite_value(SqlCursor *cursor, int column) {
+  SqlValue value = {SQL_NULL, 0, NULL, 0};
+  int type = sqlite3_column_type(cursor->statement, column);
+  if (type == SQLITE_INTEGER) {
+    value.type = SQL_INT;
+    value.number = sqlite3_column_int64(cursor->statement, column);
+  } else if (type == SQLITE_TEXT) {
+    value.type = SQL_TEXT;
+    value.data = sqlite3_column_text(cursor->statement, column);
+    value.size = (gsize)sqlite3_column_bytes(cursor->statement, column);
+  } else if (type == SQLITE_BLOB) {
+    value.type = SQL_BLOB;
+    value.data = sqlite3_column_blob(cursor->statement, column);
+    value.size = (gsize)sqlite3_column_bytes(cursor->statement, column);
+  }
+  return value;
+}
+
+static void sqlite_finish(SqlCursor *cursor) {
+  release(cursor->statement);
+  g_free(cursor);
+}
+
+const SqlDriver sql_driver_sqlite = {
+    .open = sqlite_open,
+    .close = sqlite_close,
+    .script = sqlite_script,
+    .change = sqlite_change,
+    .query = sqlite_query,
+    .next = sqlite_next,
+    .value = sqlite_value,
+    .finish = sqlite_finish,
+    .handler_savepoints = TRUE,
+};

@@ -1,0 +1,605 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Real servers for the scenario tests, on free loopback ports, in one temporary folder.
+
+    with Lab() as lab:
+        key = DkimKey("user.test", "s1")
+        zones = SignedZones(lab, {"user.test": [key.record()]})
+        dkim = OpenDKIM(lab, [key])
+        mail = Postfix(lab, {"user.test": ["ann"]}, routes={"ca.test": "127.0.0.1:2525"}, milter=dkim)
+        submit("127.0.0.1", mail.port, "ann@user.test", "x@ca.test", message)
+        found = maildir_wait(mail.maildir("ann@user.test"), lambda m: "ACME" in m["Subject"])
+
+Nothing of the system is touched: every server has its own configuration, data and log below Lab.path, is
+a child with a known pid, and is stopped by that pid when the Lab is left. SIGNET_LAB_KEEP=1 keeps the folder.
+Postfix and NSD must be started by root.
+"""
+
+import base64
+import email
+import email.policy
+import os
+import pathlib
+import random
+import re
+import shutil
+import signal
+import smtplib
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import unittest
+from typing import NamedTuple
+
+import dns.flags
+import dns.message
+import dns.query
+import dns.rdatatype
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import rsa
+
+HOST = "127.0.0.1"
+
+
+class LabError(AssertionError):
+    """A server did not start, died, or something awaited did not come."""
+
+
+# --- processes ---
+
+
+# Reads lines of process groups, the last of which counts; when the test is killed the pipe ends, and they go.
+_GUARD = """while read -r line; do groups=$line; done
+for group in $groups; do kill -s TERM -- "-$group"; done
+sleep 1
+for group in $groups; do kill -s KILL -- "-$group"; done
+rm -rf -- "$1"
+"""
+
+
+class Process:
+    """A child in a session of its own, its output in the file log."""
+
+    def __init__(self, name, argv, log, env=None, cwd=None, stop_signal=signal.SIGTERM):
+        self.name, self.argv, self.log = name, [str(word) for word in argv], log
+        self._stop_signal = stop_signal
+        with open(log, "ab") as output:
+            self._child = subprocess.Popen(
+                self.argv, stdin=subprocess.DEVNULL, stdout=output, stderr=output, cwd=cwd,
+                env={**os.environ, **(env or {})}, start_new_session=True)
+        self.pid = self._child.pid
+
+    def alive(self):
+        return self._child.poll() is None
+
+    def status(self):
+        """The exit status, None while it runs."""
+        return self._child.poll()
+
+    def send(self, number):
+        if self.alive():
+            self._child.send_signal(number)
+
+    def text(self):
+        """The log so far."""
+        return pathlib.Path(self.log).read_text(errors="replace")
+
+    def stop(self, deadline=10):
+        """Ends it, after deadline seconds by force; what is left of its own session goes too."""
+        self.send(self._stop_signal)
+        try:
+            status = self._child.wait(deadline)
+        except subprocess.TimeoutExpired:
+            status = None
+        try:
+            os.killpg(self.pid, signal.SIGKILL)
+        except ProcessLookupError:
+            pass
+        return self._child.wait() if status is None else status
+
+
+class Lab:
+    """The temporary folder and the processes started in it."""
+
+    def __init__(self):
+        self.path = None
+        self.processes = []
+        self.logs = []  # further files whose ends are shown on failure
+        self._ports = set()
+        self._guard = None
+
+    def __enter__(self):
+        self.path = pathlib.Path(tempfile.mkdtemp(prefix="signet-lab-"))
+        self.path.chmod(0o755)  # servers under other users pass through
+        self._guard = subprocess.Popen(["/bin/sh", "-c", _GUARD, "guard", self.path], text=True,
+                                       stdin=subprocess.PIPE, stdout=subprocess.DEVNULL,
+                                       stderr=subprocess.DEVNULL, start_new_session=True)
+        return self
+
+    def __exit__(self, kind, error, trace):
+        self.leave(kind is not None)
+
+    def leave(self, failed):
+        """Stops what was started; after a failure the logs' ends are shown."""
+        for process in reversed(self.processes):
+            process.stop()
+        self._guard.kill()
+        self._guard.communicate()
+        if failed:
+            self.show_logs()
+        if os.environ.get("SIGNET_LAB_KEEP"):
+            print(f"lab kept in {self.path}", file=sys.stderr)
+        else:
+            shutil.rmtree(self.path, ignore_errors=True)
+
+    def folder(self, name):
+        """A new folder; the name gets a number when it is taken."""
+        path, number = self.path / name, 2
+        while path.exists():
+            path, number = self.path / f"{name}-{number}", number + 1
+        path.mkdir(mode=0o755)
+        return path
+
+    def free_port(self):
+        """A port free for TCP and UDP, below those that the system gives to clients."""
+        while True:
+            port = random.randint(20000, 32000)
+            if port in self._ports:
+                continue
+            try:
+                for kind in (socket.SOCK_STREAM, socket.SOCK_DGRAM):
+                    with socket.socket(socket.AF_INET, kind) as probe:
+                        probe.bind((HOST, port))
+            except OSError:
+                continue
+            self._ports.add(port)
+            return port
+
+    def spawn(self, name, argv, ready=None, env=None, cwd=None, deadline=30, stop_signal=signal.SIGTERM):
+        """Starts argv and waits until ready() is true; LabError with the log's end if it dies first."""
+        log = self.path / f"{name}.log"
+        process = Process(name, argv, log, env, cwd, stop_signal)
+        self.processes.append(process)
+        self._guard.stdin.write(" ".join(str(p.pid) for p in self.processes if p.alive()) + "\n")
+        self._guard.stdin.flush()
+
+        def up():
+            if not process.alive():
+                raise LabError(f"{name} ended with {process.status()}:\n{tail(log)}")
+            return ready()
+
+        if ready is not None:
+            self.wait_for(up, f"{name} to be ready", deadline)
+        return process
+
+    def run(self, *argv, cwd=None, input=None):
+        """Runs a command to its end; its output, LabError if it fails."""
+        done = subprocess.run([str(word) for word in argv], cwd=cwd, input=input, text=True,
+                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=60)
+        if done.returncode != 0:
+            raise LabError(f"{' '.join(map(str, argv))} ended with {done.returncode}:\n{done.stdout}")
+        return done.stdout
+
+    def wait_for(self, predicate, what, deadline=60):
+        """The first true value of predicate(), asked 20 times a second; LabError after deadline seconds."""
+        end = time.monotonic() + deadline
+        while True:
+            found = predicate()
+            if found:
+                return found
+            if time.monotonic() > end:
+                raise LabError(f"waited {deadline} s for {what}")
+            time.sleep(0.05)
+
+    def show_logs(self):
+        for path in [process.log for process in self.processes] + self.logs:
+            if os.path.exists(path):
+                print(f"--- {path}\n{tail(path)}", file=sys.stderr)
+
+
+class LabCase(unittest.TestCase):
+    """A test case with a Lab of its own for each test, whose logs are shown when the test fails."""
+
+    def run(self, result=None):
+        self._result, self._failures = result, _failures(result)
+        return super().run(result)
+
+    def setUp(self):
+        if os.geteuid() != 0:
+            self.skipTest("Postfix and NSD are started by root")
+        self.lab = Lab().__enter__()
+        self.addCleanup(lambda: self.lab.leave(_failures(self._result) > self._failures))
+
+
+def _failures(result):
+    return len(result.failures) + len(result.errors) if result is not None else 0
+
+
+def tail(path, lines=60):
+    return "\n".join(pathlib.Path(path).read_text(errors="replace").splitlines()[-lines:])
+
+
+def program(name):
+    """One of our own programs or tests, below SIGNET_BUILD."""
+    build = pathlib.Path(os.environ["SIGNET_BUILD"])
+    for folder in (build, build / "tests"):
+        if (folder / name).exists():
+            return folder / name
+    raise LabError(f"no {name} in {build}")
+
+
+def listening(port, greeting=b""):
+    """Whether the TCP port takes connections and, if given, greets so."""
+    try:
+        with socket.create_connection((HOST, port), timeout=2) as connection:
+            return not greeting or connection.recv(100).startswith(greeting)
+    except OSError:
+        return False
+
+
+# --- DNS ---
+
+SIGNED, BOGUS, STRIPPED, INSECURE = "signed", "bogus", "stripped", "insecure"
+
+
+class SignedZones:
+    """NSD with zones signed by a key each. zones: name -> records (owner, type, data), "@" the zone itself;
+    TXT data is the plain text, other data as in a zone file. modes: name ->
+      SIGNED    (default) validates to anchor_file
+      BOGUS     signatures over the data are forged; the key set is good
+      STRIPPED  anchored, but no signatures at all (bogus for a validator)
+      INSECURE  neither signed nor anchored (fixed once started)
+    For signetd: anchor_file, stubs ("zone 127.0.0.1@port" each), port. Records live one second, but libunbound
+    keeps a bogus verdict for a minute: break a zone before it is asked for, or use another name."""
+
+    def __init__(self, lab, zones, modes=None):
+        self.lab, self.port, self.path = lab, lab.free_port(), lab.folder("nsd")
+        self.records = {zone: list(records) for zone, records in zones.items()}
+        self.modes = {zone: (modes or {}).get(zone, SIGNED) for zone in zones}
+        self.stubs = [f"{zone} {HOST}@{self.port}" for zone in zones]
+        self.anchor_file = self.path / "anchors"
+        self._serial = 0
+        self._keys = {zone: self._make_key(zone) for zone in zones if self.modes[zone] != INSECURE}
+        self.anchor_file.write_text("".join(
+            pathlib.Path(f"{key}.key").read_text() for key in self._keys.values()))
+        for zone in zones:
+            self._write(zone)
+        self._configure()
+        self.start()
+
+    def start(self):
+        self.process = self.lab.spawn(
+            self.path.name, ["/usr/sbin/nsd", "-d", "-c", self.path / "nsd.conf"], self._serves_all)
+
+    def stop(self):
+        """The name server is gone (time-outs for who asks) until start()."""
+        self.process.stop()
+
+    def set(self, zone, records):
+        """Replaces all records of a zone; returns when they are served."""
+        self.records[zone] = list(records)
+        self._reload(zone)
+
+    def add(self, zone, *records):
+        self.set(zone, self.records[zone] + list(records))
+
+    def replace(self, zone, owner, rtype, *data):
+        """Replaces what owner has of one type; without data it is removed."""
+        kept = [record for record in self.records[zone] if record[:2] != (owner, rtype)]
+        self.set(zone, kept + [(owner, rtype, one) for one in data])
+
+    def mode(self, zone, mode):
+        assert INSECURE not in (mode, self.modes[zone]), "anchors are read once"
+        self.modes[zone] = mode
+        self._reload(zone)
+
+    def ask(self, name, rtype, timeout=5):
+        """What NSD itself answers: the texts of the records (TXT strings joined)."""
+        query = dns.message.make_query(name, rtype)
+        answer = dns.query.udp_with_fallback(query, HOST, timeout, self.port)[0]
+        wanted = dns.rdatatype.from_text(rtype)
+        return [b"".join(record.strings).decode() if rtype == "TXT" else record.to_text()
+                for rrset in answer.answer if rrset.rdtype == wanted for record in rrset]
+
+    def dkimpy(self, name, timeout=5):
+        """The dnsfunc for dkimpy's verify."""
+        texts = self.ask(name.decode() if isinstance(name, bytes) else name, "TXT", timeout)
+        return texts[0].encode() if texts else None
+
+    # from here on internal
+
+    def _make_key(self, zone):
+        name = self.lab.run("ldns-keygen", "-r", "/dev/urandom", "-k", "-a", "ECDSAP256SHA256", zone,
+                            cwd=self.path)
+        return self.path / name.split()[-1]
+
+    def _configure(self):
+        parts = [f"""server:
+  ip-address: {HOST}@{self.port}
+  username: root
+  server-count: 1
+  rrl-ratelimit: 0
+  database: ""
+  zonesdir: "{self.path}"
+  pidfile: ""
+  xfrdfile: ""
+  xfrdir: "{self.path}"
+  zonelistfile: "{self.path}/zone.list"
+remote-control:
+  control-enable: yes
+  control-interface: "{self.path}/control"
+"""]
+        for zone in self.records:
+            parts.append(f'zone:\n  name: "{zone}"\n  zonefile: "{zone}.served"\n')
+        (self.path / "nsd.conf").write_text("".join(parts))
+
+    def _write(self, zone):
+        self._serial += 1
+        lines = [f"$ORIGIN {zone}.", "$TTL 1",
+                 f"@ IN SOA ns hostmaster {self._serial} 3600 600 86400 1", "@ IN NS ns", f"ns IN A {HOST}"]
+        lines += [f"{owner} IN {rtype} {txt_data(data) if rtype == 'TXT' else data}"
+                  for owner, rtype, data in self.records[zone]]
+        plain, served = self.path / f"{zone}.plain", self.path / f"{zone}.served"
+        plain.write_text("\n".join(lines) + "\n")
+        if self.modes[zone] in (INSECURE, STRIPPED):
+            text = plain.read_text()
+        else:
+            self.lab.run("ldns-signzone", "-f", f"{plain}.signed", plain, self._keys[zone])
+            text = pathlib.Path(f"{plain}.signed").read_text()
+        if self.modes[zone] == BOGUS:
+            text = forge(text)
+        fresh = self.path / f"{zone}.fresh"
+        fresh.write_text(text)
+        fresh.rename(served)
+        return self._serial
+
+    def _reload(self, zone):
+        serial = self._write(zone)
+        self.lab.run("/usr/sbin/nsd-control", "-c", self.path / "nsd.conf", "reload", zone)
+        self.lab.wait_for(lambda: self._serves(zone, serial), f"{zone} to be reloaded", 20)
+
+    def _serves(self, zone, serial=None):
+        try:
+            soa = self.ask(zone, "SOA", timeout=0.2)
+        except (OSError, dns.exception.DNSException):
+            return False
+        return bool(soa) and (serial is None or int(soa[0].split()[2]) == serial)
+
+    def _serves_all(self):
+        return all(self._serves(zone) for zone in self.records)
+
+
+def txt_data(text):
+    """Plain text as the quoted strings of a zone file, at most 255 octets each."""
+    octets = text.encode()
+    pieces = [octets[i:i + 255] for i in range(0, len(octets), 255)] or [b""]
+    return " ".join('"%s"' % "".join(
+        chr(c) if 32 <= c < 127 and chr(c) not in '"\\' else "\\%03d" % c for c in piece) for piece in pieces)
+
+
+def forge(zone_text):
+    """Another first letter in every signature but those over the keys."""
+    pattern = re.compile(r"(\sIN\s+RRSIG\s+(?!DNSKEY\s)\S+(?:\s+\S+){7}\s+)(\S)")
+    return pattern.sub(lambda m: m[1] + ("A" if m[2] != "A" else "B"), zone_text)
+
+
+def resolve(zones, name, rtype, *, anchored=True):
+    """Asks by base/resolver.c: (outcome, secure, reason, records). rtype is a number, TXT = 16."""
+    anchor = zones.anchor_file if anchored else "-"
+    lines = zones.lab.run(program("base_test_resolver"), "--ask", name, rtype, anchor, *zones.stubs)
+    first, *records = lines.splitlines()
+    outcome, secure, _, reason = first.split(" ", 3)
+    return outcome, secure == "secure", reason, records
+
+
+# --- DKIM ---
+
+
+class DkimKey:
+    """An RSA key of a domain with its selector."""
+
+    def __init__(self, domain, selector, bits=2048):
+        self.domain, self.selector = domain, selector
+        self.key = rsa.generate_private_key(public_exponent=65537, key_size=bits)
+
+    def pem(self):
+        return self.key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8,
+                                      serialization.NoEncryption())
+
+    def text(self):
+        """The TXT record's text."""
+        public = self.key.public_key().public_bytes(
+            serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
+        return "v=DKIM1; k=rsa; p=" + base64.b64encode(public).decode()
+
+    def record(self):
+        """The record for SignedZones."""
+        return f"{self.selector}._domainkey", "TXT", self.text()
+
+
+class OpenDKIM:
+    """Signs what comes from 127.0.0.1 with a From in one of the keys' domains. settings: further lines of
+    opendkim.conf, e.g. {"Canonicalization": "simple/simple", "BodyLengths": "yes"}."""
+
+    def __init__(self, lab, keys, settings=None):
+        self.port, path = lab.free_port(), lab.folder("opendkim")
+        for key in keys:
+            (path / f"{key.domain}.pem").write_bytes(key.pem())
+            (path / f"{key.domain}.pem").chmod(0o600)
+        (path / "keys").write_text("".join(
+            f"{key.domain} {key.domain}:{key.selector}:{path}/{key.domain}.pem\n" for key in keys))
+        (path / "signing").write_text("".join(f"*@{key.domain} {key.domain}\n" for key in keys))
+        options = {"Mode": "s", "Socket": f"inet:{self.port}@{HOST}", "Syslog": "no",
+                   "Canonicalization": "relaxed/relaxed", "SignatureAlgorithm": "rsa-sha256",
+                   "OversignHeaders": "From", "KeyTable": f"file:{path}/keys",
+                   "SigningTable": f"refile:{path}/signing", "InternalHosts": HOST,
+                   "RequireSafeKeys": "no", "TemporaryDirectory": path, "AutoRestart": "no"}
+        options.update(settings or {})
+        (path / "conf").write_text("".join(f"{name} {value}\n" for name, value in options.items()))
+        self.process = lab.spawn(path.name, ["/usr/sbin/opendkim", "-f", "-x", path / "conf"],
+                                 lambda: listening(self.port),
+                                 stop_signal=signal.SIGKILL)  # it takes 5 s over SIGTERM and has no state
+
+
+# --- mail ---
+
+_MASTER_CF = """{host}:{port} inet n - n - - smtpd
+pickup unix n - n 60 1 pickup
+cleanup unix n - n - 0 cleanup
+qmgr unix n - n 300 1 qmgr
+tlsmgr unix - - n 1000? 1 tlsmgr
+rewrite unix - - n - - trivial-rewrite
+bounce unix - - n - 0 bounce
+defer unix - - n - 0 bounce
+trace unix - - n - 0 bounce
+verify unix - - n - 1 verify
+flush unix n - n 1000? 0 flush
+proxymap unix - - n - - proxymap
+proxywrite unix - - n - 1 proxymap
+smtp unix - - n - - smtp
+relay unix - - n - - smtp
+showq unix n - n - - showq
+error unix - - n - - error
+retry unix - - n - - error
+discard unix - - n - - discard
+virtual unix - n n - - virtual
+lmtp unix - - n - - lmtp
+anvil unix - - n - 1 anvil
+scache unix - - n - 1 scache
+postlog unix-dgram n - n - 1 postlogd
+"""
+
+
+class Postfix:
+    """A Postfix instance of its own, on one port, for submission and from strangers alike.
+
+    mailboxes: domain -> local parts; "+tag" goes to the same mailbox. routes: domain (or address) ->
+    "host:port" (SMTP), or a transport as in transport(5), e.g. "lmtp:[127.0.0.1]:2424". All else is refused: no
+    mail leaves the lab. milter: an OpenDKIM. settings: further parameters of main.cf. Deferred mail is tried
+    again every second or two."""
+
+    def __init__(self, lab, mailboxes, routes=None, milter=None, settings=None):
+        self.lab, self.port, self.path = lab, lab.free_port(), lab.folder("postfix")
+        self.mailboxes, self.routes = mailboxes, dict(routes or {})
+        self.mail = self.path / "mail"
+        self.log = self.path / "mail.log"
+        lab.logs.append(self.log)
+        self._make_folders()
+        self._write_tables()
+        (self.path / "etc/master.cf").write_text(_MASTER_CF.format(host=HOST, port=self.port))
+        options = self._options()
+        if milter is not None:
+            options["smtpd_milters"] = options["non_smtpd_milters"] = f"inet:{HOST}:{milter.port}"
+        options.update(settings or {})
+        (self.path / "etc/main.cf").write_text("".join(f"{k} = {v}\n" for k, v in options.items()))
+        lab.run("/usr/sbin/postfix", "-c", self.path / "etc", "check")  # makes the queue's folders
+        self.start()
+
+    def start(self):
+        # Not "postfix start-fg": its master is a grandchild in a session of its own, which would outlive us.
+        self.process = self.lab.spawn(
+            self.path.name, ["/usr/lib/postfix/sbin/master", "-c", self.path / "etc", "-d"],
+            lambda: listening(self.port, b"220 "))
+
+    def stop(self):
+        self.process.stop()
+
+    def route(self, domain, target):
+        """Changes where mail for domain goes; target None removes it."""
+        self.routes[domain] = target
+        self._write_tables()
+        self.process.send(signal.SIGHUP)
+        # SIGHUP lets each server end after its current client; a client that comes later has the new table.
+        time.sleep(0.5)
+
+    def maildir(self, address):
+        local, domain = address.rsplit("@", 1)
+        return self.mail / domain / local
+
+    def text(self):
+        """The mail log so far."""
+        return self.log.read_text(errors="replace") if self.log.exists() else ""
+
+    # from here on internal
+
+    def _make_folders(self):
+        for name in ("etc", "queue", "data", "mail"):
+            (self.path / name).mkdir(mode=0o755)
+        shutil.chown(self.path / "data", "postfix")
+        for domain, locals_ in self.mailboxes.items():
+            (self.mail / domain).mkdir()
+            for local in locals_:
+                (self.mail / domain / local).mkdir()
+                shutil.chown(self.mail / domain / local, "nobody", "nogroup")
+
+    def _write_tables(self):
+        (self.path / "etc/mailboxes").write_text("".join(
+            f"{local}@{domain} {domain}/{local}/\n"
+            for domain, locals_ in self.mailboxes.items() for local in locals_))
+        (self.path / "etc/transport").write_text("".join(
+            f"{domain} {_transport(target)}\n" for domain, target in self.routes.items() if target))
+
+    def _options(self):
+        path = self.path
+        return {
+            "compatibility_level": "3.6", "queue_directory": path / "queue", "data_directory": path / "data",
+            "maillog_file": self.log, "maillog_file_prefixes": path, "mail_owner": "postfix",
+            "setgid_group": "postdrop", "inet_interfaces": HOST, "inet_protocols": "ipv4",
+            "myhostname": "mail." + next(iter(self.mailboxes)), "mydestination": "", "mynetworks": f"{HOST}/32",
+            "alias_maps": "", "alias_database": "", "local_recipient_maps": "",
+            "smtpd_relay_restrictions": "permit_mynetworks, reject", "smtpd_peername_lookup": "no",
+            "local_header_rewrite_clients": "", "smtputf8_enable": "yes", "recipient_delimiter": "+",
+            "virtual_mailbox_domains": ", ".join(self.mailboxes), "virtual_mailbox_base": self.mail,
+            "virtual_mailbox_maps": f"texthash:{path}/etc/mailboxes", "virtual_mailbox_limit": "0",
+            "virtual_uid_maps": "static:65534", "virtual_gid_maps": "static:65534",
+            "transport_maps": f"texthash:{path}/etc/transport", "default_transport": "error:outside the lab",
+            "smtp_dns_support_level": "disabled", "smtp_host_lookup": "native",
+            "smtp_tls_security_level": "none", "smtpd_tls_security_level": "none",
+            "milter_default_action": "tempfail", "milter_protocol": "6",
+            "queue_run_delay": "1s", "minimal_backoff_time": "1s", "maximal_backoff_time": "2s",
+        }
+
+
+def _transport(target):
+    host, _, port = target.rpartition(":")
+    return f"smtp:[{host}]:{port}" if re.fullmatch(r"[\w.-]+", host) and port.isdigit() else target
+
+
+class Mail(NamedTuple):
+    path: pathlib.Path
+    raw: bytes
+    message: email.message.EmailMessage
+
+
+def maildir_list(path):
+    """The mails of a maildir, oldest first."""
+    files = [f for box in ("new", "cur") if (path / box).is_dir() for f in (path / box).iterdir()]
+    raws = [(f, f.read_bytes()) for f in sorted(files, key=lambda f: (f.stat().st_mtime_ns, f.name))]
+    return [Mail(f, raw, email.message_from_bytes(raw, policy=email.policy.default)) for f, raw in raws]
+
+
+def maildir_wait(path, predicate=lambda message: True, deadline=60):
+    """The first mail in the maildir whose parsed message fulfils predicate; LabError after deadline seconds."""
+    end = time.monotonic() + deadline
+    while True:
+        mails = maildir_list(path)
+        for mail in mails:
+            if predicate(mail.message):
+                return mail
+        if time.monotonic() > end:
+            raise LabError(f"waited {deadline} s for a mail in {path}, which holds "
+                           f"{[str(mail.message['Subject']) for mail in mails]}")
+        time.sleep(0.05)
+
+
+def submit(host, port, sender, recipient, message, timeout=30):
+    """Sends message (bytes, or an email.message) by SMTP; smtplib's exception when it is refused."""
+    if not isinstance(message, bytes):
+        message = message.as_bytes(policy=email.policy.SMTPUTF8)
+    with smtplib.SMTP(host, port, local_hostname="client.lab", timeout=timeout) as session:
+        session.ehlo()
+        options = ["BODY=8BITMIME"] if session.has_extn("8bitmime") else []
+        if not (sender + recipient).isascii():
+            options.append("SMTPUTF8")
+        session.sendmail(sender, [recipient], message, options)

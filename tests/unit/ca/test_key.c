@@ -1,0 +1,273 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "ca/key.h"
+
+#include "tests/unit/ca/fixture.h"
+
+#include <openssl/core_names.h>
+#include <openssl/param_build.h>
+
+static void assert_refused(GBytes *spki, const char *why) {
+  g_autoptr(GError) error = NULL;
+  g_assert_false(key_check(spki, NULL, &error));
+  g_assert_error(error, CA_ERROR, CA_ERROR_BAD_KEY);
+  if (strstr(error->message, why) == NULL)
+    g_error("expected \"%s\", got \"%s\"", why, error->message);
+}
+
+static void test_accepted(void) {
+  static const struct {
+    const char *name;
+    KeyType type;
+  } keys[] = {{"P-256", KEY_P256},   {"P-384", KEY_P384},   {"RSA-2048", KEY_RSA},
+              {"RSA-2056", KEY_RSA}, {"RSA-3072", KEY_RSA}, {"RSA-4096", KEY_RSA}};
+  for (gsize i = 0; i < G_N_ELEMENTS(keys); i++) {
+    g_autoptr(GError) error = NULL;
+    g_autoptr(EVP_PKEY) key = fixture_key(keys[i].name);
+    g_autoptr(GBytes) spki = fixture_spki(key);
+    KeyType type = (KeyType)99;
+    g_assert_true(key_check(spki, &type, &error));
+    g_assert_no_error(error);
+    g_assert_cmpint(type, ==, keys[i].type);
+  }
+}
+
+static void test_refused_types(void) {
+  static const struct {
+    const char *name, *why;
+  } keys[] = {{"RSA-1024", "1024 bits"}, {"P-521", "type"},   {"secp256k1", "type"},
+              {"P-224", "type"},         {"ED25519", "type"}, {"ED448", "type"},
+              {"RSA-4104", "4104 bits"}};
+  for (gsize i = 0; i < G_N_ELEMENTS(keys); i++) {
+    g_autoptr(EVP_PKEY) key = fixture_key(keys[i].name);
+    g_autoptr(GBytes) spki = fixture_spki(key);
+    assert_refused(spki, keys[i].why);
+  }
+}
+
+static GBytes *rsa_spki(const BIGNUM *n, guint32 exponent) {
+  g_autoptr(BIGNUM) e = BN_new();
+  BN_set_word(e, exponent);
+  OSSL_PARAM_BLD *builder = OSSL_PARAM_BLD_new();
+  OSSL_PARAM_BLD_push_BN(builder, OSSL_PKEY_PARAM_RSA_N, n);
+  OSSL_PARAM_BLD_push_BN(builder, OSSL_PKEY_PARAM_RSA_E, e);
+  OSSL_PARAM *parameters = OSSL_PARAM_BLD_to_param(builder);
+  EVP_PKEY_CTX *context = EVP_PKEY_CTX_new_from_name(NULL, "RSA", NULL);
+  g_autoptr(EVP_PKEY) key = NULL;
+  g_assert_cmpint(EVP_PKEY_fromdata_init(context), ==, 1);
+  g_assert_cmpint(EVP_PKEY_fromdata(context, &key, EVP_PKEY_PUBLIC_KEY, parameters), ==, 1);
+  EVP_PKEY_CTX_free(context);
+  OSSL_PARAM_free(parameters);
+  OSSL_PARAM_BLD_free(builder);
+  return fixture_spki(key);
+}
+
+static void test_bits(void) {
+  static const int sizes[] = {512, 2047, 2049, 2052, 4095, 4097, 16384};
+  for (gsize i = 0; i < G_N_ELEMENTS(sizes); i++) {
+    g_autoptr(BIGNUM) n = BN_new();
+    BN_rand(n, sizes[i], BN_RAND_TOP_ONE, BN_RAND_BOTTOM_ODD);
+    g_autoptr(GBytes) spki = rsa_spki(n, 65537);
+    assert_refused(spki, "bits; 2048 to 4096");
+  }
+}
+
+static void test_exponent(void) {
+  static const guint32 exponents[] = {3, 17, 65535, 65539, 0x80000001};
+  g_autoptr(EVP_PKEY) key = fixture_key("RSA");
+  g_autoptr(BIGNUM) n = NULL;
+  EVP_PKEY_get_bn_param(key, OSSL_PKEY_PARAM_RSA_N, &n);
+  for (gsize i = 0; i < G_N_ELEMENTS(exponents); i++) {
+    g_autoptr(GBytes) spki = rsa_spki(n, exponents[i]);
+    assert_refused(spki, "exponent");
+  }
+}
+
+/* A modulus of 2048 bits with factor as a factor. */
+static void test_small_factors(void) {
+  static const guint32 factors[] = {2, 3, 5, 167, 173, 743, 751};
+  for (gsize i = 0; i < G_N_ELEMENTS(factors); i++) {
+    g_autoptr(BIGNUM) n = BN_new();
+    BN_rand(n, 2048, BN_RAND_TOP_TWO, BN_RAND_BOTTOM_ODD);
+    BN_sub_word(n, BN_mod_word(n, factors[i]));
+    g_autoptr(GBytes) spki = rsa_spki(n, 65537);
+    assert_refused(spki, "factor below 752");
+  }
+}
+
+static void close_primes(BIGNUM *n, guint64 distance) {
+  g_autoptr(BN_CTX) context = BN_CTX_new();
+  g_autoptr(BIGNUM) p = BN_new();
+  g_autoptr(BIGNUM) q = BN_new();
+  do {
+    BN_generate_prime_ex(p, 1024, 0, NULL, NULL, NULL);
+    BN_copy(q, p);
+    BN_add_word(q, distance);
+    while (BN_check_prime(q, context, NULL) != 1)
+      BN_add_word(q, 2);
+    BN_mul(n, p, q, context);
+  } while (BN_num_bits(n) != 2048);
+}
+
+static void test_close_primes(void) {
+  static const guint64 distances[] = {0, 2, 100000, 1u << 30};
+  for (gsize i = 0; i < G_N_ELEMENTS(distances); i++) {
+    g_autoptr(BIGNUM) n = BN_new();
+    close_primes(n, distances[i]);
+    g_autoptr(GBytes) spki = rsa_spki(n, 65537);
+    assert_refused(spki, "too close");
+  }
+}
+
+/* n = (a - b)(a + b) with a = floor(sqrt(n)) + rounds is found in that many rounds. */
+static void test_fermat_rounds(void) {
+  static const struct {
+    guint rounds;
+    gboolean refused;
+  } cases[] = {{1, TRUE}, {109, TRUE}, {110, TRUE}, {111, FALSE}, {130, FALSE}};
+  for (gsize i = 0; i < G_N_ELEMENTS(cases);) {
+    g_autoptr(BN_CTX) context = BN_CTX_new();
+    g_autoptr(BIGNUM) a = BN_new();
+    g_autoptr(BIGNUM) b = BN_new();
+    g_autoptr(BIGNUM) t = BN_new();
+    /* a - sqrt(n) is about b^2 / 2a: with b^2 = a * (2 rounds - 1) it is rounds - 1/2, rounded up.
+     */
+    BN_rand(a, 1024, BN_RAND_TOP_TWO, BN_RAND_BOTTOM_ANY);
+    BN_copy(t, a);
+    BN_mul_word(t, 2 * cases[i].rounds - 1);
+    BN_rshift(b, a, 511);
+    for (int step = 0; step < 600; step++) { /* Newton */
+      g_autoptr(BIGNUM) d = BN_new();
+      BN_div(d, NULL, t, b, context);
+      BN_add(b, b, d);
+      BN_rshift1(b, b);
+    }
+    if (BN_is_odd(a) == BN_is_odd(b))
+      BN_add_word(b, 1);
+    g_autoptr(BIGNUM) n = BN_new();
+    BN_sqr(n, a, context);
+    BN_sqr(t, b, context);
+    BN_sub(n, n, t);
+    g_autoptr(GBytes) spki = rsa_spki(n, 65537);
+    g_autoptr(GError) error = NULL;
+    if (BN_num_bits(n) != 2048 ||
+        (!key_check(spki, NULL, &error) && strstr(error->message, "factor") != NULL))
+      continue;
+    g_assert_cmpint(error != NULL, ==, cases[i].refused);
+    i++;
+  }
+}
+
+static void test_roca(void) {
+  g_autoptr(BN_CTX) context = BN_CTX_new();
+  g_autoptr(BIGNUM) product = BN_new();
+  g_autoptr(BIGNUM) base = BN_new();
+  g_autoptr(BIGNUM) power = BN_new();
+  g_autoptr(BIGNUM) n = BN_new();
+  g_autoptr(GError) error = NULL;
+  BN_one(product);
+  for (guint prime = 2; prime <= 167; prime++) {
+    BN_set_word(base, prime);
+    if (BN_check_prime(base, context, NULL) == 1)
+      BN_mul_word(product, prime);
+  }
+  do {
+    g_clear_error(&error);
+    BN_rand(base, 200, BN_RAND_TOP_ONE, BN_RAND_BOTTOM_ANY);
+    BN_set_word(power, 65537);
+    BN_mod_exp(power, power, base, product, context);
+    BN_rand(n, 2048, BN_RAND_TOP_TWO, BN_RAND_BOTTOM_ODD);
+    BN_mod(base, n, product, context);
+    BN_sub(n, n, base);
+    BN_add(n, n, power);
+    g_autoptr(GBytes) spki = rsa_spki(n, 65537);
+    g_assert_false(key_check(spki, NULL, &error));
+  } while (strstr(error->message, "factor") != NULL);
+  g_assert_nonnull(strstr(error->message, "ROCA"));
+}
+
+/* One octet string replaced by another in spki, wherever it stands first; lengths may differ at the
+ * outer level. */
+static GBytes *hex(const char *text) {
+  GByteArray *octets = g_byte_array_new();
+  for (; text[0] != '\0'; text += 2) {
+    guint8 octet = (guint8)(g_ascii_xdigit_value(text[0]) << 4 | g_ascii_xdigit_value(text[1]));
+    g_byte_array_append(octets, &octet, 1);
+  }
+  return g_byte_array_free_to_bytes(octets);
+}
+
+/* The P-256 base point. */
+#define GX "6b17d1f2e12c4247f8bce6e563a440f277037d812deb33a0f4a13945d898c296"
+#define GY "4fe342e2fe1a7f9b8ee7eb4a7c0f9e162bce33576b315ececbb6406837bf51f5"
+#define P256 "301306072a8648ce3d020106082a8648ce3d030107"
+
+static void test_octets(void) {
+  static const struct {
+    const char *name, *hex, *why;
+  } cases[] = {
+      {"good", "3059" P256 "03420004" GX GY, NULL},
+      {"trailing", "3059" P256 "03420004" GX GY "00", "DER"},
+      {"empty", "", "DER"},
+      {"long form length", "308159" P256 "03420004" GX GY, "DER"},
+      {"unused bits", "3059" P256 "03420104" GX GY, "DER"},
+      {"compressed", "3039" P256 "03220003" GX, "uncompressed"},
+      {"hybrid", "3059" P256 "03420007" GX GY, "uncompressed"},
+      {"infinity", "3019" P256 "03020000", "uncompressed"},
+      {"off the curve", "3059" P256 "03420004" GX GX, "not a point"},
+      {"parameters absent", "304f300906072a8648ce3d020103420004" GX GY, "type"},
+      {"P-384 with a point of P-256",
+       "3056301006072a8648ce3d020106052b81040022034200"
+       "04" GX GY,
+       "uncompressed"},
+      {"RSA without NULL", "3012300b06092a864886f70d0101010303003000", "type"},
+      {"RSA-PSS", "3014300d06092a864886f70d01010a05000303003000", "type"},
+      {"RSA empty", "3014300d06092a864886f70d01010105000303003000", "RSAPublicKey"},
+      {"RSA not DER",
+       "301c300d06092a864886f70d0101010500030b003008020200010202000"
+       "3",
+       "RSAPublicKey"},
+      {"RSA tiny",
+       "301c300d06092a864886f70d0101010500030b003008020103020301"
+       "0001",
+       "2 bits"},
+      {"RSA negative",
+       "301c300d06092a864886f70d0101010500030b0030080201ff020301"
+       "0001",
+       "bits"},
+  };
+  for (gsize i = 0; i < G_N_ELEMENTS(cases); i++) {
+    g_test_message("%s", cases[i].name);
+    g_autoptr(GBytes) spki = hex(cases[i].hex);
+    if (cases[i].why != NULL)
+      assert_refused(spki, cases[i].why);
+    else
+      g_assert_true(key_check(spki, NULL, NULL));
+  }
+}
+
+static void test_digest(void) {
+  g_autoptr(GBytes) spki = hex("3059" P256 "03420004" GX GY);
+  g_autoptr(GBytes) junk = g_bytes_new_static("x", 1);
+  g_autoptr(GBytes) digest = key_digest(spki);
+  g_autoptr(GBytes) identifier = key_identifier(spki);
+  g_assert_null(key_identifier(junk));
+  g_assert_cmpuint(g_bytes_get_size(identifier), ==, 20);
+  g_autofree char *wanted = g_compute_checksum_for_bytes(G_CHECKSUM_SHA256, spki);
+  g_autoptr(GBytes) octets = hex(wanted);
+  g_assert_true(g_bytes_equal(octets, digest));
+}
+
+int main(int argc, char **argv) {
+  g_test_init(&argc, &argv, NULL);
+  g_test_add_func("/key/accepted", test_accepted);
+  g_test_add_func("/key/types", test_refused_types);
+  g_test_add_func("/key/bits", test_bits);
+  g_test_add_func("/key/exponent", test_exponent);
+  g_test_add_func("/key/small-factors", test_small_factors);
+  g_test_add_func("/key/close-primes", test_close_primes);
+  g_test_add_func("/key/fermat-rounds", test_fermat_rounds);
+  g_test_add_func("/key/roca", test_roca);
+  g_test_add_func("/key/octets", test_octets);
+  g_test_add_func("/key/digest", test_digest);
+  return g_test_run();
+}

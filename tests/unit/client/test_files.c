@@ -1,0 +1,273 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What is written for the user: keys, requests, chains, PKCS#12. */
+#include "client/certificate_files.h"
+#include "client/certificate_request.h"
+#include "client/failure.h"
+#include "client/local_file.h"
+#include "client/output.h"
+#include "client/pkcs12.h"
+#include "client/private_key.h"
+
+#include <glib/gstdio.h>
+#include <string.h>
+
+static char *folder;
+
+static char *path_of(const char *name) {
+  return g_build_filename(folder, name, NULL);
+}
+
+static guint mode_of(const char *path) {
+  GStatBuf status;
+  g_assert_cmpint(g_stat(path, &status), ==, 0);
+  return status.st_mode & 07777;
+}
+
+static guint count_entries(void) {
+  g_autoptr(GDir) entries = g_dir_open(folder, 0, NULL);
+  guint count = 0;
+  while (g_dir_read_name(entries) != NULL)
+    count++;
+  return count;
+}
+
+static void test_write(void) {
+  g_autoptr(GError) error = NULL;
+  g_autofree char *path = path_of("file");
+  g_autoptr(GBytes) one = g_bytes_new_static("one\nrest", 8);
+  g_autoptr(GBytes) two = g_bytes_new_static("two", 3);
+  guint before = count_entries();
+  g_assert_true(local_file_write(path, one, 0600, LOCAL_FILE_NEW, &error));
+  g_assert_no_error(error);
+  g_assert_cmpuint(mode_of(path), ==, 0600);
+  g_assert_false(local_file_write(path, two, 0600, LOCAL_FILE_NEW, &error));
+  g_assert_error(error, CLIENT_ERROR, CLIENT_LOCAL);
+  g_clear_error(&error);
+  g_autofree char *secret = local_file_read_secret(path, &error);
+  g_assert_cmpstr(secret, ==, "one");
+  g_assert_true(local_file_write(path, two, 0644, LOCAL_FILE_REPLACE, &error));
+  g_autoptr(GBytes) content = local_file_read(path, &error);
+  g_assert_true(g_bytes_equal(content, two));
+  g_assert_cmpuint(mode_of(path), ==, 0644);
+  g_assert_cmpuint(count_entries(), ==, before + 1); /* no temporary file is left */
+}
+
+static void test_bad_files(void) {
+  static const struct {
+    const char *content;
+    gsize length;
+  } secrets[] = {{"", 0}, {"\nx", 2}, {"a\tb\n", 4}, {"a\0b", 3}};
+  g_autofree char *path = path_of("secret");
+  for (gsize i = 0; i < G_N_ELEMENTS(secrets); i++) {
+    g_autoptr(GError) error = NULL;
+    g_autoptr(GBytes) content = g_bytes_new_static(secrets[i].content, secrets[i].length);
+    g_assert_true(local_file_write(path, content, 0600, LOCAL_FILE_REPLACE, NULL));
+    g_assert_null(local_file_read_secret(path, &error));
+    g_assert_error(error, CLIENT_ERROR, CLIENT_LOCAL);
+  }
+  g_autoptr(GError) error = NULL;
+  g_autofree char *missing = path_of("missing");
+  g_assert_null(local_file_read(missing, &error));
+  g_assert_error(error, CLIENT_ERROR, CLIENT_LOCAL);
+  g_clear_error(&error);
+  g_autofree char *nowhere = path_of("missing/file");
+  g_autoptr(GBytes) content = g_bytes_new_static("x", 1);
+  g_assert_false(local_file_write(nowhere, content, 0600, LOCAL_FILE_REPLACE, &error));
+  g_assert_error(error, CLIENT_ERROR, CLIENT_LOCAL);
+}
+
+static void test_key(void) {
+  g_autoptr(GError) error = NULL;
+  g_autofree char *path = path_of("deep/down/a.key");
+  gboolean made = FALSE;
+  g_autoptr(EVP_PKEY) key = private_key_load_or_make(path, NULL, &made, &error);
+  g_assert_no_error(error);
+  g_assert_true(made);
+  g_assert_cmpuint(mode_of(path), ==, 0600);
+  g_autoptr(EVP_PKEY) again = private_key_load_or_make(path, "P-256", &made, &error);
+  g_assert_no_error(error);
+  g_assert_false(made);
+  g_assert_cmpint(EVP_PKEY_eq(key, again), ==, 1);
+  g_assert_null(private_key_load_or_make(path, "RSA-2048", &made, &error));
+  g_assert_error(error, CLIENT_ERROR, CLIENT_LOCAL);
+  g_autofree char *content = NULL;
+  g_assert_true(g_file_get_contents(path, &content, NULL, NULL));
+  g_assert_true(g_str_has_prefix(content, "-----BEGIN PRIVATE KEY-----\n"));
+}
+
+static void test_key_types(void) {
+  static const char *const types[] = {"P-256", "P-384", "RSA-2048", "RSA-3072"};
+  for (gsize i = 0; i < G_N_ELEMENTS(types); i++) {
+    g_assert_true(private_key_type_known(types[i]));
+    g_autoptr(EVP_PKEY) key = private_key_make(types[i], NULL);
+    g_autofree char *type = private_key_type(key);
+    g_assert_cmpstr(type, ==, types[i]);
+  }
+  g_assert_false(private_key_type_known("RSA-1024"));
+  g_assert_null(private_key_make("RSA-1024", NULL));
+}
+
+static const struct {
+  const char *key_type;
+  CertificateUsage usage;
+  guint32 bits;
+} usages[] = {
+    {"P-256", CERTIFICATE_USAGE_BOTH, KU_DIGITAL_SIGNATURE | KU_KEY_AGREEMENT},
+    {"P-256", CERTIFICATE_USAGE_ENCRYPT, KU_KEY_AGREEMENT},
+    {"P-384", CERTIFICATE_USAGE_SIGN, KU_DIGITAL_SIGNATURE},
+    {"RSA-2048", CERTIFICATE_USAGE_BOTH, KU_DIGITAL_SIGNATURE | KU_KEY_ENCIPHERMENT},
+    {"RSA-2048", CERTIFICATE_USAGE_ENCRYPT, KU_KEY_ENCIPHERMENT},
+};
+
+static void check_names(const ExtensionStack *extensions) {
+  int critical = 0;
+  g_autoptr(GENERAL_NAMES) names =
+      X509V3_get_d2i(extensions, NID_subject_alt_name, &critical, NULL);
+  g_assert_cmpint(critical, ==, 1);
+  g_assert_cmpint(sk_GENERAL_NAME_num(names), ==, 2);
+  const GENERAL_NAME *first = sk_GENERAL_NAME_value(names, 0);
+  g_assert_cmpint(first->type, ==, GEN_EMAIL);
+  g_assert_cmpint(ASN1_STRING_length(first->d.rfc822Name), ==, 15);
+  g_assert_cmpint(memcmp(ASN1_STRING_get0_data(first->d.rfc822Name), "ann@example.org", 15), ==, 0);
+  const GENERAL_NAME *second = sk_GENERAL_NAME_value(names, 1);
+  g_assert_cmpint(second->type, ==, GEN_OTHERNAME);
+  g_assert_cmpint(OBJ_obj2nid(second->d.otherName->type_id), ==, NID_id_on_SmtpUTF8Mailbox);
+}
+
+static void check_request(X509_REQ *request, guint32 bits) {
+  g_autoptr(EVP_PKEY) key = X509_REQ_get_pubkey(request);
+  g_assert_cmpint(X509_REQ_verify(request, key), ==, 1);
+  g_assert_cmpint(X509_NAME_entry_count(X509_REQ_get_subject_name(request)), ==, 0);
+  g_autoptr(ExtensionStack) extensions = X509_REQ_get_extensions(request);
+  check_names(extensions);
+  g_autoptr(ASN1_BIT_STRING) usage = X509V3_get_d2i(extensions, NID_key_usage, NULL, NULL);
+  g_assert_cmpuint(ASN1_STRING_get0_data(usage)[0], ==, bits);
+  g_autoptr(EXTENDED_KEY_USAGE) extended =
+      X509V3_get_d2i(extensions, NID_ext_key_usage, NULL, NULL);
+  g_assert_cmpint(sk_ASN1_OBJECT_num(extended), ==, 1);
+  g_assert_cmpint(OBJ_obj2nid(sk_ASN1_OBJECT_value(extended, 0)), ==, NID_email_protect);
+}
+
+static void test_request(void) {
+  static const char *const addresses[] = {"ann@example.org", "j\u00f6rg@example.org", NULL};
+  for (gsize i = 0; i < G_N_ELEMENTS(usages); i++) {
+    g_autoptr(GError) error = NULL;
+    g_autoptr(EVP_PKEY) key = private_key_make(usages[i].key_type, NULL);
+    g_autoptr(GBytes) der = certificate_request_new(key, addresses, usages[i].usage, &error);
+    g_assert_no_error(error);
+    const guint8 *data = g_bytes_get_data(der, NULL);
+    g_autoptr(X509_REQ) request = d2i_X509_REQ(NULL, &data, (long)g_bytes_get_size(der));
+    g_assert_nonnull(request);
+    check_request(request, usages[i].bits);
+  }
+}
+
+static X509 *make_certificate(EVP_PKEY *key, const char *name, EVP_PKEY *issuer_key,
+                              const char *issuer) {
+  X509 *certificate = X509_new();
+  X509_set_version(certificate, X509_VERSION_3);
+  ASN1_INTEGER_set(X509_get_serialNumber(certificate), 7);
+  ASN1_TIME_set_string_X509(X509_getm_notBefore(certificate), "20250101000000Z");
+  ASN1_TIME_set_string_X509(X509_getm_notAfter(certificate), "20270218000000Z");
+  X509_NAME_add_entry_by_txt(X509_get_subject_name(certificate), "CN", MBSTRING_UTF8,
+                             (const guint8 *)name, -1, -1, 0);
+  X509_NAME_add_entry_by_txt(X509_get_issuer_name(certificate), "CN", MBSTRING_UTF8,
+                             (const guint8 *)issuer, -1, -1, 0);
+  X509_set_pubkey(certificate, key);
+  X509_sign(certificate, issuer_key, EVP_sha256());
+  return certificate;
+}
+
+static CertificateStack *make_chain(EVP_PKEY *key, EVP_PKEY *issuer) {
+  CertificateStack *chain = sk_X509_new_null();
+  sk_X509_push(chain, make_certificate(key, "leaf", issuer, "ca"));
+  sk_X509_push(chain, make_certificate(issuer, "ca", issuer, "ca"));
+  return chain;
+}
+
+static void test_chain(void) {
+  g_autoptr(GError) error = NULL;
+  g_autoptr(EVP_PKEY) key = private_key_make("P-256", NULL);
+  g_autoptr(EVP_PKEY) issuer = private_key_make("P-256", NULL);
+  g_autoptr(CertificateStack) made = make_chain(key, issuer);
+  g_autoptr(GBytes) pem = certificate_chain_pem(made);
+  gsize size = g_bytes_get_size(pem);
+  const char *text = g_bytes_get_data(pem, NULL);
+  g_autoptr(CertificateStack) chain = certificate_chain_read(text, size, &error);
+  g_assert_no_error(error);
+  g_assert_cmpint(sk_X509_num(chain), ==, 2);
+  g_assert_true(certificate_chain_is_for(chain, key));
+  g_assert_false(certificate_chain_is_for(chain, issuer));
+  g_autofree char *expiry = certificate_chain_expiry(chain);
+  g_assert_cmpstr(expiry, ==, "2027-02-18");
+  /* The other way round the first is not signed by the second. */
+  gsize leaf = (gsize)(g_strstr_len(text, (gssize)size, "-----END CERTIFICATE-----\n") - text) + 26;
+  g_autofree char *swapped =
+      g_strdup_printf("%.*s%.*s", (int)(size - leaf), text + leaf, (int)leaf, text);
+  g_assert_null(certificate_chain_read(swapped, strlen(swapped), &error));
+  g_assert_error(error, CLIENT_ERROR, CLIENT_LOCAL);
+  g_assert_null(certificate_chain_read("nothing", 7, NULL));
+}
+
+static void open_pack(const char *path, const char *password, EVP_PKEY *key) {
+  g_autoptr(GBytes) content = local_file_read(path, NULL);
+  const guint8 *data = g_bytes_get_data(content, NULL);
+  g_autoptr(PKCS12) pack = d2i_PKCS12(NULL, &data, (long)g_bytes_get_size(content));
+  g_assert_nonnull(pack);
+  EVP_PKEY *found = NULL;
+  X509 *leaf = NULL;
+  CertificateStack *issuers = NULL;
+  g_assert_cmpint(PKCS12_parse(pack, password, &found, &leaf, &issuers), ==, 1);
+  g_assert_cmpint(EVP_PKEY_eq(found, key), ==, 1);
+  g_assert_cmpint(sk_X509_num(issuers), ==, 1);
+  EVP_PKEY_free(found);
+  X509_free(leaf);
+  certificate_stack_free(issuers);
+}
+
+static void test_certificate_files(void) {
+  g_autoptr(GError) error = NULL;
+  g_autoptr(EVP_PKEY) key = private_key_make("P-256", NULL);
+  g_autoptr(EVP_PKEY) issuer = private_key_make("P-256", NULL);
+  g_autoptr(CertificateStack) chain = make_chain(key, issuer);
+  for (guint round = 0; round < 2; round++) { /* a second certificate keeps the password */
+    g_assert_true(certificate_files_write(folder, "a/b@example.org", key, chain, NULL, &error));
+    g_assert_no_error(error);
+    g_autofree char *password_path = path_of("a_b.p12.password");
+    g_autofree char *pack_path = path_of("a_b.p12");
+    g_autofree char *password = local_file_read_secret(password_path, &error);
+    g_assert_cmpuint(strlen(password), ==, 24);
+    g_assert_cmpuint(mode_of(password_path), ==, 0600);
+    g_assert_cmpuint(mode_of(pack_path), ==, 0600);
+    open_pack(pack_path, password, key);
+  }
+}
+
+static void remove_folder(const char *path) {
+  g_autoptr(GDir) entries = g_dir_open(path, 0, NULL);
+  for (const char *name = NULL; entries != NULL && (name = g_dir_read_name(entries)) != NULL;) {
+    g_autofree char *entry = g_build_filename(path, name, NULL);
+    if (g_file_test(entry, G_FILE_TEST_IS_DIR))
+      remove_folder(entry);
+    else
+      g_unlink(entry);
+  }
+  g_rmdir(path);
+}
+
+int main(int argc, char **argv) {
+  g_test_init(&argc, &argv, NULL);
+  output_set_quiet(TRUE);
+  folder = g_dir_make_tmp("signet-client-XXXXXX", NULL);
+  g_test_add_func("/files/write", test_write);
+  g_test_add_func("/files/bad", test_bad_files);
+  g_test_add_func("/files/key", test_key);
+  g_test_add_func("/files/key_types", test_key_types);
+  g_test_add_func("/files/request", test_request);
+  g_test_add_func("/files/chain", test_chain);
+  g_test_add_func("/files/certificate", test_certificate_files);
+  int result = g_test_run();
+  remove_folder(folder);
+  g_free(folder);
+  return result;
+}

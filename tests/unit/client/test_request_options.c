@@ -1,0 +1,103 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "client/failure.h"
+#include "client/request_options.h"
+
+#include <string.h>
+
+static const struct {
+  const char *text;
+  gint64 seconds;
+} durations[] = {
+    {"30", 30}, {"30s", 30}, {"2m", 120}, {"1h", 3600}, {"168h", 604800}, {"169h", -1},
+    {"0", -1},  {"", -1},    {"m", -1},   {"-1m", -1},  {"1d", -1},       {"99999999999s", -1},
+};
+
+static void test_durations(void) {
+  for (gsize i = 0; i < G_N_ELEMENTS(durations); i++)
+    g_assert_cmpint(request_options_duration(durations[i].text), ==, durations[i].seconds);
+}
+
+static RequestOptions *parse(const char *line, GError **error) {
+  g_auto(GStrv) arguments = g_strsplit(line, " ", -1);
+  return request_options_parse(arguments, error);
+}
+
+#define BASE "request ann@example.org --directory https://ca.example/directory "
+
+static const char *const bad[] = {
+    "request --directory https://ca.example/d",
+    "request ann@example.org",
+    "request ann@example.org --directory http://ca.example/d",
+    "request ann@example.org --directory https://ca.example/d ann@EXAMPLE.org",
+    "request ann --directory https://ca.example/d",
+    BASE "--unknown",
+    BASE "--mail pigeon",
+    BASE "--mail maildir --smtp localhost:25",
+    BASE "--mail maildir --maildir /m",
+    BASE "--mail listen --smtp localhost:25",
+    BASE "--maildir /m",
+    BASE "--smtp localhost:25",
+    BASE "--mail pipe --smtp localhost",
+    BASE "--mail pipe --smtp a@b/c:25",
+    BASE "--mail pipe --smtp h:25 --smtp-user ann",
+    BASE "--mail pipe --smtp h:25 --smtp-user ann --smtp-password-file f --smtp-tls none",
+    BASE "--mail pipe --smtp h:25 --smtp-tls some",
+    BASE "--mail pipe --smtp h:25 --dkim-key f",
+    BASE "--mail pipe --smtp h:25 --dkim-domain d.example",
+    BASE "--dkim-key f --dkim-selector s",
+    BASE "--eab-kid k",
+    BASE "--key-type RSA-1024",
+    BASE "--usage all",
+    BASE "--timeout soon",
+};
+
+static void test_bad(void) {
+  for (gsize i = 0; i < G_N_ELEMENTS(bad); i++) {
+    g_autoptr(GError) error = NULL;
+    g_autoptr(RequestOptions) options = parse(bad[i], &error);
+    if (options != NULL)
+      g_error("taken: %s", bad[i]);
+    g_assert_error(error, CLIENT_ERROR, CLIENT_USAGE);
+  }
+}
+
+static void test_presets(void) {
+  g_autoptr(GError) error = NULL;
+  g_autoptr(RequestOptions) options = parse(BASE "Bob@B\u00fccher.example", &error);
+  g_assert_no_error(error);
+  g_assert_cmpstr(options->addresses[0], ==, "ann@example.org");
+  g_assert_cmpstr(options->addresses[1], ==, "Bob@xn--bcher-kva.example");
+  g_assert_null(options->addresses[2]);
+  g_assert_cmpint(options->timeout, ==, 1800);
+  g_assert_cmpint(options->mail, ==, REQUEST_MAIL_PRINT);
+  g_assert_cmpint(options->usage, ==, CERTIFICATE_USAGE_BOTH);
+}
+
+static void test_mail(void) {
+  g_autoptr(GError) error = NULL;
+  g_autoptr(RequestOptions) options = parse(
+      BASE "--mail listen --listen [::1]:25 --smtp mx.example:25 --usage sign --key-type RSA-3072 "
+           "--dkim-key k --dkim-selector s --timeout 5m",
+      &error);
+  g_assert_no_error(error);
+  g_assert_cmpint(options->mail, ==, REQUEST_MAIL_LISTEN);
+  g_assert_cmpint(options->smtp_tls, ==, MAIL_TLS_NONE);
+  g_assert_cmpint(options->usage, ==, CERTIFICATE_USAGE_SIGN);
+  g_autoptr(RequestOptions) user = parse(
+      BASE "--mail pipe --smtp mx.example:587 --smtp-user ann --smtp-password-file f", &error);
+  g_assert_no_error(error);
+  g_assert_cmpint(user->smtp_tls, ==, MAIL_TLS_STARTTLS);
+  g_autoptr(RequestOptions) local = parse(
+      BASE "--mail pipe --smtp 127.0.0.1:25 --smtp-user ann --smtp-password-file f --smtp-tls none",
+      &error);
+  g_assert_no_error(error);
+}
+
+int main(int argc, char **argv) {
+  g_test_init(&argc, &argv, NULL);
+  g_test_add_func("/request_options/durations", test_durations);
+  g_test_add_func("/request_options/bad", test_bad);
+  g_test_add_func("/request_options/presets", test_presets);
+  g_test_add_func("/request_options/mail", test_mail);
+  return g_test_run();
+}

@@ -1,0 +1,560 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The sender (smtp/sender.h) against our own server in a thread, and against scripted relays that
+   misbehave. security.md 18. */
+#include "smtp/sender.h"
+#include "smtp/server.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+static int listen_on_loopback(guint16 *port, int backlog, int flags) {
+  struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+  socklen_t length = sizeof address;
+  int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | flags, 0);
+  g_assert_cmpint(bind(fd, (struct sockaddr *)&address, length), ==, 0);
+  g_assert_cmpint(listen(fd, backlog), ==, 0);
+  g_assert_cmpint(getsockname(fd, (struct sockaddr *)&address, &length), ==, 0);
+  *port = ntohs(address.sin_port);
+  return fd;
+}
+
+/* Our server, in a thread of its own. */
+
+typedef struct {
+  GThread *thread;
+  struct event_base *base;
+  SmtpServer *server;
+  guint16 port;
+  int stop[2];         /* a pipe */
+  GPtrArray *messages; /* of GBytes, after server_join */
+  GPtrArray *paths;    /* of char*, "from>to" */
+} Server;
+
+static void on_recipient(SmtpQuestion *question, const char *address, gpointer user G_GNUC_UNUSED) {
+  if (g_str_has_prefix(address, "later@"))
+    smtp_question_answer(question, 451, "4.3.0", "ask again later");
+  else if (g_str_has_prefix(address, "bad@"))
+    smtp_question_answer(question, 550, "5.1.1", "no such mailbox");
+  else
+    smtp_question_answer(question, 250, "2.1.5", "noted");
+}
+
+static void on_message(SmtpQuestion *question, const SmtpEnvelope *envelope, GBytes *message,
+                       gpointer user) {
+  Server *server = user;
+  gsize size = 0;
+  const char *text = g_bytes_get_data(message, &size);
+  if (g_strstr_len(text, (gssize)size, "\r\ndefer me") != NULL) {
+    smtp_question_answer(question, 452, "4.2.2", "no room");
+  } else if (g_strstr_len(text, (gssize)size, "\r\nrefuse me") != NULL) {
+    smtp_question_answer(question, 554, "5.7.1", "not wanted");
+  } else {
+    g_ptr_array_add(server->messages, g_bytes_ref(message));
+    g_ptr_array_add(server->paths, g_strdup_printf("%s>%s", envelope->from,
+                                                   (char *)envelope->recipients->pdata[0]));
+    smtp_question_answer(question, 250, "2.0.0", "committed");
+  }
+}
+
+static void on_stop(evutil_socket_t fd G_GNUC_UNUSED, short what G_GNUC_UNUSED, void *user) {
+  Server *server = user;
+  event_base_loopbreak(server->base);
+}
+
+static gpointer serve(gpointer user) {
+  Server *server = user;
+  struct event *stop = event_new(server->base, server->stop[0], EV_READ, on_stop, server);
+  event_add(stop, NULL);
+  event_base_dispatch(server->base);
+  event_free(stop);
+  smtp_server_free(server->server);
+  event_base_free(server->base);
+  return NULL;
+}
+
+static Server *server_new(gsize max_message) {
+  static const SmtpServerHandlers handlers = {.recipient = on_recipient, .message = on_message};
+  const SmtpServerOptions options = {.hostname = "mx.example.net",
+                                     .max_message = max_message,
+                                     .max_sessions = 10,
+                                     .max_per_address = 10,
+                                     .command_seconds = 120,
+                                     .session_seconds = 300};
+  Server *server = g_new0(Server, 1);
+  server->messages = g_ptr_array_new_with_free_func((GDestroyNotify)g_bytes_unref);
+  server->paths = g_ptr_array_new_with_free_func(g_free);
+  g_assert_cmpint(pipe(server->stop), ==, 0);
+  server->base = event_base_new();
+  int fd = listen_on_loopback(&server->port, 16, SOCK_NONBLOCK);
+  server->server = smtp_server_new(server->base, fd, &options, &handlers, server);
+  server->thread = g_thread_new("server", serve, server);
+  return server;
+}
+
+static void server_join(Server *server) {
+  if (server->thread == NULL)
+    return;
+  g_assert_cmpint(write(server->stop[1], "x", 1), ==, 1);
+  g_thread_join(g_steal_pointer(&server->thread));
+}
+
+static void server_free(Server *server) {
+  server_join(server);
+  close(server->stop[0]);
+  close(server->stop[1]);
+  g_ptr_array_unref(server->messages);
+  g_ptr_array_unref(server->paths);
+  g_free(server);
+}
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(Server, server_free)
+
+/* A relay that plays a script: one reply for each command; NULL drops the connection. */
+
+typedef struct {
+  const char *greeting;
+  const char *ehlo;
+  const char *mail;
+  const char *rcpt;
+  const char *data;
+  const char *end;      /* to the message */
+  gboolean silent;      /* never says a word */
+  const char *repeated; /* said for ever once EHLO has come */
+} Script;
+
+typedef struct {
+  GThread *thread;
+  const Script *script;
+  int fd;
+  guint16 port;
+} Relay;
+
+static gboolean say(FILE *stream, const char *reply) {
+  return reply != NULL && fprintf(stream, "%s\r\n", reply) > 0 && fflush(stream) == 0;
+}
+
+static gboolean take_message(FILE *stream, const char *reply) {
+  char line[1100];
+  while (fgets(line, sizeof line, stream) != NULL)
+    if (strcmp(line, ".\r\n") == 0)
+      return say(stream, reply);
+  return FALSE;
+}
+
+static void repeat(FILE *stream, const char *reply) {
+  while (say(stream, reply))
+    g_usleep(50000);
+}
+
+static gboolean play_command(const Script *script, FILE *stream, const char *line) {
+  if (g_str_has_prefix(line, "MAIL"))
+    return say(stream, script->mail);
+  if (g_str_has_prefix(line, "RCPT"))
+    return say(stream, script->rcpt);
+  if (g_str_has_prefix(line, "DATA"))
+    return say(stream, script->data) &&
+           (script->data[0] != '3' || take_message(stream, script->end));
+  if (!g_str_has_prefix(line, "EHLO"))
+    return say(stream, "250 fine") && !g_str_has_prefix(line, "QUIT");
+  if (script->repeated != NULL)
+    repeat(stream, script->repeated);
+  return say(stream, script->ehlo != NULL ? script->ehlo : "250 relay");
+}
+
+static void play(const Script *script, FILE *stream) {
+  char line[1100];
+  gboolean on = script->silent || say(stream, script->greeting);
+  while (on && fgets(line, sizeof line, stream) != NULL)
+    on = script->silent || play_command(script, stream, line);
+}
+
+static gpointer relay_run(gpointer user) {
+  Relay *relay = user;
+  int fd = -1;
+  while ((fd = accept4(relay->fd, NULL, NULL, SOCK_CLOEXEC)) >= 0) {
+    FILE *stream = fdopen(fd, "r+");
+    play(relay->script, stream);
+    fclose(stream);
+  }
+  return NULL;
+}
+
+static Relay *relay_new(const Script *script) {
+  Relay *relay = g_new0(Relay, 1);
+  relay->script = script;
+  relay->fd = listen_on_loopback(&relay->port, 16, 0);
+  relay->thread = g_thread_new("relay", relay_run, relay);
+  return relay;
+}
+
+static void relay_free(Relay *relay) {
+  shutdown(relay->fd, SHUT_RDWR);
+  g_thread_join(relay->thread);
+  close(relay->fd);
+  g_free(relay);
+}
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(Relay, relay_free)
+
+/* Messages */
+
+#define HEADER                                                                                     \
+  "DKIM-Signature: v=1; a=rsa-sha256;\r\n\tb=abc\r\nDate: Tue, 14 Nov 2023 22:13:20 +0000\r\n"     \
+  "From: ACME <acme@example.net>\r\nTo: user@example.org\r\nSubject: ACME: token\r\nReply-To: "    \
+  "acme@example.net\r\n"                                                                           \
+  "Message-ID: <1@example.net>\r\nAuto-Submitted: auto-generated; type=acme\r\n\r\n"
+
+static SenderMessage *message_of(const char *to, const char *text, gsize length) {
+  g_autoptr(GBytes) bytes = g_bytes_new(text, length);
+  return sender_message_new("bounce+1@example.net", to, bytes);
+}
+
+static SenderMessage *letter(const char *to, const char *body) {
+  g_autofree char *text = g_strconcat(HEADER, body, NULL);
+  return message_of(to, text, strlen(text));
+}
+
+static GPtrArray *messages_new(void) {
+  return g_ptr_array_new_with_free_func((GDestroyNotify)sender_message_free);
+}
+
+static void send_all(guint16 port, guint seconds, GPtrArray *messages) {
+  const SenderRelay relay = {
+      .host = "127.0.0.1", .port = port, .ehlo = "signet.example.net", .timeout_seconds = seconds};
+  g_autoptr(GError) error = NULL;
+  g_assert_true(sender_send(&relay, messages, &error));
+  g_assert_no_error(error);
+}
+
+static void check(GPtrArray *messages, guint i, SenderOutcome outcome, int code, const char *text) {
+  const SenderMessage *message = messages->pdata[i];
+  g_test_message("%d %d %s", message->outcome, message->code, message->text);
+  g_assert_cmpint(message->outcome, ==, outcome);
+  g_assert_cmpint(message->code, ==, code);
+  g_assert_nonnull(strstr(message->text, text));
+}
+
+/* What arrives is the Received field and the message, octet by octet. */
+static void test_accepted(void) {
+  g_autoptr(Server) server = server_new(100000);
+  g_autoptr(GPtrArray) messages = messages_new();
+  const char *body = "first line\r\n.\r\n..\r\n.dots\r\n\r\nlast\r\n";
+  g_ptr_array_add(messages, letter("user@example.org", body));
+  send_all(server->port, 60, messages);
+  check(messages, 0, SENDER_ACCEPTED, 250, "2.0.0 committed");
+  server_join(server);
+  g_assert_cmpuint(server->messages->len, ==, 1);
+  g_assert_cmpstr(server->paths->pdata[0], ==, "bounce+1@example.net>user@example.org");
+  gsize size = 0;
+  const char *text = g_bytes_get_data(server->messages->pdata[0], &size);
+  const char *start = g_strstr_len(text, (gssize)size, "DKIM-Signature");
+  g_autofree char *sent = g_strconcat(HEADER, body, NULL);
+  g_assert_true(g_str_has_prefix(text, "Received: from signet.example.net ([127.0.0.1])"));
+  g_autofree char *arrived = g_strndup(start, size - (gsize)(start - text));
+  g_assert_cmpstr(arrived, ==, sent);
+}
+
+/* Every message of a session has its own outcome. */
+static void test_several(void) {
+  g_autoptr(Server) server = server_new(1000);
+  g_autoptr(GPtrArray) messages = messages_new();
+  g_autofree char *large = g_strdup_printf("%0900d\r\n%0900d\r\n", 1, 2);
+  g_ptr_array_add(messages, letter("one@example.org", "one\r\n"));
+  g_ptr_array_add(messages, letter("later@example.org", "two\r\n"));
+  g_ptr_array_add(messages, letter("bad@example.org", "three\r\n"));
+  g_ptr_array_add(messages, letter("four@example.org", "defer me\r\n"));
+  g_ptr_array_add(messages, letter("five@example.org", "refuse me\r\n"));
+  g_ptr_array_add(messages, letter("six@example.org", large));
+  g_ptr_array_add(messages, letter("seven@example.org", "a bare\nLF\r\n"));
+  g_ptr_array_add(messages, letter("eight@example.org", "eight\r\n"));
+  send_all(server->port, 60, messages);
+  check(messages, 0, SENDER_ACCEPTED, 250, "committed");
+  check(messages, 1, SENDER_TEMPORARY, 451, "4.3.0 ask again later");
+  check(messages, 2, SENDER_PERMANENT, 550, "5.1.1 no such mailbox");
+  check(messages, 3, SENDER_TEMPORARY, 452, "4.2.2 no room");
+  check(messages, 4, SENDER_PERMANENT, 554, "5.7.1 not wanted");
+  check(messages, 5, SENDER_PERMANENT, 552, "5.3.4 message too large");
+  check(messages, 6, SENDER_PERMANENT, 0, "bare CR or LF");
+  check(messages, 7, SENDER_ACCEPTED, 250, "committed");
+  server_join(server);
+  g_assert_cmpuint(server->messages->len, ==, 2);
+}
+
+static void test_null_path(void) {
+  g_autoptr(Server) server = server_new(100000);
+  g_autoptr(GPtrArray) messages = messages_new();
+  g_autoptr(GBytes) bytes = g_bytes_new_static(HEADER "x\r\n", sizeof(HEADER "x\r\n") - 1);
+  g_ptr_array_add(messages, sender_message_new("", "user@example.org", bytes));
+  send_all(server->port, 60, messages);
+  check(messages, 0, SENDER_ACCEPTED, 250, "committed");
+  server_join(server);
+  g_assert_cmpstr(server->paths->pdata[0], ==, ">user@example.org");
+}
+
+/* Refused here: nobody listens, and still the outcome is permanent. */
+typedef struct {
+  const char *to;
+  const char *text;
+  gsize length;
+  const char *problem;
+} Unfit;
+
+#define UNFIT(to, text, problem)                                                                   \
+  { to, text, sizeof(text) - 1, problem }
+#define GOOD "user@example.org"
+
+static const Unfit unfits[] = {
+    UNFIT(GOOD, HEADER "a\n.\r\nMAIL FROM:<evil@example.org>\r\n", "bare CR or LF"),
+    UNFIT(GOOD, HEADER "a\r.\r\n", "bare CR or LF"),
+    UNFIT(GOOD, HEADER "a\r\n.\n", "bare CR or LF"),
+    UNFIT(GOOD, HEADER "a\r\r\n", "bare CR or LF"),
+    UNFIT(GOOD, HEADER "a\0b\r\n", "NUL"),
+    UNFIT(GOOD, HEADER "no end", "line end"),
+    UNFIT(GOOD, "", "line end"),
+    UNFIT(GOOD, "Date: x\r\nFrom: x\r\nMessage-ID: x\r\n", "empty line"),
+    UNFIT(GOOD, "From: x\r\nMessage-ID: x\r\n\r\nx\r\n", "exactly one Date"),
+    UNFIT(GOOD, "Date: x\r\nMessage-ID: x\r\n\r\nx\r\n", "exactly one From"),
+    UNFIT(GOOD, "Date: x\r\nFrom: x\r\nfrom: y\r\nMessage-ID: x\r\n\r\nx\r\n", "exactly one From"),
+    UNFIT(GOOD, "Date: x\r\nFrom: x\r\n\r\nx\r\n", "exactly one Message-ID"),
+    UNFIT(GOOD, "Return-Path: <>\r\n" HEADER "x\r\n", "Return-Path"),
+    UNFIT(GOOD, "no colon here\r\n" HEADER "x\r\n", "malformed header line"),
+    UNFIT(GOOD, " continued\r\n" HEADER "x\r\n", "malformed header line"),
+    UNFIT("user@example.org>\r\nRCPT TO:<x@example.org", HEADER "x\r\n", "recipient address"),
+    UNFIT("user @example.org", HEADER "x\r\n", "recipient address"),
+    UNFIT("<user@example.org>", HEADER "x\r\n", "recipient address"),
+    UNFIT("user@example.org> NOTIFY=NEVER", HEADER "x\r\n", "recipient address"),
+    UNFIT("@relay.example:user@example.org", HEADER "x\r\n", "recipient address"),
+    UNFIT("", HEADER "x\r\n", "recipient address"),
+    UNFIT("\xC3\xBCser@example.org", HEADER "x\r\n", "non-ASCII"),
+};
+
+static void test_unfit(void) {
+  g_autoptr(GPtrArray) messages = messages_new();
+  g_autofree char *line = g_strnfill(999, 'x');
+  g_autofree char *long_line = g_strconcat(line, "\r\n", NULL);
+  for (guint i = 0; i < G_N_ELEMENTS(unfits); i++)
+    g_ptr_array_add(messages, message_of(unfits[i].to, unfits[i].text, unfits[i].length));
+  g_ptr_array_add(messages, letter(GOOD, long_line));
+  send_all(1, 60, messages);
+  for (guint i = 0; i < G_N_ELEMENTS(unfits); i++)
+    check(messages, i, SENDER_PERMANENT, 0, unfits[i].problem);
+  check(messages, G_N_ELEMENTS(unfits), SENDER_PERMANENT, 0, "too long");
+}
+
+static void test_nothing_listening(void) {
+  guint16 port = 0;
+  close(listen_on_loopback(&port, 1, 0));
+  g_autoptr(GPtrArray) messages = messages_new();
+  g_ptr_array_add(messages, letter(GOOD, "x\r\n"));
+  send_all(port, 60, messages);
+  check(messages, 0, SENDER_TEMPORARY, 0, "Connection refused");
+}
+
+/* A full queue: our connection is neither taken nor refused. */
+static void test_no_answer_to_connect(void) {
+  guint16 port = 0;
+  int fd = listen_on_loopback(&port, 0, 0);
+  int fillers[8];
+  struct sockaddr_in address = {
+      .sin_family = AF_INET, .sin_port = htons(port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+  for (guint i = 0; i < G_N_ELEMENTS(fillers); i++) {
+    fillers[i] = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
+    if (connect(fillers[i], (struct sockaddr *)&address, sizeof address) != 0)
+      g_assert_cmpint(errno, ==, EINPROGRESS);
+  }
+  g_autoptr(GPtrArray) messages = messages_new();
+  g_ptr_array_add(messages, letter(GOOD, "x\r\n"));
+  send_all(port, 1, messages);
+  check(messages, 0, SENDER_TEMPORARY, 0, "Connection timed out");
+  for (guint i = 0; i < G_N_ELEMENTS(fillers); i++)
+    close(fillers[i]);
+  close(fd);
+}
+
+typedef struct {
+  const char *name;
+  Script script;
+  SenderOutcome outcome;
+  int code;
+  const char *text;
+} Case;
+
+#define TO_RCPT .greeting = "220 relay", .mail = "250 ok", .rcpt = "250 ok"
+
+static const Case cases[] = {
+    {"accepted without enhanced codes",
+     {TO_RCPT, .data = "354 go", .end = "250 queued"},
+     SENDER_ACCEPTED,
+     250,
+     "queued"},
+    {"many lines",
+     {TO_RCPT, .data = "354 go", .end = "250-queued\r\n250 as 7"},
+     SENDER_ACCEPTED,
+     250,
+     "queued"},
+    {"dropped at once", {.greeting = NULL}, SENDER_TEMPORARY, 0, "broke"},
+    {"busy", {.greeting = "421 busy"}, SENDER_TEMPORARY, 421, "busy"},
+    {"not for us", {.greeting = "554 go away"}, SENDER_TEMPORARY, 554, "go away"},
+    {"no SMTP", {.greeting = "SSH-2.0-x"}, SENDER_TEMPORARY, 0, "broke"},
+    {"EHLO later", {.greeting = "220 relay", .ehlo = "450 wait"}, SENDER_TEMPORARY, 450, "wait"},
+    {"MAIL dropped", {.greeting = "220 relay", .mail = NULL}, SENDER_TEMPORARY, 0, "broke"},
+    {"MAIL 4xx",
+     {.greeting = "220 relay", .mail = "451 4.7.1 greylisted"},
+     SENDER_TEMPORARY,
+     451,
+     "greylisted"},
+    {"MAIL 5xx",
+     {.greeting = "220 relay", .mail = "553 5.7.1 not you"},
+     SENDER_PERMANENT,
+     553,
+     "not you"},
+    {"RCPT dropped",
+     {.greeting = "220 relay", .mail = "250 ok", .rcpt = NULL},
+     SENDER_TEMPORARY,
+     0,
+     "broke"},
+    {"RCPT 4xx",
+     {.greeting = "220 relay", .mail = "250 ok", .rcpt = "450 wait", .data = "503 no"},
+     SENDER_TEMPORARY,
+     450,
+     "wait"},
+    {"RCPT 5xx, DATA 354",
+     {.greeting = "220 relay",
+      .mail = "250 ok",
+      .rcpt = "550 unknown",
+      .data = "354 go",
+      .end = "554 none"},
+     SENDER_PERMANENT,
+     550,
+     "unknown"},
+    {"RCPT 5xx, yet a 250 at the end",
+     {.greeting = "220 relay",
+      .mail = "250 ok",
+      .rcpt = "550 unknown",
+      .data = "354 go",
+      .end = "250 ok"},
+     SENDER_PERMANENT,
+     550,
+     "unknown"},
+    {"DATA dropped", {TO_RCPT, .data = NULL}, SENDER_TEMPORARY, 0, "broke"},
+    {"DATA 4xx", {TO_RCPT, .data = "451 wait"}, SENDER_TEMPORARY, 451, "wait"},
+    {"DATA 5xx", {TO_RCPT, .data = "554 no"}, SENDER_PERMANENT, 554, "no"},
+    {"a lie: 250 to DATA", {TO_RCPT, .data = "250 queued"}, SENDER_TEMPORARY, 0, "broke"},
+    {"end dropped", {TO_RCPT, .data = "354 go", .end = NULL}, SENDER_TEMPORARY, 0, "broke"},
+    {"end 4xx", {TO_RCPT, .data = "354 go", .end = "452 full"}, SENDER_TEMPORARY, 452, "full"},
+    {"end 5xx", {TO_RCPT, .data = "354 go", .end = "554 spam"}, SENDER_PERMANENT, 554, "spam"},
+    {"end 354 again",
+     {TO_RCPT, .data = "354 go", .end = "354 go on"},
+     SENDER_TEMPORARY,
+     0,
+     "broke"},
+    {"end without sense", {TO_RCPT, .data = "354 go", .end = "fine"}, SENDER_TEMPORARY, 0, "broke"},
+    {"end cut off",
+     {TO_RCPT, .data = "354 go", .end = "250-half\r\n999 x"},
+     SENDER_TEMPORARY,
+     0,
+     "broke"},
+    {"control characters",
+     {TO_RCPT, .data = "354 go", .end = "554 \x1B[31mred"},
+     SENDER_PERMANENT,
+     554,
+     "\\x1B[31mred"},
+};
+
+static void test_scripts(void) {
+  for (guint i = 0; i < G_N_ELEMENTS(cases); i++) {
+    g_test_message("%s", cases[i].name);
+    g_autoptr(Relay) relay = relay_new(&cases[i].script);
+    g_autoptr(GPtrArray) messages = messages_new();
+    g_ptr_array_add(messages, letter(GOOD, "x\r\n"));
+    send_all(relay->port, 60, messages);
+    check(messages, 0, cases[i].outcome, cases[i].code, cases[i].text);
+  }
+}
+
+static void test_text_is_short(void) {
+  g_autofree char *words = g_strnfill(480, 'w');
+  g_autofree char *reply = g_strconcat("550 ", words, NULL);
+  const Script script = {.greeting = "220 relay", .mail = reply};
+  g_autoptr(Relay) relay = relay_new(&script);
+  g_autoptr(GPtrArray) messages = messages_new();
+  g_ptr_array_add(messages, letter(GOOD, "x\r\n"));
+  send_all(relay->port, 60, messages);
+  check(messages, 0, SENDER_PERMANENT, 550, "www");
+  g_assert_cmpuint(strlen(((SenderMessage *)messages->pdata[0])->text), ==, 200);
+}
+
+static void test_silent_relay(void) {
+  static const Script script = {.silent = TRUE};
+  g_autoptr(Relay) relay = relay_new(&script);
+  g_autoptr(GPtrArray) messages = messages_new();
+  g_ptr_array_add(messages, letter(GOOD, "x\r\n"));
+  send_all(relay->port, 1, messages);
+  check(messages, 0, SENDER_TEMPORARY, 0, "did not answer in time");
+}
+
+/* Says something all the time and comes to no end: libesmtp alone would listen for ever. */
+static void test_endless_relay(void) {
+  static const Script script = {.greeting = "220 relay", .repeated = "250-and"};
+  g_autoptr(Relay) relay = relay_new(&script);
+  g_autoptr(GPtrArray) messages = messages_new();
+  g_ptr_array_add(messages, letter(GOOD, "x\r\n"));
+  send_all(relay->port, 1, messages);
+  check(messages, 0, SENDER_TEMPORARY, 0, "did not answer in time");
+}
+
+/* The relay has no 8BITMIME: the 8-bit message cannot go, the other can go without it. */
+static void test_eight_bit(void) {
+  static const Script script = {TO_RCPT, .data = "354 go", .end = "250 ok"};
+  g_autoptr(Relay) relay = relay_new(&script);
+  g_autoptr(GPtrArray) messages = messages_new();
+  g_ptr_array_add(messages, letter(GOOD, "gr\xC3\xBC\xC3\x9F\x65\r\n"));
+  g_ptr_array_add(messages, letter(GOOD, "x\r\n"));
+  send_all(relay->port, 60, messages);
+  check(messages, 0, SENDER_PERMANENT, 0, "8-bit");
+  check(messages, 1, SENDER_TEMPORARY, 0, "8-bit");
+  g_autoptr(Server) server = server_new(100000);
+  send_all(server->port, 60, messages);
+  check(messages, 0, SENDER_ACCEPTED, 250, "committed");
+  check(messages, 1, SENDER_ACCEPTED, 250, "committed");
+}
+
+static void test_settings(void) {
+  static const SenderRelay relays[] = {
+      {.host = "::1", .port = 25, .ehlo = "x", .timeout_seconds = 1},
+      {.host = "", .port = 25, .ehlo = "x", .timeout_seconds = 1},
+      {.host = "relay\r\n", .port = 25, .ehlo = "x", .timeout_seconds = 1},
+      {.host = "relay", .port = 0, .ehlo = "x", .timeout_seconds = 1},
+      {.host = "relay", .port = 25, .ehlo = "x\r\nQUIT", .timeout_seconds = 1},
+      {.host = "relay", .port = 25, .ehlo = NULL, .timeout_seconds = 1},
+      {.host = "relay", .port = 25, .ehlo = "x", .timeout_seconds = 0},
+  };
+  g_autoptr(GPtrArray) messages = messages_new();
+  for (guint i = 0; i < G_N_ELEMENTS(relays); i++) {
+    g_autoptr(GError) error = NULL;
+    g_assert_false(sender_send(&relays[i], messages, &error));
+    g_assert_error(error, SENDER_ERROR, SENDER_ERROR_SETTING);
+  }
+}
+
+int main(int argc, char **argv) {
+  g_test_init(&argc, &argv, NULL);
+  signal(SIGPIPE, SIG_IGN);
+  g_test_add_func("/sender/accepted", test_accepted);
+  g_test_add_func("/sender/several", test_several);
+  g_test_add_func("/sender/null-path", test_null_path);
+  g_test_add_func("/sender/unfit", test_unfit);
+  g_test_add_func("/sender/nothing-listening", test_nothing_listening);
+  g_test_add_func("/sender/no-answer-to-connect", test_no_answer_to_connect);
+  g_test_add_func("/sender/scripts", test_scripts);
+  g_test_add_func("/sender/text", test_text_is_short);
+  g_test_add_func("/sender/silent", test_silent_relay);
+  g_test_add_func("/sender/endless", test_endless_relay);
+  g_test_add_func("/sender/eight-bit", test_eight_bit);
+  g_test_add_func("/sender/settings", test_settings);
+  return g_test_run();
+}

@@ -66,8 +66,9 @@ static Problem *check_terms(const Call *call) {
   if (*terms == '\0' || json_is_true(json_object_get(call->payload, "termsOfServiceAgreed")))
     return NULL;
   g_autofree char *link = g_strdup_printf("<%s>;rel=\"terms-of-service\"", terms);
-  Problem *problem = problem_new(PROBLEM_USER_ACTION_REQUIRED, 0,
-                                 "The terms of service must be agreed to (termsOfServiceAgreed): %s", terms);
+  Problem *problem =
+      problem_new(PROBLEM_USER_ACTION_REQUIRED, 0,
+                  "The terms of service must be agreed to (termsOfServiceAgreed): %s", terms);
   problem_set_header(problem, "Link", link);
   return problem;
 }
@@ -78,13 +79,14 @@ static Problem *check_key(const Call *call) {
   g_autoptr(GBytes) spki = jwk_spki(call->key);
   g_autoptr(GBytes) digest = key_digest(spki);
   if (!key_check(spki, NULL, &error))
-    return problem_new(PROBLEM_BAD_PUBLIC_KEY, 0, "The account key was refused: %s", error->message);
+    return problem_new(PROBLEM_BAD_PUBLIC_KEY, 0, "The account key was refused: %s",
+                       error->message);
   StoreFind blocked = key_blocked(call->acme->store, digest, &error);
   if (blocked == STORE_LOOKUP_FAILED)
     return problem_internal(&error);
-  return blocked == STORE_MISSING
-             ? NULL
-             : problem_new(PROBLEM_BAD_PUBLIC_KEY, 0, "The account key is known to be compromised.");
+  return blocked == STORE_MISSING ? NULL
+                                  : problem_new(PROBLEM_BAD_PUBLIC_KEY, 0,
+                                                "The account key is known to be compromised.");
 }
 
 static Problem *insert(Call *call) {
@@ -124,7 +126,8 @@ Problem *account_new(Call *call) {
   if (found == STORE_LOOKUP_FAILED)
     return problem_internal(&error);
   if (found == STORE_FOUND && strcmp(account->status, "valid") != 0)
-    return problem_new(PROBLEM_UNAUTHORIZED, 401, "The account of this key is %s.", account->status);
+    return problem_new(PROBLEM_UNAUTHORIZED, 401, "The account of this key is %s.",
+                       account->status);
   if (found == STORE_FOUND) {
     answer(call, account, 200);
     return NULL;
@@ -140,7 +143,8 @@ static Problem *update(Call *call) {
   json_t *status = json_object_get(call->payload, "status");
   const Id *id = &call->account->id;
   if (status != NULL && g_strcmp0(json_string_value(status), "deactivated") != 0)
-    return problem_new(PROBLEM_MALFORMED, 0, "An account's status can only be set to \"deactivated\".");
+    return problem_new(PROBLEM_MALFORMED, 0,
+                       "An account's status can only be set to \"deactivated\".");
   if (status != NULL) {
     if (account_deactivate(call->acme->store, id, &error) == STORE_FAILED ||
         !acme_record(call->acme, call->now, "account deactivated", "account", id, &error, "%s", ""))

@@ -30,12 +30,12 @@ char *acme_random_token(const Acme *acme, gsize length) {
 
 char *acme_url(const Acme *acme, const char *collection, const Id *id, const char *suffix) {
   char text[ID_TEXT];
-  return g_strconcat(config_text(acme->config, "acme.url"), "/", collection, "/", id_text(id, text), suffix,
-                     NULL);
+  return g_strconcat(config_text(acme->config, "acme.url"), "/", collection, "/", id_text(id, text),
+                     suffix, NULL);
 }
 
-gboolean acme_record(Acme *acme, gint64 now, const char *kind, const char *subject_kind, const Id *id,
-                     GError **error, const char *format, ...) {
+gboolean acme_record(Acme *acme, gint64 now, const char *kind, const char *subject_kind,
+                     const Id *id, GError **error, const char *format, ...) {
   char text[ID_TEXT];
   va_list values;
   va_start(values, format);

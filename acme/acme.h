@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The ACME engine: what every handler is given. Handlers are straight-line; they see clock, randomness and store
-   only through this, and keep nothing in memory that a rollback would have to undo. */
+/* The ACME engine: what every handler is given. Handlers are straight-line; they see clock,
+   randomness and store only through this, and keep nothing in memory that a rollback would have to
+   undo. */
 #ifndef SIGNET_ACME_ACME_H
 #define SIGNET_ACME_ACME_H
 
@@ -20,9 +21,10 @@ typedef struct {
   const Config *config;
   Nonces *nonces;
   JwkCache *keys;
-  Issuer *issuer;      /* without key */
-  char *chain;         /* PEM of the issuing CA, appended to a certificate */
-  /* Files to be written to the published folder when the transaction is committed: name, GBytes, ... */
+  Issuer *issuer; /* without key */
+  char *chain;    /* PEM of the issuing CA, appended to a certificate */
+  /* Files to be written to the published folder when the transaction is committed: name, GBytes,
+   * ... */
   GPtrArray *publications;
 } Acme;
 
@@ -32,14 +34,14 @@ typedef struct {
   const Request *request;
   Response *response;
   gint64 now;
-  Id id;             /* from the path */
-  Jwk *key;          /* that signed the request */
-  Account *account;  /* of the kid; NULL when the request carries a jwk */
-  json_t *payload;   /* NULL for POST-as-GET */
+  Id id;            /* from the path */
+  Jwk *key;         /* that signed the request */
+  Account *account; /* of the kid; NULL when the request carries a jwk */
+  json_t *payload;  /* NULL for POST-as-GET */
 } Call;
 
-/* Answers one ACME request (RFC 8555). Runs inside a transaction of the store; FALSE when its changes must be
-   undone (the response is right all the same). */
+/* Answers one ACME request (RFC 8555). Runs inside a transaction of the store; FALSE when its
+   changes must be undone (the response is right all the same). */
 gboolean acme_handle(Acme *acme, const Request *request, Response *response);
 
 /* A new id of this moment. */
@@ -51,8 +53,8 @@ char *acme_random_token(const Acme *acme, gsize length);
 /* The external URL of an object: base "/" collection "/" id suffix; the caller frees it. */
 char *acme_url(const Acme *acme, const char *collection, const Id *id, const char *suffix);
 /* Writes an audit record and the same to the log; id: what it is about. */
-gboolean acme_record(Acme *acme, gint64 now, const char *kind, const char *subject_kind, const Id *id,
-                     GError **error, const char *format, ...) G_GNUC_PRINTF(7, 8);
+gboolean acme_record(Acme *acme, gint64 now, const char *kind, const char *subject_kind,
+                     const Id *id, GError **error, const char *format, ...) G_GNUC_PRINTF(7, 8);
 /* Names a file for the published folder; octets is taken by reference. */
 void acme_publish(Acme *acme, const char *name, GBytes *octets);
 

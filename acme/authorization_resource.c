@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Authorizations (RFC 8555 section 7.5): the first time one is read, its mail goes out (RFC 8823 section 3). */
+/* Authorizations (RFC 8555 section 7.5): the first time one is read, its mail goes out (RFC 8823
+ * section 3). */
 #include "acme/challenge_mail_job.h"
 #include "acme/resources.h"
 #include "acme/state.h"
 
 #include <string.h>
 
-static json_t *authorization_json(Acme *acme, const Authorization *authorization, const Challenge *challenge,
-                                  GError **error) {
+static json_t *authorization_json(Acme *acme, const Authorization *authorization,
+                                  const Challenge *challenge, GError **error) {
   json_t *shown = challenge_json(acme, challenge, error);
   if (shown == NULL)
     return NULL;
@@ -20,9 +21,11 @@ static json_t *authorization_json(Acme *acme, const Authorization *authorization
 static Problem *deactivate(Call *call, const Authorization *authorization) {
   g_autoptr(GError) error = NULL;
   if (g_strcmp0(json_string_value(json_object_get(call->payload, "status")), "deactivated") != 0)
-    return problem_new(PROBLEM_MALFORMED, 0, "An authorization's status can only be set to \"deactivated\".");
-  return state_authorization_deactivated(call->acme, call->now, authorization, &error) ? NULL
-                                                                                        : problem_internal(&error);
+    return problem_new(PROBLEM_MALFORMED, 0,
+                       "An authorization's status can only be set to \"deactivated\".");
+  return state_authorization_deactivated(call->acme, call->now, authorization, &error)
+             ? NULL
+             : problem_internal(&error);
 }
 
 Problem *authorization_post(Call *call) {
@@ -44,7 +47,8 @@ Problem *authorization_post(Call *call) {
   if (authorization_find(call->acme->store, &call->id, &authorization, &error) != STORE_FOUND)
     return problem_internal(&error);
   g_autoptr(Challenge) challenge = NULL;
-  if (challenge_find_by_authorization(call->acme->store, &call->id, &challenge, &error) != STORE_FOUND ||
+  if (challenge_find_by_authorization(call->acme->store, &call->id, &challenge, &error) !=
+          STORE_FOUND ||
       !challenge_retry_after(call, challenge, &error))
     return problem_internal(&error);
   json_t *document = authorization_json(call->acme, authorization, challenge, &error);

@@ -45,9 +45,11 @@ Problem *certificate_post(Call *call) {
   return NULL;
 }
 
-/* --- revocation ----------------------------------------------------------------------------------------- */
+/* --- revocation
+ * ----------------------------------------------------------------------------------------- */
 
-/* RFC 5280 CRLReasons that a subscriber may give (S/MIME BR 4.9.1.1): no hold, none of a CA's own. */
+/* RFC 5280 CRLReasons that a subscriber may give (S/MIME BR 4.9.1.1): no hold, none of a CA's own.
+ */
 static const int subscriber_reasons[] = {0, 1, 3, 4, 5};
 
 static Problem *read_reason(Call *call, int *reason) {
@@ -60,9 +62,10 @@ static Problem *read_reason(Call *call, int *reason) {
       *reason = subscriber_reasons[i];
       return NULL;
     }
-  return problem_new(PROBLEM_BAD_REVOCATION_REASON, 0,
-                     "reason is 0 (unspecified), 1 (keyCompromise), 3 (affiliationChanged), 4 (superseded) or 5 "
-                     "(cessationOfOperation).");
+  return problem_new(
+      PROBLEM_BAD_REVOCATION_REASON, 0,
+      "reason is 0 (unspecified), 1 (keyCompromise), 3 (affiliationChanged), 4 (superseded) or 5 "
+      "(cessationOfOperation).");
 }
 
 static Problem *read_certificate(Call *call, Certificate **certificate) {
@@ -72,11 +75,13 @@ static Problem *read_certificate(Call *call, Certificate **certificate) {
   if (der == NULL)
     return problem_new(PROBLEM_MALFORMED, 0, "certificate is missing or not base64url.");
   g_autoptr(GBytes) serial = certificate_serial_of(der);
-  StoreFind found =
-      serial != NULL ? certificate_find_by_serial(call->acme->store, serial, certificate, &error) : STORE_MISSING;
+  StoreFind found = serial != NULL
+                        ? certificate_find_by_serial(call->acme->store, serial, certificate, &error)
+                        : STORE_MISSING;
   if (found == STORE_LOOKUP_FAILED)
     return problem_internal(&error);
-  if (found == STORE_MISSING || (*certificate)->der == NULL || !g_bytes_equal((*certificate)->der, der))
+  if (found == STORE_MISSING || (*certificate)->der == NULL ||
+      !g_bytes_equal((*certificate)->der, der))
     return problem_new(PROBLEM_MALFORMED, 404, "This server did not issue that certificate.");
   return NULL;
 }
@@ -99,25 +104,29 @@ static Problem *revoke_one(Call *call, const Certificate *certificate, int reaso
   Id shard = crl_subject(certificate->shard);
   g_autofree char *serial = base64url_encode(g_bytes_get_data(certificate->serial, NULL),
                                              g_bytes_get_size(certificate->serial));
-  StoreChange revoked = certificate_revoke(call->acme->store, &certificate->id, call->now, reason, &error);
+  StoreChange revoked =
+      certificate_revoke(call->acme->store, &certificate->id, call->now, reason, &error);
   if (revoked == STORE_UNCHANGED)
     return problem_new(PROBLEM_ALREADY_REVOKED, 0, "The certificate is revoked already.");
   if (revoked == STORE_FAILED || !job_add(call->acme->store, JOB_CRL, &shard, call->now, &error) ||
-      !acme_record(call->acme, call->now, "certificate revoked", "certificate", &certificate->id, &error,
-                   "serial=%s reason=%d by=%s", serial, reason, call->account == NULL ? "key" : "account"))
+      !acme_record(call->acme, call->now, "certificate revoked", "certificate", &certificate->id,
+                   &error, "serial=%s reason=%d by=%s", serial, reason,
+                   call->account == NULL ? "key" : "account"))
     return problem_internal(&error);
   return NULL;
 }
 
-/* keyCompromise blocks the key; shown by the key itself it also revokes every certificate with it. */
+/* keyCompromise blocks the key; shown by the key itself it also revokes every certificate with it.
+ */
 static Problem *handle_compromise(Call *call, const Certificate *certificate, gboolean by_key) {
   g_autoptr(GError) error = NULL;
-  if (!key_block(call->acme->store, certificate->key_digest, call->now, "revoked for keyCompromise", &error))
+  if (!key_block(call->acme->store, certificate->key_digest, call->now, "revoked for keyCompromise",
+                 &error))
     return problem_internal(&error);
   if (!by_key)
     return NULL;
-  g_autoptr(GPtrArray) others =
-      certificate_list_by_key(call->acme->store, certificate->key_digest, REVOKE_BY_KEY_LIMIT, &error);
+  g_autoptr(GPtrArray) others = certificate_list_by_key(call->acme->store, certificate->key_digest,
+                                                        REVOKE_BY_KEY_LIMIT, &error);
   if (others == NULL)
     return problem_internal(&error);
   Problem *problem = NULL;

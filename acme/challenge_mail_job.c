@@ -10,37 +10,45 @@
 #define MESSAGE_ID_LENGTH 26
 
 /* Fit for a token that lives 24 hours. */
-static const gint64 retry_steps[] = {CLOCK_MINUTE,      2 * CLOCK_MINUTE,  4 * CLOCK_MINUTE, 8 * CLOCK_MINUTE,
-                                     15 * CLOCK_MINUTE, 30 * CLOCK_MINUTE, CLOCK_HOUR};
+static const gint64 retry_steps[] = {CLOCK_MINUTE,     2 * CLOCK_MINUTE,  4 * CLOCK_MINUTE,
+                                     8 * CLOCK_MINUTE, 15 * CLOCK_MINUTE, 30 * CLOCK_MINUTE,
+                                     CLOCK_HOUR};
 
-gboolean challenge_mail_trigger(Acme *acme, gint64 now, const Authorization *authorization, GError **error) {
+gboolean challenge_mail_trigger(Acme *acme, gint64 now, const Authorization *authorization,
+                                GError **error) {
   g_autoptr(Challenge) challenge = NULL;
   if (strcmp(authorization->status, "pending") != 0)
     return TRUE;
-  if (challenge_find_by_authorization(acme->store, &authorization->id, &challenge, error) != STORE_FOUND)
+  if (challenge_find_by_authorization(acme->store, &authorization->id, &challenge, error) !=
+      STORE_FOUND)
     return FALSE;
   if (challenge->token1 != NULL || challenge->deadline <= now)
     return TRUE;
   gint64 delay = config_number(acme->config, "mail.challenge-delay");
   g_autofree char *token = acme_random_token(acme, TOKEN_OCTETS);
   g_autofree char *word = acme_random_word(acme, MESSAGE_ID_LENGTH);
-  g_autofree char *message_id = g_strdup_printf("<%s@%s>", word, config_text(acme->config, "mail.domain"));
+  g_autofree char *message_id =
+      g_strdup_printf("<%s@%s>", word, config_text(acme->config, "mail.domain"));
   StoreChange set = challenge_set_mail(acme->store, &challenge->id, token, message_id, error);
   if (set != STORE_CHANGED)
     return set == STORE_UNCHANGED;
-  /* Mails of one order are spread: some clients handle challenges one by one and lose what comes meanwhile. */
-  return job_add(acme->store, JOB_MAIL, &challenge->id, now + delay * (1 + authorization->position), error) &&
-         acme_record(acme, now, "mail queued", "challenge", &challenge->id, error, "to=%s message-id=%s",
-                     authorization->address, message_id);
+  /* Mails of one order are spread: some clients handle challenges one by one and lose what comes
+   * meanwhile. */
+  return job_add(acme->store, JOB_MAIL, &challenge->id, now + delay * (1 + authorization->position),
+                 error) &&
+         acme_record(acme, now, "mail queued", "challenge", &challenge->id, error,
+                     "to=%s message-id=%s", authorization->address, message_id);
 }
 
-gboolean mail_job_begin(Acme *acme, gint64 now, const Job *job, Question *question, GError **error) {
+gboolean mail_job_begin(Acme *acme, gint64 now, const Job *job, Question *question,
+                        GError **error) {
   g_autoptr(Challenge) challenge = NULL;
   g_autoptr(Authorization) authorization = NULL;
   if (challenge_find(acme->store, &job->subject, &challenge, error) != STORE_FOUND ||
       authorization_find(acme->store, &challenge->authz_id, &authorization, error) != STORE_FOUND)
     return FALSE;
-  if (challenge->sent_at != 0 || strcmp(authorization->status, "pending") != 0 || challenge->deadline <= now)
+  if (challenge->sent_at != 0 || strcmp(authorization->status, "pending") != 0 ||
+      challenge->deadline <= now)
     return job_done(acme->store, job, error);
   question->kind = QUESTION_DELIVER;
   question->from = g_strdup(challenge->mail_from);
@@ -53,29 +61,34 @@ gboolean mail_job_begin(Acme *acme, gint64 now, const Job *job, Question *questi
   return TRUE;
 }
 
-static gboolean keep_message(Acme *acme, gint64 now, const Id *challenge, GBytes *octets, GError **error) {
+static gboolean keep_message(Acme *acme, gint64 now, const Id *challenge, GBytes *octets,
+                             GError **error) {
   Id raw = acme_id(acme, now);
-  Message message = {.id = acme_id(acme, now), .challenge_id = *challenge, .direction = (char *)"out", .at = now};
+  Message message = {
+      .id = acme_id(acme, now), .challenge_id = *challenge, .direction = (char *)"out", .at = now};
   return message_insert_raw(acme->store, &raw, octets, error) &&
          message_insert(acme->store, &message, &raw, error);
 }
 
-gboolean job_delivered(Acme *acme, const Question *question, const Delivery *delivery, GError **error) {
+gboolean job_delivered(Acme *acme, const Question *question, const Delivery *delivery,
+                       GError **error) {
   gint64 now = clock_now(acme->clock);
   const Job *job = &question->job;
   if (delivery->outcome == SENDER_ACCEPTED)
     return challenge_set_sent(acme->store, &job->subject, now, error) &&
            keep_message(acme, now, &job->subject, delivery->message, error) &&
-           acme_record(acme, now, "mail sent", "challenge", &job->subject, error, "to=%s relay=%u %s",
-                       question->to, delivery->code, delivery->text) &&
+           acme_record(acme, now, "mail sent", "challenge", &job->subject, error,
+                       "to=%s relay=%u %s", question->to, delivery->code, delivery->text) &&
            job_done(acme->store, job, error);
   gboolean permanent = delivery->outcome == SENDER_PERMANENT;
   g_autoptr(Problem) problem =
-      permanent ? problem_new(PROBLEM_CONNECTION, 0, "The mail server refused the challenge mail to %s: %s",
-                              question->to, delivery->text)
-                : problem_new(PROBLEM_CONNECTION, 0,
-                              "The challenge mail to %s was not taken yet and will be tried again: %s",
-                              question->to, delivery->text);
+      permanent
+          ? problem_new(PROBLEM_CONNECTION, 0,
+                        "The mail server refused the challenge mail to %s: %s", question->to,
+                        delivery->text)
+          : problem_new(PROBLEM_CONNECTION, 0,
+                        "The challenge mail to %s was not taken yet and will be tried again: %s",
+                        question->to, delivery->text);
   if (permanent)
     return state_challenge_failed(acme, now, &job->subject, problem, error) &&
            job_done(acme->store, job, error);

@@ -1,12 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The challenge mail: token-part1 is made once and its job is durable (RFC 8823 section 3 step 4). */
+/* The challenge mail: token-part1 is made once and its job is durable (RFC 8823 section 3 step 4).
+ */
 #ifndef SIGNET_ACME_CHALLENGE_MAIL_JOB_H
 #define SIGNET_ACME_CHALLENGE_MAIL_JOB_H
 
 #include "acme/acme.h"
 #include "store/authorization.h"
 
-/* Makes token-part1 and the mail's job if that has not been done and the authorization is pending. */
-gboolean challenge_mail_trigger(Acme *acme, gint64 now, const Authorization *authorization, GError **error);
+/* Makes token-part1 and the mail's job if that has not been done and the authorization is pending.
+ */
+gboolean challenge_mail_trigger(Acme *acme, gint64 now, const Authorization *authorization,
+                                GError **error);
 
 #endif

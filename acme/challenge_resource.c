@@ -26,7 +26,8 @@ static json_t *waiting_error(const Challenge *challenge, GPtrArray *notes) {
 }
 
 /* Where error is shown: never in pending or valid (RFC 8555 section 8). */
-static gboolean add_error(Acme *acme, const Challenge *challenge, json_t *document, GError **error) {
+static gboolean add_error(Acme *acme, const Challenge *challenge, json_t *document,
+                          GError **error) {
   gboolean processing = strcmp(challenge->status, "processing") == 0;
   if (!processing && strcmp(challenge->status, "invalid") != 0)
     return TRUE;

@@ -7,7 +7,8 @@
 #include <string.h>
 
 #define RETRY (10 * CLOCK_SECOND)
-#define KEEP_EXPIRED (14 * CLOCK_DAY) /* an entry stays until a list after the certificate's expiry is out */
+#define KEEP_EXPIRED                                                                               \
+  (14 * CLOCK_DAY) /* an entry stays until a list after the certificate's expiry is out */
 
 Id crl_subject(gint64 shard) {
   Id subject = {{0}};
@@ -68,7 +69,8 @@ static GPtrArray *entries_of(GPtrArray *revoked) {
 gboolean crl_job_begin(Acme *acme, gint64 now, const Job *job, Question *question, GError **error) {
   gint64 shard = shard_of(&job->subject);
   g_autoptr(GPtrArray) revoked = crl_shard_entries(acme->store, shard, now - KEEP_EXPIRED, error);
-  if (revoked == NULL || !crl_shard_next_number(acme->store, shard, now, &question->crl.number, error))
+  if (revoked == NULL ||
+      !crl_shard_next_number(acme->store, shard, now, &question->crl.number, error))
     return FALSE;
   question->kind = QUESTION_CRL;
   question->shard = shard;

@@ -11,7 +11,8 @@ static json_t *meta(const Config *config) {
   json_t *meta = json_object();
   json_t *identities = json_array();
   if (config_given(config, "acme.terms-of-service"))
-    json_object_set_new(meta, "termsOfService", json_string(config_text(config, "acme.terms-of-service")));
+    json_object_set_new(meta, "termsOfService",
+                        json_string(config_text(config, "acme.terms-of-service")));
   if (config_given(config, "acme.website"))
     json_object_set_new(meta, "website", json_string(config_text(config, "acme.website")));
   for (const char *const *name = config_list(config, "ca.caa-identities"); *name != NULL; name++)
@@ -41,5 +42,6 @@ Problem *resource_missing(void) {
 Problem *resource_post_as_get_only(const Call *call) {
   return call->payload == NULL
              ? NULL
-             : problem_new(PROBLEM_MALFORMED, 0, "This resource is read with POST-as-GET: an empty payload.");
+             : problem_new(PROBLEM_MALFORMED, 0,
+                           "This resource is read with POST-as-GET: an empty payload.");
 }

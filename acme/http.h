@@ -13,7 +13,7 @@ typedef struct {
   const char *path;         /* without the base URL's path, no query */
   const char *content_type; /* "" when there is none */
   GBytes *body;
-  const char *peer;         /* address of the client */
+  const char *peer; /* address of the client */
 } Request;
 
 typedef struct {
@@ -25,7 +25,8 @@ typedef struct {
 Response *response_new(void);
 void response_free(Response *response);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Response, response_free)
-void response_header(Response *response, const char *name, const char *format, ...) G_GNUC_PRINTF(3, 4);
+void response_header(Response *response, const char *name, const char *format, ...)
+    G_GNUC_PRINTF(3, 4);
 /* The value of a header field, or NULL. */
 const char *response_find_header(const Response *response, const char *name);
 /* Takes document as the body. */

@@ -18,8 +18,8 @@
 #define SWEEP_SECONDS 2
 #define IDLE_SECONDS 90
 
-/* One connection, known by its descriptor; inode tells whether the descriptor is still the same socket, since
-   evhttp says nothing when it frees a connection. */
+/* One connection, known by its descriptor; inode tells whether the descriptor is still the same
+   socket, since evhttp says nothing when it frees a connection. */
 typedef struct {
   ino_t inode;
   char *peer;
@@ -48,7 +48,8 @@ static gint64 seconds_now(void) {
   return g_get_monotonic_time() / G_USEC_PER_SEC;
 }
 
-/* --- connections and their deadlines -------------------------------------------------------------------- */
+/* --- connections and their deadlines
+ * -------------------------------------------------------------------- */
 
 static void count_peer(HttpFront *front, const char *peer, int change) {
   int count = GPOINTER_TO_INT(g_hash_table_lookup(front->per_peer, peer)) + change;
@@ -105,7 +106,8 @@ static void register_connection(HttpFront *front, int fd) {
                   GPOINTER_TO_INT(g_hash_table_lookup(front->per_peer, connection->peer)) >
                       HTTP_FRONT_MAX_PER_ADDRESS;
   if (many) {
-    log_warning("connection refused", "reason", "too many connections", "peer", connection->peer, NULL);
+    log_warning("connection refused", "reason", "too many connections", "peer", connection->peer,
+                NULL);
     shutdown(fd, SHUT_RDWR);
   }
 }
@@ -122,7 +124,8 @@ static void on_sweep(evutil_socket_t fd G_GNUC_UNUSED, short what G_GNUC_UNUSED,
       count_peer(front, connection->peer, -1);
       g_hash_table_iter_remove(&iter);
     } else if (connection->deadline <= now) {
-      log_debug("connection closed", "reason", "no whole request in time", "peer", connection->peer, NULL);
+      log_debug("connection closed", "reason", "no whole request in time", "peer", connection->peer,
+                NULL);
       shutdown(GPOINTER_TO_INT(key), SHUT_RDWR);
       connection->deadline = now + IDLE_SECONDS;
     }
@@ -135,8 +138,8 @@ static void set_deadline(HttpFront *front, int fd, gint64 deadline) {
     connection->deadline = deadline;
 }
 
-/* evhttp sets the descriptor after it has asked for the bufferevent: it is read as soon as this loop turn's other
-   callbacks have run. */
+/* evhttp sets the descriptor after it has asked for the bufferevent: it is read as soon as this
+   loop turn's other callbacks have run. */
 typedef struct {
   HttpFront *front;
   struct bufferevent *bufferevent;
@@ -165,7 +168,8 @@ static struct bufferevent *make_bufferevent(struct event_base *base, void *user)
   return bufferevent;
 }
 
-/* --- framing ------------------------------------------------------------------------------------------- */
+/* --- framing
+ * ------------------------------------------------------------------------------------------- */
 
 static guint count_header(struct evkeyvalq *headers, const char *name, const char **value) {
   guint count = 0;
@@ -182,7 +186,8 @@ static gboolean all_digits(const char *text) {
   return length > 0 && length < 10 && strspn(text, "0123456789") == length;
 }
 
-/* Field names are tokens and values have no control characters; evhttp lets other things through. */
+/* Field names are tokens and values have no control characters; evhttp lets other things through.
+ */
 static gboolean fields_are_clean(struct evkeyvalq *headers) {
   for (struct evkeyval *field = headers->tqh_first; field != NULL; field = field->next.tqe_next) {
     if (*field->key == '\0')
@@ -197,7 +202,8 @@ static gboolean fields_are_clean(struct evkeyvalq *headers) {
   return TRUE;
 }
 
-/* What is wrong with the framing (RFC 9112 sections 3.2 and 6); NULL when nothing is. Sets the status. */
+/* What is wrong with the framing (RFC 9112 sections 3.2 and 6); NULL when nothing is. Sets the
+ * status. */
 static const char *framing_fault(struct evhttp_request *raw, guint *status) {
   struct evkeyvalq *headers = evhttp_request_get_input_headers(raw);
   const char *host = NULL, *length = NULL, *coding = NULL;
@@ -210,7 +216,8 @@ static const char *framing_fault(struct evhttp_request *raw, guint *status) {
     return "A request has exactly one Host field.";
   if (lengths > 1 || (lengths == 1 && !all_digits(length)))
     return "Content-Length must be given once, in digits.";
-  if (codings > 1 || (codings == 1 && g_ascii_strcasecmp(coding, "chunked") != 0) || (lengths > 0 && codings > 0))
+  if (codings > 1 || (codings == 1 && g_ascii_strcasecmp(coding, "chunked") != 0) ||
+      (lengths > 0 && codings > 0))
     return "Only Transfer-Encoding: chunked, or Content-Length alone, is understood.";
   if (evhttp_request_get_command(raw) == EVHTTP_REQ_POST && lengths + codings == 0) {
     *status = 411;
@@ -223,15 +230,17 @@ static const char *framing_fault(struct evhttp_request *raw, guint *status) {
   return NULL;
 }
 
-/* --- requests ------------------------------------------------------------------------------------------ */
+/* --- requests
+ * ------------------------------------------------------------------------------------------ */
 
 static const char *method_name(enum evhttp_cmd_type command) {
   static const struct {
     enum evhttp_cmd_type command;
     const char *name;
-  } methods[] = {{EVHTTP_REQ_GET, "GET"},         {EVHTTP_REQ_POST, "POST"},   {EVHTTP_REQ_HEAD, "HEAD"},
-                 {EVHTTP_REQ_PUT, "PUT"},         {EVHTTP_REQ_DELETE, "DELETE"}, {EVHTTP_REQ_OPTIONS, "OPTIONS"},
-                 {EVHTTP_REQ_TRACE, "TRACE"},     {EVHTTP_REQ_CONNECT, "CONNECT"}, {EVHTTP_REQ_PATCH, "PATCH"}};
+  } methods[] = {
+      {EVHTTP_REQ_GET, "GET"},     {EVHTTP_REQ_POST, "POST"},       {EVHTTP_REQ_HEAD, "HEAD"},
+      {EVHTTP_REQ_PUT, "PUT"},     {EVHTTP_REQ_DELETE, "DELETE"},   {EVHTTP_REQ_OPTIONS, "OPTIONS"},
+      {EVHTTP_REQ_TRACE, "TRACE"}, {EVHTTP_REQ_CONNECT, "CONNECT"}, {EVHTTP_REQ_PATCH, "PATCH"}};
   for (gsize i = 0; i < G_N_ELEMENTS(methods); i++)
     if (methods[i].command == command)
       return methods[i].name;
@@ -278,7 +287,8 @@ static HttpExchange *exchange_new(HttpFront *front, struct evhttp_request *raw) 
 
 static void on_request(struct evhttp_request *raw, void *user) {
   HttpFront *front = user;
-  struct bufferevent *bufferevent = evhttp_connection_get_bufferevent(evhttp_request_get_connection(raw));
+  struct bufferevent *bufferevent =
+      evhttp_connection_get_bufferevent(evhttp_request_get_connection(raw));
   guint status = 0;
   HttpExchange *exchange = exchange_new(front, raw);
   set_deadline(front, bufferevent_getfd(bufferevent), G_MAXINT64);
@@ -287,7 +297,8 @@ static void on_request(struct evhttp_request *raw, void *user) {
     exchange->close_after = TRUE;
     front->options.refuse(exchange, status, fault, front->options.user);
   } else if (exchange->path == NULL) {
-    front->options.refuse(exchange, 404, "There is no such resource on this server.", front->options.user);
+    front->options.refuse(exchange, 404, "There is no such resource on this server.",
+                          front->options.user);
   } else {
     front->options.handle(exchange, &exchange->request, front->options.user);
   }
@@ -323,7 +334,9 @@ void http_exchange_answer(HttpExchange *exchange, guint status, GPtrArray *heade
   g_free(exchange);
 }
 
-/* --- life ------------------------------------------------------------------------------------------------- */
+/* --- life
+ * -------------------------------------------------------------------------------------------------
+ */
 
 HttpFront *http_front_new(struct event_base *base, const HttpFrontOptions *options) {
   HttpFront *front = g_new0(HttpFront, 1);
@@ -338,8 +351,9 @@ HttpFront *http_front_new(struct event_base *base, const HttpFrontOptions *optio
   front->http = evhttp_new(base);
   evhttp_set_bevcb(front->http, make_bufferevent, front);
   evhttp_set_gencb(front->http, on_request, front);
-  evhttp_set_allowed_methods(front->http, EVHTTP_REQ_GET | EVHTTP_REQ_POST | EVHTTP_REQ_HEAD | EVHTTP_REQ_PUT |
-                                              EVHTTP_REQ_DELETE | EVHTTP_REQ_OPTIONS | EVHTTP_REQ_TRACE |
+  evhttp_set_allowed_methods(front->http, EVHTTP_REQ_GET | EVHTTP_REQ_POST | EVHTTP_REQ_HEAD |
+                                              EVHTTP_REQ_PUT | EVHTTP_REQ_DELETE |
+                                              EVHTTP_REQ_OPTIONS | EVHTTP_REQ_TRACE |
                                               EVHTTP_REQ_CONNECT | EVHTTP_REQ_PATCH);
   evhttp_set_max_headers_size(front->http, HTTP_FRONT_MAX_HEADERS);
   evhttp_set_max_body_size(front->http, HTTP_FRONT_MAX_READ);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The HTTP front of an edge: evhttp with strict framing, limits, and a total deadline for every connection. */
+/* The HTTP front of an edge: evhttp with strict framing, limits, and a total deadline for every
+ * connection. */
 #ifndef SIGNET_ACME_HTTP_FRONT_H
 #define SIGNET_ACME_HTTP_FRONT_H
 

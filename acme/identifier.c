@@ -11,7 +11,8 @@ void ordered_mailbox_free(OrderedMailbox *ordered) {
 
 static gboolean is_repeated(GPtrArray *mailboxes, const Mailbox *mailbox) {
   for (guint i = 0; i < mailboxes->len; i++)
-    if (strcmp(((OrderedMailbox *)mailboxes->pdata[i])->mailbox->canonical, mailbox->canonical) == 0)
+    if (strcmp(((OrderedMailbox *)mailboxes->pdata[i])->mailbox->canonical, mailbox->canonical) ==
+        0)
       return TRUE;
   return FALSE;
 }
@@ -27,7 +28,8 @@ static Problem *read_one(json_t *identifier, GPtrArray *mailboxes) {
                        "Identifiers of type \"%s\" are not served here, only \"email\".", type);
   g_autoptr(Mailbox) mailbox = mailbox_parse(value, &error);
   if (mailbox == NULL)
-    return problem_new(PROBLEM_REJECTED_IDENTIFIER, 0, "\"%s\" is refused: %s", value, error->message);
+    return problem_new(PROBLEM_REJECTED_IDENTIFIER, 0, "\"%s\" is refused: %s", value,
+                       error->message);
   if (!mailbox->ascii)
     return problem_new(PROBLEM_REJECTED_IDENTIFIER, 0,
                        "\"%s\" is refused: local parts beyond ASCII are not served here.", value);
@@ -54,7 +56,8 @@ Problem *identifiers_read(json_t *identifiers, GPtrArray **mailboxes) {
   if (!json_is_array(identifiers) || json_array_size(identifiers) == 0 ||
       json_array_size(identifiers) > IDENTIFIERS_MAX) {
     json_decref(subproblems);
-    return problem_new(PROBLEM_MALFORMED, 0, "identifiers is a list of 1 to %d identifiers.", IDENTIFIERS_MAX);
+    return problem_new(PROBLEM_MALFORMED, 0, "identifiers is a list of 1 to %d identifiers.",
+                       IDENTIFIERS_MAX);
   }
   json_array_foreach(identifiers, i, identifier) {
     Problem *problem = read_one(identifier, read);

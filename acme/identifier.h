@@ -15,8 +15,8 @@ typedef struct {
 
 void ordered_mailbox_free(OrderedMailbox *ordered);
 
-/* Reads a list of one or more identifiers of type email, none twice; of OrderedMailbox. Each one refused is
-   named, in a subproblem when there are several. */
+/* Reads a list of one or more identifiers of type email, none twice; of OrderedMailbox. Each one
+   refused is named, in a subproblem when there are several. */
 Problem *identifiers_read(json_t *identifiers, GPtrArray **mailboxes);
 
 #endif

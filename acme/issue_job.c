@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The issuance path, step by step, each committed before the next (ca-rules 34): CAA, to-be-signed octets with lint
-   verdict, signature, certificate. A restart finds the order where it was. */
+/* The issuance path, step by step, each committed before the next (ca-rules 34): CAA, to-be-signed
+   octets with lint verdict, signature, certificate. A restart finds the order where it was. */
 #include "acme/crl_job.h"
 #include "acme/job_run.h"
 #include "acme/state.h"
@@ -18,8 +18,10 @@
 #define CAA_ATTEMPTS 5
 #define CLOCK_BACK_LIMIT (5 * CLOCK_MINUTE)
 
-static const gint64 caa_retry_steps[] = {CLOCK_SECOND, 3 * CLOCK_SECOND, 10 * CLOCK_SECOND, 30 * CLOCK_SECOND};
-static const gint64 signer_retry_steps[] = {CLOCK_SECOND, 10 * CLOCK_SECOND, CLOCK_MINUTE, 5 * CLOCK_MINUTE};
+static const gint64 caa_retry_steps[] = {CLOCK_SECOND, 3 * CLOCK_SECOND, 10 * CLOCK_SECOND,
+                                         30 * CLOCK_SECOND};
+static const gint64 signer_retry_steps[] = {CLOCK_SECOND, 10 * CLOCK_SECOND, CLOCK_MINUTE,
+                                            5 * CLOCK_MINUTE};
 
 static gboolean uses_caa(const Acme *acme) {
   return config_is(acme->config, "ca.caa", "on");
@@ -27,11 +29,14 @@ static gboolean uses_caa(const Acme *acme) {
 
 /* The next step follows at once; attempts count anew. */
 static gboolean next_step(Acme *acme, gint64 now, const Job *job, GError **error) {
-  return job_done(acme->store, job, error) && job_add(acme->store, JOB_ISSUE, &job->subject, now, error);
+  return job_done(acme->store, job, error) &&
+         job_add(acme->store, JOB_ISSUE, &job->subject, now, error);
 }
 
-static gboolean fail_order(Acme *acme, gint64 now, const Job *job, const Problem *problem, GError **error) {
-  return state_order_failed(acme, now, &job->subject, problem, error) && job_done(acme->store, job, error);
+static gboolean fail_order(Acme *acme, gint64 now, const Job *job, const Problem *problem,
+                           GError **error) {
+  return state_order_failed(acme, now, &job->subject, problem, error) &&
+         job_done(acme->store, job, error);
 }
 
 /* A wall clock that fell back would make certificates of the past. */
@@ -41,7 +46,8 @@ static gboolean clock_fell_back(Acme *acme, gint64 now, gboolean *back, GError *
     return FALSE;
   *back = now < last - CLOCK_BACK_LIMIT;
   if (*back)
-    log_error("issuance held", "reason", "the clock is more than 5 minutes behind the last audit record", NULL);
+    log_error("issuance held", "reason",
+              "the clock is more than 5 minutes behind the last audit record", NULL);
   return TRUE;
 }
 
@@ -55,7 +61,8 @@ static char **names_of(Acme *acme, const Id *order, GError **error) {
   return names;
 }
 
-static gboolean ask_build(Acme *acme, gint64 now, const Order *order, Question *question, GError **error) {
+static gboolean ask_build(Acme *acme, gint64 now, const Order *order, Question *question,
+                          GError **error) {
   guint8 random[CERTIFICATE_SERIAL_OCTETS + 2];
   gboolean opened = FALSE;
   question->names = names_of(acme, &order->id, error);
@@ -68,7 +75,8 @@ static gboolean ask_build(Acme *acme, gint64 now, const Order *order, Question *
   question->kind = QUESTION_BUILD;
   question->crl_url = crl_url(acme, question->shard);
   question->issuer_url = g_strconcat(config_text(acme->config, "publish.url"), "issuing.der", NULL);
-  gint64 begin = MAX(now - config_number(acme->config, "ca.backdate"), issuer_not_before(acme->issuer));
+  gint64 begin =
+      MAX(now - config_number(acme->config, "ca.backdate"), issuer_not_before(acme->issuer));
   question->fields = (CertificateFields){
       .serial = certificate_serial(random),
       .spki = g_bytes_ref(order->spki),
@@ -78,7 +86,8 @@ static gboolean ask_build(Acme *acme, gint64 now, const Order *order, Question *
       .sign = (order->usage & ORDER_USAGE_SIGN) != 0,
       .encrypt = (order->usage & ORDER_USAGE_ENCRYPT) != 0,
       .non_repudiation = (order->usage & ORDER_USAGE_NON_REPUDIATION) != 0,
-      .profile = config_is(acme->config, "ca.profile", "strict") ? PROFILE_STRICT : PROFILE_MULTIPURPOSE,
+      .profile =
+          config_is(acme->config, "ca.profile", "strict") ? PROFILE_STRICT : PROFILE_MULTIPURPOSE,
       .crl_url = question->crl_url,
       .issuer_url = question->issuer_url,
   };
@@ -86,8 +95,8 @@ static gboolean ask_build(Acme *acme, gint64 now, const Order *order, Question *
 }
 
 /* Decides the step: the first one whose result is not in the store. */
-static gboolean choose_step(Acme *acme, gint64 now, const Job *job, const Order *order, Question *question,
-                            GError **error) {
+static gboolean choose_step(Acme *acme, gint64 now, const Job *job, const Order *order,
+                            Question *question, GError **error) {
   g_autoptr(Certificate) certificate = NULL;
   StoreFind found = certificate_find_by_order(acme->store, &order->id, &certificate, error);
   if (found == STORE_LOOKUP_FAILED)
@@ -108,7 +117,8 @@ static gboolean choose_step(Acme *acme, gint64 now, const Job *job, const Order 
   return question->kind == QUESTION_CAA || ask_build(acme, now, order, question, error);
 }
 
-gboolean issue_job_begin(Acme *acme, gint64 now, const Job *job, Question *question, GError **error) {
+gboolean issue_job_begin(Acme *acme, gint64 now, const Job *job, Question *question,
+                         GError **error) {
   g_autoptr(Order) order = NULL;
   gboolean back = FALSE;
   if (order_find(acme->store, &job->subject, &order, error) != STORE_FOUND ||
@@ -121,7 +131,9 @@ gboolean issue_job_begin(Acme *acme, gint64 now, const Job *job, Question *quest
   return choose_step(acme, now, job, order, question, error);
 }
 
-/* --- CAA ------------------------------------------------------------------------------------------------ */
+/* --- CAA
+ * ------------------------------------------------------------------------------------------------
+ */
 
 static char *records_text(const CaaRecordSet *set) {
   g_autoptr(GString) text = g_string_new(NULL);
@@ -132,13 +144,15 @@ static char *records_text(const CaaRecordSet *set) {
   return g_strdup(text->str);
 }
 
-static CaaVerdict judge_caa(Acme *acme, const Order *order, const CaaRecordSet *set, char **explanation) {
+static CaaVerdict judge_caa(Acme *acme, const Order *order, const CaaRecordSet *set,
+                            char **explanation) {
   g_autofree char *account = acme_url(acme, "account", &order->account_id, "");
   CaaRequest request = {config_list(acme->config, "ca.caa-identities"), account, "email-reply-00"};
   return caa_judge(set, &request, explanation);
 }
 
-gboolean job_caa_answered(Acme *acme, const Question *question, const CaaRecordSet *set, GError **error) {
+gboolean job_caa_answered(Acme *acme, const Question *question, const CaaRecordSet *set,
+                          GError **error) {
   static const char *const verdicts[] = {
       [CAA_PERMITTED] = "permitted", [CAA_FORBIDDEN] = "forbidden", [CAA_TRY_AGAIN] = "failed"};
   gint64 now = clock_now(acme->clock);
@@ -149,7 +163,8 @@ gboolean job_caa_answered(Acme *acme, const Question *question, const CaaRecordS
     return FALSE;
   CaaVerdict verdict = judge_caa(acme, order, set, &explanation);
   g_autofree char *records = records_text(set);
-  CaaCheck check = {order->id, question->domain, now, verdicts[verdict], set->secure, explanation, records};
+  CaaCheck check = {order->id,   question->domain, now,    verdicts[verdict],
+                    set->secure, explanation,      records};
   if (!caa_check_insert(acme->store, &check, error) ||
       !acme_record(acme, now, "caa checked", "order", &order->id, error, "domain=%s verdict=%s %s",
                    question->domain, verdicts[verdict], explanation))
@@ -158,17 +173,19 @@ gboolean job_caa_answered(Acme *acme, const Question *question, const CaaRecordS
     return next_step(acme, now, job, error);
   if (verdict == CAA_TRY_AGAIN && job->attempts < CAA_ATTEMPTS)
     return job_again(acme->store, job,
-                     now + job_delay(caa_retry_steps, G_N_ELEMENTS(caa_retry_steps), job->attempts), TRUE, error);
+                     now + job_delay(caa_retry_steps, G_N_ELEMENTS(caa_retry_steps), job->attempts),
+                     TRUE, error);
   gboolean dns = verdict == CAA_TRY_AGAIN || set->outcome == RESOLVER_BOGUS;
-  g_autoptr(Problem) problem = problem_new(dns ? PROBLEM_DNS : PROBLEM_CAA, 0, "CAA of %s: %s", question->domain,
-                                           explanation);
+  g_autoptr(Problem) problem = problem_new(dns ? PROBLEM_DNS : PROBLEM_CAA, 0, "CAA of %s: %s",
+                                           question->domain, explanation);
   return fail_order(acme, now, job, problem, error);
 }
 
-/* --- build and sign ------------------------------------------------------------------------------------- */
+/* --- build and sign
+ * ------------------------------------------------------------------------------------- */
 
-static gboolean keep_tbs(Acme *acme, gint64 now, const Order *order, const Question *question, GBytes *tbs,
-                         const char *findings, GError **error) {
+static gboolean keep_tbs(Acme *acme, gint64 now, const Order *order, const Question *question,
+                         GBytes *tbs, const char *findings, GError **error) {
   const CertificateFields *fields = &question->fields;
   g_autoptr(Certificate) certificate = g_new0(Certificate, 1);
   g_autofree char *serial =
@@ -187,12 +204,12 @@ static gboolean keep_tbs(Acme *acme, gint64 now, const Order *order, const Quest
   StoreChange kept = certificate_insert(acme->store, certificate, error);
   return kept == STORE_UNCHANGED ||
          (kept == STORE_CHANGED &&
-          acme_record(acme, now, *findings == '\0' ? "signing" : "lint refused", "order", &order->id, error,
-                      "serial=%s findings=\"%s\"", serial, findings));
+          acme_record(acme, now, *findings == '\0' ? "signing" : "lint refused", "order",
+                      &order->id, error, "serial=%s findings=\"%s\"", serial, findings));
 }
 
-gboolean job_built(Acme *acme, const Question *question, GBytes *tbs, const char *findings, const char *failure,
-                   GError **error) {
+gboolean job_built(Acme *acme, const Question *question, GBytes *tbs, const char *findings,
+                   const char *failure, GError **error) {
   gint64 now = clock_now(acme->clock);
   const Job *job = &question->job;
   g_autoptr(Order) order = NULL;
@@ -202,15 +219,19 @@ gboolean job_built(Acme *acme, const Question *question, GBytes *tbs, const char
     return job_done(acme->store, job, error);
   g_autoptr(Problem) problem = NULL;
   if (*failure != '\0')
-    problem = problem_new(PROBLEM_SERVER_INTERNAL, 0, "The certificate cannot be made: %s", failure);
+    problem =
+        problem_new(PROBLEM_SERVER_INTERNAL, 0, "The certificate cannot be made: %s", failure);
   else if (*findings != '\0')
-    problem = problem_new(PROBLEM_SERVER_INTERNAL, 0, "The certificate would break the profile: %s", findings);
+    problem = problem_new(PROBLEM_SERVER_INTERNAL, 0, "The certificate would break the profile: %s",
+                          findings);
   if (*failure == '\0' && !keep_tbs(acme, now, order, question, tbs, findings, error))
     return FALSE;
-  return problem != NULL ? fail_order(acme, now, job, problem, error) : next_step(acme, now, job, error);
+  return problem != NULL ? fail_order(acme, now, job, problem, error)
+                         : next_step(acme, now, job, error);
 }
 
-gboolean job_signed(Acme *acme, const Question *question, GBytes *der, const char *failure, GError **error) {
+gboolean job_signed(Acme *acme, const Question *question, GBytes *der, const char *failure,
+                    GError **error) {
   gint64 now = clock_now(acme->clock);
   const Job *job = &question->job;
   g_autoptr(Certificate) certificate = NULL;
@@ -220,13 +241,15 @@ gboolean job_signed(Acme *acme, const Question *question, GBytes *der, const cha
   if (*failure != '\0' || !certificate_is_made_of(der, certificate->tbs)) {
     log_error("not signed", "order", id_text(&job->subject, order), "reason",
               *failure != '\0' ? failure : "the signer answered with another certificate", NULL);
-    return job_again(acme->store, job,
-                     now + job_delay(signer_retry_steps, G_N_ELEMENTS(signer_retry_steps), job->attempts), TRUE,
-                     error);
+    return job_again(
+        acme->store, job,
+        now + job_delay(signer_retry_steps, G_N_ELEMENTS(signer_retry_steps), job->attempts), TRUE,
+        error);
   }
   StoreChange set = certificate_set_der(acme->store, &certificate->id, der, now, error);
   return set != STORE_FAILED &&
-         (set == STORE_UNCHANGED || acme_record(acme, now, "issued", "certificate", &certificate->id, error,
-                                                "order=%s", id_text(&job->subject, order))) &&
+         (set == STORE_UNCHANGED ||
+          acme_record(acme, now, "issued", "certificate", &certificate->id, error, "order=%s",
+                      id_text(&job->subject, order))) &&
          state_order_issued(acme, now, &job->subject, error) && job_done(acme->store, job, error);
 }

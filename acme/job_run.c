@@ -49,6 +49,7 @@ gboolean sweep_job_begin(Acme *acme, gint64 now, const Job *job, Question *quest
 gboolean jobs_start(Acme *acme, GError **error) {
   static const Id none = {{0}};
   gint64 now = clock_now(acme->clock);
-  return job_release_all(acme->store, error) && job_add(acme->store, JOB_SWEEP, &none, now, error) &&
-         crl_start(acme, now, error) && acme_record(acme, now, "core started", "store", &none, error, "%s", "");
+  return job_release_all(acme->store, error) &&
+         job_add(acme->store, JOB_SWEEP, &none, now, error) && crl_start(acme, now, error) &&
+         acme_record(acme, now, "core started", "store", &none, error, "%s", "");
 }

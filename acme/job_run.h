@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Jobs: what has to be asked of another process next, and what its answer does. Every function runs inside a
-   transaction; an answer that comes twice, or late, changes nothing. */
+/* Jobs: what has to be asked of another process next, and what its answer does. Every function runs
+   inside a transaction; an answer that comes twice, or late, changes nothing. */
 #ifndef SIGNET_ACME_JOB_RUN_H
 #define SIGNET_ACME_JOB_RUN_H
 
 #include "acme/acme.h"
-#include "mime/reply.h"
 #include "ca/caa.h"
 #include "ca/certificate.h"
 #include "ca/crl.h"
+#include "mime/reply.h"
 #include "smtp/sender.h"
 #include "store/job.h"
 
@@ -46,7 +46,8 @@ G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Question, question_clear)
 
 /* Looks at a taken job and fills question. */
 gboolean job_begin(Acme *acme, const Job *job, Question *question, GError **error);
-/* The process that was asked is gone: the job is free again soon, and this attempt does not count. */
+/* The process that was asked is gone: the job is free again soon, and this attempt does not count.
+ */
 gboolean job_unanswered(Acme *acme, const Job *job, GError **error);
 
 typedef struct {
@@ -56,27 +57,34 @@ typedef struct {
   GBytes *message; /* as handed over; empty when it was not made */
 } Delivery;
 
-gboolean job_delivered(Acme *acme, const Question *question, const Delivery *delivery, GError **error);
+gboolean job_delivered(Acme *acme, const Question *question, const Delivery *delivery,
+                       GError **error);
 /* evidence: as text, for the record. */
-gboolean job_examined(Acme *acme, const Question *question, const ReplyFacts *facts, GPtrArray *signatures,
-                      const char *evidence, GError **error);
-gboolean job_caa_answered(Acme *acme, const Question *question, const CaaRecordSet *set, GError **error);
-/* failure: why it could not be built, "" when it was; findings: of the lint, "" when there are none. */
-gboolean job_built(Acme *acme, const Question *question, GBytes *tbs, const char *findings, const char *failure,
-                   GError **error);
+gboolean job_examined(Acme *acme, const Question *question, const ReplyFacts *facts,
+                      GPtrArray *signatures, const char *evidence, GError **error);
+gboolean job_caa_answered(Acme *acme, const Question *question, const CaaRecordSet *set,
+                          GError **error);
+/* failure: why it could not be built, "" when it was; findings: of the lint, "" when there are
+ * none. */
+gboolean job_built(Acme *acme, const Question *question, GBytes *tbs, const char *findings,
+                   const char *failure, GError **error);
 gboolean job_signed(Acme *acme, const Question *question, GBytes *certificate, const char *failure,
                     GError **error);
-gboolean job_crl_signed(Acme *acme, const Question *question, GBytes *crl, const char *failure, GError **error);
+gboolean job_crl_signed(Acme *acme, const Question *question, GBytes *crl, const char *failure,
+                        GError **error);
 
 /* At start: frees what was taken, makes the standing jobs, names every file to be published. */
 gboolean jobs_start(Acme *acme, GError **error);
 
 /* One function a kind of job, called by job_begin. */
 gboolean mail_job_begin(Acme *acme, gint64 now, const Job *job, Question *question, GError **error);
-gboolean judge_job_begin(Acme *acme, gint64 now, const Job *job, Question *question, GError **error);
-gboolean issue_job_begin(Acme *acme, gint64 now, const Job *job, Question *question, GError **error);
+gboolean judge_job_begin(Acme *acme, gint64 now, const Job *job, Question *question,
+                         GError **error);
+gboolean issue_job_begin(Acme *acme, gint64 now, const Job *job, Question *question,
+                         GError **error);
 gboolean crl_job_begin(Acme *acme, gint64 now, const Job *job, Question *question, GError **error);
-gboolean sweep_job_begin(Acme *acme, gint64 now, const Job *job, Question *question, GError **error);
+gboolean sweep_job_begin(Acme *acme, gint64 now, const Job *job, Question *question,
+                         GError **error);
 
 /* Waits between attempts, in milliseconds: step[attempt - 1], then the last one. */
 gint64 job_delay(const gint64 *steps, gsize count, gint64 attempt);

@@ -13,7 +13,8 @@ typedef struct {
   Problem *problem;
 } Judgement;
 
-static JudgeVerdict refuse(Judgement *j, ProblemType type, const char *format, ...) G_GNUC_PRINTF(3, 4);
+static JudgeVerdict refuse(Judgement *j, ProblemType type, const char *format, ...)
+    G_GNUC_PRINTF(3, 4);
 static JudgeVerdict refuse(Judgement *j, ProblemType type, const char *format, ...) {
   va_list values;
   va_start(values, format);
@@ -23,7 +24,8 @@ static JudgeVerdict refuse(Judgement *j, ProblemType type, const char *format, .
   return JUDGE_NOTED;
 }
 
-/* --- the rules, in the order in which they are asked; JUDGE_PASSED: go on ---------------------------- */
+/* --- the rules, in the order in which they are asked; JUDGE_PASSED: go on
+ * ---------------------------- */
 
 static JudgeVerdict rule_readable(Judgement *j) {
   return j->facts->refused == NULL ? JUDGE_PASSED : JUDGE_IGNORED;
@@ -44,13 +46,15 @@ static JudgeVerdict rule_first(Judgement *j) {
 static JudgeVerdict rule_in_time(Judgement *j) {
   return j->c->received_at < j->c->deadline
              ? JUDGE_PASSED
-             : refuse(j, PROBLEM_UNAUTHORIZED, "it was received after the time for a reply had ended.");
+             : refuse(j, PROBLEM_UNAUTHORIZED,
+                      "it was received after the time for a reply had ended.");
 }
 
 /* Interop 16. */
 static JudgeVerdict rule_from(Judgement *j) {
   if (j->facts->from_fields != 1 || j->facts->from_mailboxes != 1 || j->facts->from == NULL)
-    return refuse(j, PROBLEM_UNAUTHORIZED, "it must have exactly one From field with exactly one address.");
+    return refuse(j, PROBLEM_UNAUTHORIZED,
+                  "it must have exactly one From field with exactly one address.");
   g_autoptr(Mailbox) from = mailbox_parse(j->facts->from, NULL);
   if (from == NULL || !mailbox_equal(from, j->c->mailbox, j->c->exact_case))
     return refuse(j, PROBLEM_UNAUTHORIZED, "it comes from %s, not from %s.", j->facts->from,
@@ -71,14 +75,15 @@ static JudgeVerdict rule_single_fields(Judgement *j) {
 static JudgeVerdict rule_no_list(Judgement *j) {
   return j->facts->list_field == NULL
              ? JUDGE_PASSED
-             : refuse(j, PROBLEM_UNAUTHORIZED, "it came through a mailing list (it has a %s field).",
-                      j->facts->list_field);
+             : refuse(j, PROBLEM_UNAUTHORIZED,
+                      "it came through a mailing list (it has a %s field).", j->facts->list_field);
 }
 
 static const char *uncovered_field(const Judgement *j, const DkimSignature *signature) {
-  static const char *const all[] = {"from",       "sender",      "reply-to",    "to",
-                                    "cc",         "subject",     "date",        "in-reply-to",
-                                    "references", "message-id",  "content-type", "content-transfer-encoding"};
+  static const char *const all[] = {"from",       "sender",       "reply-to",
+                                    "to",         "cc",           "subject",
+                                    "date",       "in-reply-to",  "references",
+                                    "message-id", "content-type", "content-transfer-encoding"};
   if (!dkim_signature_covers(signature, "from", j->facts->from_fields))
     return "From";
   if (!dkim_signature_covers(signature, "subject", j->facts->subject_fields))
@@ -92,16 +97,18 @@ static const char *uncovered_field(const Judgement *j, const DkimSignature *sign
 /* Why one signature does not prove the From domain; NULL when it does. The caller frees it. */
 static char *signature_fault(const Judgement *j, const DkimSignature *signature) {
   if (signature->domain == NULL || strcmp(signature->domain, j->c->mailbox->domain) != 0)
-    return g_strdup_printf("it is signed for %s (DKIM d=), which must be %s; have your mail provider sign with "
-                           "your own domain",
-                           signature->domain != NULL ? signature->domain : "no readable domain",
-                           j->c->mailbox->domain);
+    return g_strdup_printf(
+        "it is signed for %s (DKIM d=), which must be %s; have your mail provider sign with "
+        "your own domain",
+        signature->domain != NULL ? signature->domain : "no readable domain",
+        j->c->mailbox->domain);
   if (signature->result != DKIM_PASS)
     return g_strdup_printf("the DKIM signature of %s does not count: %s", signature->domain,
                            signature->reason != NULL ? signature->reason : "it does not verify");
   const char *uncovered = uncovered_field(j, signature);
   if (uncovered != NULL)
-    return g_strdup_printf("the DKIM signature of %s does not cover %s", signature->domain, uncovered);
+    return g_strdup_printf("the DKIM signature of %s does not cover %s", signature->domain,
+                           uncovered);
   return NULL;
 }
 
@@ -124,7 +131,8 @@ static JudgeVerdict rule_dkim(Judgement *j) {
       nearest = signature;
   }
   if (nearest == NULL)
-    return refuse(j, PROBLEM_UNAUTHORIZED, "it has no DKIM signature; the mail server of %s must sign it.",
+    return refuse(j, PROBLEM_UNAUTHORIZED,
+                  "it has no DKIM signature; the mail server of %s must sign it.",
                   j->c->mailbox->domain);
   g_autofree char *fault = signature_fault(j, nearest);
   gboolean again = nearness(j, nearest) == 3;
@@ -158,14 +166,14 @@ static const struct {
   const char *name;
   JudgeVerdict (*rule)(Judgement *j);
 } rules[] = {
-    {"readable", rule_readable},   {"token", rule_token}, {"first", rule_first},
-    {"in-time", rule_in_time},     {"from", rule_from},   {"single-fields", rule_single_fields},
-    {"no-list", rule_no_list},     {"dkim", rule_dkim},   {"block", rule_block},
+    {"readable", rule_readable}, {"token", rule_token}, {"first", rule_first},
+    {"in-time", rule_in_time},   {"from", rule_from},   {"single-fields", rule_single_fields},
+    {"no-list", rule_no_list},   {"dkim", rule_dkim},   {"block", rule_block},
     {"digest", rule_digest},
 };
 
-JudgeVerdict judge_reply(const JudgeCase *c, const ReplyFacts *facts, GPtrArray *signatures, const char **rule,
-                         Problem **problem) {
+JudgeVerdict judge_reply(const JudgeCase *c, const ReplyFacts *facts, GPtrArray *signatures,
+                         const char **rule, Problem **problem) {
   Judgement j = {c, facts, signatures, NULL};
   JudgeVerdict verdict = JUDGE_PASSED;
   *rule = "all";

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Judging a reply rule by rule (RFC 8823 section 3.2): one function a rule, a plain list of them. No store. */
+/* Judging a reply rule by rule (RFC 8823 section 3.2): one function a rule, a plain list of them.
+ * No store. */
 #ifndef SIGNET_ACME_JUDGE_H
 #define SIGNET_ACME_JUDGE_H
 
@@ -26,9 +27,10 @@ typedef enum {
   JUDGE_PASSED
 } JudgeVerdict;
 
-/* rule: name of the rule that decided, static; problem: for the client, NULL when IGNORED or PASSED. */
-JudgeVerdict judge_reply(const JudgeCase *c, const ReplyFacts *facts, GPtrArray *signatures, const char **rule,
-                         Problem **problem);
+/* rule: name of the rule that decided, static; problem: for the client, NULL when IGNORED or
+ * PASSED. */
+JudgeVerdict judge_reply(const JudgeCase *c, const ReplyFacts *facts, GPtrArray *signatures,
+                         const char **rule, Problem **problem);
 
 /* SHA-256 (token1 token2 "." thumbprint), what the block of a right reply holds. */
 void judge_expected_digest(const char *token1, const char *token2, const char *thumbprint,

@@ -9,11 +9,13 @@
 
 #include <string.h>
 
-static const gint64 retry_steps[] = {5 * CLOCK_SECOND, 15 * CLOCK_SECOND, CLOCK_MINUTE, 5 * CLOCK_MINUTE,
-                                     15 * CLOCK_MINUTE};
+static const gint64 retry_steps[] = {5 * CLOCK_SECOND, 15 * CLOCK_SECOND, CLOCK_MINUTE,
+                                     5 * CLOCK_MINUTE, 15 * CLOCK_MINUTE};
 
-static const char *const verdict_names[] = {[JUDGE_IGNORED] = "ignored", [JUDGE_NOTED] = "noted",
-                                            [JUDGE_AGAIN] = "again",     [JUDGE_WRONG] = "wrong digest",
+static const char *const verdict_names[] = {[JUDGE_IGNORED] = "ignored",
+                                            [JUDGE_NOTED] = "noted",
+                                            [JUDGE_AGAIN] = "again",
+                                            [JUDGE_WRONG] = "wrong digest",
                                             [JUDGE_PASSED] = "passed"};
 
 /* Everything that a message is judged with. */
@@ -37,16 +39,20 @@ G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Matter, matter_clear)
 
 static gboolean load(Acme *acme, const Id *message_id, Matter *matter, GError **error) {
   if (message_find(acme->store, message_id, &matter->message, error) != STORE_FOUND ||
-      challenge_find(acme->store, &matter->message->challenge_id, &matter->challenge, error) != STORE_FOUND ||
-      authorization_find(acme->store, &matter->challenge->authz_id, &matter->authorization, error) !=
+      challenge_find(acme->store, &matter->message->challenge_id, &matter->challenge, error) !=
           STORE_FOUND ||
-      account_find(acme->store, &matter->authorization->account_id, &matter->account, error) != STORE_FOUND)
+      authorization_find(acme->store, &matter->challenge->authz_id, &matter->authorization,
+                         error) != STORE_FOUND ||
+      account_find(acme->store, &matter->authorization->account_id, &matter->account, error) !=
+          STORE_FOUND)
     return FALSE;
   matter->mailbox = mailbox_parse(matter->authorization->address, NULL);
-  g_autofree char *thumbprint = base64url_encode(g_bytes_get_data(matter->account->thumbprint, NULL),
-                                                 g_bytes_get_size(matter->account->thumbprint));
+  g_autofree char *thumbprint =
+      base64url_encode(g_bytes_get_data(matter->account->thumbprint, NULL),
+                       g_bytes_get_size(matter->account->thumbprint));
   if (matter->challenge->token1 != NULL)
-    judge_expected_digest(matter->challenge->token1, matter->challenge->token2, thumbprint, matter->digest);
+    judge_expected_digest(matter->challenge->token1, matter->challenge->token2, thumbprint,
+                          matter->digest);
   return TRUE;
 }
 
@@ -63,37 +69,41 @@ gboolean judge_job_begin(Acme *acme, gint64 now G_GNUC_UNUSED, const Job *job, Q
   return TRUE;
 }
 
-static JudgeVerdict judge(Acme *acme, const Matter *matter, const ReplyFacts *facts, GPtrArray *signatures,
-                          const char **rule, Problem **problem) {
+static JudgeVerdict judge(Acme *acme, const Matter *matter, const ReplyFacts *facts,
+                          GPtrArray *signatures, const char **rule, Problem **problem) {
   const Challenge *challenge = matter->challenge;
-  gboolean open = strcmp(challenge->status, "pending") == 0 || strcmp(challenge->status, "processing") == 0;
+  gboolean open =
+      strcmp(challenge->status, "pending") == 0 || strcmp(challenge->status, "processing") == 0;
   JudgeCase c = {
       .token1 = challenge->token1,
       .mailbox = matter->mailbox,
       .digest = matter->digest,
       .received_at = matter->message->at,
       .deadline = challenge->deadline,
-      .decided = !open || challenge->passed_at != 0 || strcmp(matter->authorization->status, "pending") != 0,
+      .decided = !open || challenge->passed_at != 0 ||
+                 strcmp(matter->authorization->status, "pending") != 0,
       .strict_fields = config_is(acme->config, "mail.reply-headers", "strict"),
       .exact_case = config_is(acme->config, "mail.local-part-case", "exact"),
   };
   *rule = "token";
   *problem = NULL;
-  return challenge->token1 == NULL ? JUDGE_IGNORED : judge_reply(&c, facts, signatures, rule, problem);
+  return challenge->token1 == NULL ? JUDGE_IGNORED
+                                   : judge_reply(&c, facts, signatures, rule, problem);
 }
 
 /* What the verdict does to the challenge. */
-static gboolean apply(Acme *acme, gint64 now, const Id *challenge, JudgeVerdict verdict, const char *rule,
-                      const Problem *problem, GError **error) {
+static gboolean apply(Acme *acme, gint64 now, const Id *challenge, JudgeVerdict verdict,
+                      const char *rule, const Problem *problem, GError **error) {
   if (verdict == JUDGE_PASSED)
     return state_challenge_passed(acme, now, challenge, error);
   if (verdict == JUDGE_WRONG)
     return state_challenge_failed(acme, now, challenge, problem, error);
-  return verdict == JUDGE_IGNORED || state_challenge_noted(acme, now, challenge, rule, problem, error);
+  return verdict == JUDGE_IGNORED ||
+         state_challenge_noted(acme, now, challenge, rule, problem, error);
 }
 
-static void log_verdict(const Matter *matter, const ReplyFacts *facts, JudgeVerdict verdict, const char *rule,
-                        const Problem *problem) {
+static void log_verdict(const Matter *matter, const ReplyFacts *facts, JudgeVerdict verdict,
+                        const char *rule, const Problem *problem) {
   char challenge[ID_TEXT], order[ID_TEXT], account[ID_TEXT];
   log_info("reply judged", "verdict", verdict_names[verdict], "rule", rule, "challenge",
            id_text(&matter->challenge->id, challenge), "order",
@@ -102,8 +112,8 @@ static void log_verdict(const Matter *matter, const ReplyFacts *facts, JudgeVerd
            facts->message_id, "reason", problem != NULL ? problem->detail : facts->refused, NULL);
 }
 
-gboolean job_examined(Acme *acme, const Question *question, const ReplyFacts *facts, GPtrArray *signatures,
-                      const char *evidence, GError **error) {
+gboolean job_examined(Acme *acme, const Question *question, const ReplyFacts *facts,
+                      GPtrArray *signatures, const char *evidence, GError **error) {
   gint64 now = clock_now(acme->clock);
   const Job *job = &question->job;
   g_auto(Matter) matter = {0};
@@ -116,15 +126,17 @@ gboolean job_examined(Acme *acme, const Question *question, const ReplyFacts *fa
   gint64 retry_at = now + job_delay(retry_steps, G_N_ELEMENTS(retry_steps), job->attempts);
   if (verdict == JUDGE_AGAIN && retry_at < matter.authorization->expires_at) {
     /* The first failure of the DNS is shown, so that nobody waits without knowing for what. */
-    return (job->attempts > 1 || apply(acme, now, &matter.challenge->id, verdict, rule, problem, error)) &&
+    return (job->attempts > 1 ||
+            apply(acme, now, &matter.challenge->id, verdict, rule, problem, error)) &&
            job_again(acme->store, job, retry_at, TRUE, error);
   }
-  StoreChange judged = message_judge(acme->store, &job->subject, verdict_names[verdict], evidence, error);
+  StoreChange judged =
+      message_judge(acme->store, &job->subject, verdict_names[verdict], evidence, error);
   if (judged == STORE_FAILED)
     return FALSE;
   return (judged == STORE_UNCHANGED ||
-          (acme_record(acme, now, "reply judged", "message", &job->subject, error, "verdict=\"%s\" rule=%s",
-                       verdict_names[verdict], rule) &&
+          (acme_record(acme, now, "reply judged", "message", &job->subject, error,
+                       "verdict=\"%s\" rule=%s", verdict_names[verdict], rule) &&
            apply(acme, now, &matter.challenge->id, verdict, rule, problem, error))) &&
          job_done(acme->store, job, error);
 }

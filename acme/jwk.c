@@ -152,7 +152,8 @@ static guint8 *ecdsa_der(GBytes *signature, int *length) {
     return NULL;
   guint8 *der = NULL;
   ECDSA_SIG *pair = ECDSA_SIG_new();
-  BIGNUM *r = BN_bin2bn(data, P256_OCTETS, NULL), *s = BN_bin2bn(data + P256_OCTETS, P256_OCTETS, NULL);
+  BIGNUM *r = BN_bin2bn(data, P256_OCTETS, NULL),
+         *s = BN_bin2bn(data + P256_OCTETS, P256_OCTETS, NULL);
   gboolean zero = BN_is_zero(r) || BN_is_zero(s);
   ECDSA_SIG_set0(pair, r, s);
   *length = zero ? 0 : i2d_ECDSA_SIG(pair, &der);
@@ -171,14 +172,16 @@ gboolean jwk_verify(const Jwk *jwk, const char *input, gsize length, GBytes *sig
       return FALSE;
   }
   EVP_MD_CTX *context = EVP_MD_CTX_new();
-  gboolean good = EVP_DigestVerifyInit(context, NULL, EVP_sha256(), NULL, jwk->key) == 1 &&
-                  EVP_DigestVerify(context, octets, (gsize)size, (const guint8 *)input, length) == 1;
+  gboolean good =
+      EVP_DigestVerifyInit(context, NULL, EVP_sha256(), NULL, jwk->key) == 1 &&
+      EVP_DigestVerify(context, octets, (gsize)size, (const guint8 *)input, length) == 1;
   EVP_MD_CTX_free(context);
   OPENSSL_free(der);
   return good;
 }
 
-/* --- cache ------------------------------------------------------------------------------------------- */
+/* --- cache
+ * ------------------------------------------------------------------------------------------- */
 
 struct JwkCache {
   GHashTable *keys; /* thumbprint -> Jwk */

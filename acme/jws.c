@@ -56,11 +56,13 @@ static Problem *read_message(const Request *request, Jws *jws) {
   if (strcmp(request->content_type, "application/jose+json") != 0)
     return problem_new(PROBLEM_MALFORMED, 415, "The content type must be application/jose+json.");
   if (size > HTTP_MAX_BODY)
-    return problem_new(PROBLEM_MALFORMED, 413, "The request is larger than %d octets.", HTTP_MAX_BODY);
+    return problem_new(PROBLEM_MALFORMED, 413, "The request is larger than %d octets.",
+                       HTTP_MAX_BODY);
   jws->message = jws_parse_json(body, size);
   if (!json_is_object(jws->message))
     return malformed("The body is not a JSON object, or has a member twice.");
-  if (json_object_get(jws->message, "signatures") != NULL || json_object_get(jws->message, "header") != NULL)
+  if (json_object_get(jws->message, "signatures") != NULL ||
+      json_object_get(jws->message, "header") != NULL)
     return malformed("Only the flattened JWS form without unprotected header is taken.");
   jws->protected = json_string_value(json_object_get(jws->message, "protected"));
   jws->payload = json_string_value(json_object_get(jws->message, "payload"));
@@ -86,7 +88,8 @@ static Problem *read_header(Jws *jws) {
       !json_is_string(json_object_get(jws->header, "nonce")) ||
       !json_is_string(json_object_get(jws->header, "url")))
     return malformed("The protected header needs alg, nonce and url, each a text.");
-  if ((json_object_get(jws->header, "jwk") != NULL) == (json_object_get(jws->header, "kid") != NULL))
+  if ((json_object_get(jws->header, "jwk") != NULL) ==
+      (json_object_get(jws->header, "kid") != NULL))
     return malformed("The protected header needs exactly one of jwk and kid.");
   return NULL;
 }
@@ -101,7 +104,8 @@ static Problem *unsupported_algorithm(const char *wanted) {
 }
 
 static Problem *read_account(Call *call, const char *kid) {
-  g_autofree char *prefix = g_strconcat(config_text(call->acme->config, "acme.url"), "/account/", NULL);
+  g_autofree char *prefix =
+      g_strconcat(config_text(call->acme->config, "acme.url"), "/account/", NULL);
   g_autoptr(GError) error = NULL;
   Id id;
   StoreFind found = STORE_MISSING;
@@ -110,7 +114,8 @@ static Problem *read_account(Call *call, const char *kid) {
   if (found == STORE_LOOKUP_FAILED)
     return problem_internal(&error);
   if (found == STORE_MISSING)
-    return problem_new(PROBLEM_ACCOUNT_DOES_NOT_EXIST, 0, "The kid names no account of this server.");
+    return problem_new(PROBLEM_ACCOUNT_DOES_NOT_EXIST, 0,
+                       "The kid names no account of this server.");
   call->key = jwk_cache_get(call->acme->keys, call->account->thumbprint, call->account->jwk);
   return call->key != NULL ? NULL : problem_internal(NULL);
 }
@@ -125,15 +130,18 @@ static Problem *read_key(Call *call, const Jws *jws, JwsSigner signer) {
   if (jwk == NULL)
     return read_account(call, json_string_value(json_object_get(jws->header, "kid")));
   call->key = jwk_parse(jwk, &why);
-  return call->key != NULL ? NULL : problem_new(PROBLEM_BAD_PUBLIC_KEY, 0, "The jwk was refused: %s.", why);
+  return call->key != NULL
+             ? NULL
+             : problem_new(PROBLEM_BAD_PUBLIC_KEY, 0, "The jwk was refused: %s.", why);
 }
 
 static Problem *check_signature(const Call *call, const Jws *jws) {
   const char *algorithm = json_string_value(json_object_get(jws->header, "alg"));
   if (strcmp(algorithm, call->key->algorithm) != 0)
-    return unsupported_algorithm(g_strv_contains((const char *const[]){"ES256", "RS256", NULL}, algorithm)
-                                     ? call->key->algorithm
-                                     : NULL);
+    return unsupported_algorithm(
+        g_strv_contains((const char *const[]){"ES256", "RS256", NULL}, algorithm)
+            ? call->key->algorithm
+            : NULL);
   g_autofree char *input = g_strconcat(jws->protected, ".", jws->payload, NULL);
   if (!jwk_verify(call->key, input, strlen(input), jws->signature))
     return malformed("The signature does not fit the key and the request.");
@@ -145,10 +153,13 @@ static Problem *check_signature(const Call *call, const Jws *jws) {
 static Problem *check_nonce_and_url(Call *call, const Jws *jws) {
   g_autofree char *url =
       g_strconcat(config_text(call->acme->config, "acme.url"), call->request->path, NULL);
-  if (!nonces_use(call->acme->nonces, json_string_value(json_object_get(jws->header, "nonce")), call->now))
-    return problem_new(PROBLEM_BAD_NONCE, 0, "The nonce is unknown, used or too old; try again with the new one.");
+  if (!nonces_use(call->acme->nonces, json_string_value(json_object_get(jws->header, "nonce")),
+                  call->now))
+    return problem_new(PROBLEM_BAD_NONCE, 0,
+                       "The nonce is unknown, used or too old; try again with the new one.");
   if (strcmp(json_string_value(json_object_get(jws->header, "url")), url) != 0)
-    return problem_new(PROBLEM_UNAUTHORIZED, 0, "The url in the protected header is not that of the request.");
+    return problem_new(PROBLEM_UNAUTHORIZED, 0,
+                       "The url in the protected header is not that of the request.");
   return NULL;
 }
 
@@ -158,7 +169,9 @@ static Problem *read_payload(Call *call, const Jws *jws) {
   g_autoptr(GBytes) octets = base64url_decode(jws->payload);
   if (octets != NULL)
     call->payload = jws_parse_json(g_bytes_get_data(octets, NULL), g_bytes_get_size(octets));
-  return json_is_object(call->payload) ? NULL : malformed("The payload is not a JSON object in base64url.");
+  return json_is_object(call->payload)
+             ? NULL
+             : malformed("The payload is not a JSON object in base64url.");
 }
 
 Problem *jws_open(Call *call, JwsSigner signer) {

@@ -10,11 +10,12 @@
 /* What identifies the signer, by resource. */
 typedef enum { JWS_KEY, JWS_ACCOUNT, JWS_EITHER } JwsSigner;
 
-/* Checks in this order: content type, size, JSON, protected header, key, signature, nonce, url. Fills key, account
-   and payload of call. NULL when the request may go on. */
+/* Checks in this order: content type, size, JSON, protected header, key, signature, nonce, url.
+   Fills key, account and payload of call. NULL when the request may go on. */
 Problem *jws_open(Call *call, JwsSigner signer);
 
-/* JSON of a peer: no duplicate members, no NUL, UTF-8, at most JWS_MAX_DEPTH deep; NULL otherwise. */
+/* JSON of a peer: no duplicate members, no NUL, UTF-8, at most JWS_MAX_DEPTH deep; NULL otherwise.
+ */
 json_t *jws_parse_json(const void *text, gsize length);
 
 #endif

@@ -29,8 +29,8 @@ static gboolean take_for(Acme *acme, gint64 now, const IncomingMail *mail, const
   *kept = FALSE;
   if (found != STORE_FOUND)
     return found == STORE_MISSING;
-  StoreChange counted =
-      challenge_count_mail(acme->store, &challenge->id, (gint64)g_bytes_get_size(mail->octets), error);
+  StoreChange counted = challenge_count_mail(acme->store, &challenge->id,
+                                             (gint64)g_bytes_get_size(mail->octets), error);
   if (counted != STORE_CHANGED)
     return counted == STORE_UNCHANGED;
   Message message = {.id = acme_id(acme, now),
@@ -44,8 +44,8 @@ static gboolean take_for(Acme *acme, gint64 now, const IncomingMail *mail, const
   *kept = TRUE;
   return message_insert(acme->store, &message, raw, error) &&
          job_add(acme->store, JOB_JUDGE, &message.id, now, error) &&
-         acme_record(acme, now, "mail received", "challenge", &challenge->id, error, "peer=%s octets=%zu",
-                     mail->peer, g_bytes_get_size(mail->octets));
+         acme_record(acme, now, "mail received", "challenge", &challenge->id, error,
+                     "peer=%s octets=%zu", mail->peer, g_bytes_get_size(mail->octets));
 }
 
 gboolean mail_in_take(Acme *acme, const IncomingMail *mail, MailReply *reply, GError **error) {
@@ -64,7 +64,8 @@ gboolean mail_in_take(Acme *acme, const IncomingMail *mail, MailReply *reply, GE
     *reply = (MailReply){250, "2.0.0", "Message committed"};
     return TRUE;
   }
-  log_warning("mail not kept", "peer", mail->peer, "reason", "too many messages for this challenge", NULL);
+  log_warning("mail not kept", "peer", mail->peer, "reason", "too many messages for this challenge",
+              NULL);
   *reply = (MailReply){452, "4.2.2", "Too many messages for this recipient"};
   return message_delete_raw(acme->store, &raw, error);
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Incoming mail as core sees it: which recipients there are, and taking a message (design rows 4 and 5). */
+/* Incoming mail as core sees it: which recipients there are, and taking a message (design rows 4
+ * and 5). */
 #ifndef SIGNET_ACME_MAIL_IN_H
 #define SIGNET_ACME_MAIL_IN_H
 
@@ -21,8 +22,8 @@ typedef struct {
   GBytes *octets;
 } IncomingMail;
 
-/* Keeps the message with a job to judge it, for every challenge among its recipients: 250, whatever it will turn
-   out to be. 452 when every one of them has had too many. */
+/* Keeps the message with a job to judge it, for every challenge among its recipients: 250, whatever
+   it will turn out to be. 452 when every one of them has had too many. */
 gboolean mail_in_take(Acme *acme, const IncomingMail *mail, MailReply *reply, GError **error);
 
 #endif

@@ -14,8 +14,8 @@ typedef struct {
   guint8 used[NONCE_BLOCK / 8];
 } Block;
 
-/* Counters below first * NONCE_BLOCK are dead; blocks[i] holds those of block first + i; next is the counter
-   of the next nonce. */
+/* Counters below first * NONCE_BLOCK are dead; blocks[i] holds those of block first + i; next is
+   the counter of the next nonce. */
 struct Nonces {
   guint8 key[NONCE_KEY_OCTETS];
   GQueue blocks; /* of Block */

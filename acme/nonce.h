@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Anti-replay nonces (RFC 8555 section 6.5): a counter sealed with a key of this start; used ones are bits in
-   memory. No nonce of an earlier start, and none twice, is ever accepted. */
+/* Anti-replay nonces (RFC 8555 section 6.5): a counter sealed with a key of this start; used ones
+   are bits in memory. No nonce of an earlier start, and none twice, is ever accepted. */
 #ifndef SIGNET_ACME_NONCE_H
 #define SIGNET_ACME_NONCE_H
 
 #include <glib.h>
 
 #define NONCE_KEY_OCTETS 32
-#define NONCE_BLOCK 4096                 /* nonces that share a time of making */
-#define NONCE_LIFETIME (90 * 60 * 1000)  /* milliseconds: at least an hour for every one */
-#define NONCE_MAX_BLOCKS 16384           /* then the oldest go early: 64 million nonces in 90 minutes */
+#define NONCE_BLOCK 4096                /* nonces that share a time of making */
+#define NONCE_LIFETIME (90 * 60 * 1000) /* milliseconds: at least an hour for every one */
+#define NONCE_MAX_BLOCKS 16384 /* then the oldest go early: 64 million nonces in 90 minutes */
 
 typedef struct Nonces Nonces;
 

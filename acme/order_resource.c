@@ -12,14 +12,15 @@
 
 #include <string.h>
 
-#define TOKEN_OCTETS 24 /* a multiple of 3, see interop: joined as text or as octets gives the same */
+#define TOKEN_OCTETS                                                                               \
+  24 /* a multiple of 3, see interop: joined as text or as octets gives the same */
 #define TAG_LENGTH 26
 
 static json_t *order_json(Acme *acme, const Order *order, GError **error) {
   g_autoptr(GPtrArray) authorizations = authorization_list(acme->store, &order->id, error);
   g_autoptr(Certificate) certificate = NULL;
-  if (authorizations == NULL ||
-      certificate_find_by_order(acme->store, &order->id, &certificate, error) == STORE_LOOKUP_FAILED)
+  if (authorizations == NULL || certificate_find_by_order(acme->store, &order->id, &certificate,
+                                                          error) == STORE_LOOKUP_FAILED)
     return NULL;
   g_autofree char *expires = clock_rfc3339(order->expires_at);
   g_autofree char *finalize = acme_url(acme, "order", &order->id, "/finalize");
@@ -27,12 +28,13 @@ static json_t *order_json(Acme *acme, const Order *order, GError **error) {
   for (guint i = 0; i < authorizations->len; i++) {
     const Authorization *authorization = authorizations->pdata[i];
     g_autofree char *url = acme_url(acme, "authorization", &authorization->id, "");
-    json_array_append_new(identifiers,
-                          json_pack("{s:s, s:s}", "type", "email", "value", authorization->identifier));
+    json_array_append_new(
+        identifiers, json_pack("{s:s, s:s}", "type", "email", "value", authorization->identifier));
     json_array_append_new(urls, json_string(url));
   }
-  json_t *document = json_pack("{s:s, s:s, s:o, s:o, s:s}", "status", order->status, "expires", expires,
-                               "identifiers", identifiers, "authorizations", urls, "finalize", finalize);
+  json_t *document =
+      json_pack("{s:s, s:s, s:o, s:o, s:s}", "status", order->status, "expires", expires,
+                "identifiers", identifiers, "authorizations", urls, "finalize", finalize);
   if (order->error != NULL)
     json_object_set_new(document, "error", json_loads(order->error, 0, NULL));
   if (strcmp(order->status, "valid") == 0 && certificate != NULL) {
@@ -60,8 +62,8 @@ static Problem *answer(Call *call, const Id *id, guint status) {
   return NULL;
 }
 
-static gboolean insert_one(Call *call, const Order *order, gint64 position, const OrderedMailbox *ordered,
-                           GError **error) {
+static gboolean insert_one(Call *call, const Order *order, gint64 position,
+                           const OrderedMailbox *ordered, GError **error) {
   Acme *acme = call->acme;
   g_autoptr(Authorization) authorization = g_new0(Authorization, 1);
   g_autoptr(Challenge) challenge = g_new0(Challenge, 1);
@@ -86,15 +88,17 @@ static gboolean insert_one(Call *call, const Order *order, gint64 position, cons
   challenge->deadline = call->now + config_number(acme->config, "mail.challenge-lifetime");
   return authorization_insert(acme->store, authorization, error) &&
          challenge_insert(acme->store, challenge, error) &&
-         acme_record(acme, call->now, "authorization created", "authorization", &authorization->id, error,
-                     "address=%s", authorization->address);
+         acme_record(acme, call->now, "authorization created", "authorization", &authorization->id,
+                     error, "address=%s", authorization->address);
 }
 
 Problem *order_new(Call *call) {
   g_autoptr(GError) error = NULL;
   g_autoptr(GPtrArray) mailboxes = NULL;
-  if (json_object_get(call->payload, "notBefore") != NULL || json_object_get(call->payload, "notAfter") != NULL)
-    return problem_new(PROBLEM_MALFORMED, 0, "This CA sets notBefore and notAfter itself; leave them out.");
+  if (json_object_get(call->payload, "notBefore") != NULL ||
+      json_object_get(call->payload, "notAfter") != NULL)
+    return problem_new(PROBLEM_MALFORMED, 0,
+                       "This CA sets notBefore and notAfter itself; leave them out.");
   Problem *problem = identifiers_read(json_object_get(call->payload, "identifiers"), &mailboxes);
   if (problem != NULL)
     return problem;
@@ -127,8 +131,9 @@ static Problem *load(Call *call, Order **order) {
   if (!changed)
     return NULL;
   g_clear_pointer(order, order_free);
-  return order_find(call->acme->store, &call->id, order, &error) == STORE_FOUND ? NULL
-                                                                                  : problem_internal(&error);
+  return order_find(call->acme->store, &call->id, order, &error) == STORE_FOUND
+             ? NULL
+             : problem_internal(&error);
 }
 
 Problem *order_post(Call *call) {
@@ -139,15 +144,16 @@ Problem *order_post(Call *call) {
   return problem != NULL ? problem : answer(call, &call->id, 200);
 }
 
-/* --- finalize ------------------------------------------------------------------------------------------- */
+/* --- finalize
+ * ------------------------------------------------------------------------------------------- */
 
 static Problem *not_ready(const Order *order) {
   return problem_new(PROBLEM_ORDER_NOT_READY, 0, "The order is %s, not ready.", order->status);
 }
 
 static Problem *csr_problem(GError *error) {
-  return problem_new(error->code == CA_ERROR_BAD_KEY ? PROBLEM_BAD_PUBLIC_KEY : PROBLEM_BAD_CSR, 0, "%s",
-                     error->message);
+  return problem_new(error->code == CA_ERROR_BAD_KEY ? PROBLEM_BAD_PUBLIC_KEY : PROBLEM_BAD_CSR, 0,
+                     "%s", error->message);
 }
 
 static Problem *read_csr(Call *call, GBytes **der, Csr **csr) {
@@ -169,7 +175,8 @@ static Problem *check_names(Call *call, const Csr *csr) {
   if (authorizations == NULL)
     return problem_internal(&error);
   for (guint i = 0; i < authorizations->len; i++)
-    g_ptr_array_add(wanted, mailbox_parse(((Authorization *)authorizations->pdata[i])->address, NULL));
+    g_ptr_array_add(wanted,
+                    mailbox_parse(((Authorization *)authorizations->pdata[i])->address, NULL));
   return csr_matches(csr, wanted, &error) ? NULL : csr_problem(error);
 }
 
@@ -178,7 +185,8 @@ static Problem *check_key(Call *call, const Csr *csr) {
   g_autoptr(GBytes) digest = key_digest(csr->spki);
   g_autoptr(GBytes) account = jwk_spki(call->key);
   if (g_bytes_equal(csr->spki, account))
-    return problem_new(PROBLEM_BAD_PUBLIC_KEY, 0, "The certificate's key must not be the account's key.");
+    return problem_new(PROBLEM_BAD_PUBLIC_KEY, 0,
+                       "The certificate's key must not be the account's key.");
   if (issuer_has_key(call->acme->issuer, csr->spki))
     return problem_new(PROBLEM_BAD_PUBLIC_KEY, 0, "The key belongs to the CA.");
   StoreFind blocked = key_blocked(call->acme->store, digest, &error);
@@ -203,7 +211,8 @@ static Problem *start_issuance(Call *call, Order *order, GBytes *der, const Csr 
   StoreChange moved = state_order_finalized(call->acme, order, &error);
   if (moved == STORE_UNCHANGED)
     return not_ready(order);
-  if (moved == STORE_FAILED || !job_add(call->acme->store, JOB_ISSUE, &order->id, call->now, &error))
+  if (moved == STORE_FAILED ||
+      !job_add(call->acme->store, JOB_ISSUE, &order->id, call->now, &error))
     return problem_internal(&error);
   return answer(call, &order->id, 200);
 }

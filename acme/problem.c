@@ -48,9 +48,11 @@ Problem *problem_new(ProblemType type, guint status, const char *format, ...) {
 }
 
 Problem *problem_internal(GError **error) {
-  log_error("request failed", "reason", error != NULL && *error != NULL ? (*error)->message : "unknown", NULL);
+  log_error("request failed", "reason",
+            error != NULL && *error != NULL ? (*error)->message : "unknown", NULL);
   g_clear_error(error);
-  return problem_new(PROBLEM_SERVER_INTERNAL, 0, "The server could not do this now. Try again later.");
+  return problem_new(PROBLEM_SERVER_INTERNAL, 0,
+                     "The server could not do this now. Try again later.");
 }
 
 void problem_set(Problem *problem, const char *member, json_t *value) {
@@ -80,7 +82,8 @@ const char *problem_type_name(ProblemType type) {
 
 json_t *problem_json(const Problem *problem) {
   json_t *document = json_object();
-  g_autofree char *urn = g_strconcat("urn:ietf:params:acme:error:", types[problem->type].name, NULL);
+  g_autofree char *urn =
+      g_strconcat("urn:ietf:params:acme:error:", types[problem->type].name, NULL);
   json_object_set_new(document, "type", json_string(urn));
   json_object_set_new(document, "status", json_integer(problem->status));
   json_object_set_new(document, "detail", json_string(problem->detail));

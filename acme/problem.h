@@ -33,15 +33,16 @@ typedef enum {
 
 typedef struct {
   ProblemType type;
-  guint status;       /* HTTP */
-  char *detail;       /* for a person */
-  json_t *members;    /* further members of the document; NULL: none */
+  guint status;                /* HTTP */
+  char *detail;                /* for a person */
+  json_t *members;             /* further members of the document; NULL: none */
   char *header, *header_value; /* a header field that goes with it; NULL: none */
 } Problem;
 
 /* status 0: the type's usual one. */
 Problem *problem_new(ProblemType type, guint status, const char *format, ...) G_GNUC_PRINTF(3, 4);
-/* serverInternal from a failure inside, which is logged and freed; the client is not told its text. */
+/* serverInternal from a failure inside, which is logged and freed; the client is not told its text.
+ */
 Problem *problem_internal(GError **error);
 /* Adds a member; value is taken. */
 void problem_set(Problem *problem, const char *member, json_t *value);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The handlers behind the routes, one file a resource. Each fills call->response and returns NULL, or returns
-   what was wrong. */
+/* The handlers behind the routes, one file a resource. Each fills call->response and returns NULL,
+   or returns what was wrong. */
 #ifndef SIGNET_ACME_RESOURCES_H
 #define SIGNET_ACME_RESOURCES_H
 
@@ -9,23 +9,23 @@
 #include "store/challenge.h"
 #include "store/order.h"
 
-Problem *directory_get(Call *call);                /* RFC 8555 section 7.1.1 */
-Problem *account_new(Call *call);                  /* 7.3 */
-Problem *account_post(Call *call);                 /* 7.3.2, 7.3.6 */
-Problem *account_orders(Call *call);               /* 7.1.2.1 */
-Problem *order_new(Call *call);                    /* 7.4 */
-Problem *order_post(Call *call);                   /* 7.4 */
-Problem *order_finalize_post(Call *call);          /* 7.4 */
-Problem *authorization_post(Call *call);           /* 7.5 */
-Problem *challenge_post(Call *call);               /* 7.5.1 */
-Problem *certificate_post(Call *call);             /* 7.4.2 */
-Problem *certificate_revoke_post(Call *call);      /* 7.6 */
+Problem *directory_get(Call *call);           /* RFC 8555 section 7.1.1 */
+Problem *account_new(Call *call);             /* 7.3 */
+Problem *account_post(Call *call);            /* 7.3.2, 7.3.6 */
+Problem *account_orders(Call *call);          /* 7.1.2.1 */
+Problem *order_new(Call *call);               /* 7.4 */
+Problem *order_post(Call *call);              /* 7.4 */
+Problem *order_finalize_post(Call *call);     /* 7.4 */
+Problem *authorization_post(Call *call);      /* 7.5 */
+Problem *challenge_post(Call *call);          /* 7.5.1 */
+Problem *certificate_post(Call *call);        /* 7.4.2 */
+Problem *certificate_revoke_post(Call *call); /* 7.6 */
 
 /* The JSON form of an object, a new reference; NULL with error. */
 json_t *challenge_json(Acme *acme, const Challenge *challenge, GError **error);
 
-/* Adds Retry-After while the challenge is undecided: soon when a reply is being judged, later when a person has to
-   write one. */
+/* Adds Retry-After while the challenge is undecided: soon when a reply is being judged, later when
+   a person has to write one. */
 gboolean challenge_retry_after(Call *call, const Challenge *challenge, GError **error);
 
 /* The refusal for an object that is not there or not the caller's: the same for both. */

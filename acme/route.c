@@ -27,7 +27,8 @@ gboolean route_match(const Route *route, const char *path, Id *id) {
   if (!route->has_id)
     return strcmp(path, route->prefix) == 0;
   gsize prefix = strlen(route->prefix);
-  if (strncmp(path, route->prefix, prefix) != 0 || strlen(path) != prefix + ID_TEXT - 1 + strlen(route->suffix) ||
+  if (strncmp(path, route->prefix, prefix) != 0 ||
+      strlen(path) != prefix + ID_TEXT - 1 + strlen(route->suffix) ||
       strcmp(path + prefix + ID_TEXT - 1, route->suffix) != 0)
     return FALSE;
   g_autofree char *text = g_strndup(path + prefix, ID_TEXT - 1);
@@ -42,8 +43,9 @@ static const Route *find_route(const char *path, Id *id) {
 }
 
 static Problem *wrong_method(const Route *route, const char *method) {
-  Problem *problem = problem_new(PROBLEM_MALFORMED, 405, "The method %s does not fit this resource; use %s.",
-                                 method, route->access == ROUTE_OPEN ? "GET" : "POST (POST-as-GET to read)");
+  Problem *problem =
+      problem_new(PROBLEM_MALFORMED, 405, "The method %s does not fit this resource; use %s.",
+                  method, route->access == ROUTE_OPEN ? "GET" : "POST (POST-as-GET to read)");
   problem_set_header(problem, "Allow", route->access == ROUTE_OPEN ? "GET, HEAD" : "POST");
   return problem;
 }
@@ -72,14 +74,15 @@ static void answer_problem(Response *response, const Problem *problem) {
 static void log_refusal(const Call *call, const Problem *problem) {
   char account[ID_TEXT];
   g_autofree char *status = g_strdup_printf("%u", problem->status);
-  log_info("request refused", "method", call->request->method, "path", call->request->path, "status", status,
-           "problem", problem_type_name(problem->type), "reason", problem->detail, "account",
-           call->account != NULL ? id_text(&call->account->id, account) : NULL, "peer", call->request->peer,
-           NULL);
+  log_info("request refused", "method", call->request->method, "path", call->request->path,
+           "status", status, "problem", problem_type_name(problem->type), "reason", problem->detail,
+           "account", call->account != NULL ? id_text(&call->account->id, account) : NULL, "peer",
+           call->request->peer, NULL);
 }
 
 gboolean acme_handle(Acme *acme, const Request *request, Response *response) {
-  Call call = {.acme = acme, .request = request, .response = response, .now = clock_now(acme->clock)};
+  Call call = {
+      .acme = acme, .request = request, .response = response, .now = clock_now(acme->clock)};
   g_autoptr(Problem) problem = run(&call);
   gboolean directory = strcmp(request->path, "/directory") == 0;
   if (problem != NULL) {
@@ -87,8 +90,10 @@ gboolean acme_handle(Acme *acme, const Request *request, Response *response) {
     answer_problem(response, problem);
   }
   if (!directory)
-    response_header(response, "Link", "<%s/directory>;rel=\"index\"", config_text(acme->config, "acme.url"));
-  response_header(response, "Cache-Control", directory && problem == NULL ? "public, max-age=300" : "no-store");
+    response_header(response, "Link", "<%s/directory>;rel=\"index\"",
+                    config_text(acme->config, "acme.url"));
+  response_header(response, "Cache-Control",
+                  directory && problem == NULL ? "public, max-age=300" : "no-store");
   g_clear_pointer(&call.key, jwk_unref);
   g_clear_pointer(&call.account, account_free);
   json_decref(call.payload);

@@ -5,11 +5,12 @@
 #include <string.h>
 
 /* Moves an authorization and records it. */
-static gboolean move_authorization(Acme *acme, gint64 now, const Id *id, const char *to, GError **error) {
+static gboolean move_authorization(Acme *acme, gint64 now, const Id *id, const char *to,
+                                   GError **error) {
   StoreChange moved = authorization_move(acme->store, id, "pending", to, error);
   return moved == STORE_UNCHANGED ||
-         (moved == STORE_CHANGED &&
-          acme_record(acme, now, "authorization status", "authorization", id, error, "status=%s", to));
+         (moved == STORE_CHANGED && acme_record(acme, now, "authorization status", "authorization",
+                                                id, error, "status=%s", to));
 }
 
 static gboolean move_order(Acme *acme, gint64 now, const Id *id, const char *from, const char *to,
@@ -33,10 +34,11 @@ static gboolean ready_if_all_valid(Acme *acme, gint64 now, const Id *order_id, G
   return move_order(acme, now, order_id, "pending", "ready", NULL, error);
 }
 
-static gboolean load(Acme *acme, const Id *challenge_id, Challenge **challenge, Authorization **authorization,
-                     GError **error) {
+static gboolean load(Acme *acme, const Id *challenge_id, Challenge **challenge,
+                     Authorization **authorization, GError **error) {
   return challenge_find(acme->store, challenge_id, challenge, error) == STORE_FOUND &&
-         authorization_find(acme->store, &(*challenge)->authz_id, authorization, error) == STORE_FOUND;
+         authorization_find(acme->store, &(*challenge)->authz_id, authorization, error) ==
+             STORE_FOUND;
 }
 
 /* processing and passed -> valid, with what follows. */
@@ -81,8 +83,8 @@ static Problem *order_problem(const Authorization *authorization, const Problem 
   return problem;
 }
 
-gboolean state_challenge_failed(Acme *acme, gint64 now, const Id *challenge_id, const Problem *problem,
-                                GError **error) {
+gboolean state_challenge_failed(Acme *acme, gint64 now, const Id *challenge_id,
+                                const Problem *problem, GError **error) {
   g_autoptr(Challenge) challenge = NULL;
   g_autoptr(Authorization) authorization = NULL;
   g_autofree char *text = problem_text(problem);
@@ -92,8 +94,8 @@ gboolean state_challenge_failed(Acme *acme, gint64 now, const Id *challenge_id, 
   if (!load(acme, challenge_id, &challenge, &authorization, error))
     return FALSE;
   g_autoptr(Problem) outer = order_problem(authorization, problem);
-  return acme_record(acme, now, "challenge invalid", "challenge", challenge_id, error, "problem=%s reason=%s",
-                     problem_type_name(problem->type), problem->detail) &&
+  return acme_record(acme, now, "challenge invalid", "challenge", challenge_id, error,
+                     "problem=%s reason=%s", problem_type_name(problem->type), problem->detail) &&
          move_authorization(acme, now, &authorization->id, "invalid", error) &&
          move_order(acme, now, &authorization->order_id, "pending", "invalid", outer, error);
 }
@@ -102,18 +104,20 @@ gboolean state_challenge_noted(Acme *acme, gint64 now, const Id *challenge, cons
                                const Problem *problem, GError **error) {
   g_autofree char *text = problem_text(problem);
   return challenge_note(acme->store, challenge, now, rule, text, error) &&
-         acme_record(acme, now, "challenge note", "challenge", challenge, error, "rule=%s reason=%s", rule,
-                     problem->detail);
+         acme_record(acme, now, "challenge note", "challenge", challenge, error,
+                     "rule=%s reason=%s", rule, problem->detail);
 }
 
 gboolean state_authorization_deactivated(Acme *acme, gint64 now, const Authorization *authorization,
                                          GError **error) {
   g_autoptr(Problem) problem =
-      problem_new(PROBLEM_UNAUTHORIZED, 0, "The authorization for %s was deactivated.", authorization->identifier);
+      problem_new(PROBLEM_UNAUTHORIZED, 0, "The authorization for %s was deactivated.",
+                  authorization->identifier);
   const char *from = authorization->status;
   if (strcmp(from, "pending") != 0 && strcmp(from, "valid") != 0)
     return TRUE;
-  return authorization_move(acme->store, &authorization->id, from, "deactivated", error) == STORE_CHANGED &&
+  return authorization_move(acme->store, &authorization->id, from, "deactivated", error) ==
+             STORE_CHANGED &&
          acme_record(acme, now, "authorization status", "authorization", &authorization->id, error,
                      "status=deactivated") &&
          move_order(acme, now, &authorization->order_id, "pending", "invalid", problem, error) &&
@@ -122,13 +126,14 @@ gboolean state_authorization_deactivated(Acme *acme, gint64 now, const Authoriza
 
 StoreChange state_order_finalized(Acme *acme, const Order *order, GError **error) {
   StoreChange done = order_finalize(acme->store, order, error);
-  if (done == STORE_CHANGED && !acme_record(acme, order->finalized_at, "order status", "order", &order->id,
-                                            error, "status=processing"))
+  if (done == STORE_CHANGED && !acme_record(acme, order->finalized_at, "order status", "order",
+                                            &order->id, error, "status=processing"))
     return STORE_FAILED;
   return done;
 }
 
-gboolean state_order_failed(Acme *acme, gint64 now, const Id *order, const Problem *problem, GError **error) {
+gboolean state_order_failed(Acme *acme, gint64 now, const Id *order, const Problem *problem,
+                            GError **error) {
   return move_order(acme, now, order, "processing", "invalid", problem, error);
 }
 
@@ -136,7 +141,8 @@ gboolean state_order_issued(Acme *acme, gint64 now, const Id *order, GError **er
   return move_order(acme, now, order, "processing", "valid", NULL, error);
 }
 
-/* --- what time ends ---------------------------------------------------------------------------------- */
+/* --- what time ends
+ * ---------------------------------------------------------------------------------- */
 
 static gboolean fail_overdue(Acme *acme, gint64 now, const Id *challenge, GError **error) {
   g_autoptr(Problem) problem =
@@ -144,7 +150,8 @@ static gboolean fail_overdue(Acme *acme, gint64 now, const Id *challenge, GError
   return state_challenge_failed(acme, now, challenge, problem, error);
 }
 
-static gboolean expire_order(Acme *acme, gint64 now, const Id *id, const char *status, GError **error) {
+static gboolean expire_order(Acme *acme, gint64 now, const Id *id, const char *status,
+                             GError **error) {
   g_autoptr(Problem) problem =
       problem_new(PROBLEM_MALFORMED, 0, "The order expired before it was finalized.");
   g_autoptr(GPtrArray) all = authorization_list(acme->store, id, error);
@@ -156,13 +163,15 @@ static gboolean expire_order(Acme *acme, gint64 now, const Id *id, const char *s
   return move_order(acme, now, id, status, "invalid", problem, error);
 }
 
-gboolean state_settle_order(Acme *acme, gint64 now, const Order *order, gboolean *changed, GError **error) {
+gboolean state_settle_order(Acme *acme, gint64 now, const Order *order, gboolean *changed,
+                            GError **error) {
   gboolean open = strcmp(order->status, "pending") == 0 || strcmp(order->status, "ready") == 0;
   *changed = open && order->expires_at <= now;
   return !*changed || expire_order(acme, now, &order->id, order->status, error);
 }
 
-static gboolean sweep_orders(Acme *acme, gint64 now, const char *status, guint limit, GError **error) {
+static gboolean sweep_orders(Acme *acme, gint64 now, const char *status, guint limit,
+                             GError **error) {
   g_autoptr(GArray) ids = g_array_new(FALSE, FALSE, sizeof(Id));
   gboolean good = order_list_expired(acme->store, status, now, limit, ids, error);
   for (guint i = 0; good && i < ids->len; i++)

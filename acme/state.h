@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The state machine of orders, authorizations and challenges (RFC 8555 section 7.1.6): the one place where a status
-   changes. Each change is recorded and takes along what depends on it, in the same commit. */
+/* The state machine of orders, authorizations and challenges (RFC 8555 section 7.1.6): the one
+   place where a status changes. Each change is recorded and takes along what depends on it, in the
+   same commit. */
 #ifndef SIGNET_ACME_STATE_H
 #define SIGNET_ACME_STATE_H
 
@@ -25,12 +26,15 @@ gboolean state_authorization_deactivated(Acme *acme, gint64 now, const Authoriza
 /* ready -> processing with the CSR's contents; STORE_UNCHANGED when it is not ready. */
 StoreChange state_order_finalized(Acme *acme, const Order *order, GError **error);
 /* processing -> invalid. */
-gboolean state_order_failed(Acme *acme, gint64 now, const Id *order, const Problem *problem, GError **error);
+gboolean state_order_failed(Acme *acme, gint64 now, const Id *order, const Problem *problem,
+                            GError **error);
 /* processing -> valid. */
 gboolean state_order_issued(Acme *acme, gint64 now, const Id *order, GError **error);
-/* Ends what is overdue, at most limit of each kind: challenges without a reply, unfinished orders. */
+/* Ends what is overdue, at most limit of each kind: challenges without a reply, unfinished orders.
+ */
 gboolean state_sweep(Acme *acme, gint64 now, guint limit, GError **error);
 /* The same for one order that is about to be shown; changed: it was ended now. */
-gboolean state_settle_order(Acme *acme, gint64 now, const Order *order, gboolean *changed, GError **error);
+gboolean state_settle_order(Acme *acme, gint64 now, const Order *order, gboolean *changed,
+                            GError **error);
 
 #endif

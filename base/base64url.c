@@ -20,7 +20,11 @@ GBytes *base64url_decode(const char *text) {
       return NULL;
   if (length % 4 == 1)
     return NULL;
-  g_autofree char *padded = g_strconcat(text, length % 4 == 2 ? "==" : length % 4 == 3 ? "=" : "", NULL);
+  g_autofree char *padded = g_strconcat(text,
+                                        length % 4 == 2   ? "=="
+                                        : length % 4 == 3 ? "="
+                                                          : "",
+                                        NULL);
   g_strdelimit(padded, "-", '+');
   g_strdelimit(padded, "_", '/');
   gsize size = 0;

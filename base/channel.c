@@ -38,9 +38,9 @@ struct Channel {
   gpointer user;
   struct event *readable, *writable;
   GByteArray *input;
-  GQueue fds;       /* received and not yet taken, in order */
-  GQueue outgoing;  /* of Outgoing */
-  gsize sent;       /* octets of the first outgoing frame */
+  GQueue fds;      /* received and not yet taken, in order */
+  GQueue outgoing; /* of Outgoing */
+  gsize sent;      /* octets of the first outgoing frame */
   guint64 next_id;
   GHashTable *open; /* id -> OpenQuestion: asked by us */
   GHashTable *owed; /* id -> kind: asked by the peer */
@@ -60,7 +60,8 @@ static void destroy(Channel *channel) {
   event_free(channel->writable);
   close(channel->fd);
   g_byte_array_unref(channel->input);
-  for (gpointer fd = g_queue_pop_head(&channel->fds); fd != NULL; fd = g_queue_pop_head(&channel->fds))
+  for (gpointer fd = g_queue_pop_head(&channel->fds); fd != NULL;
+       fd = g_queue_pop_head(&channel->fds))
     close(GPOINTER_TO_INT(fd) - 1);
   g_queue_clear_full(&channel->outgoing, outgoing_free);
   g_hash_table_unref(channel->open);
@@ -95,7 +96,8 @@ static void end(Channel *channel, const char *nonsense) {
   destroy(channel);
 }
 
-/* --- receiving --------------------------------------------------------------------------------------- */
+/* --- receiving
+ * --------------------------------------------------------------------------------------- */
 
 /* What is wrong with a header from this peer; NULL when it may be believed so far. */
 static const char *header_nonsense(Channel *channel, const Header *header) {
@@ -178,8 +180,8 @@ static void on_readable(evutil_socket_t fd, short what G_GNUC_UNUSED, void *user
   guint8 buffer[READ_SIZE];
   char control[CMSG_SPACE(sizeof(int) * MAX_WAITING_FDS)];
   struct iovec part = {buffer, sizeof(buffer)};
-  struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1, .msg_control = control,
-                           .msg_controllen = sizeof(control)};
+  struct msghdr message = {
+      .msg_iov = &part, .msg_iovlen = 1, .msg_control = control, .msg_controllen = sizeof(control)};
   ssize_t length = recvmsg(fd, &message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
   if (length < 0 && (errno == EAGAIN || errno == EINTR))
     return;
@@ -198,7 +200,8 @@ static void on_readable(evutil_socket_t fd, short what G_GNUC_UNUSED, void *user
     end(channel, nonsense);
 }
 
-/* --- sending ----------------------------------------------------------------------------------------- */
+/* --- sending
+ * ----------------------------------------------------------------------------------------- */
 
 /* TRUE when the first outgoing frame has left. */
 static gboolean send_some(Channel *channel) {
@@ -270,7 +273,8 @@ void channel_send(Channel *channel, guint kind, GVariant *body, int fd) {
   queue_frame(channel, kind, 0, body, fd);
 }
 
-gboolean channel_ask(Channel *channel, guint kind, GVariant *body, ChannelAnswered answered, gpointer user) {
+gboolean channel_ask(Channel *channel, guint kind, GVariant *body, ChannelAnswered answered,
+                     gpointer user) {
   if (g_hash_table_size(channel->open) >= CHANNEL_MAX_OPEN) {
     g_variant_unref(g_variant_ref_sink(body));
     return FALSE;
@@ -296,8 +300,8 @@ Role channel_peer(const Channel *channel) {
   return channel->peer;
 }
 
-Channel *channel_new(struct event_base *base, int fd, const ChannelCatalogue *catalogue, Role own, Role peer,
-                     ChannelReceived received, ChannelClosed closed, gpointer user) {
+Channel *channel_new(struct event_base *base, int fd, const ChannelCatalogue *catalogue, Role own,
+                     Role peer, ChannelReceived received, ChannelClosed closed, gpointer user) {
   Channel *channel = g_new0(Channel, 1);
   channel->fd = fd;
   channel->catalogue = catalogue;

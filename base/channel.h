@@ -28,26 +28,28 @@ typedef struct {
 
 typedef struct Channel Channel;
 
-/* A message that is no answer to channel_ask: kind, id (for channel_answer) and body, which lives for the call;
-   fd is -1 or belongs to the receiver. */
-typedef void (*ChannelReceived)(Channel *channel, guint kind, guint64 id, GVariant *body, int fd, gpointer user);
+/* A message that is no answer to channel_ask: kind, id (for channel_answer) and body, which lives
+   for the call; fd is -1 or belongs to the receiver. */
+typedef void (*ChannelReceived)(Channel *channel, guint kind, guint64 id, GVariant *body, int fd,
+                                gpointer user);
 /* The answer to a question; body is NULL when the channel closed before it came. */
 typedef void (*ChannelAnswered)(GVariant *body, gpointer user);
-/* The channel is at its end and is freed after the call; nonsense: the peer broke the catalogue, and how
-   (NULL when it just closed). Open questions have been answered with NULL before. */
+/* The channel is at its end and is freed after the call; nonsense: the peer broke the catalogue,
+   and how (NULL when it just closed). Open questions have been answered with NULL before. */
 typedef void (*ChannelClosed)(Channel *channel, const char *nonsense, gpointer user);
 
 /* fd: one end of a stream socket pair, owned from now on. */
-Channel *channel_new(struct event_base *base, int fd, const ChannelCatalogue *catalogue, Role own, Role peer,
-                     ChannelReceived received, ChannelClosed closed, gpointer user);
+Channel *channel_new(struct event_base *base, int fd, const ChannelCatalogue *catalogue, Role own,
+                     Role peer, ChannelReceived received, ChannelClosed closed, gpointer user);
 void channel_free(Channel *channel); /* open questions are dropped; closed is not called */
 Role channel_peer(const Channel *channel);
 
-/* Queues a message; body is sunk. fd (-1: none) is duplicated by the kernel and stays the caller's until the
-   message left: it is closed by the channel then. */
+/* Queues a message; body is sunk. fd (-1: none) is duplicated by the kernel and stays the caller's
+   until the message left: it is closed by the channel then. */
 void channel_send(Channel *channel, guint kind, GVariant *body, int fd);
 /* FALSE when CHANNEL_MAX_OPEN questions wait already (body is sunk and dropped). */
-gboolean channel_ask(Channel *channel, guint kind, GVariant *body, ChannelAnswered answered, gpointer user);
+gboolean channel_ask(Channel *channel, guint kind, GVariant *body, ChannelAnswered answered,
+                     gpointer user);
 void channel_answer(Channel *channel, guint kind, guint64 id, GVariant *body);
 guint channel_open_questions(const Channel *channel);
 /* Sends what is queued, waiting at most timeout milliseconds. */

@@ -17,9 +17,9 @@ char *clock_rfc5322(gint64 milliseconds) {
   static const char *const months[] = {"Jan", "Feb", "Mar", "Apr", "May", "Jun",
                                        "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
   g_autoptr(GDateTime) time = g_date_time_new_from_unix_utc(milliseconds / 1000);
-  return g_strdup_printf("%s, %d %s %d %02d:%02d:%02d +0000",
-                         days[g_date_time_get_day_of_week(time) - 1],
-                         g_date_time_get_day_of_month(time), months[g_date_time_get_month(time) - 1],
-                         g_date_time_get_year(time), g_date_time_get_hour(time),
-                         g_date_time_get_minute(time), g_date_time_get_second(time));
+  return g_strdup_printf(
+      "%s, %d %s %d %02d:%02d:%02d +0000", days[g_date_time_get_day_of_week(time) - 1],
+      g_date_time_get_day_of_month(time), months[g_date_time_get_month(time) - 1],
+      g_date_time_get_year(time), g_date_time_get_hour(time), g_date_time_get_minute(time),
+      g_date_time_get_second(time));
 }

@@ -54,7 +54,8 @@ static gboolean is_list(ConfigType type) {
   return type == CONFIG_LISTEN || type == CONFIG_DOMAINS || type == CONFIG_LIST;
 }
 
-/* --- one function a type: text as given -> text as kept, or NULL and why ---------------------------- */
+/* --- one function a type: text as given -> text as kept, or NULL and why
+ * ---------------------------- */
 
 static char *bad(char **why, const char *format, ...) G_GNUC_PRINTF(2, 3);
 static char *bad(char **why, const char *format, ...) {
@@ -70,8 +71,8 @@ typedef struct {
   gint64 factor;
 } Unit;
 
-static char *parse_number(const ConfigKey *key, const char *text, const Unit *units, const char *wanted,
-                          char **why) {
+static char *parse_number(const ConfigKey *key, const char *text, const Unit *units,
+                          const char *wanted, char **why) {
   char *end = NULL;
   guint64 number = g_ascii_strtoull(text, &end, 10);
   if (!g_ascii_isdigit(text[0]))
@@ -93,10 +94,10 @@ static char *parse_integer(const ConfigKey *key, const char *text, const char *f
   return parse_number(key, text, units, "a whole number", why);
 }
 
-static char *parse_duration(const ConfigKey *key, const char *text, const char *folder G_GNUC_UNUSED,
-                            char **why) {
-  static const Unit units[] = {{"ms", 1},       {"s", 1000},     {"m", 60000},
-                               {"h", 3600000},  {"d", 86400000}, {NULL, 0}};
+static char *parse_duration(const ConfigKey *key, const char *text,
+                            const char *folder G_GNUC_UNUSED, char **why) {
+  static const Unit units[] = {{"ms", 1},      {"s", 1000},     {"m", 60000},
+                               {"h", 3600000}, {"d", 86400000}, {NULL, 0}};
   return parse_number(key, text, units, "a duration such as 500ms, 30s, 5m, 6h or 7d", why);
 }
 
@@ -199,16 +200,17 @@ static char *parse_domain(const ConfigKey *key G_GNUC_UNUSED, const char *text,
 typedef char *(*ParseType)(const ConfigKey *key, const char *text, const char *folder, char **why);
 
 static const ParseType parse_type[] = {
-    [CONFIG_TEXT] = parse_text,       [CONFIG_INTEGER] = parse_integer,
+    [CONFIG_TEXT] = parse_text,         [CONFIG_INTEGER] = parse_integer,
     [CONFIG_DURATION] = parse_duration, [CONFIG_SIZE] = parse_size,
-    [CONFIG_CHOICE] = parse_choice,   [CONFIG_PATH] = parse_path,
-    [CONFIG_LISTEN] = parse_listen,   [CONFIG_PEER] = parse_peer,
-    [CONFIG_HTTP] = parse_http,       [CONFIG_HTTPS] = parse_https,
-    [CONFIG_DOMAIN] = parse_domain,   [CONFIG_DOMAINS] = parse_domain,
+    [CONFIG_CHOICE] = parse_choice,     [CONFIG_PATH] = parse_path,
+    [CONFIG_LISTEN] = parse_listen,     [CONFIG_PEER] = parse_peer,
+    [CONFIG_HTTP] = parse_http,         [CONFIG_HTTPS] = parse_https,
+    [CONFIG_DOMAIN] = parse_domain,     [CONFIG_DOMAINS] = parse_domain,
     [CONFIG_LIST] = parse_text,
 };
 
-/* --- values ------------------------------------------------------------------------------------------ */
+/* --- values
+ * ------------------------------------------------------------------------------------------ */
 
 static char **split_list(const char *text) {
   g_autoptr(GPtrArray) items = g_ptr_array_new_with_free_func(g_free);
@@ -254,7 +256,8 @@ static void mistake(GPtrArray *mistakes, const char *path, guint line, const cha
     g_ptr_array_add(mistakes, g_strdup_printf("%s:%u: %s", path, line, reason));
 }
 
-/* GKeyFile has no line numbers and merges duplicates: this scan notes "group.name" -> line first. */
+/* GKeyFile has no line numbers and merges duplicates: this scan notes "group.name" -> line first.
+ */
 static GHashTable *scan_lines(const char *path, const char *content, GPtrArray *mistakes) {
   g_autoptr(GHashTable) lines = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
   g_auto(GStrv) all = g_strsplit(content, "\n", -1);
@@ -288,7 +291,8 @@ static GHashTable *scan_lines(const char *path, const char *content, GPtrArray *
 
 static void load_key(Config *config, const ConfigKey *key, GKeyFile *file, guint line,
                      const char *folder, GPtrArray *mistakes) {
-  g_autofree char *given = line != 0 ? g_key_file_get_string(file, key->group, key->name, NULL) : NULL;
+  g_autofree char *given =
+      line != 0 ? g_key_file_get_string(file, key->group, key->name, NULL) : NULL;
   g_autofree char *why = NULL;
   const char *text = given != NULL ? g_strstrip(given) : key->preset;
   if (text == NULL || (*text == '\0' && key->preset == NULL)) {

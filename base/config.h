@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The configuration: one key file, every key in one typed table (signet.conf(5) is made from it). */
+/* The configuration: one key file, every key in one typed table (signet.conf(5) is made from it).
+ */
 #ifndef SIGNET_BASE_CONFIG_H
 #define SIGNET_BASE_CONFIG_H
 
@@ -40,8 +41,8 @@ extern const gsize config_keys_count;
 /* Values by "group.name"; immutable once loaded. */
 typedef struct Config Config;
 
-/* Reads a file. Every mistake is added to mistakes (of char*, "FILE:LINE: [group] name: reason"); NULL when
-   there was one. */
+/* Reads a file. Every mistake is added to mistakes (of char*, "FILE:LINE: [group] name: reason");
+   NULL when there was one. */
 Config *config_load(const char *path, GPtrArray *mistakes);
 
 /* What role may know, as a{ss}, and a Config from such a value (NULL when it is not one). */
@@ -51,8 +52,8 @@ Config *config_receive(GVariant *shared);
 void config_free(Config *config);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Config, config_free)
 
-/* The value of a key of the table that this process is told; anything else is a programming error and ends
-   the process. Text and lists belong to config; lists are NULL-terminated. */
+/* The value of a key of the table that this process is told; anything else is a programming error
+   and ends the process. Text and lists belong to config; lists are NULL-terminated. */
 const char *config_text(const Config *config, const char *key);
 gint64 config_number(const Config *config, const char *key);
 const char *const *config_list(const Config *config, const char *key);

@@ -19,7 +19,8 @@ static const char *const level_names[] = {
 char *log_escape(const char *text, gsize max) {
   GString *out = g_string_new(NULL);
   gsize characters = 0;
-  for (const char *p = text; *p != '\0' && *p != '\r' && *p != '\n' && characters < max; characters++) {
+  for (const char *p = text; *p != '\0' && *p != '\r' && *p != '\n' && characters < max;
+       characters++) {
     gunichar c = g_utf8_get_char_validated(p, -1);
     if (c == (gunichar)-1 || c == (gunichar)-2 || !g_unichar_isprint(c)) {
       g_string_append_printf(out, "\\x%02X", (guint)(guchar)*p);
@@ -85,14 +86,16 @@ void log_event(LogLevel level, const char *event, ...) {
   append_pair(line, "event", event);
   va_list pairs;
   va_start(pairs, event);
-  for (const char *key = va_arg(pairs, const char *); key != NULL; key = va_arg(pairs, const char *)) {
+  for (const char *key = va_arg(pairs, const char *); key != NULL;
+       key = va_arg(pairs, const char *)) {
     const char *value = va_arg(pairs, const char *);
     if (value != NULL)
       append_pair(line, key, value);
   }
   va_end(pairs);
   g_string_append(line, settings.format == LOG_JSON ? "}\n" : "\n");
-  /* One write a line, so that the lines of several processes do not mix; nobody can be told of a failure. */
+  /* One write a line, so that the lines of several processes do not mix; nobody can be told of a
+   * failure. */
   if (write(STDERR_FILENO, line->str, line->len) < 0)
     return;
 }

@@ -11,9 +11,10 @@ typedef enum { LOG_TEXT, LOG_JSON } LogFormat;
 /* role stands in every line; call once a process. GLib's own messages are led here too. */
 void log_init(const char *role, LogLevel level, LogFormat format);
 
-/* Writes one event: "event" is a short fixed name (e.g. "challenge invalid"); then pairs of key and text
-   value, ended by NULL. A NULL value leaves its pair out. Values are escaped, at most 400 octets each are
-   kept, so text from a peer may be given as it came. Never give a token, key or PIN. */
+/* Writes one event: "event" is a short fixed name (e.g. "challenge invalid"); then pairs of key and
+   text value, ended by NULL. A NULL value leaves its pair out. Values are escaped, at most 400
+   octets each are kept, so text from a peer may be given as it came. Never give a token, key or
+   PIN. */
 void log_event(LogLevel level, const char *event, ...) G_GNUC_NULL_TERMINATED;
 
 #define log_debug(...) log_event(LOG_DEBUG, __VA_ARGS__)
@@ -21,8 +22,8 @@ void log_event(LogLevel level, const char *event, ...) G_GNUC_NULL_TERMINATED;
 #define log_warning(...) log_event(LOG_WARNING, __VA_ARGS__)
 #define log_error(...) log_event(LOG_ERROR, __VA_ARGS__)
 
-/* Text from a peer made fit for one line of output: the first line, control characters and what is not
-   UTF-8 as \xNN, at most max characters; the caller frees it. */
+/* Text from a peer made fit for one line of output: the first line, control characters and what is
+   not UTF-8 as \xNN, at most max characters; the caller frees it. */
 char *log_escape(const char *text, gsize max);
 
 #endif

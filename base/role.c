@@ -2,7 +2,7 @@
 #include "base/role.h"
 
 const char *const role_names[ROLE_COUNT] = {
-    [ROLE_PARENT] = "parent",     [ROLE_EDGE] = "edge",         [ROLE_CORE] = "core",
-    [ROLE_INBOUND] = "inbound",   [ROLE_OUTBOUND] = "outbound", [ROLE_LOOKUP] = "lookup",
+    [ROLE_PARENT] = "parent",   [ROLE_EDGE] = "edge",         [ROLE_CORE] = "core",
+    [ROLE_INBOUND] = "inbound", [ROLE_OUTBOUND] = "outbound", [ROLE_LOOKUP] = "lookup",
     [ROLE_SIGNER] = "signer",
 };

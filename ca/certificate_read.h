@@ -5,7 +5,8 @@
 
 #include "ca/issuer.h"
 
-/* The serial number of a DER certificate, big-endian without leading zeros; NULL when it is none. */
+/* The serial number of a DER certificate, big-endian without leading zeros; NULL when it is none.
+ */
 GBytes *certificate_serial_of(GBytes *der);
 
 /* Whether a finished certificate is made of exactly these to-be-signed octets. */

@@ -11,25 +11,28 @@
 typedef struct {
   GBytes *serial;    /* big-endian */
   gint64 revoked_at; /* milliseconds */
-  int reason;        /* RFC 5280 CRLReason; 0 is left out; 6 (certificateHold), 7 and 8 are refused */
+  int reason; /* RFC 5280 CRLReason; 0 is left out; 6 (certificateHold), 7 and 8 are refused */
 } CrlEntry;
 
 typedef struct {
   gint64 number;      /* cRLNumber */
   gint64 this_update; /* milliseconds */
   gint64 next_update;
-  const char *url;    /* of this shard, put into the critical issuingDistributionPoint; NULL: a complete CRL */
-  gboolean ca_only;   /* issuingDistributionPoint onlyContainsCACerts instead of onlyContainsUserCerts (url given) */
+  const char *
+      url; /* of this shard, put into the critical issuingDistributionPoint; NULL: a complete CRL */
+  gboolean ca_only; /* issuingDistributionPoint onlyContainsCACerts instead of onlyContainsUserCerts
+                       (url given) */
   GPtrArray *entries; /* of CrlEntry, no serial twice; NULL: none */
 } CrlFields;
 
 void crl_entry_free(CrlEntry *entry);
 
-/* Builds, signs and verifies a v2 CRL with AKI; DER. CA_ERROR_PROFILE when the fields break the profile. */
+/* Builds, signs and verifies a v2 CRL with AKI; DER. CA_ERROR_PROFILE when the fields break the
+ * profile. */
 GBytes *crl_sign(const Issuer *issuer, const CrlFields *fields, GError **error);
 
-/* Checks a CRL's signature, that issuer and number are those given, and that nextUpdate is after thisUpdate; what is
-   published is verified first. CA_ERROR_SIGN. */
+/* Checks a CRL's signature, that issuer and number are those given, and that nextUpdate is after
+   thisUpdate; what is published is verified first. CA_ERROR_SIGN. */
 gboolean crl_verify(GBytes *crl, const Issuer *issuer, gint64 number, GError **error);
 
 #endif

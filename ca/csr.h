@@ -10,7 +10,7 @@
 
 /* What is taken from a request; everything else in it is ignored or refused, nothing is copied. */
 typedef struct {
-  GBytes *spki;         /* SubjectPublicKeyInfo, DER, exactly one of the forms of S/MIME BR 7.1.3.1 */
+  GBytes *spki; /* SubjectPublicKeyInfo, DER, exactly one of the forms of S/MIME BR 7.1.3.1 */
   GPtrArray *mailboxes; /* of Mailbox: the SAN's and the subject's CN and emailAddress, each once */
   gboolean want_sign;   /* RFC 8823 section 3.3: both set when the request has no key usage */
   gboolean want_encrypt;
@@ -18,15 +18,15 @@ typedef struct {
 } Csr;
 
 /* Decodes and checks a request: version 1, good self-signature, no trailing octets, exactly one
-   extensionRequest with exactly one subjectAltName that holds only rfc822Name or SmtpUTF8Mailbox names, none
-   twice; CN and emailAddress of the subject, where present, repeat names of the SAN. CA_ERROR_BAD_CSR or
-   CA_ERROR_BAD_KEY (by key_check); the message is for the client. */
+   extensionRequest with exactly one subjectAltName that holds only rfc822Name or SmtpUTF8Mailbox
+   names, none twice; CN and emailAddress of the subject, where present, repeat names of the SAN.
+   CA_ERROR_BAD_CSR or CA_ERROR_BAD_KEY (by key_check); the message is for the client. */
 Csr *csr_parse(GBytes *der, GError **error);
 void csr_free(Csr *csr);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Csr, csr_free)
 
-/* Whether the request's mailboxes are exactly those of order (of Mailbox), compared by canonical form;
-   CA_ERROR_BAD_CSR names the one too many or too few. */
+/* Whether the request's mailboxes are exactly those of order (of Mailbox), compared by canonical
+   form; CA_ERROR_BAD_CSR names the one too many or too few. */
 gboolean csr_matches(const Csr *csr, GPtrArray *order, GError **error);
 
 #endif

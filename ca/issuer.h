@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A certificate authority: its certificate, what it publishes, and (in the signer alone) its key. */
+/* A certificate authority: its certificate, what it publishes, and (in the signer alone) its key.
+ */
 #ifndef SIGNET_CA_ISSUER_H
 #define SIGNET_CA_ISSUER_H
 
@@ -9,13 +10,13 @@
 #define CA_ERROR (ca_error_quark())
 GQuark ca_error_quark(void);
 typedef enum {
-  CA_ERROR_FILE,       /* a key or certificate file cannot be read */
-  CA_ERROR_MISMATCH,   /* key and certificate, or issuer and certificate, do not belong together */
-  CA_ERROR_BAD_CSR,    /* RFC 8555 badCSR */
-  CA_ERROR_BAD_KEY,    /* RFC 8555 badPublicKey */
-  CA_ERROR_PROFILE,    /* the asked-for certificate is outside the profile */
-  CA_ERROR_SIGN,       /* signing or verifying the own signature failed */
-  CA_ERROR_LOG         /* the signer's log cannot be read or written */
+  CA_ERROR_FILE,     /* a key or certificate file cannot be read */
+  CA_ERROR_MISMATCH, /* key and certificate, or issuer and certificate, do not belong together */
+  CA_ERROR_BAD_CSR,  /* RFC 8555 badCSR */
+  CA_ERROR_BAD_KEY,  /* RFC 8555 badPublicKey */
+  CA_ERROR_PROFILE,  /* the asked-for certificate is outside the profile */
+  CA_ERROR_SIGN,     /* signing or verifying the own signature failed */
+  CA_ERROR_LOG       /* the signer's log cannot be read or written */
 } CaError;
 
 /* key is NULL outside the signer. */
@@ -24,9 +25,11 @@ typedef struct {
   EVP_PKEY *key;
 } Issuer;
 
-/* Reads one PEM certificate and, when key_pem is given, its private key (passphrase may be NULL). The certificate
-   must be a CA's with keyCertSign, cRLSign and subjectKeyIdentifier and a P-256, P-384 or RSA key. */
-Issuer *issuer_new(GBytes *certificate_pem, GBytes *key_pem, const char *passphrase, GError **error);
+/* Reads one PEM certificate and, when key_pem is given, its private key (passphrase may be NULL).
+   The certificate must be a CA's with keyCertSign, cRLSign and subjectKeyIdentifier and a P-256,
+   P-384 or RSA key. */
+Issuer *issuer_new(GBytes *certificate_pem, GBytes *key_pem, const char *passphrase,
+                   GError **error);
 void issuer_free(Issuer *issuer);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Issuer, issuer_free)
 

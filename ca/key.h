@@ -7,17 +7,18 @@
 
 typedef enum { KEY_RSA, KEY_P256, KEY_P384 } KeyType;
 
-/* Checks a SubjectPublicKeyInfo: RSA of 2048 to 4096 bit in a multiple of 8, e = 65537, no factor below 752,
-   no ROCA modulus (CVE-2017-15361), no close primes (Fermat, 110 rounds); P-256 or P-384, uncompressed point
-   on the curve; exactly the AlgorithmIdentifier octets of BR 7.1.3.1. type may be NULL. CA_ERROR_BAD_KEY with
-   words for the client. */
+/* Checks a SubjectPublicKeyInfo: RSA of 2048 to 4096 bit in a multiple of 8, e = 65537, no factor
+   below 752, no ROCA modulus (CVE-2017-15361), no close primes (Fermat, 110 rounds); P-256 or
+   P-384, uncompressed point on the curve; exactly the AlgorithmIdentifier octets of BR 7.1.3.1.
+   type may be NULL. CA_ERROR_BAD_KEY with words for the client. */
 gboolean key_check(GBytes *spki, KeyType *type, GError **error);
 
 /* SHA-256 of the SubjectPublicKeyInfo: what a key is known by in the store. */
 GBytes *key_digest(GBytes *spki);
 
-/* The subjectKeyIdentifier that Signet gives a key: the leftmost 160 bits of the SHA-256 of the subjectPublicKey
-   (RFC 7093 section 2, method 1; no SHA-1 anywhere). NULL when spki is no SubjectPublicKeyInfo. */
+/* The subjectKeyIdentifier that Signet gives a key: the leftmost 160 bits of the SHA-256 of the
+   subjectPublicKey (RFC 7093 section 2, method 1; no SHA-1 anywhere). NULL when spki is no
+   SubjectPublicKeyInfo. */
 GBytes *key_identifier(GBytes *spki);
 
 #endif

@@ -6,7 +6,7 @@
 #include "client/output.h"
 #include "client/reply_digest.h"
 
-#define POLL_PRESET_SECONDS 5     /* after the response */
+#define POLL_PRESET_SECONDS 5 /* after the response */
 #define POLL_AT_ONCE_SECONDS 1
 #define POLL_FAILURES 10          /* in a row that are borne */
 #define POLL_UNREPLIED_SECONDS 10 /* before it: the server may tell of a bounce */

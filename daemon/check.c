@@ -22,8 +22,8 @@ static void mistake(Check *check, const char *key, const char *format, ...) {
   va_end(values);
   const char *dot = strchr(key, '.');
   g_autofree char *where = config_where(check->config, key);
-  g_ptr_array_add(check->mistakes,
-                  g_strdup_printf("%s: [%.*s] %s: %s", where, (int)(dot - key), key, dot + 1, reason));
+  g_ptr_array_add(check->mistakes, g_strdup_printf("%s: [%.*s] %s: %s", where, (int)(dot - key),
+                                                   key, dot + 1, reason));
 }
 
 /* The content of a file that a key names; NULL when it is empty or cannot be read (noted). */
@@ -41,7 +41,8 @@ static GBytes *read_file(Check *check, const char *key) {
 
 static void check_tls(Check *check, const char *certificate_key, const char *key_key) {
   g_autoptr(GError) error = NULL;
-  gboolean one = config_given(check->config, certificate_key), other = config_given(check->config, key_key);
+  gboolean one = config_given(check->config, certificate_key),
+           other = config_given(check->config, key_key);
   if (one != other)
     mistake(check, one ? key_key : certificate_key, "given only one of certificate and key");
   g_autoptr(GBytes) chain = read_file(check, certificate_key);
@@ -88,7 +89,8 @@ static void check_issued_by(Check *check, const Issuer *issuer, const Issuer *ro
 static void check_life(Check *check, const Issuer *issuer) {
   gint64 last = clock_now(&clock_system) + config_number(check->config, "ca.validity") * CLOCK_DAY;
   if (issuer_not_after(issuer) < last)
-    mistake(check, "ca.certificate", "ends before a certificate of %" G_GINT64_FORMAT " days issued now would",
+    mistake(check, "ca.certificate",
+            "ends before a certificate of %" G_GINT64_FORMAT " days issued now would",
             config_number(check->config, "ca.validity"));
 }
 
@@ -116,7 +118,8 @@ static void check_ca(Check *check) {
   g_autoptr(Issuer) issuer =
       certificate != NULL && key != NULL ? issuer_new(certificate, key, passphrase, &error) : NULL;
   if (error != NULL)
-    mistake(check, error->code == CA_ERROR_MISMATCH ? "ca.key" : "ca.certificate", "%s", error->message);
+    mistake(check, error->code == CA_ERROR_MISMATCH ? "ca.key" : "ca.certificate", "%s",
+            error->message);
   g_clear_error(&error);
   g_autoptr(Issuer) root = root_pem != NULL ? issuer_new(root_pem, NULL, NULL, &error) : NULL;
   if (error != NULL)
@@ -130,8 +133,10 @@ static void check_ca(Check *check) {
 }
 
 static void check_caa(Check *check) {
-  if (config_is(check->config, "ca.caa", "on") && config_list(check->config, "ca.caa-identities")[0] == NULL)
-    mistake(check, "ca.caa-identities", "no name that a CAA issuemail record could permit; give one, or caa = off");
+  if (config_is(check->config, "ca.caa", "on") &&
+      config_list(check->config, "ca.caa-identities")[0] == NULL)
+    mistake(check, "ca.caa-identities",
+            "no name that a CAA issuemail record could permit; give one, or caa = off");
 }
 
 static void check_dns(Check *check) {

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* core, the one brain: works in turns. A turn takes up to CORE_TURN_MAX waiting messages, runs their handlers against
-   one open transaction, hands out due jobs, commits once, and only then lets answers and questions out. */
+/* core, the one brain: works in turns. A turn takes up to CORE_TURN_MAX waiting messages, runs
+   their handlers against one open transaction, hands out due jobs, commits once, and only then lets
+   answers and questions out. */
 #ifndef SIGNET_DAEMON_CORE_H
 #define SIGNET_DAEMON_CORE_H
 
@@ -39,8 +40,10 @@ void core_item_free(CoreItem *item);
 /* Queues an item and sees to it that a turn comes. */
 void core_enqueue(Core *core, CoreItem *item);
 void core_wake(Core *core);
-/* The item is the last thing that the turn does for it: answer now, or fallback when the commit fails; both sunk. */
-void core_answer(Core *core, Channel *channel, guint kind, guint64 id, GVariant *body, GVariant *fallback);
+/* The item is the last thing that the turn does for it: answer now, or fallback when the commit
+ * fails; both sunk. */
+void core_answer(Core *core, Channel *channel, guint kind, guint64 id, GVariant *body,
+                 GVariant *fallback);
 /* A question to be asked when the turn is committed; question is taken. */
 void core_ask(Core *core, Channel *channel, guint kind, GVariant *body, Question *question);
 /* The channel to a role that has the fewest open questions; NULL when none may be asked now. */

@@ -5,11 +5,12 @@
 
 #include <stdlib.h>
 
-#define MAX_OPEN 64        /* questions open at one process */
-#define BATCH 64           /* jobs of one kind taken in one turn */
+#define MAX_OPEN 64 /* questions open at one process */
+#define BATCH 64    /* jobs of one kind taken in one turn */
 #define BROKEN_JOB_DELAY CLOCK_MINUTE
 
-/* --- questions as messages -------------------------------------------------------------------------------- */
+/* --- questions as messages
+ * -------------------------------------------------------------------------------- */
 
 static GVariant *deliver_body(const Question *q) {
   return g_variant_new("(ssssx)", q->from, q->to, q->token, q->message_id, q->date);
@@ -25,9 +26,10 @@ static GVariant *caa_body(const Question *q) {
 
 static GVariant *build_body(const Question *q) {
   const CertificateFields *f = &q->fields;
-  return g_variant_new("(@ay@ay^asxubbbuss)", message_from_octets(f->serial), message_from_octets(f->spki),
-                       f->names, f->not_before, (guint32)f->days, f->sign, f->encrypt, f->non_repudiation,
-                       (guint32)f->profile, f->crl_url, f->issuer_url);
+  return g_variant_new("(@ay@ay^asxubbbuss)", message_from_octets(f->serial),
+                       message_from_octets(f->spki), f->names, f->not_before, (guint32)f->days,
+                       f->sign, f->encrypt, f->non_repudiation, (guint32)f->profile, f->crl_url,
+                       f->issuer_url);
 }
 
 static GVariant *sign_body(const Question *q) {
@@ -39,14 +41,15 @@ static GVariant *crl_body(const Question *q) {
   g_variant_builder_init(&entries, G_VARIANT_TYPE("a(ayxi)"));
   for (guint i = 0; i < q->crl.entries->len; i++) {
     const CrlEntry *entry = q->crl.entries->pdata[i];
-    g_variant_builder_add(&entries, "(@ayxi)", message_from_octets(entry->serial), entry->revoked_at,
-                          (gint32)entry->reason);
+    g_variant_builder_add(&entries, "(@ayxi)", message_from_octets(entry->serial),
+                          entry->revoked_at, (gint32)entry->reason);
   }
-  return g_variant_new("(xxxsa(ayxi))", q->crl.number, q->crl.this_update, q->crl.next_update, q->crl.url,
-                       &entries);
+  return g_variant_new("(xxxsa(ayxi))", q->crl.number, q->crl.this_update, q->crl.next_update,
+                       q->crl.url, &entries);
 }
 
-/* --- answers ---------------------------------------------------------------------------------------------- */
+/* --- answers
+ * ---------------------------------------------------------------------------------------------- */
 
 static gboolean take_delivered(Core *core, CoreItem *item, GError **error) {
   g_autoptr(GVariant) octets = NULL;
@@ -76,7 +79,8 @@ static gboolean take_caa(Core *core, CoreItem *item, GError **error) {
   const char *found_at = NULL, *text = NULL;
   guint32 outcome = 0;
   g_autoptr(CaaRecordSet) set = g_new0(CaaRecordSet, 1);
-  g_variant_get(item->body, "(ubxm&s@aay&s)", &outcome, &set->secure, &set->ttl, &found_at, &records, &text);
+  g_variant_get(item->body, "(ubxm&s@aay&s)", &outcome, &set->secure, &set->ttl, &found_at,
+                &records, &text);
   if (outcome > RESOLVER_FOUND)
     role_die_of_nonsense(ROLE_LOOKUP, "an unknown outcome");
   set->outcome = (ResolverOutcome)outcome;
@@ -118,7 +122,8 @@ static gboolean take_crl(Core *core, CoreItem *item, GError **error) {
   return job_crl_signed(&core->acme, item->question, crl, failure, error);
 }
 
-/* --- one row a kind of question --------------------------------------------------------------------------- */
+/* --- one row a kind of question
+ * --------------------------------------------------------------------------- */
 
 static const struct {
   Role role;
@@ -142,9 +147,10 @@ static gboolean run_answer(Core *core, CoreItem *item, GError **error) {
 /* The handler's own work is undone: the job is put off, in what is left of the turn. */
 static void answer_failed(Core *core, CoreItem *item) {
   g_autoptr(GError) error = NULL;
-  if (!job_again(core->acme.store, &item->question->job, clock_now(core->acme.clock) + BROKEN_JOB_DELAY, TRUE,
-                 &error))
-    log_error("job not put off", "job", job_names[item->question->job.kind], "reason", error->message, NULL);
+  if (!job_again(core->acme.store, &item->question->job,
+                 clock_now(core->acme.clock) + BROKEN_JOB_DELAY, TRUE, &error))
+    log_error("job not put off", "job", job_names[item->question->job.kind], "reason",
+              error->message, NULL);
 }
 
 CoreItem *core_answer_item(Question *question, GVariant *body) {
@@ -157,7 +163,8 @@ CoreItem *core_answer_item(Question *question, GVariant *body) {
   return item;
 }
 
-/* --- handing out ------------------------------------------------------------------------------------------ */
+/* --- handing out
+ * ------------------------------------------------------------------------------------------ */
 
 /* The roles that a kind of job may need: it is taken only while they can be asked. */
 static const RoleSet needed[JOB_KINDS] = {
@@ -207,7 +214,8 @@ static gboolean begin_job(Core *core, const Job *job, GError **error) {
     return TRUE;
   log_error("job cannot begin", "job", job_names[job->kind], "reason",
             failure != NULL ? failure->message : "what it is about is missing", NULL);
-  return job_again(core->acme.store, job, clock_now(core->acme.clock) + BROKEN_JOB_DELAY, TRUE, error);
+  return job_again(core->acme.store, job, clock_now(core->acme.clock) + BROKEN_JOB_DELAY, TRUE,
+                   error);
 }
 
 static gboolean hand_out(Core *core, JobKind kind, GError **error) {

@@ -5,22 +5,25 @@
 
 #define MAX_NONCES 1024
 
-/* --- edge ------------------------------------------------------------------------------------------------- */
+/* --- edge
+ * -------------------------------------------------------------------------------------------------
+ */
 
 static GVariant *response_body(const Response *response) {
   GVariantBuilder headers;
   g_autoptr(GBytes) nothing = g_bytes_new(NULL, 0);
   g_variant_builder_init(&headers, G_VARIANT_TYPE("a(ss)"));
   for (guint i = 0; i + 1 < response->headers->len; i += 2)
-    g_variant_builder_add(&headers, "(ss)", response->headers->pdata[i], response->headers->pdata[i + 1]);
+    g_variant_builder_add(&headers, "(ss)", response->headers->pdata[i],
+                          response->headers->pdata[i + 1]);
   return g_variant_new("(ua(ss)@ay)", (guint32)response->status, &headers,
                        message_from_octets(response->body != NULL ? response->body : nothing));
 }
 
 static GVariant *unavailable(void) {
   g_autoptr(Response) response = response_new();
-  g_autoptr(Problem) problem =
-      problem_new(PROBLEM_SERVER_INTERNAL, 503, "The server cannot store anything now; try again later.");
+  g_autoptr(Problem) problem = problem_new(
+      PROBLEM_SERVER_INTERNAL, 503, "The server cannot store anything now; try again later.");
   response_json(response, 503, "application/problem+json", problem_json(problem));
   response_header(response, "Retry-After", "5");
   response_header(response, "Cache-Control", "no-store");
@@ -31,12 +34,13 @@ static gboolean run_request(Core *core, CoreItem *item, GError **error G_GNUC_UN
   g_autoptr(GVariant) octets = NULL;
   Request request = {0};
   g_autoptr(Response) response = response_new();
-  g_variant_get(item->body, "(&s&s&s@ay&s)", &request.method, &request.path, &request.content_type, &octets,
-                &request.peer);
+  g_variant_get(item->body, "(&s&s&s@ay&s)", &request.method, &request.path, &request.content_type,
+                &octets, &request.peer);
   g_autoptr(GBytes) body = message_octets(octets);
   request.body = body;
   gboolean keep = acme_handle(&core->acme, &request, response);
-  core_answer(core, item->channel, MESSAGE_RESPONSE, item->id, response_body(response), unavailable());
+  core_answer(core, item->channel, MESSAGE_RESPONSE, item->id, response_body(response),
+              unavailable());
   return keep;
 }
 
@@ -56,7 +60,8 @@ static GVariant *fresh_nonces(Core *core, guint count) {
 }
 
 static gboolean run_want_nonces(Core *core, CoreItem *item, GError **error G_GNUC_UNUSED) {
-  g_autoptr(GVariant) nonces = g_variant_ref_sink(fresh_nonces(core, g_variant_get_uint32(item->body)));
+  g_autoptr(GVariant) nonces =
+      g_variant_ref_sink(fresh_nonces(core, g_variant_get_uint32(item->body)));
   core_answer(core, item->channel, MESSAGE_NONCES, item->id, nonces, nonces);
   return TRUE;
 }
@@ -65,7 +70,8 @@ static void want_nonces_failed(Core *core, CoreItem *item) {
   run_want_nonces(core, item, NULL);
 }
 
-/* --- inbound ---------------------------------------------------------------------------------------------- */
+/* --- inbound
+ * ---------------------------------------------------------------------------------------------- */
 
 static const MailReply no_store = {451, "4.3.0", "The server cannot store anything now, try again"};
 
@@ -77,7 +83,8 @@ static gboolean run_recipient(Core *core, CoreItem *item, GError **error) {
   MailReply reply;
   if (!mail_in_recipient(&core->acme, g_variant_get_string(item->body, NULL), &reply, error))
     return FALSE;
-  core_answer(core, item->channel, MESSAGE_RECIPIENT_ANSWER, item->id, reply_body(&reply), reply_body(&no_store));
+  core_answer(core, item->channel, MESSAGE_RECIPIENT_ANSWER, item->id, reply_body(&reply),
+              reply_body(&no_store));
   return TRUE;
 }
 
@@ -91,22 +98,25 @@ static gboolean run_mail(Core *core, CoreItem *item, GError **error) {
   MailReply reply;
   g_autoptr(GVariant) octets = NULL;
   g_autofree const char **recipients = NULL;
-  g_variant_get(item->body, "(&s&s&s^a&sb@ay)", &mail.peer, &mail.helo, &mail.reverse_path, &recipients,
-                &mail.tls, &octets);
+  g_variant_get(item->body, "(&s&s&s^a&sb@ay)", &mail.peer, &mail.helo, &mail.reverse_path,
+                &recipients, &mail.tls, &octets);
   g_autoptr(GBytes) raw = message_octets(octets);
   mail.recipients = recipients;
   mail.octets = raw;
   if (!mail_in_take(&core->acme, &mail, &reply, error))
     return FALSE;
-  core_answer(core, item->channel, MESSAGE_MAIL_ANSWER, item->id, reply_body(&reply), reply_body(&no_store));
+  core_answer(core, item->channel, MESSAGE_MAIL_ANSWER, item->id, reply_body(&reply),
+              reply_body(&no_store));
   return TRUE;
 }
 
 static void mail_failed(Core *core, CoreItem *item) {
-  core_answer(core, item->channel, MESSAGE_MAIL_ANSWER, item->id, reply_body(&no_store), reply_body(&no_store));
+  core_answer(core, item->channel, MESSAGE_MAIL_ANSWER, item->id, reply_body(&no_store),
+              reply_body(&no_store));
 }
 
-/* --- the table -------------------------------------------------------------------------------------------- */
+/* --- the table
+ * -------------------------------------------------------------------------------------------- */
 
 static const struct {
   gboolean (*run)(Core *core, CoreItem *item, GError **error);

@@ -44,9 +44,11 @@ void core_enqueue(Core *core, CoreItem *item) {
   core_wake(core);
 }
 
-void core_answer(Core *core, Channel *channel, guint kind, guint64 id, GVariant *body, GVariant *fallback) {
+void core_answer(Core *core, Channel *channel, guint kind, guint64 id, GVariant *body,
+                 GVariant *fallback) {
   CoreOutput *output = g_new0(CoreOutput, 1);
-  *output = (CoreOutput){channel, kind, id, g_variant_ref_sink(body), g_variant_ref_sink(fallback), NULL};
+  *output =
+      (CoreOutput){channel, kind, id, g_variant_ref_sink(body), g_variant_ref_sink(fallback), NULL};
   g_ptr_array_add(core->out, output);
 }
 
@@ -56,7 +58,8 @@ void core_ask(Core *core, Channel *channel, guint kind, GVariant *body, Question
   g_ptr_array_add(core->out, output);
 }
 
-/* One handler's work: kept, or undone without a trace. FALSE when the transaction itself is broken. */
+/* One handler's work: kept, or undone without a trace. FALSE when the transaction itself is broken.
+ */
 static gboolean run_item(Core *core, CoreItem *item, GError **error) {
   g_autoptr(GError) failure = NULL;
   guint said = core->out->len, published = core->acme.publications->len;
@@ -88,7 +91,8 @@ static void on_answered(GVariant *body, gpointer user) {
 
 static void let_out(Core *core, CoreOutput *output, gboolean committed) {
   if (output->question == NULL) {
-    channel_answer(output->channel, output->kind, output->id, committed ? output->body : output->fallback);
+    channel_answer(output->channel, output->kind, output->id,
+                   committed ? output->body : output->fallback);
     return;
   }
   if (!committed)
@@ -128,7 +132,8 @@ static gboolean run_turn(Core *core, GPtrArray *items, GError **error) {
   return FALSE;
 }
 
-/* Everything that the failed turn would have said becomes the fallback, also for items that did not run. */
+/* Everything that the failed turn would have said becomes the fallback, also for items that did not
+ * run. */
 static void fail_turn(Core *core, GPtrArray *items, guint published, const GError *error) {
   log_error("turn failed", "reason", error->message, NULL);
   g_ptr_array_set_size(core->out, 0);

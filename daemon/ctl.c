@@ -7,8 +7,8 @@
 #include <string.h>
 #include <unistd.h>
 
-gboolean ctl_options(const char *command, const char *summary, const GOptionEntry *options, int argc,
-                     char **argv) {
+gboolean ctl_options(const char *command, const char *summary, const GOptionEntry *options,
+                     int argc, char **argv) {
   g_autoptr(GOptionContext) context = g_option_context_new(NULL);
   g_autoptr(GError) error = NULL;
   g_autofree char *name = g_strconcat("signetctl ", command, NULL);
@@ -17,25 +17,29 @@ gboolean ctl_options(const char *command, const char *summary, const GOptionEntr
   g_option_context_add_main_entries(context, options, NULL);
   if (g_option_context_parse(context, &argc, &argv, &error) && argc == 1)
     return TRUE;
-  fprintf(stderr, "%s: %s\n", name, error != NULL ? error->message : "takes no arguments; see --help");
+  fprintf(stderr, "%s: %s\n", name,
+          error != NULL ? error->message : "takes no arguments; see --help");
   return FALSE;
 }
 
 int ctl_failed(const char *what, GError **error) {
-  fprintf(stderr, "%s: %s%s%s\n", g_get_prgname(), what, error != NULL && *error != NULL ? ": " : "",
+  fprintf(stderr, "%s: %s%s%s\n", g_get_prgname(), what,
+          error != NULL && *error != NULL ? ": " : "",
           error != NULL && *error != NULL ? (*error)->message : "");
   g_clear_error(error);
   return CTL_FAILED;
 }
 
-gboolean ctl_write_new(const char *path, const void *content, gsize length, int mode, GError **error) {
+gboolean ctl_write_new(const char *path, const void *content, gsize length, int mode,
+                       GError **error) {
   int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode);
   gboolean good = fd >= 0 && write(fd, content, length) == (ssize_t)length && fsync(fd) == 0;
   int failure = errno;
   if (fd >= 0)
     close(fd);
   if (!good)
-    g_set_error(error, G_FILE_ERROR, g_file_error_from_errno(failure), "%s: %s", path, g_strerror(failure));
+    g_set_error(error, G_FILE_ERROR, g_file_error_from_errno(failure), "%s: %s", path,
+                g_strerror(failure));
   return good;
 }
 

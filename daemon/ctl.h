@@ -12,11 +12,13 @@ int ctl_ca_crl(int argc, char **argv);
 int ctl_dkim_init(int argc, char **argv);
 
 /* Parses the options of a command; prints and returns FALSE when they are wrong. */
-gboolean ctl_options(const char *command, const char *summary, const GOptionEntry *options, int argc, char **argv);
+gboolean ctl_options(const char *command, const char *summary, const GOptionEntry *options,
+                     int argc, char **argv);
 /* Prints what went wrong; returns CTL_FAILED. */
 int ctl_failed(const char *what, GError **error);
 /* Writes a new file; refuses to replace one. */
-gboolean ctl_write_new(const char *path, const void *content, gsize length, int mode, GError **error);
+gboolean ctl_write_new(const char *path, const void *content, gsize length, int mode,
+                       GError **error);
 /* The first line of a file that holds a passphrase; path NULL: NULL without error. */
 char *ctl_passphrase(const char *path, GError **error);
 

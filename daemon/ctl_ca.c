@@ -7,7 +7,8 @@
 #include <stdio.h>
 #include <string.h>
 
-static gboolean write_pem(const char *folder, const char *name, const char *pem, int mode, GError **error) {
+static gboolean write_pem(const char *folder, const char *name, const char *pem, int mode,
+                          GError **error) {
   g_autofree char *path = g_build_filename(folder, name, NULL);
   return ctl_write_new(path, pem, strlen(pem), mode, error);
 }
@@ -18,13 +19,14 @@ static gboolean write_result(const char *folder, const CeremonyResult *result, G
          write_pem(folder, "issuing.key", result->issuing_key, 0600, error) &&
          write_pem(folder, "root.pem", result->root_certificate, 0644, error) &&
          write_pem(folder, "issuing.pem", result->issuing_certificate, 0644, error) &&
-         ctl_write_new(crl, g_bytes_get_data(result->root_crl, NULL), g_bytes_get_size(result->root_crl), 0644,
-                       error);
+         ctl_write_new(crl, g_bytes_get_data(result->root_crl, NULL),
+                       g_bytes_get_size(result->root_crl), 0644, error);
 }
 
 /* Nothing is begun in a folder that holds a CA. */
 static gboolean folder_is_free(const char *folder) {
-  static const char *const names[] = {"root.key", "issuing.key", "root.pem", "issuing.pem", "root.crl"};
+  static const char *const names[] = {"root.key", "issuing.key", "root.pem", "issuing.pem",
+                                      "root.crl"};
   for (gsize i = 0; i < G_N_ELEMENTS(names); i++) {
     g_autofree char *path = g_build_filename(folder, names[i], NULL);
     if (g_file_test(path, G_FILE_TEST_EXISTS)) {
@@ -39,16 +41,20 @@ int ctl_ca_init(int argc, char **argv) {
   g_autofree char *folder = NULL, *url = NULL, *organization = NULL, *name = NULL, *key_type = NULL,
                   *passphrase_file = NULL;
   const GOptionEntry options[] = {
-      {"directory", 'd', 0, G_OPTION_ARG_FILENAME, &folder, "Folder for the files (made when missing)", "DIR"},
+      {"directory", 'd', 0, G_OPTION_ARG_FILENAME, &folder,
+       "Folder for the files (made when missing)", "DIR"},
       {"url", 'u', 0, G_OPTION_ARG_STRING, &url, "[publish] url: http://HOST/, ends in /", "URL"},
       {"organization", 'o', 0, G_OPTION_ARG_STRING, &organization, "O of both names", "NAME"},
-      {"name", 'n', 0, G_OPTION_ARG_STRING, &name, "What the CN of both begins with (Signet)", "NAME"},
-      {"key-type", 'k', 0, G_OPTION_ARG_STRING, &key_type, "P-256 (default), P-384 or RSA-4096", "TYPE"},
-      {"passphrase-file", 0, 0, G_OPTION_ARG_FILENAME, &passphrase_file, "First line encrypts both keys", "FILE"},
+      {"name", 'n', 0, G_OPTION_ARG_STRING, &name, "What the CN of both begins with (Signet)",
+       "NAME"},
+      {"key-type", 'k', 0, G_OPTION_ARG_STRING, &key_type, "P-256 (default), P-384 or RSA-4096",
+       "TYPE"},
+      {"passphrase-file", 0, 0, G_OPTION_ARG_FILENAME, &passphrase_file,
+       "First line encrypts both keys", "FILE"},
       G_OPTION_ENTRY_NULL};
   g_autoptr(GError) error = NULL;
-  if (!ctl_options("ca init", "Makes root.pem, root.key, root.crl, issuing.pem and issuing.key.", options, argc,
-                   argv))
+  if (!ctl_options("ca init", "Makes root.pem, root.key, root.crl, issuing.pem and issuing.key.",
+                   options, argc, argv))
     return CTL_USAGE;
   if (folder == NULL || url == NULL) {
     fprintf(stderr, "%s: --directory and --url are needed\n", g_get_prgname());
@@ -72,7 +78,8 @@ int ctl_ca_init(int argc, char **argv) {
   if (result == NULL || !write_result(folder, result, &error))
     return ctl_failed("no CA made", &error);
   printf("made %s/root.pem and %s/issuing.pem\n", folder, folder);
-  printf("Keep %s/root.key away from the server; it is needed again for signetctl ca crl.\n", folder);
+  printf("Keep %s/root.key away from the server; it is needed again for signetctl ca crl.\n",
+         folder);
   return CTL_DONE;
 }
 
@@ -92,12 +99,14 @@ static Issuer *read_root(const char *folder, const char *passphrase, GError **er
 
 int ctl_ca_crl(int argc, char **argv) {
   g_autofree char *folder = NULL, *passphrase_file = NULL;
-  const GOptionEntry options[] = {
-      {"directory", 'd', 0, G_OPTION_ARG_FILENAME, &folder, "Folder with root.pem and root.key", "DIR"},
-      {"passphrase-file", 0, 0, G_OPTION_ARG_FILENAME, &passphrase_file, "First line opens the key", "FILE"},
-      G_OPTION_ENTRY_NULL};
+  const GOptionEntry options[] = {{"directory", 'd', 0, G_OPTION_ARG_FILENAME, &folder,
+                                   "Folder with root.pem and root.key", "DIR"},
+                                  {"passphrase-file", 0, 0, G_OPTION_ARG_FILENAME, &passphrase_file,
+                                   "First line opens the key", "FILE"},
+                                  G_OPTION_ENTRY_NULL};
   g_autoptr(GError) error = NULL;
-  if (!ctl_options("ca crl", "Makes a new root.crl; then send signetd a SIGHUP.", options, argc, argv))
+  if (!ctl_options("ca crl", "Makes a new root.crl; then send signetd a SIGHUP.", options, argc,
+                   argv))
     return CTL_USAGE;
   if (folder == NULL) {
     fprintf(stderr, "%s: --directory is needed\n", g_get_prgname());
@@ -105,11 +114,13 @@ int ctl_ca_crl(int argc, char **argv) {
   }
   g_autofree char *passphrase = ctl_passphrase(passphrase_file, &error);
   g_autoptr(Issuer) root = error == NULL ? read_root(folder, passphrase, &error) : NULL;
-  g_autoptr(GBytes) crl = root != NULL ? ceremony_root_crl(root, clock_now(&clock_system), NULL, &error) : NULL;
+  g_autoptr(GBytes) crl =
+      root != NULL ? ceremony_root_crl(root, clock_now(&clock_system), NULL, &error) : NULL;
   g_autofree char *path = g_build_filename(folder, "root.crl", NULL);
-  if (crl == NULL || !g_file_set_contents_full(path, g_bytes_get_data(crl, NULL), (gssize)g_bytes_get_size(crl),
-                                               G_FILE_SET_CONTENTS_CONSISTENT | G_FILE_SET_CONTENTS_DURABLE,
-                                               0644, &error))
+  if (crl == NULL ||
+      !g_file_set_contents_full(path, g_bytes_get_data(crl, NULL), (gssize)g_bytes_get_size(crl),
+                                G_FILE_SET_CONTENTS_CONSISTENT | G_FILE_SET_CONTENTS_DURABLE, 0644,
+                                &error))
     return ctl_failed("no list made", &error);
   printf("made %s\n", path);
   return CTL_DONE;

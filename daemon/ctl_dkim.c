@@ -37,7 +37,8 @@ int ctl_dkim_init(int argc, char **argv) {
       {"key", 'k', 0, G_OPTION_ARG_FILENAME, &path, "[mail] dkim-key: file to be made", "FILE"},
       G_OPTION_ENTRY_NULL};
   g_autoptr(GError) error = NULL;
-  if (!ctl_options("dkim init", "Makes an RSA key and prints the record to publish, in zone-file form.", options,
+  if (!ctl_options("dkim init",
+                   "Makes an RSA key and prints the record to publish, in zone-file form.", options,
                    argc, argv))
     return CTL_USAGE;
   if (domain == NULL || path == NULL) {

@@ -13,7 +13,8 @@
 
 #define TOLD(roles_from, roles_to, type_text)                                                      \
   .type = type_text, .from = (roles_from), .to = (roles_to)
-#define ASKED(roles_from, roles_to, type_text) TOLD(roles_from, roles_to, type_text), .question = TRUE
+#define ASKED(roles_from, roles_to, type_text)                                                     \
+  TOLD(roles_from, roles_to, type_text), .question = TRUE
 #define ANSWER(asked, roles_from, roles_to, type_text)                                             \
   TOLD(roles_from, roles_to, type_text), .answer_to = (asked)
 

@@ -14,10 +14,10 @@ typedef enum {
   MESSAGE_START,      /* everything is there: begin */
   MESSAGE_RELOAD,     /* files that were given anew are to be used */
   /* edge and core */
-  MESSAGE_REQUEST,       /* method, path, content type, body, client address */
-  MESSAGE_RESPONSE,      /* status, header fields, body */
-  MESSAGE_WANT_NONCES,   /* how many */
-  MESSAGE_NONCES,        /* fresh ones */
+  MESSAGE_REQUEST,     /* method, path, content type, body, client address */
+  MESSAGE_RESPONSE,    /* status, header fields, body */
+  MESSAGE_WANT_NONCES, /* how many */
+  MESSAGE_NONCES,      /* fresh ones */
   /* inbound and core */
   MESSAGE_RECIPIENT,        /* is there such a recipient: address */
   MESSAGE_RECIPIENT_ANSWER, /* reply code, enhanced code, text */
@@ -32,12 +32,12 @@ typedef enum {
   MESSAGE_CAA,        /* domain */
   MESSAGE_CAA_ANSWER, /* ResolverOutcome, secure, TTL, found at, records, text */
   /* core and signer */
-  MESSAGE_BUILD,       /* CertificateFields */
-  MESSAGE_BUILT,       /* to-be-signed octets, findings; error text when it could not be built */
-  MESSAGE_SIGN,        /* to-be-signed octets */
-  MESSAGE_SIGNED,      /* certificate; error text otherwise */
-  MESSAGE_SIGN_CRL,    /* number, thisUpdate, nextUpdate, URL, entries */
-  MESSAGE_CRL,         /* CRL; error text otherwise */
+  MESSAGE_BUILD,    /* CertificateFields */
+  MESSAGE_BUILT,    /* to-be-signed octets, findings; error text when it could not be built */
+  MESSAGE_SIGN,     /* to-be-signed octets */
+  MESSAGE_SIGNED,   /* certificate; error text otherwise */
+  MESSAGE_SIGN_CRL, /* number, thisUpdate, nextUpdate, URL, entries */
+  MESSAGE_CRL,      /* CRL; error text otherwise */
   MESSAGE_COUNT
 } MessageKind;
 

@@ -30,7 +30,7 @@ typedef struct {
   guint index; /* among those of its role */
   pid_t pid;   /* 0: not running */
   Channel *control;
-  GArray *https, *http, *smtp; /* its listening sockets, kept over restarts; NULL: none */
+  GArray *https, *http, *smtp;       /* its listening sockets, kept over restarts; NULL: none */
   gint64 deaths[DEATHS_AT_ONCE + 1]; /* monotonic seconds, newest first */
   guint deaths_in_row;
   struct event *restart, *kill;
@@ -46,14 +46,16 @@ struct Parent {
 };
 
 /* The order in which roles are stopped: those that take work first. */
-static const RoleSet stop_stages[] = {ROLE_BIT(ROLE_EDGE) | ROLE_BIT(ROLE_INBOUND), ROLE_BIT(ROLE_CORE),
-                                      ROLE_BIT(ROLE_OUTBOUND) | ROLE_BIT(ROLE_LOOKUP) | ROLE_BIT(ROLE_SIGNER)};
+static const RoleSet stop_stages[] = {
+    ROLE_BIT(ROLE_EDGE) | ROLE_BIT(ROLE_INBOUND), ROLE_BIT(ROLE_CORE),
+    ROLE_BIT(ROLE_OUTBOUND) | ROLE_BIT(ROLE_LOOKUP) | ROLE_BIT(ROLE_SIGNER)};
 
 static gint64 seconds_now(void) {
   return g_get_monotonic_time() / G_USEC_PER_SEC;
 }
 
-/* --- what a role is given --------------------------------------------------------------------------------- */
+/* --- what a role is given
+ * --------------------------------------------------------------------------------- */
 
 typedef struct {
   RoleSet roles;
@@ -77,7 +79,8 @@ static const GivenFile files[] = {
 
 static void give(Child *child, const char *name, int fd, const char *path) {
   if (fd < 0)
-    log_error("cannot open", "file", path, "for", role_names[child->role], "reason", g_strerror(errno), NULL);
+    log_error("cannot open", "file", path, "for", role_names[child->role], "reason",
+              g_strerror(errno), NULL);
   else
     channel_send(child->control, MESSAGE_DESCRIPTOR, g_variant_new_string(name), fd);
 }
@@ -137,10 +140,12 @@ static void connect_child(Child *child) {
   }
 }
 
-/* --- starting --------------------------------------------------------------------------------------------- */
+/* --- starting
+ * --------------------------------------------------------------------------------------------- */
 
-static void on_child_says(Channel *channel G_GNUC_UNUSED, guint kind G_GNUC_UNUSED, guint64 id G_GNUC_UNUSED,
-                          GVariant *body G_GNUC_UNUSED, int fd, gpointer user G_GNUC_UNUSED) {
+static void on_child_says(Channel *channel G_GNUC_UNUSED, guint kind G_GNUC_UNUSED,
+                          guint64 id G_GNUC_UNUSED, GVariant *body G_GNUC_UNUSED, int fd,
+                          gpointer user G_GNUC_UNUSED) {
   if (fd >= 0)
     close(fd);
 }
@@ -183,8 +188,8 @@ static gboolean start_process(Child *child) {
     return FALSE;
   }
   child->pid = pid;
-  child->control = channel_new(child->parent->base, pair[0], &message_catalogue, ROLE_PARENT, child->role,
-                               on_child_says, on_child_closed, child);
+  child->control = channel_new(child->parent->base, pair[0], &message_catalogue, ROLE_PARENT,
+                               child->role, on_child_says, on_child_closed, child);
   return TRUE;
 }
 
@@ -196,7 +201,8 @@ static void schedule_restart(Child *child, guint seconds) {
 static void start_child(Child *child) {
   Parent *parent = child->parent;
   if (!start_process(child)) {
-    log_error("role not started", "which", role_names[child->role], "reason", g_strerror(errno), NULL);
+    log_error("role not started", "which", role_names[child->role], "reason", g_strerror(errno),
+              NULL);
     schedule_restart(child, 1);
     return;
   }
@@ -216,7 +222,9 @@ static void on_restart(evutil_socket_t fd G_GNUC_UNUSED, short what G_GNUC_UNUSE
     start_child(child);
 }
 
-/* --- ending ----------------------------------------------------------------------------------------------- */
+/* --- ending
+ * -----------------------------------------------------------------------------------------------
+ */
 
 /* The first restarts are immediate; back-off starts at the third death within a minute. */
 static guint restart_delay(Child *child) {
@@ -236,7 +244,8 @@ static void on_kill(evutil_socket_t fd G_GNUC_UNUSED, short what G_GNUC_UNUSED, 
   Child *child = user;
   if (child->pid == 0)
     return;
-  log_warning("role killed", "which", role_names[child->role], "reason", "it did not stop in time", NULL);
+  log_warning("role killed", "which", role_names[child->role], "reason", "it did not stop in time",
+              NULL);
   kill(child->pid, SIGKILL);
 }
 
@@ -273,7 +282,8 @@ static void child_ended(Child *child, int status) {
     return;
   guint delay = restart_delay(child);
   g_autofree char *wait = g_strdup_printf("%u", delay);
-  log_warning("role ended", "which", role_names[child->role], "how", how, "restart-in-seconds", wait, NULL);
+  log_warning("role ended", "which", role_names[child->role], "how", how, "restart-in-seconds",
+              wait, NULL);
   schedule_restart(child, delay);
 }
 
@@ -318,7 +328,9 @@ static void on_sighup(evutil_socket_t fd G_GNUC_UNUSED, short what G_GNUC_UNUSED
   }
 }
 
-/* --- life ------------------------------------------------------------------------------------------------- */
+/* --- life
+ * -------------------------------------------------------------------------------------------------
+ */
 
 static Child *add_child(Parent *parent, Role role, guint index) {
   Child *child = g_new0(Child, 1);
@@ -358,7 +370,8 @@ static gboolean add_children(Parent *parent, GError **error) {
 }
 
 static gboolean make_folders(const Config *config, GError **error) {
-  g_autofree char *published = g_build_filename(config_text(config, "store.directory"), "published", NULL);
+  g_autofree char *published =
+      g_build_filename(config_text(config, "store.directory"), "published", NULL);
   if (g_mkdir_with_parents(published, 0755) == 0)
     return TRUE;
   g_set_error(error, SOCKETS_ERROR, SOCKETS_ERROR_BIND, "%s: %s", published, g_strerror(errno));
@@ -371,7 +384,8 @@ static void watch_signal(Parent *parent, int number, event_callback_fn handler) 
 
 int parent_run(const char *path, Config *config) {
   g_autoptr(GError) error = NULL;
-  Parent parent = {.path = path, .config = config, .base = event_base_new(), .children = g_ptr_array_new()};
+  Parent parent = {
+      .path = path, .config = config, .base = event_base_new(), .children = g_ptr_array_new()};
   signal(SIGPIPE, SIG_IGN);
   prctl(PR_SET_DUMPABLE, 0);
   umask(027);
@@ -385,7 +399,8 @@ int parent_run(const char *path, Config *config) {
   watch_signal(&parent, SIGCHLD, on_sigchld);
   for (guint i = 0; i < parent.children->len; i++)
     start_child(parent.children->pdata[i]);
-  log_info("signetd started", "version", SIGNET_VERSION, "url", config_text(config, "acme.url"), NULL);
+  log_info("signetd started", "version", SIGNET_VERSION, "url", config_text(config, "acme.url"),
+           NULL);
   event_base_dispatch(parent.base);
   log_info("signetd stopped", NULL);
   return EXIT_SUCCESS;

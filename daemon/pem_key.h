@@ -13,8 +13,8 @@ typedef enum { PEM_ERROR_CONTENT, PEM_ERROR_MISMATCH } PemError;
 /* The first private key of a PEM file; not encrypted. */
 EVP_PKEY *pem_private_key(GBytes *pem, GError **error);
 
-/* A server's TLS context: chain and key, TLS 1.2 and above; PEM_ERROR_MISMATCH when they do not belong
-   together. */
+/* A server's TLS context: chain and key, TLS 1.2 and above; PEM_ERROR_MISMATCH when they do not
+   belong together. */
 SSL_CTX *pem_tls_context(GBytes *chain, GBytes *key, GError **error);
 
 #endif

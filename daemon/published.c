@@ -44,7 +44,8 @@ GBytes *published_read(Published *published, const char *name, const char **type
   if (fd < 0)
     return NULL;
   GBytes *content = NULL;
-  if (fstat(fd, &status) == 0 && S_ISREG(status.st_mode) && status.st_size <= PUBLISHED_MAX_OCTETS) {
+  if (fstat(fd, &status) == 0 && S_ISREG(status.st_mode) &&
+      status.st_size <= PUBLISHED_MAX_OCTETS) {
     gsize size = (gsize)status.st_size;
     guint8 *octets = g_malloc(size);
     if (read(fd, octets, size) == (ssize_t)size)
@@ -72,7 +73,8 @@ static gboolean write_all(int fd, GBytes *content) {
 
 gboolean published_write(Published *published, const char *name, GBytes *content, GError **error) {
   g_autofree char *aside = g_strconcat(name, ".new", NULL);
-  int fd = openat(published->folder, aside, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0644);
+  int fd =
+      openat(published->folder, aside, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0644);
   gboolean good = fd >= 0 && write_all(fd, content);
   good = (fd < 0 || close(fd) == 0) && good;
   good = good && renameat(published->folder, aside, published->folder, name) == 0 &&

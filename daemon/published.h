@@ -12,8 +12,8 @@ typedef struct Published Published;
 /* fd: the open folder, owned from now on. */
 Published *published_new(int fd);
 
-/* The file's content and media type; NULL when there is none, or the name is not of letters, digits, "-" and "."
-   with the ending .crl or .der. */
+/* The file's content and media type; NULL when there is none, or the name is not of letters,
+   digits, "-" and "." with the ending .crl or .der. */
 GBytes *published_read(Published *published, const char *name, const char **type);
 
 /* Puts a file in place: written aside, fsynced, renamed, folder fsynced. */

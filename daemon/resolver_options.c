@@ -26,8 +26,9 @@ Resolver *resolver_from_config(RoleProcess *process, GError **error) {
     return NULL;
   }
   ResolverOptions options = {
-      .trust_anchor_file =
-          config_given(process->config, "dns.trust-anchor") ? config_text(process->config, "dns.trust-anchor") : NULL,
+      .trust_anchor_file = config_given(process->config, "dns.trust-anchor")
+                               ? config_text(process->config, "dns.trust-anchor")
+                               : NULL,
       .stubs = config_list(process->config, "dns.stub"),
       .forwarders = config_list(process->config, "dns.forward"),
       .local_data = (const char *const *)local_data,

@@ -65,10 +65,12 @@ GBytes *role_read_file(RoleProcess *process, const char *name, GError **error) {
 
 Channel *role_open_channel(RoleProcess *process, Role peer, int fd, ChannelReceived received,
                            ChannelClosed closed, gpointer user) {
-  return channel_new(process->base, fd, &message_catalogue, process->table->role, peer, received, closed, user);
+  return channel_new(process->base, fd, &message_catalogue, process->table->role, peer, received,
+                     closed, user);
 }
 
-/* --- the way to core ------------------------------------------------------------------------------------ */
+/* --- the way to core
+ * ------------------------------------------------------------------------------------ */
 
 static void on_core_gone(Channel *channel G_GNUC_UNUSED, const char *nonsense, gpointer user) {
   RoleProcess *process = user;
@@ -95,7 +97,8 @@ void role_answer(RoleProcess *process, guint generation, guint kind, guint64 id,
     g_variant_unref(g_variant_ref_sink(body));
 }
 
-/* --- what the parent says --------------------------------------------------------------------------------- */
+/* --- what the parent says
+ * --------------------------------------------------------------------------------- */
 
 static void begin(RoleProcess *process) {
   g_autoptr(GError) error = NULL;
@@ -122,8 +125,8 @@ static void take_config(RoleProcess *process, GVariant *body) {
            config_is(process->config, "log.format", "json") ? LOG_JSON : LOG_TEXT);
 }
 
-static void on_parent_says(Channel *channel G_GNUC_UNUSED, guint kind, guint64 id G_GNUC_UNUSED, GVariant *body,
-                           int fd, gpointer user) {
+static void on_parent_says(Channel *channel G_GNUC_UNUSED, guint kind, guint64 id G_GNUC_UNUSED,
+                           GVariant *body, int fd, gpointer user) {
   RoleProcess *process = user;
   if (kind == MESSAGE_CONFIG) {
     take_config(process, body);
@@ -173,8 +176,8 @@ int role_run(Role role) {
   log_init(role_names[role], LOG_INFO, LOG_TEXT);
   RoleProcess process = {.table = tables[role], .base = event_base_new()};
   process.descriptors = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, free_list);
-  process.control = role_open_channel(&process, ROLE_PARENT, ROLE_CONTROL_FD, on_parent_says, on_parent_gone,
-                                      &process);
+  process.control = role_open_channel(&process, ROLE_PARENT, ROLE_CONTROL_FD, on_parent_says,
+                                      on_parent_gone, &process);
   event_base_dispatch(process.base);
   return EXIT_FAILURE;
 }

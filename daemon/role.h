@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What every role of signetd has in common: it is started by the parent with one descriptor, is told what it may
-   know, works on one event loop, and ends when its control channel closes. */
+/* What every role of signetd has in common: it is started by the parent with one descriptor, is
+   told what it may know, works on one event loop, and ends when its control channel closes. */
 #ifndef SIGNET_DAEMON_ROLE_H
 #define SIGNET_DAEMON_ROLE_H
 
@@ -14,7 +14,8 @@ typedef struct RoleProcess RoleProcess;
 /* One role: the same functions in the same order in each file role_*.c. */
 typedef struct {
   Role role;
-  /* Configuration and descriptors are there: begin. FALSE: the process ends with the error in its log. */
+  /* Configuration and descriptors are there: begin. FALSE: the process ends with the error in its
+   * log. */
   gboolean (*start)(RoleProcess *process, GError **error);
   /* Core says something (every role but core talks to core alone). */
   ChannelReceived received;
@@ -33,7 +34,7 @@ struct RoleProcess {
   const RoleTable *table;
   struct event_base *base;
   Channel *control;
-  Channel *core;   /* NULL while there is none */
+  Channel *core;         /* NULL while there is none */
   guint core_generation; /* counts the cores seen: an answer to an earlier one is dropped */
   Config *config;
   GHashTable *descriptors; /* name -> GArray of int */
@@ -45,9 +46,11 @@ extern const RoleTable role_edge, role_core, role_inbound, role_outbound, role_l
 /* Runs a role to its end; returns the exit status. */
 int role_run(Role role);
 
-/* The descriptors of a name, taken out of the process's care; an empty array when there are none. */
+/* The descriptors of a name, taken out of the process's care; an empty array when there are none.
+ */
 GArray *role_take_descriptors(RoleProcess *process, const char *name);
-/* The whole content of the file behind the one descriptor of a name; NULL when it was not given. Bounded. */
+/* The whole content of the file behind the one descriptor of a name; NULL when it was not given.
+ * Bounded. */
 GBytes *role_read_file(RoleProcess *process, const char *name, GError **error);
 /* Answers a question of the core of that generation, if it is still there; body is sunk. */
 void role_answer(RoleProcess *process, guint generation, guint kind, guint64 id, GVariant *body);

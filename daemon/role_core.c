@@ -14,10 +14,11 @@ static void random_octets(void *octets, gsize length) {
   }
 }
 
-/* --- the other roles -------------------------------------------------------------------------------------- */
+/* --- the other roles
+ * -------------------------------------------------------------------------------------- */
 
-static void on_role_says(Channel *channel, guint kind, guint64 id, GVariant *body, int fd G_GNUC_UNUSED,
-                         gpointer user) {
+static void on_role_says(Channel *channel, guint kind, guint64 id, GVariant *body,
+                         int fd G_GNUC_UNUSED, gpointer user) {
   Core *core = ((RoleProcess *)user)->state;
   CoreItem *item = core_request_item(channel, kind, id, body);
   if (item == NULL)
@@ -48,11 +49,14 @@ static void on_role_gone(Channel *channel, const char *nonsense, gpointer user) 
 
 static void peer(RoleProcess *process, Role role, int fd) {
   Core *core = process->state;
-  g_ptr_array_add(core->channels, role_open_channel(process, role, fd, on_role_says, on_role_gone, process));
+  g_ptr_array_add(core->channels,
+                  role_open_channel(process, role, fd, on_role_says, on_role_gone, process));
   core_wake(core); /* a job may have waited for it */
 }
 
-/* --- life ------------------------------------------------------------------------------------------------- */
+/* --- life
+ * -------------------------------------------------------------------------------------------------
+ */
 
 /* A PEM certificate file's first certificate in DER. */
 static GBytes *certificate_der(GBytes *pem, GError **error) {
@@ -66,8 +70,8 @@ static GBytes *certificate_der(GBytes *pem, GError **error) {
   return octets;
 }
 
-static gboolean publish_certificate(RoleProcess *process, Core *core, const char *descriptor, const char *name,
-                                    GBytes **pem, GError **error) {
+static gboolean publish_certificate(RoleProcess *process, Core *core, const char *descriptor,
+                                    const char *name, GBytes **pem, GError **error) {
   *pem = role_read_file(process, descriptor, error);
   g_autoptr(GBytes) der = *pem != NULL ? certificate_der(*pem, error) : NULL;
   if (der == NULL)
@@ -129,7 +133,8 @@ static void reload(RoleProcess *process) {
   g_autoptr(GError) error = NULL;
   Core *core = process->state;
   if (!publish_root_crl(process, core, &error))
-    log_error("root CRL not reloaded", "reason", error != NULL ? error->message : "not given", NULL);
+    log_error("root CRL not reloaded", "reason", error != NULL ? error->message : "not given",
+              NULL);
   core_wake(core);
 }
 
@@ -137,4 +142,5 @@ static void stop(RoleProcess *process) {
   store_close(((Core *)process->state)->acme.store);
 }
 
-const RoleTable role_core = {.role = ROLE_CORE, .start = start, .peer = peer, .reload = reload, .stop = stop};
+const RoleTable role_core = {
+    .role = ROLE_CORE, .start = start, .peer = peer, .reload = reload, .stop = stop};

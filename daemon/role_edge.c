@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* edge: TLS, HTTP and framing. Holds the TLS key and a stock of nonces; passes JWS on unverified. A second, plain
-   listener serves the published files, also while core, store and signer are down. */
+/* edge: TLS, HTTP and framing. Holds the TLS key and a stock of nonces; passes JWS on unverified. A
+   second, plain listener serves the published files, also while core, store and signer are down. */
 #include "acme/http_front.h"
 #include "acme/problem.h"
 #include "base/log.h"
@@ -23,7 +23,9 @@ typedef struct {
   gboolean asked;
 } Edge;
 
-/* --- nonces ----------------------------------------------------------------------------------------------- */
+/* --- nonces
+ * -----------------------------------------------------------------------------------------------
+ */
 
 typedef struct {
   Edge *edge;
@@ -48,8 +50,8 @@ static void refill(Edge *edge) {
     return;
   StockQuestion *question = g_new0(StockQuestion, 1);
   *question = (StockQuestion){edge, edge->process->core_generation};
-  edge->asked = channel_ask(edge->process->core, MESSAGE_WANT_NONCES, g_variant_new_uint32(STOCK_TARGET),
-                            on_nonces, question);
+  edge->asked = channel_ask(edge->process->core, MESSAGE_WANT_NONCES,
+                            g_variant_new_uint32(STOCK_TARGET), on_nonces, question);
   if (!edge->asked)
     g_free(question);
 }
@@ -65,7 +67,8 @@ static gboolean add_nonce(Edge *edge, GPtrArray *headers) {
   return TRUE;
 }
 
-/* --- answers ---------------------------------------------------------------------------------------------- */
+/* --- answers
+ * ---------------------------------------------------------------------------------------------- */
 
 static void add(GPtrArray *headers, const char *name, const char *value) {
   g_ptr_array_add(headers, g_strdup(name));
@@ -73,8 +76,8 @@ static void add(GPtrArray *headers, const char *name, const char *value) {
 }
 
 static void add_index(Edge *edge, GPtrArray *headers) {
-  g_autofree char *link =
-      g_strdup_printf("<%s/directory>;rel=\"index\"", config_text(edge->process->config, "acme.url"));
+  g_autofree char *link = g_strdup_printf("<%s/directory>;rel=\"index\"",
+                                          config_text(edge->process->config, "acme.url"));
   add(headers, "Link", link);
 }
 
@@ -91,8 +94,8 @@ static void answer_problem(Edge *edge, HttpExchange *exchange, const Problem *pr
     add(headers, "Retry-After", RETRY_AFTER);
   if (strcmp(request->method, "POST") == 0)
     add_nonce(edge, headers);
-  log_info("request refused by the edge", "method", request->method, "path", request->path, "reason",
-           problem->detail, "peer", request->peer, NULL);
+  log_info("request refused by the edge", "method", request->method, "path", request->path,
+           "reason", problem->detail, "peer", request->peer, NULL);
   http_exchange_answer(exchange, problem->status, headers, body);
 }
 
@@ -102,12 +105,13 @@ static void on_refuse(HttpExchange *exchange, guint status, const char *detail, 
 }
 
 static void answer_busy(Edge *edge, HttpExchange *exchange) {
-  g_autoptr(Problem) problem =
-      problem_new(PROBLEM_SERVER_INTERNAL, 503, "The server is busy or restarting; try again shortly.");
+  g_autoptr(Problem) problem = problem_new(PROBLEM_SERVER_INTERNAL, 503,
+                                           "The server is busy or restarting; try again shortly.");
   answer_problem(edge, exchange, problem);
 }
 
-/* --- ACME requests ---------------------------------------------------------------------------------------- */
+/* --- ACME requests
+ * ---------------------------------------------------------------------------------------- */
 
 typedef struct {
   Edge *edge;
@@ -138,7 +142,8 @@ static void answer_new_nonce(Edge *edge, HttpExchange *exchange, const char *met
   g_autoptr(GPtrArray) headers = g_ptr_array_new_with_free_func(g_free);
   gboolean head = strcmp(method, "HEAD") == 0;
   if (!head && strcmp(method, "GET") != 0) {
-    g_autoptr(Problem) problem = problem_new(PROBLEM_MALFORMED, 405, "newNonce is read with HEAD or GET.");
+    g_autoptr(Problem) problem =
+        problem_new(PROBLEM_MALFORMED, 405, "newNonce is read with HEAD or GET.");
     answer_problem(edge, exchange, problem);
     return;
   }
@@ -172,7 +177,8 @@ static void on_request(HttpExchange *exchange, const Request *request, gpointer 
   }
 }
 
-/* --- published files -------------------------------------------------------------------------------------- */
+/* --- published files
+ * -------------------------------------------------------------------------------------- */
 
 static void answer_text(HttpExchange *exchange, guint status, const char *text) {
   g_autoptr(GPtrArray) headers = g_ptr_array_new_with_free_func(g_free);
@@ -183,7 +189,8 @@ static void answer_text(HttpExchange *exchange, guint status, const char *text) 
   http_exchange_answer(exchange, status, headers, body);
 }
 
-static void on_file_refuse(HttpExchange *exchange, guint status, const char *detail, gpointer user G_GNUC_UNUSED) {
+static void on_file_refuse(HttpExchange *exchange, guint status, const char *detail,
+                           gpointer user G_GNUC_UNUSED) {
   g_autofree char *line = g_strconcat(detail, "\n", NULL);
   answer_text(exchange, status, line);
 }
@@ -206,7 +213,9 @@ static void on_file_request(HttpExchange *exchange, const Request *request, gpoi
   http_exchange_answer(exchange, 200, headers, content);
 }
 
-/* --- life ------------------------------------------------------------------------------------------------- */
+/* --- life
+ * -------------------------------------------------------------------------------------------------
+ */
 
 static SSL_CTX *read_tls(RoleProcess *process, GError **error) {
   g_autoptr(GBytes) chain = role_read_file(process, "tls-certificate", error);
@@ -230,9 +239,12 @@ static gboolean start(RoleProcess *process, GError **error) {
   g_queue_init(&edge->nonces);
   g_autoptr(GArray) folder = role_take_descriptors(process, "published");
   edge->published = published_new(folder->len > 0 ? g_array_index(folder, int, 0) : -1);
-  g_autoptr(GUri) url = g_uri_parse(config_text(process->config, "acme.url"), G_URI_FLAGS_NONE, NULL);
-  g_autoptr(GUri) files_url = g_uri_parse(config_text(process->config, "publish.url"), G_URI_FLAGS_NONE, NULL);
-  g_autofree char *files_path = g_strndup(g_uri_get_path(files_url), strlen(g_uri_get_path(files_url)) - 1);
+  g_autoptr(GUri) url =
+      g_uri_parse(config_text(process->config, "acme.url"), G_URI_FLAGS_NONE, NULL);
+  g_autoptr(GUri) files_url =
+      g_uri_parse(config_text(process->config, "publish.url"), G_URI_FLAGS_NONE, NULL);
+  g_autofree char *files_path =
+      g_strndup(g_uri_get_path(files_url), strlen(g_uri_get_path(files_url)) - 1);
   HttpFrontOptions acme = {tls, g_uri_get_path(url), on_request, on_refuse, edge};
   HttpFrontOptions files = {NULL, files_path, on_file_request, on_file_refuse, edge};
   edge->acme = http_front_new(process->base, &acme);
@@ -259,16 +271,17 @@ static void reload(RoleProcess *process) {
   g_autoptr(GError) error = NULL;
   SSL_CTX *tls = read_tls(process, &error);
   if (tls == NULL)
-    log_error("TLS key not reloaded, the old one stays", "reason", error != NULL ? error->message : "not given",
-              NULL);
+    log_error("TLS key not reloaded, the old one stays", "reason",
+              error != NULL ? error->message : "not given", NULL);
   else
     http_front_set_tls(((Edge *)process->state)->acme, tls);
   SSL_CTX_free(tls);
 }
 
 /* Core tells edges nothing unasked. */
-static void on_core_says(Channel *channel G_GNUC_UNUSED, guint kind G_GNUC_UNUSED, guint64 id G_GNUC_UNUSED,
-                         GVariant *body G_GNUC_UNUSED, int fd G_GNUC_UNUSED, gpointer user G_GNUC_UNUSED) {
+static void on_core_says(Channel *channel G_GNUC_UNUSED, guint kind G_GNUC_UNUSED,
+                         guint64 id G_GNUC_UNUSED, GVariant *body G_GNUC_UNUSED,
+                         int fd G_GNUC_UNUSED, gpointer user G_GNUC_UNUSED) {
   role_die_of_nonsense(ROLE_CORE, "a message that is no answer");
 }
 

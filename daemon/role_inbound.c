@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* inbound: the SMTP server, and the examination of messages (MIME, DKIM, DNS). Reports what it finds; is never told
-   what would be right. */
+/* inbound: the SMTP server, and the examination of messages (MIME, DKIM, DNS). Reports what it
+   finds; is never told what would be right. */
 #include "base/log.h"
 #include "daemon/pem_key.h"
 #include "daemon/resolver_options.h"
@@ -20,7 +20,9 @@ typedef struct {
   GPtrArray *servers; /* of SmtpServer */
 } Inbound;
 
-/* --- SMTP ------------------------------------------------------------------------------------------------- */
+/* --- SMTP
+ * -------------------------------------------------------------------------------------------------
+ */
 
 static void on_smtp_answer(GVariant *body, gpointer user) {
   SmtpQuestion *question = user;
@@ -55,7 +57,8 @@ static char *valid_text(const char *text) {
   return g_utf8_make_valid(text != NULL ? text : "", -1);
 }
 
-static void on_message(SmtpQuestion *question, const SmtpEnvelope *envelope, GBytes *message, gpointer user) {
+static void on_message(SmtpQuestion *question, const SmtpEnvelope *envelope, GBytes *message,
+                       gpointer user) {
   g_autofree char *helo = valid_text(envelope->helo);
   g_autofree char *from = valid_text(envelope->from);
   GVariantBuilder recipients;
@@ -67,7 +70,8 @@ static void on_message(SmtpQuestion *question, const SmtpEnvelope *envelope, GBy
                     message_from_octets(message)));
 }
 
-/* --- examination ------------------------------------------------------------------------------------------ */
+/* --- examination
+ * ------------------------------------------------------------------------------------------ */
 
 /* One message, and the keys of its signatures that are still asked for. */
 typedef struct {
@@ -108,7 +112,8 @@ static void on_key(const ResolverAnswer *found, gpointer user) {
   }
   g_ptr_array_add(records, NULL);
   log_debug("DKIM key asked", "question",
-            dkim_check_signature(examination->check, question->signature)->question, "result", found->text, NULL);
+            dkim_check_signature(examination->check, question->signature)->question, "result",
+            found->text, NULL);
   dkim_check_key(examination->check, question->signature, outcomes[found->outcome],
                  (const char *const *)records->pdata, found->secure);
   examination->open--;
@@ -131,8 +136,8 @@ static void ask_keys(Examination *examination, Inbound *inbound) {
   finish_if_done(examination);
 }
 
-static void on_core_says(Channel *channel G_GNUC_UNUSED, guint kind G_GNUC_UNUSED, guint64 id, GVariant *body,
-                         int fd G_GNUC_UNUSED, gpointer user) {
+static void on_core_says(Channel *channel G_GNUC_UNUSED, guint kind G_GNUC_UNUSED, guint64 id,
+                         GVariant *body, int fd G_GNUC_UNUSED, gpointer user) {
   RoleProcess *process = user;
   g_autoptr(GVariant) raw = g_variant_get_child_value(body, 0);
   g_autoptr(GVariant) received_at = g_variant_get_child_value(body, 1);
@@ -146,7 +151,9 @@ static void on_core_says(Channel *channel G_GNUC_UNUSED, guint kind G_GNUC_UNUSE
   ask_keys(examination, process->state);
 }
 
-/* --- life ------------------------------------------------------------------------------------------------- */
+/* --- life
+ * -------------------------------------------------------------------------------------------------
+ */
 
 /* The context for STARTTLS; NULL without error: not configured. */
 static SSL_CTX *read_tls(RoleProcess *process, GError **error) {
@@ -169,8 +176,9 @@ static gboolean start(RoleProcess *process, GError **error) {
     return FALSE;
   }
   SmtpServerOptions options = {
-      .hostname = config_text(process->config, config_given(process->config, "mail.hostname") ? "mail.hostname"
-                                                                                               : "mail.domain"),
+      .hostname = config_text(process->config, config_given(process->config, "mail.hostname")
+                                                   ? "mail.hostname"
+                                                   : "mail.domain"),
       .max_message = (gsize)config_number(process->config, "mail.message-limit"),
       .max_sessions = MAX_SESSIONS,
       .max_per_address = MAX_PER_ADDRESS,
@@ -180,8 +188,8 @@ static gboolean start(RoleProcess *process, GError **error) {
   };
   g_autoptr(GArray) sockets = role_take_descriptors(process, "listen-smtp");
   for (guint i = 0; i < sockets->len; i++)
-    g_ptr_array_add(inbound->servers, smtp_server_new(process->base, g_array_index(sockets, int, i), &options,
-                                                      &handlers, inbound));
+    g_ptr_array_add(inbound->servers, smtp_server_new(process->base, g_array_index(sockets, int, i),
+                                                      &options, &handlers, inbound));
   SSL_CTX_free(tls);
   return TRUE;
 }

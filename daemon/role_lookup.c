@@ -29,8 +29,9 @@ static void answer(Climb *climb, const ResolverAnswer *found) {
   for (guint i = 0; i < found->rdata->len; i++)
     g_variant_builder_add_value(&records, message_from_octets(found->rdata->pdata[i]));
   role_answer(climb->process, climb->generation, MESSAGE_CAA_ANSWER, climb->id,
-              g_variant_new("(ubxmsaays)", (guint32)found->outcome, climb->secure && found->secure, found->ttl,
-                            found->outcome == RESOLVER_FOUND ? climb->at : NULL, &records, found->text));
+              g_variant_new("(ubxmsaays)", (guint32)found->outcome, climb->secure && found->secure,
+                            found->ttl, found->outcome == RESOLVER_FOUND ? climb->at : NULL,
+                            &records, found->text));
   climb_free(climb);
 }
 
@@ -47,8 +48,8 @@ static void on_answer(const ResolverAnswer *found, gpointer user) {
   resolver_ask(climb->process->state, parent, TYPE_CAA, climb->timeout, on_answer, climb);
 }
 
-static void on_core_says(Channel *channel G_GNUC_UNUSED, guint kind G_GNUC_UNUSED, guint64 id, GVariant *body,
-                         int fd G_GNUC_UNUSED, gpointer user) {
+static void on_core_says(Channel *channel G_GNUC_UNUSED, guint kind G_GNUC_UNUSED, guint64 id,
+                         GVariant *body, int fd G_GNUC_UNUSED, gpointer user) {
   RoleProcess *process = user;
   Climb *climb = g_new0(Climb, 1);
   climb->process = process;

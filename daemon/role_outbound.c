@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* outbound: composes, DKIM-signs and hands over challenge mails. Holds the DKIM key; parses the relay's answers. */
+/* outbound: composes, DKIM-signs and hands over challenge mails. Holds the DKIM key; parses the
+ * relay's answers. */
 #include "base/log.h"
 #include "daemon/pem_key.h"
 #include "daemon/role.h"
@@ -30,17 +31,19 @@ static void mail_free(gpointer data) {
   g_free(mail);
 }
 
-static void answer(Outbound *outbound, guint generation, guint64 id, SenderOutcome outcome, guint code,
-                   const char *text, GBytes *message) {
+static void answer(Outbound *outbound, guint generation, guint64 id, SenderOutcome outcome,
+                   guint code, const char *text, GBytes *message) {
   role_answer(outbound->process, generation, MESSAGE_DELIVERED, id,
-              g_variant_new("(uus@ay)", (guint32)outcome, (guint32)code, text, message_from_octets(message)));
+              g_variant_new("(uus@ay)", (guint32)outcome, (guint32)code, text,
+                            message_from_octets(message)));
 }
 
 /* The complete signed message; NULL when it cannot be made. */
 static GBytes *compose(const Outbound *outbound, const ChallengeMail *mail, GError **error) {
   g_autoptr(GBytes) unsigned_message = challenge_mail_compose(mail, error);
   g_autofree char *signature =
-      unsigned_message != NULL ? dkim_sign(outbound->signer, unsigned_message, mail->date, error) : NULL;
+      unsigned_message != NULL ? dkim_sign(outbound->signer, unsigned_message, mail->date, error)
+                               : NULL;
   if (signature == NULL)
     return NULL;
   GByteArray *message = g_byte_array_new();
@@ -50,14 +53,15 @@ static GBytes *compose(const Outbound *outbound, const ChallengeMail *mail, GErr
   return g_byte_array_free_to_bytes(message);
 }
 
-static void on_core_says(Channel *channel G_GNUC_UNUSED, guint kind G_GNUC_UNUSED, guint64 id, GVariant *body,
-                         int fd G_GNUC_UNUSED, gpointer user) {
+static void on_core_says(Channel *channel G_GNUC_UNUSED, guint kind G_GNUC_UNUSED, guint64 id,
+                         GVariant *body, int fd G_GNUC_UNUSED, gpointer user) {
   static const struct timeval at_once = {0, 0};
   RoleProcess *process = user;
   Outbound *outbound = process->state;
   g_autoptr(GError) error = NULL;
   ChallengeMail mail = {.service = config_text(process->config, "acme.url")};
-  g_variant_get(body, "(&s&s&s&sx)", &mail.from, &mail.to, &mail.token, &mail.message_id, &mail.date);
+  g_variant_get(body, "(&s&s&s&sx)", &mail.from, &mail.to, &mail.token, &mail.message_id,
+                &mail.date);
   g_autoptr(GBytes) message = compose(outbound, &mail, &error);
   if (message == NULL) {
     g_autoptr(GBytes) nothing = g_bytes_new(NULL, 0);
@@ -86,8 +90,8 @@ static void on_send(evutil_socket_t fd G_GNUC_UNUSED, short what G_GNUC_UNUSED, 
     SenderOutcome outcome = usable ? mail->message->outcome : SENDER_TEMPORARY;
     const char *text = usable ? mail->message->text : error->message;
     log_debug("handed to relay", "to", mail->message->to, "text", text, NULL);
-    answer(outbound, mail->generation, mail->id, outcome, usable ? (guint)mail->message->code : 0, text,
-           mail->message->message);
+    answer(outbound, mail->generation, mail->id, outcome, usable ? (guint)mail->message->code : 0,
+           text, mail->message->message);
   }
 }
 
@@ -96,8 +100,9 @@ static gboolean read_key(RoleProcess *process, Outbound *outbound, GError **erro
   EVP_PKEY *key = pem != NULL ? pem_private_key(pem, error) : NULL;
   if (key == NULL)
     return FALSE;
-  DkimSigner *signer = dkim_signer_new(config_text(process->config, "mail.domain"),
-                                       config_text(process->config, "mail.dkim-selector"), key, error);
+  DkimSigner *signer =
+      dkim_signer_new(config_text(process->config, "mail.domain"),
+                      config_text(process->config, "mail.dkim-selector"), key, error);
   EVP_PKEY_free(key);
   if (signer == NULL)
     return FALSE;
@@ -111,20 +116,22 @@ static gboolean start(RoleProcess *process, GError **error) {
   outbound->process = process;
   outbound->waiting = g_ptr_array_new_with_free_func(mail_free);
   outbound->send = event_new(process->base, -1, 0, on_send, outbound);
-  config_split_peer(config_text(process->config, "mail.relay"), &outbound->relay_host, &outbound->relay.port);
+  config_split_peer(config_text(process->config, "mail.relay"), &outbound->relay_host,
+                    &outbound->relay.port);
   outbound->relay.host = outbound->relay_host;
   outbound->relay.ehlo = config_given(process->config, "mail.hostname")
                              ? config_text(process->config, "mail.hostname")
                              : config_text(process->config, "mail.domain");
-  outbound->relay.timeout_seconds = (guint)(config_number(process->config, "mail.relay-timeout") / 1000);
+  outbound->relay.timeout_seconds =
+      (guint)(config_number(process->config, "mail.relay-timeout") / 1000);
   return read_key(process, outbound, error);
 }
 
 static void reload(RoleProcess *process) {
   g_autoptr(GError) error = NULL;
   if (!read_key(process, process->state, &error))
-    log_error("DKIM key not reloaded, the old one stays", "reason", error != NULL ? error->message : "not given",
-              NULL);
+    log_error("DKIM key not reloaded, the old one stays", "reason",
+              error != NULL ? error->message : "not given", NULL);
 }
 
 const RoleTable role_outbound = {

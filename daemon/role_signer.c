@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* signer: the holder of the CA key. No network; a fixed table of questions from core only; everything that it signs
-   it has linted, and stands in its own log before it leaves. */
+/* signer: the holder of the CA key. No network; a fixed table of questions from core only;
+   everything that it signs it has linted, and stands in its own log before it leaves. */
 #include "base/clock.h"
 #include "base/log.h"
 #include "ca/certificate.h"
@@ -39,16 +39,20 @@ static void answer(Signer *signer, guint kind, guint64 id, GVariant *body) {
 
 static void refuse(Signer *signer, guint kind, guint64 id, const char *reason) {
   g_autoptr(GBytes) nothing = g_bytes_new(NULL, 0);
-  log_error("question refused", "question", message_catalogue.kinds[kind].name, "reason", reason, NULL);
+  log_error("question refused", "question", message_catalogue.kinds[kind].name, "reason", reason,
+            NULL);
   answer(signer, kind, id, g_variant_new("(@ays)", message_from_octets(nothing), reason));
 }
 
-/* --- the table of questions ------------------------------------------------------------------------------- */
+/* --- the table of questions
+ * ------------------------------------------------------------------------------- */
 
-static void answer_built(Signer *signer, guint64 id, GBytes *tbs, const char *findings, const char *failure) {
+static void answer_built(Signer *signer, guint64 id, GBytes *tbs, const char *findings,
+                         const char *failure) {
   g_autoptr(GBytes) nothing = g_bytes_new(NULL, 0);
   answer(signer, MESSAGE_BUILT, id,
-                 g_variant_new("(@ayss)", message_from_octets(tbs != NULL ? tbs : nothing), findings, failure));
+         g_variant_new("(@ayss)", message_from_octets(tbs != NULL ? tbs : nothing), findings,
+                       failure));
 }
 
 static void on_build(Signer *signer, guint64 id, GVariant *body) {
@@ -60,8 +64,9 @@ static void on_build(Signer *signer, guint64 id, GVariant *body) {
   g_autofree const char **names = NULL;
   guint32 days = 0, profile = 0;
   CertificateFields fields = {.serial = serial_octets, .spki = spki_octets};
-  g_variant_get(body, "(ayay^a&sxubbbu&s&s)", NULL, NULL, &names, &fields.not_before, &days, &fields.sign,
-                &fields.encrypt, &fields.non_repudiation, &profile, &fields.crl_url, &fields.issuer_url);
+  g_variant_get(body, "(ayay^a&sxubbbu&s&s)", NULL, NULL, &names, &fields.not_before, &days,
+                &fields.sign, &fields.encrypt, &fields.non_repudiation, &profile, &fields.crl_url,
+                &fields.issuer_url);
   fields.names = names;
   fields.days = days;
   fields.profile = profile == PROFILE_MULTIPURPOSE ? PROFILE_MULTIPURPOSE : PROFILE_STRICT;
@@ -92,7 +97,8 @@ static void on_sign(Signer *signer, guint64 id, GVariant *body) {
   g_autoptr(GError) error = NULL;
   g_autoptr(GBytes) tbs = message_octets(body);
   gint64 now = clock_now(&clock_system);
-  /* Asked again for the same octets the logged certificate is the answer: never two signatures over one. */
+  /* Asked again for the same octets the logged certificate is the answer: never two signatures over
+   * one. */
   g_autoptr(GBytes) certificate = signer_log_find(signer->log, tbs, &error);
   if (certificate == NULL && error == NULL) {
     g_autofree char *fault = sign_fault(signer, tbs, now);
@@ -154,8 +160,8 @@ static void on_sign_crl(Signer *signer, guint64 id, GVariant *body) {
   g_autoptr(GError) error = NULL;
   g_autoptr(GVariantIter) iter = NULL;
   CrlFields fields = {0};
-  g_variant_get(body, "(xxx&sa(ayxi))", &fields.number, &fields.this_update, &fields.next_update, &fields.url,
-                &iter);
+  g_variant_get(body, "(xxx&sa(ayxi))", &fields.number, &fields.this_update, &fields.next_update,
+                &fields.url, &iter);
   g_autoptr(GPtrArray) entries = read_entries(iter);
   fields.entries = entries;
   g_autoptr(GBytes) crl = crl_sign(signer->issuer, &fields, &error);
@@ -172,7 +178,9 @@ static void on_core_says(Channel *channel G_GNUC_UNUSED, guint kind, guint64 id,
   questions[kind](((RoleProcess *)user)->state, id, body);
 }
 
-/* --- life ------------------------------------------------------------------------------------------------- */
+/* --- life
+ * -------------------------------------------------------------------------------------------------
+ */
 
 static gboolean read_issuer(RoleProcess *process, Signer *signer, GError **error) {
   g_autoptr(GBytes) certificate = role_read_file(process, "ca-certificate", error);

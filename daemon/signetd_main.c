@@ -38,7 +38,8 @@ static int check(const char *path, Config **config) {
     fprintf(stderr, "%s\n", (const char *)mistakes->pdata[i]);
   if (*config != NULL)
     return EXIT_SUCCESS;
-  fprintf(stderr, "signetd: %u mistake%s in the configuration\n", mistakes->len, mistakes->len == 1 ? "" : "s");
+  fprintf(stderr, "signetd: %u mistake%s in the configuration\n", mistakes->len,
+          mistakes->len == 1 ? "" : "s");
   return EXIT_CONFIGURATION;
 }
 
@@ -47,16 +48,19 @@ static void init_log(const Config *config) {
   guint level = 0;
   while (strcmp(levels[level], config_text(config, "log.level")) != 0)
     level++;
-  log_init("parent", (LogLevel)level, config_is(config, "log.format", "json") ? LOG_JSON : LOG_TEXT);
+  log_init("parent", (LogLevel)level,
+           config_is(config, "log.format", "json") ? LOG_JSON : LOG_TEXT);
 }
 
 int main(int argc, char **argv) {
   g_autofree char *path = NULL, *role = NULL;
   gboolean only_check = FALSE, keys = FALSE, version = FALSE;
   const GOptionEntry options[] = {
-      {"config", 'c', 0, G_OPTION_ARG_FILENAME, &path, "Configuration file (" DEFAULT_CONFIG ")", "FILE"},
+      {"config", 'c', 0, G_OPTION_ARG_FILENAME, &path, "Configuration file (" DEFAULT_CONFIG ")",
+       "FILE"},
       {"check", 0, 0, G_OPTION_ARG_NONE, &only_check, "Check the configuration and exit", NULL},
-      {"keys", 0, 0, G_OPTION_ARG_NONE, &keys, "Print every configuration key with its default and exit", NULL},
+      {"keys", 0, 0, G_OPTION_ARG_NONE, &keys,
+       "Print every configuration key with its default and exit", NULL},
       {"version", 0, 0, G_OPTION_ARG_NONE, &version, "Print the version and exit", NULL},
       {"role", 0, G_OPTION_FLAG_HIDDEN, G_OPTION_ARG_STRING, &role, NULL, NULL},
       G_OPTION_ENTRY_NULL};
@@ -65,7 +69,8 @@ int main(int argc, char **argv) {
   Config *config = NULL;
   g_option_context_add_main_entries(context, options, NULL);
   if (!g_option_context_parse(context, &argc, &argv, &error) || argc > 1) {
-    fprintf(stderr, "signetd: %s\n", error != NULL ? error->message : "takes no arguments; see --help");
+    fprintf(stderr, "signetd: %s\n",
+            error != NULL ? error->message : "takes no arguments; see --help");
     return EXIT_USAGE;
   }
   if (role != NULL)

@@ -11,7 +11,7 @@
 
 #define BACKLOG 1024
 
-G_DEFINE_QUARK(signet-sockets-error-quark, sockets_error)
+G_DEFINE_QUARK(signet - sockets - error - quark, sockets_error)
 
 static socklen_t socket_address(const char *text, struct sockaddr_storage *address) {
   g_autofree char *host = NULL;

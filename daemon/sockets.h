@@ -9,8 +9,9 @@
 GQuark sockets_error_quark(void);
 typedef enum { SOCKETS_ERROR_BIND } SocketsError;
 
-/* Binds and listens on each "address:port"; reuse_port: several sockets may share it, and the kernel spreads
-   connections over them. The descriptors are non-blocking and closed on exec; NULL with the address named. */
+/* Binds and listens on each "address:port"; reuse_port: several sockets may share it, and the
+   kernel spreads connections over them. The descriptors are non-blocking and closed on exec; NULL
+   with the address named. */
 GArray *sockets_listen(const char *const *addresses, gboolean reuse_port, GError **error);
 
 #endif

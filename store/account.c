@@ -14,12 +14,13 @@ void account_free(Account *account) {
 }
 
 StoreChange account_insert(Store *store, const Account *account, GError **error) {
-  return sql_change(store, error,
-                    "INSERT INTO account (id, status, thumbprint, jwk, contact, terms, terms_agreed_at,"
-                    " created_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)"
-                    " ON CONFLICT (thumbprint) DO NOTHING",
-                    "dtbtttii", &account->id, account->status, account->thumbprint, account->jwk,
-                    account->contact, account->terms, account->terms_agreed_at, account->created_at);
+  return sql_change(
+      store, error,
+      "INSERT INTO account (id, status, thumbprint, jwk, contact, terms, terms_agreed_at,"
+      " created_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)"
+      " ON CONFLICT (thumbprint) DO NOTHING",
+      "dtbtttii", &account->id, account->status, account->thumbprint, account->jwk,
+      account->contact, account->terms, account->terms_agreed_at, account->created_at);
 }
 
 static StoreFind find(SqlQuery query, Account **account, GError **error) {
@@ -39,7 +40,8 @@ static StoreFind find(SqlQuery query, Account **account, GError **error) {
   return sql_end(&query, error) ? found : STORE_LOOKUP_FAILED;
 }
 
-#define COLUMNS "SELECT id, status, thumbprint, jwk, contact, terms, terms_agreed_at, created_at FROM account"
+#define COLUMNS                                                                                    \
+  "SELECT id, status, thumbprint, jwk, contact, terms, terms_agreed_at, created_at FROM account"
 
 StoreFind account_find(Store *store, const Id *id, Account **account, GError **error) {
   return find(sql_query(store, COLUMNS " WHERE id = ?1", "d", id), account, error);
@@ -55,5 +57,6 @@ gboolean account_set_contact(Store *store, const Id *id, const char *contact, GE
 
 StoreChange account_deactivate(Store *store, const Id *id, GError **error) {
   return sql_change(store, error,
-                    "UPDATE account SET status = 'deactivated' WHERE id = ?1 AND status = 'valid'", "d", id);
+                    "UPDATE account SET status = 'deactivated' WHERE id = ?1 AND status = 'valid'",
+                    "d", id);
 }

@@ -13,7 +13,8 @@ typedef struct {
 
 static gboolean read_head(Store *store, Head *head, GError **error) {
   memset(head, 0, sizeof(*head));
-  SqlQuery query = sql_query(store, "SELECT number, at, hash FROM audit ORDER BY number DESC LIMIT 1", "");
+  SqlQuery query =
+      sql_query(store, "SELECT number, at, hash FROM audit ORDER BY number DESC LIMIT 1", "");
   if (sql_row(&query)) {
     head->number = sql_int(&query, 0);
     head->at = sql_int(&query, 1);
@@ -44,15 +45,16 @@ static GBytes *chain(const guint8 previous[HASH_OCTETS], gint64 number, gint64 a
   return g_bytes_new(hash, length);
 }
 
-gboolean audit_append(Store *store, gint64 now, const char *kind, const char *subject, const char *detail,
-                      GError **error) {
+gboolean audit_append(Store *store, gint64 now, const char *kind, const char *subject,
+                      const char *detail, GError **error) {
   Head head;
   if (!read_head(store, &head, error))
     return FALSE;
   g_autoptr(GBytes) hash = chain(head.hash, head.number + 1, now, kind, subject, detail);
-  return sql_run(store, error,
-                 "INSERT INTO audit (number, at, kind, subject, detail, hash) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
-                 "iitttb", head.number + 1, now, kind, subject, detail, hash);
+  return sql_run(
+      store, error,
+      "INSERT INTO audit (number, at, kind, subject, detail, hash) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+      "iitttb", head.number + 1, now, kind, subject, detail, hash);
 }
 
 gboolean audit_last_time(Store *store, gint64 *at, GError **error) {
@@ -65,7 +67,8 @@ gboolean audit_last_time(Store *store, gint64 *at, GError **error) {
 
 gboolean audit_verify(Store *store, gint64 *records, gint64 *broken, GError **error) {
   guint8 previous[HASH_OCTETS] = {0};
-  SqlQuery query = sql_query(store, "SELECT number, at, kind, subject, detail, hash FROM audit ORDER BY number", "");
+  SqlQuery query = sql_query(
+      store, "SELECT number, at, kind, subject, detail, hash FROM audit ORDER BY number", "");
   *records = *broken = 0;
   while (*broken == 0 && sql_row(&query)) {
     g_autofree char *kind = sql_text(&query, 2);

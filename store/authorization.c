@@ -14,15 +14,16 @@ void authorization_free(Authorization *authorization) {
 }
 
 gboolean authorization_insert(Store *store, const Authorization *a, GError **error) {
-  return sql_run(store, error,
-                 "INSERT INTO authz (id, order_id, account_id, position, identifier, address, canonical,"
-                 " domain, status, expires_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
-                 "dddittttti", &a->id, &a->order_id, &a->account_id, a->position, a->identifier, a->address,
-                 a->canonical, a->domain, a->status, a->expires_at);
+  return sql_run(
+      store, error,
+      "INSERT INTO authz (id, order_id, account_id, position, identifier, address, canonical,"
+      " domain, status, expires_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
+      "dddittttti", &a->id, &a->order_id, &a->account_id, a->position, a->identifier, a->address,
+      a->canonical, a->domain, a->status, a->expires_at);
 }
 
 #define COLUMNS                                                                                    \
-  "SELECT id, order_id, account_id, position, identifier, address, canonical, domain, status,"      \
+  "SELECT id, order_id, account_id, position, identifier, address, canonical, domain, status,"     \
   " expires_at FROM authz"
 
 static Authorization *read_row(SqlQuery *query) {
@@ -40,7 +41,8 @@ static Authorization *read_row(SqlQuery *query) {
   return a;
 }
 
-StoreFind authorization_find(Store *store, const Id *id, Authorization **authorization, GError **error) {
+StoreFind authorization_find(Store *store, const Id *id, Authorization **authorization,
+                             GError **error) {
   SqlQuery query = sql_query(store, COLUMNS " WHERE id = ?1", "d", id);
   StoreFind found = STORE_MISSING;
   if (sql_row(&query)) {
@@ -52,13 +54,15 @@ StoreFind authorization_find(Store *store, const Id *id, Authorization **authori
 
 GPtrArray *authorization_list(Store *store, const Id *order_id, GError **error) {
   g_autoptr(GPtrArray) list = g_ptr_array_new_with_free_func((GDestroyNotify)authorization_free);
-  SqlQuery query = sql_query(store, COLUMNS " WHERE order_id = ?1 ORDER BY position", "d", order_id);
+  SqlQuery query =
+      sql_query(store, COLUMNS " WHERE order_id = ?1 ORDER BY position", "d", order_id);
   while (sql_row(&query))
     g_ptr_array_add(list, read_row(&query));
   return sql_end(&query, error) ? g_steal_pointer(&list) : NULL;
 }
 
-StoreChange authorization_move(Store *store, const Id *id, const char *from, const char *to, GError **error) {
-  return sql_change(store, error, "UPDATE authz SET status = ?3 WHERE id = ?1 AND status = ?2", "dtt", id,
-                    from, to);
+StoreChange authorization_move(Store *store, const Id *id, const char *from, const char *to,
+                               GError **error) {
+  return sql_change(store, error, "UPDATE authz SET status = ?3 WHERE id = ?1 AND status = ?2",
+                    "dtt", id, from, to);
 }

@@ -12,7 +12,7 @@ typedef struct {
   char *address;    /* what is certified: local part as sent, domain in lower-case A-labels */
   char *canonical;  /* what is compared */
   char *domain;
-  char *status;     /* RFC 8555 section 7.1.6 */
+  char *status; /* RFC 8555 section 7.1.6 */
   gint64 expires_at;
 } Authorization;
 
@@ -20,9 +20,11 @@ void authorization_free(Authorization *authorization);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Authorization, authorization_free)
 
 gboolean authorization_insert(Store *store, const Authorization *authorization, GError **error);
-StoreFind authorization_find(Store *store, const Id *id, Authorization **authorization, GError **error);
+StoreFind authorization_find(Store *store, const Id *id, Authorization **authorization,
+                             GError **error);
 /* All of an order, in its order; of Authorization. NULL on failure. */
 GPtrArray *authorization_list(Store *store, const Id *order_id, GError **error);
-StoreChange authorization_move(Store *store, const Id *id, const char *from, const char *to, GError **error);
+StoreChange authorization_move(Store *store, const Id *id, const char *from, const char *to,
+                               GError **error);
 
 #endif

@@ -15,7 +15,9 @@ typedef struct {
 } CaaCheck;
 
 gboolean caa_check_insert(Store *store, const CaaCheck *check, GError **error);
-/* A domain of the order that has no "permitted" check at or after since; *domain is NULL when all have. */
-gboolean caa_check_next(Store *store, const Id *order_id, gint64 since, char **domain, GError **error);
+/* A domain of the order that has no "permitted" check at or after since; *domain is NULL when all
+ * have. */
+gboolean caa_check_next(Store *store, const Id *order_id, gint64 since, char **domain,
+                        GError **error);
 
 #endif

@@ -14,18 +14,20 @@ void certificate_row_free(Certificate *c) {
 }
 
 StoreChange certificate_insert(Store *store, const Certificate *c, GError **error) {
-  return sql_change(store, error,
-                    "INSERT INTO certificate (id, order_id, account_id, serial, shard, not_before, not_after,"
-                    " key_digest, tbs, findings, signing_at)"
-                    " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11) ON CONFLICT (order_id) DO NOTHING",
-                    "dddbiiibbti", &c->id, &c->order_id, &c->account_id, c->serial, c->shard, c->not_before,
-                    c->not_after, c->key_digest, c->tbs, c->findings, c->signing_at);
+  return sql_change(
+      store, error,
+      "INSERT INTO certificate (id, order_id, account_id, serial, shard, not_before, not_after,"
+      " key_digest, tbs, findings, signing_at)"
+      " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11) ON CONFLICT (order_id) DO NOTHING",
+      "dddbiiibbti", &c->id, &c->order_id, &c->account_id, c->serial, c->shard, c->not_before,
+      c->not_after, c->key_digest, c->tbs, c->findings, c->signing_at);
 }
 
-StoreChange certificate_set_der(Store *store, const Id *id, GBytes *der, gint64 now, GError **error) {
+StoreChange certificate_set_der(Store *store, const Id *id, GBytes *der, gint64 now,
+                                GError **error) {
   return sql_change(store, error,
-                    "UPDATE certificate SET der = ?2, issued_at = ?3 WHERE id = ?1 AND der IS NULL", "dbi", id,
-                    der, now);
+                    "UPDATE certificate SET der = ?2, issued_at = ?3 WHERE id = ?1 AND der IS NULL",
+                    "dbi", id, der, now);
 }
 
 #define COLUMNS                                                                                    \
@@ -85,7 +87,9 @@ StoreChange certificate_revoke(Store *store, const Id *id, gint64 now, int reaso
 GPtrArray *certificate_list_by_key(Store *store, GBytes *key_digest, guint limit, GError **error) {
   g_autoptr(GPtrArray) list = g_ptr_array_new_with_free_func((GDestroyNotify)certificate_row_free);
   SqlQuery query = sql_query(
-      store, COLUMNS " WHERE key_digest = ?1 AND der IS NOT NULL AND revoked_at IS NULL ORDER BY id LIMIT ?2",
+      store,
+      COLUMNS
+      " WHERE key_digest = ?1 AND der IS NOT NULL AND revoked_at IS NULL ORDER BY id LIMIT ?2",
       "bi", key_digest, (gint64)limit);
   while (sql_row(&query))
     g_ptr_array_add(list, read_row(&query));
@@ -94,7 +98,8 @@ GPtrArray *certificate_list_by_key(Store *store, GBytes *key_digest, guint limit
 
 gboolean key_block(Store *store, GBytes *digest, gint64 now, const char *why, GError **error) {
   return sql_run(store, error,
-                 "INSERT INTO blocked_key (digest, at, why) VALUES (?1, ?2, ?3) ON CONFLICT (digest) DO NOTHING",
+                 "INSERT INTO blocked_key (digest, at, why) VALUES (?1, ?2, ?3) ON CONFLICT "
+                 "(digest) DO NOTHING",
                  "bit", digest, now, why);
 }
 

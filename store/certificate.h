@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Certificates: to-be-signed octets first, the certificate when it is signed (S/MIME BR 4.3.1; ca-rules 34). */
+/* Certificates: to-be-signed octets first, the certificate when it is signed (S/MIME BR 4.3.1;
+ * ca-rules 34). */
 #ifndef SIGNET_STORE_CERTIFICATE_H
 #define SIGNET_STORE_CERTIFICATE_H
 
@@ -16,7 +17,7 @@ typedef struct {
   GBytes *tbs;
   char *findings; /* "" : the lint found nothing */
   gint64 signing_at;
-  GBytes *der;    /* NULL: not signed yet */
+  GBytes *der;                  /* NULL: not signed yet */
   gint64 issued_at, revoked_at; /* 0: not */
   gint64 reason;
 } Certificate;
@@ -27,13 +28,17 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(Certificate, certificate_row_free)
 /* Before signing. STORE_UNCHANGED when the order has one already. */
 StoreChange certificate_insert(Store *store, const Certificate *certificate, GError **error);
 /* Once only: the signed certificate. */
-StoreChange certificate_set_der(Store *store, const Id *id, GBytes *der, gint64 now, GError **error);
+StoreChange certificate_set_der(Store *store, const Id *id, GBytes *der, gint64 now,
+                                GError **error);
 StoreFind certificate_find(Store *store, const Id *id, Certificate **certificate, GError **error);
-StoreFind certificate_find_by_order(Store *store, const Id *order_id, Certificate **certificate, GError **error);
-StoreFind certificate_find_by_serial(Store *store, GBytes *serial, Certificate **certificate, GError **error);
+StoreFind certificate_find_by_order(Store *store, const Id *order_id, Certificate **certificate,
+                                    GError **error);
+StoreFind certificate_find_by_serial(Store *store, GBytes *serial, Certificate **certificate,
+                                     GError **error);
 /* Once only. */
 StoreChange certificate_revoke(Store *store, const Id *id, gint64 now, int reason, GError **error);
-/* Certificates of a key that are issued and not revoked; of Certificate, at most limit. NULL on failure. */
+/* Certificates of a key that are issued and not revoked; of Certificate, at most limit. NULL on
+ * failure. */
 GPtrArray *certificate_list_by_key(Store *store, GBytes *key_digest, guint limit, GError **error);
 
 gboolean key_block(Store *store, GBytes *digest, gint64 now, const char *why, GError **error);

@@ -15,11 +15,12 @@ void challenge_free(Challenge *challenge) {
 }
 
 gboolean challenge_insert(Store *store, const Challenge *c, GError **error) {
-  return sql_run(store, error,
-                 "INSERT INTO challenge (id, authz_id, status, token2, mail_from, created_at, deadline, notes,"
-                 " mails, mail_octets) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, 0, 0, 0)",
-                 "ddtttii", &c->id, &c->authz_id, c->status, c->token2, c->mail_from, c->created_at,
-                 c->deadline);
+  return sql_run(
+      store, error,
+      "INSERT INTO challenge (id, authz_id, status, token2, mail_from, created_at, deadline, notes,"
+      " mails, mail_octets) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, 0, 0, 0)",
+      "ddtttii", &c->id, &c->authz_id, c->status, c->token2, c->mail_from, c->created_at,
+      c->deadline);
 }
 
 static StoreFind find(SqlQuery query, Challenge **challenge, GError **error) {
@@ -50,7 +51,8 @@ static StoreFind find(SqlQuery query, Challenge **challenge, GError **error) {
 
 #define COLUMNS                                                                                    \
   "SELECT id, authz_id, status, token2, mail_from, created_at, deadline, token1, message_id,"      \
-  " sent_at, responded_at, passed_at, validated_at, error, notes, mails, mail_octets FROM challenge"
+  " sent_at, responded_at, passed_at, validated_at, error, notes, mails, mail_octets FROM "        \
+  "challenge"
 
 StoreFind challenge_find(Store *store, const Id *id, Challenge **challenge, GError **error) {
   return find(sql_query(store, COLUMNS " WHERE id = ?1", "d", id), challenge, error);
@@ -67,16 +69,18 @@ StoreFind challenge_find_by_recipient(Store *store, const char *address, Challen
   return find(sql_query(store, COLUMNS " WHERE mail_from = ?1", "t", lower), challenge, error);
 }
 
-StoreChange challenge_set_mail(Store *store, const Id *id, const char *token1, const char *message_id,
-                               GError **error) {
-  return sql_change(store, error,
-                    "UPDATE challenge SET token1 = ?2, message_id = ?3 WHERE id = ?1 AND token1 IS NULL", "dtt",
-                    id, token1, message_id);
+StoreChange challenge_set_mail(Store *store, const Id *id, const char *token1,
+                               const char *message_id, GError **error) {
+  return sql_change(
+      store, error,
+      "UPDATE challenge SET token1 = ?2, message_id = ?3 WHERE id = ?1 AND token1 IS NULL", "dtt",
+      id, token1, message_id);
 }
 
 gboolean challenge_set_sent(Store *store, const Id *id, gint64 now, GError **error) {
-  return sql_run(store, error, "UPDATE challenge SET sent_at = ?2 WHERE id = ?1 AND sent_at IS NULL", "di",
-                 id, now);
+  return sql_run(store, error,
+                 "UPDATE challenge SET sent_at = ?2 WHERE id = ?1 AND sent_at IS NULL", "di", id,
+                 now);
 }
 
 StoreChange challenge_respond(Store *store, const Id *id, gint64 now, GError **error) {
@@ -108,25 +112,26 @@ StoreChange challenge_fail(Store *store, const Id *id, const char *problem, GErr
 }
 
 StoreChange challenge_count_mail(Store *store, const Id *id, gint64 octets, GError **error) {
-  StoreChange kept = sql_change(store, error,
-                                "UPDATE challenge SET mails = mails + 1, mail_octets = mail_octets + ?2"
-                                " WHERE id = ?1 AND mails < ?3 AND mail_octets + ?2 <= ?4",
-                                "diii", id, octets, (gint64)CHALLENGE_MAX_MAILS,
-                                (gint64)CHALLENGE_MAX_MAIL_OCTETS);
+  StoreChange kept = sql_change(
+      store, error,
+      "UPDATE challenge SET mails = mails + 1, mail_octets = mail_octets + ?2"
+      " WHERE id = ?1 AND mails < ?3 AND mail_octets + ?2 <= ?4",
+      "diii", id, octets, (gint64)CHALLENGE_MAX_MAILS, (gint64)CHALLENGE_MAX_MAIL_OCTETS);
   if (kept == STORE_UNCHANGED &&
       !sql_run(store, error, "UPDATE challenge SET mails = mails + 1 WHERE id = ?1", "d", id))
     return STORE_FAILED;
   return kept;
 }
 
-gboolean challenge_list_overdue(Store *store, gint64 now, guint limit, GArray *ids, GError **error) {
-  SqlQuery query =
-      sql_query(store,
-                "SELECT c.id FROM challenge c WHERE c.status IN ('pending', 'processing')"
-                " AND c.deadline <= ?1 AND c.passed_at IS NULL AND NOT EXISTS (SELECT 1 FROM message m"
-                " JOIN job j ON j.kind = 'judge' AND j.subject = m.id WHERE m.challenge_id = c.id)"
-                " ORDER BY c.deadline LIMIT ?2",
-                "ii", now, (gint64)limit);
+gboolean challenge_list_overdue(Store *store, gint64 now, guint limit, GArray *ids,
+                                GError **error) {
+  SqlQuery query = sql_query(
+      store,
+      "SELECT c.id FROM challenge c WHERE c.status IN ('pending', 'processing')"
+      " AND c.deadline <= ?1 AND c.passed_at IS NULL AND NOT EXISTS (SELECT 1 FROM message m"
+      " JOIN job j ON j.kind = 'judge' AND j.subject = m.id WHERE m.challenge_id = c.id)"
+      " ORDER BY c.deadline LIMIT ?2",
+      "ii", now, (gint64)limit);
   Id id;
   while (sql_row(&query) && sql_id(&query, 0, &id))
     g_array_append_val(ids, id);
@@ -148,8 +153,8 @@ void note_free(Note *note) {
   g_free(note);
 }
 
-gboolean challenge_note(Store *store, const Id *id, gint64 now, const char *rule, const char *problem,
-                        GError **error) {
+gboolean challenge_note(Store *store, const Id *id, gint64 now, const char *rule,
+                        const char *problem, GError **error) {
   return sql_run(store, error, "UPDATE challenge SET notes = notes + 1 WHERE id = ?1", "d", id) &&
          sql_run(store, error,
                  "INSERT INTO note (challenge_id, number, at, rule, problem)"
@@ -159,8 +164,8 @@ gboolean challenge_note(Store *store, const Id *id, gint64 now, const char *rule
 
 GPtrArray *challenge_notes(Store *store, const Id *id, GError **error) {
   g_autoptr(GPtrArray) notes = g_ptr_array_new_with_free_func((GDestroyNotify)note_free);
-  SqlQuery query =
-      sql_query(store, "SELECT at, rule, problem FROM note WHERE challenge_id = ?1 ORDER BY number", "d", id);
+  SqlQuery query = sql_query(
+      store, "SELECT at, rule, problem FROM note WHERE challenge_id = ?1 ORDER BY number", "d", id);
   while (sql_row(&query)) {
     Note *note = g_new0(Note, 1);
     note->at = sql_int(&query, 0);

@@ -6,14 +6,15 @@
 #include "store/store.h"
 
 #define CHALLENGE_MAX_NOTES 8
-#define CHALLENGE_MAX_MAILS 8                /* kept */
+#define CHALLENGE_MAX_MAILS 8 /* kept */
 #define CHALLENGE_MAX_MAIL_OCTETS (1024 * 1024)
 
 typedef struct {
   Id id, authz_id;
   char *status;    /* RFC 8555 section 7.1.6 */
   char *token2;    /* token-part2 */
-  char *mail_from; /* lower case: From of the mail, recipient of the reply; no two challenges have one */
+  char *mail_from; /* lower case: From of the mail, recipient of the reply; no two challenges have
+                      one */
   gint64 created_at;
   gint64 deadline; /* a reply must have been received before */
   char *token1;    /* token-part1; NULL until the mail is made */
@@ -22,7 +23,7 @@ typedef struct {
   gint64 responded_at; /* the client's POST; 0: not yet */
   gint64 passed_at;    /* a reply passed every rule; 0: none yet */
   gint64 validated_at;
-  char *error;     /* problem document, JSON: the final cause; NULL: none */
+  char *error;                      /* problem document, JSON: the final cause; NULL: none */
   gint64 notes, mails, mail_octets; /* counts, also of those not kept */
 } Challenge;
 
@@ -36,8 +37,8 @@ StoreFind challenge_find_by_authorization(Store *store, const Id *authz_id, Chal
 StoreFind challenge_find_by_recipient(Store *store, const char *address, Challenge **challenge,
                                       GError **error);
 /* Once only: token-part1 and Message-ID of the mail. */
-StoreChange challenge_set_mail(Store *store, const Id *id, const char *token1, const char *message_id,
-                               GError **error);
+StoreChange challenge_set_mail(Store *store, const Id *id, const char *token1,
+                               const char *message_id, GError **error);
 gboolean challenge_set_sent(Store *store, const Id *id, gint64 now, GError **error);
 /* pending -> processing: the client's POST. */
 StoreChange challenge_respond(Store *store, const Id *id, gint64 now, GError **error);
@@ -49,7 +50,8 @@ StoreChange challenge_validate(Store *store, const Id *id, gint64 now, GError **
 StoreChange challenge_fail(Store *store, const Id *id, const char *problem, GError **error);
 /* Counts a mail; STORE_UNCHANGED (and counted) when it is one too many to be kept. */
 StoreChange challenge_count_mail(Store *store, const Id *id, gint64 octets, GError **error);
-/* Undecided challenges whose deadline passed before now without a reply waiting to be judged, at most limit. */
+/* Undecided challenges whose deadline passed before now without a reply waiting to be judged, at
+ * most limit. */
 gboolean challenge_list_overdue(Store *store, gint64 now, guint limit, GArray *ids, GError **error);
 
 /* Whether a received message of the challenge waits to be judged. */
@@ -63,8 +65,8 @@ typedef struct {
 
 void note_free(Note *note);
 /* Keeps a note, or only counts it when CHALLENGE_MAX_NOTES are kept. */
-gboolean challenge_note(Store *store, const Id *id, gint64 now, const char *rule, const char *problem,
-                        GError **error);
+gboolean challenge_note(Store *store, const Id *id, gint64 now, const char *rule,
+                        const char *problem, GError **error);
 /* Oldest first; of Note. NULL on failure. */
 GPtrArray *challenge_notes(Store *store, const Id *id, GError **error);
 

@@ -33,7 +33,8 @@ static gboolean newest(Store *store, gint64 *number, GError **error) {
 }
 
 gboolean crl_shard_take(Store *store, gint64 *number, gboolean *opened, GError **error) {
-  static const char take[] = "UPDATE crl_shard SET issued = issued + 1 WHERE number = ?1 AND issued < ?2";
+  static const char take[] =
+      "UPDATE crl_shard SET issued = issued + 1 WHERE number = ?1 AND issued < ?2";
   *opened = FALSE;
   if (!newest(store, number, error))
     return FALSE;
@@ -46,11 +47,13 @@ gboolean crl_shard_take(Store *store, gint64 *number, gboolean *opened, GError *
          sql_change(store, error, take, "ii", *number, (gint64)CRL_SHARD_SIZE) == STORE_CHANGED;
 }
 
-gboolean crl_shard_next_number(Store *store, gint64 shard, gint64 now, gint64 *crl_number, GError **error) {
-  SqlQuery query = sql_query(store,
-                             "UPDATE crl_shard SET crl_number = CASE WHEN crl_number >= ?2"
-                             " THEN crl_number + 1 ELSE ?2 END WHERE number = ?1 RETURNING crl_number",
-                             "ii", shard, now / 1000);
+gboolean crl_shard_next_number(Store *store, gint64 shard, gint64 now, gint64 *crl_number,
+                               GError **error) {
+  SqlQuery query =
+      sql_query(store,
+                "UPDATE crl_shard SET crl_number = CASE WHEN crl_number >= ?2"
+                " THEN crl_number + 1 ELSE ?2 END WHERE number = ?1 RETURNING crl_number",
+                "ii", shard, now / 1000);
   gboolean found = sql_row(&query);
   if (found)
     *crl_number = sql_int(&query, 0);
@@ -61,14 +64,16 @@ StoreChange crl_shard_keep(Store *store, const CrlShard *shard, GError **error) 
   return sql_change(store, error,
                     "UPDATE crl_shard SET this_update = ?3, next_update = ?4, crl = ?5"
                     " WHERE number = ?1 AND crl_number = ?2",
-                    "iiiib", shard->number, shard->crl_number, shard->this_update, shard->next_update,
-                    shard->crl);
+                    "iiiib", shard->number, shard->crl_number, shard->this_update,
+                    shard->next_update, shard->crl);
 }
 
 GPtrArray *crl_shard_list(Store *store, GError **error) {
   g_autoptr(GPtrArray) list = g_ptr_array_new_with_free_func((GDestroyNotify)crl_shard_free);
   SqlQuery query = sql_query(
-      store, "SELECT number, crl_number, this_update, next_update, crl FROM crl_shard ORDER BY number", "");
+      store,
+      "SELECT number, crl_number, this_update, next_update, crl FROM crl_shard ORDER BY number",
+      "");
   while (sql_row(&query)) {
     CrlShard *shard = g_new0(CrlShard, 1);
     shard->number = sql_int(&query, 0);
@@ -82,11 +87,13 @@ GPtrArray *crl_shard_list(Store *store, GError **error) {
 }
 
 GPtrArray *crl_shard_entries(Store *store, gint64 shard, gint64 since, GError **error) {
-  g_autoptr(GPtrArray) list = g_ptr_array_new_with_free_func((GDestroyNotify)revoked_certificate_free);
-  SqlQuery query = sql_query(store,
-                             "SELECT serial, revoked_at, reason FROM certificate WHERE shard = ?1"
-                             " AND revoked_at IS NOT NULL AND not_after >= ?2 ORDER BY revoked_at, id",
-                             "ii", shard, since);
+  g_autoptr(GPtrArray) list =
+      g_ptr_array_new_with_free_func((GDestroyNotify)revoked_certificate_free);
+  SqlQuery query =
+      sql_query(store,
+                "SELECT serial, revoked_at, reason FROM certificate WHERE shard = ?1"
+                " AND revoked_at IS NOT NULL AND not_after >= ?2 ORDER BY revoked_at, id",
+                "ii", shard, since);
   while (sql_row(&query)) {
     RevokedCertificate *revoked = g_new0(RevokedCertificate, 1);
     revoked->serial = sql_bytes(&query, 0);

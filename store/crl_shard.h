@@ -9,19 +9,20 @@ typedef struct {
   gint64 number;     /* of the shard, from 1 */
   gint64 crl_number; /* of its last list; 0: none yet */
   gint64 this_update, next_update;
-  GBytes *crl;       /* DER; NULL: none yet */
+  GBytes *crl; /* DER; NULL: none yet */
 } CrlShard;
 
 void crl_shard_free(CrlShard *shard);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(CrlShard, crl_shard_free)
 
-/* The open shard takes one more certificate; a full one is closed and the next opened (opened: its number is
-   new, so it needs a first list). */
+/* The open shard takes one more certificate; a full one is closed and the next opened (opened: its
+   number is new, so it needs a first list). */
 gboolean crl_shard_take(Store *store, gint64 *number, gboolean *opened, GError **error);
 /* Makes shard 1 if there is none. */
 gboolean crl_shard_ensure(Store *store, GError **error);
 /* cRLNumber of the next list: max(last + 1, seconds since 1970), taken now. */
-gboolean crl_shard_next_number(Store *store, gint64 shard, gint64 now, gint64 *crl_number, GError **error);
+gboolean crl_shard_next_number(Store *store, gint64 shard, gint64 now, gint64 *crl_number,
+                               GError **error);
 /* Keeps a list; STORE_UNCHANGED when a later one is kept already. */
 StoreChange crl_shard_keep(Store *store, const CrlShard *shard, GError **error);
 /* All shards, with their lists; of CrlShard. */
@@ -33,7 +34,8 @@ typedef struct {
 } RevokedCertificate;
 
 void revoked_certificate_free(RevokedCertificate *revoked);
-/* Revoked certificates of shard that were not expired before `since`; of RevokedCertificate. NULL on failure. */
+/* Revoked certificates of shard that were not expired before `since`; of RevokedCertificate. NULL
+ * on failure. */
 GPtrArray *crl_shard_entries(Store *store, gint64 shard, gint64 since, GError **error);
 
 #endif

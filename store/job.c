@@ -8,22 +8,23 @@ const char *const job_names[JOB_KINDS] = {
 };
 
 gboolean job_add(Store *store, JobKind kind, const Id *subject, gint64 due_at, GError **error) {
-  return sql_run(store, error,
-                 "INSERT INTO job (kind, subject, due_at, attempts, taken_until) VALUES (?1, ?2, ?3, 0, 0)"
-                 " ON CONFLICT (kind, subject) DO UPDATE SET due_at = CASE WHEN job.due_at = excluded.due_at"
-                 " THEN excluded.due_at + 1 ELSE excluded.due_at END"
-                 " WHERE job.due_at > excluded.due_at OR job.taken_until > 0",
-                 "tdi", job_names[kind], subject, due_at);
+  return sql_run(
+      store, error,
+      "INSERT INTO job (kind, subject, due_at, attempts, taken_until) VALUES (?1, ?2, ?3, 0, 0)"
+      " ON CONFLICT (kind, subject) DO UPDATE SET due_at = CASE WHEN job.due_at = excluded.due_at"
+      " THEN excluded.due_at + 1 ELSE excluded.due_at END"
+      " WHERE job.due_at > excluded.due_at OR job.taken_until > 0",
+      "tdi", job_names[kind], subject, due_at);
 }
 
 StoreFind job_take(Store *store, JobKind kind, gint64 now, gint64 until, Job *job, GError **error) {
-  SqlQuery query =
-      sql_query(store,
-                "UPDATE job SET taken_until = ?3, attempts = attempts + 1 WHERE kind = ?1 AND subject ="
-                " (SELECT subject FROM job WHERE kind = ?1 AND due_at <= ?2 AND taken_until <= ?2"
-                "  ORDER BY due_at LIMIT 1)"
-                " RETURNING subject, due_at, attempts",
-                "tii", job_names[kind], now, until);
+  SqlQuery query = sql_query(
+      store,
+      "UPDATE job SET taken_until = ?3, attempts = attempts + 1 WHERE kind = ?1 AND subject ="
+      " (SELECT subject FROM job WHERE kind = ?1 AND due_at <= ?2 AND taken_until <= ?2"
+      "  ORDER BY due_at LIMIT 1)"
+      " RETURNING subject, due_at, attempts",
+      "tii", job_names[kind], now, until);
   StoreFind found = STORE_MISSING;
   if (sql_row(&query)) {
     job->kind = kind;
@@ -36,11 +37,11 @@ StoreFind job_take(Store *store, JobKind kind, gint64 now, gint64 until, Job *jo
 }
 
 gboolean job_done(Store *store, const Job *job, GError **error) {
-  return sql_run(store, error, "DELETE FROM job WHERE kind = ?1 AND subject = ?2 AND due_at = ?3", "tdi",
-                 job_names[job->kind], &job->subject, job->due_at) &&
+  return sql_run(store, error, "DELETE FROM job WHERE kind = ?1 AND subject = ?2 AND due_at = ?3",
+                 "tdi", job_names[job->kind], &job->subject, job->due_at) &&
          sql_run(store, error,
-                 "UPDATE job SET taken_until = 0, attempts = 0 WHERE kind = ?1 AND subject = ?2", "td",
-                 job_names[job->kind], &job->subject);
+                 "UPDATE job SET taken_until = 0, attempts = 0 WHERE kind = ?1 AND subject = ?2",
+                 "td", job_names[job->kind], &job->subject);
 }
 
 gboolean job_again(Store *store, const Job *job, gint64 due_at, gboolean counted, GError **error) {
@@ -55,10 +56,11 @@ gboolean job_release_all(Store *store, GError **error) {
 }
 
 gboolean job_next(Store *store, JobKind kind, gint64 *due_at, GError **error) {
-  SqlQuery query = sql_query(store,
-                             "SELECT min(CASE WHEN taken_until > due_at THEN taken_until ELSE due_at END)"
-                             " FROM job WHERE kind = ?1",
-                             "t", job_names[kind]);
+  SqlQuery query =
+      sql_query(store,
+                "SELECT min(CASE WHEN taken_until > due_at THEN taken_until ELSE due_at END)"
+                " FROM job WHERE kind = ?1",
+                "t", job_names[kind]);
   *due_at = G_MAXINT64;
   if (sql_row(&query)) {
     gint64 first = sql_int(&query, 0);

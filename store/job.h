@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Durable jobs: written in the commit of what they follow from, done by another process, idempotent. */
+/* Durable jobs: written in the commit of what they follow from, done by another process,
+ * idempotent. */
 #ifndef SIGNET_STORE_JOB_H
 #define SIGNET_STORE_JOB_H
 

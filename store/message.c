@@ -15,7 +15,8 @@ void message_free(Message *message) {
 }
 
 gboolean message_insert_raw(Store *store, const Id *raw_id, GBytes *octets, GError **error) {
-  return sql_run(store, error, "INSERT INTO raw (id, octets) VALUES (?1, ?2)", "db", raw_id, octets);
+  return sql_run(store, error, "INSERT INTO raw (id, octets) VALUES (?1, ?2)", "db", raw_id,
+                 octets);
 }
 
 gboolean message_delete_raw(Store *store, const Id *raw_id, GError **error) {
@@ -23,19 +24,21 @@ gboolean message_delete_raw(Store *store, const Id *raw_id, GError **error) {
 }
 
 gboolean message_insert(Store *store, const Message *m, const Id *raw_id, GError **error) {
-  return sql_run(store, error,
-                 "INSERT INTO message (id, raw_id, challenge_id, direction, at, peer, helo, reverse_path, tls)"
-                 " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
-                 "dddtittti", &m->id, raw_id, &m->challenge_id, m->direction, m->at, m->peer, m->helo,
-                 m->reverse_path, (gint64)m->tls);
+  return sql_run(
+      store, error,
+      "INSERT INTO message (id, raw_id, challenge_id, direction, at, peer, helo, reverse_path, tls)"
+      " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+      "dddtittti", &m->id, raw_id, &m->challenge_id, m->direction, m->at, m->peer, m->helo,
+      m->reverse_path, (gint64)m->tls);
 }
 
 StoreFind message_find(Store *store, const Id *id, Message **message, GError **error) {
-  SqlQuery query = sql_query(store,
-                             "SELECT m.id, m.challenge_id, m.direction, m.at, m.peer, m.helo, m.reverse_path,"
-                             " m.tls, r.octets, m.verdict FROM message m JOIN raw r ON r.id = m.raw_id"
-                             " WHERE m.id = ?1",
-                             "d", id);
+  SqlQuery query =
+      sql_query(store,
+                "SELECT m.id, m.challenge_id, m.direction, m.at, m.peer, m.helo, m.reverse_path,"
+                " m.tls, r.octets, m.verdict FROM message m JOIN raw r ON r.id = m.raw_id"
+                " WHERE m.id = ?1",
+                "d", id);
   StoreFind found = STORE_MISSING;
   if (sql_row(&query)) {
     Message *m = *message = g_new0(Message, 1);
@@ -56,7 +59,8 @@ StoreFind message_find(Store *store, const Id *id, Message **message, GError **e
 
 StoreChange message_judge(Store *store, const Id *id, const char *verdict, const char *evidence,
                           GError **error) {
-  return sql_change(store, error,
-                    "UPDATE message SET verdict = ?2, evidence = ?3 WHERE id = ?1 AND verdict IS NULL", "dtt",
-                    id, verdict, evidence);
+  return sql_change(
+      store, error,
+      "UPDATE message SET verdict = ?2, evidence = ?3 WHERE id = ?1 AND verdict IS NULL", "dtt", id,
+      verdict, evidence);
 }

@@ -7,12 +7,12 @@
 
 typedef struct {
   Id id, challenge_id;
-  char *direction;    /* "in" or "out" */
-  gint64 at;          /* received, or handed to the relay */
+  char *direction; /* "in" or "out" */
+  gint64 at;       /* received, or handed to the relay */
   char *peer, *helo, *reverse_path;
   gboolean tls;
-  GBytes *octets;     /* the raw message */
-  char *verdict;      /* how it was judged; NULL: not yet */
+  GBytes *octets; /* the raw message */
+  char *verdict;  /* how it was judged; NULL: not yet */
 } Message;
 
 void message_free(Message *message);

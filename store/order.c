@@ -21,10 +21,11 @@ gboolean order_insert(Store *store, const Order *order, GError **error) {
 }
 
 StoreFind order_find(Store *store, const Id *id, Order **order, GError **error) {
-  SqlQuery query = sql_query(store,
-                             "SELECT id, account_id, status, created_at, expires_at, error, csr, spki, usage,"
-                             " finalized_at FROM orders WHERE id = ?1",
-                             "d", id);
+  SqlQuery query =
+      sql_query(store,
+                "SELECT id, account_id, status, created_at, expires_at, error, csr, spki, usage,"
+                " finalized_at FROM orders WHERE id = ?1",
+                "d", id);
   StoreFind found = STORE_MISSING;
   if (sql_row(&query)) {
     *order = g_new0(Order, 1);
@@ -43,9 +44,10 @@ StoreFind order_find(Store *store, const Id *id, Order **order, GError **error) 
   return sql_end(&query, error) ? found : STORE_LOOKUP_FAILED;
 }
 
-StoreChange order_move(Store *store, const Id *id, const char *from, const char *to, const char *problem,
-                       GError **error) {
-  return sql_change(store, error, "UPDATE orders SET status = ?3, error = ?4 WHERE id = ?1 AND status = ?2",
+StoreChange order_move(Store *store, const Id *id, const char *from, const char *to,
+                       const char *problem, GError **error) {
+  return sql_change(store, error,
+                    "UPDATE orders SET status = ?3, error = ?4 WHERE id = ?1 AND status = ?2",
                     "dttt", id, from, to, problem);
 }
 
@@ -53,7 +55,8 @@ StoreChange order_finalize(Store *store, const Order *order, GError **error) {
   return sql_change(store, error,
                     "UPDATE orders SET status = 'processing', csr = ?2, spki = ?3, usage = ?4,"
                     " finalized_at = ?5 WHERE id = ?1 AND status = 'ready'",
-                    "dbbii", &order->id, order->csr, order->spki, order->usage, order->finalized_at);
+                    "dbbii", &order->id, order->csr, order->spki, order->usage,
+                    order->finalized_at);
 }
 
 gboolean order_list_expired(Store *store, const char *status, gint64 now, guint limit, GArray *ids,
@@ -68,9 +71,11 @@ gboolean order_list_expired(Store *store, const char *status, gint64 now, guint 
   return sql_end(&query, error);
 }
 
-gboolean order_list_newest(Store *store, const Id *account_id, guint limit, GArray *ids, GError **error) {
-  SqlQuery query = sql_query(store, "SELECT id FROM orders WHERE account_id = ?1 ORDER BY id DESC LIMIT ?2",
-                             "di", account_id, (gint64)limit);
+gboolean order_list_newest(Store *store, const Id *account_id, guint limit, GArray *ids,
+                           GError **error) {
+  SqlQuery query =
+      sql_query(store, "SELECT id FROM orders WHERE account_id = ?1 ORDER BY id DESC LIMIT ?2",
+                "di", account_id, (gint64)limit);
   Id id;
   while (sql_row(&query) && sql_id(&query, 0, &id))
     g_array_append_val(ids, id);

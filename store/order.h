@@ -10,11 +10,11 @@ enum { ORDER_USAGE_SIGN = 1, ORDER_USAGE_ENCRYPT = 2, ORDER_USAGE_NON_REPUDIATIO
 
 typedef struct {
   Id id, account_id;
-  char *status;  /* RFC 8555 section 7.1.6 */
+  char *status; /* RFC 8555 section 7.1.6 */
   gint64 created_at, expires_at;
-  char *error;   /* problem document, JSON; NULL: none */
-  GBytes *csr;   /* DER, from finalize on */
-  GBytes *spki;  /* its SubjectPublicKeyInfo */
+  char *error;  /* problem document, JSON; NULL: none */
+  GBytes *csr;  /* DER, from finalize on */
+  GBytes *spki; /* its SubjectPublicKeyInfo */
   gint64 usage;
   gint64 finalized_at; /* 0: not yet */
 } Order;
@@ -25,14 +25,15 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(Order, order_free)
 gboolean order_insert(Store *store, const Order *order, GError **error);
 StoreFind order_find(Store *store, const Id *id, Order **order, GError **error);
 /* from -> to, if it is in from; problem (NULL: none) becomes its error. */
-StoreChange order_move(Store *store, const Id *id, const char *from, const char *to, const char *problem,
-                       GError **error);
+StoreChange order_move(Store *store, const Id *id, const char *from, const char *to,
+                       const char *problem, GError **error);
 /* ready -> processing with what was taken from the CSR. */
 StoreChange order_finalize(Store *store, const Order *order, GError **error);
 /* Orders in status that expired before now, at most limit; ids (of Id) are appended to a GArray. */
 gboolean order_list_expired(Store *store, const char *status, gint64 now, guint limit, GArray *ids,
                             GError **error);
 /* The newest orders of an account, at most limit. */
-gboolean order_list_newest(Store *store, const Id *account_id, guint limit, GArray *ids, GError **error);
+gboolean order_list_newest(Store *store, const Id *account_id, guint limit, GArray *ids,
+                           GError **error);
 
 #endif

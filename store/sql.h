@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* SQL for the files of store/, and what a driver provides. Statements write parameters as ?1, ?2 and are
-   string constants: a driver may keep them prepared by address. */
+/* SQL for the files of store/, and what a driver provides. Statements write parameters as ?1, ?2
+   and are string constants: a driver may keep them prepared by address. */
 #ifndef SIGNET_STORE_SQL_H
 #define SIGNET_STORE_SQL_H
 
@@ -22,14 +22,15 @@ typedef struct SqlConnection SqlConnection;
 typedef struct {
   SqlConnection *(*open)(const char *folder, GError **error);
   void (*close)(SqlConnection *connection);
-  /* Statements without parameters or rows; may be several. @int, @blob, @text are the driver's types. */
+  /* Statements without parameters or rows; may be several. @int, @blob, @text are the driver's
+   * types. */
   gboolean (*script)(SqlConnection *connection, const char *sql, GError **error);
   /* Rows changed, or -1. */
   gint64 (*change)(SqlConnection *connection, const char *sql, const SqlValue *values, guint count,
                    GError **error);
-  SqlCursor *(*query)(SqlConnection *connection, const char *sql, const SqlValue *values, guint count,
-                      GError **error);
-  int (*next)(SqlCursor *cursor, GError **error); /* 1 a row, 0 the end, -1 */
+  SqlCursor *(*query)(SqlConnection *connection, const char *sql, const SqlValue *values,
+                      guint count, GError **error);
+  int (*next)(SqlCursor *cursor, GError **error);   /* 1 a row, 0 the end, -1 */
   SqlValue (*value)(SqlCursor *cursor, int column); /* valid until next */
   void (*finish)(SqlCursor *cursor);
   gboolean handler_savepoints; /* several handlers share a transaction */
@@ -37,8 +38,8 @@ typedef struct {
 
 extern const SqlDriver sql_driver_sqlite;
 
-/* Parameters follow format, a letter each: i gint64, t const char* (NULL: null), b GBytes* (NULL: null),
-   d const Id* (NULL: null). */
+/* Parameters follow format, a letter each: i gint64, t const char* (NULL: null), b GBytes* (NULL:
+   null), d const Id* (NULL: null). */
 StoreChange sql_change(Store *store, GError **error, const char *sql, const char *format, ...);
 gboolean sql_run(Store *store, GError **error, const char *sql, const char *format, ...);
 
@@ -52,8 +53,8 @@ typedef struct {
 SqlQuery sql_query(Store *store, const char *sql, const char *format, ...);
 gboolean sql_row(SqlQuery *query);
 gint64 sql_int(SqlQuery *query, int column);
-char *sql_text(SqlQuery *query, int column);     /* a copy; NULL for null */
-GBytes *sql_bytes(SqlQuery *query, int column);  /* a copy; NULL for null */
+char *sql_text(SqlQuery *query, int column);    /* a copy; NULL for null */
+GBytes *sql_bytes(SqlQuery *query, int column); /* a copy; NULL for null */
 gboolean sql_id(SqlQuery *query, int column, Id *id);
 /* Frees the query; FALSE when it had failed. */
 gboolean sql_end(SqlQuery *query, GError **error);

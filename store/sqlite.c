@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The embedded driver: SQLite in WAL mode with synchronous=FULL, one writer, guarded by a lock file. */
+/* The embedded driver: SQLite in WAL mode with synchronous=FULL, one writer, guarded by a lock
+ * file. */
 #include "store/sql.h"
 
 #include <errno.h>
@@ -46,7 +47,8 @@ static int take_lock(const char *folder, GError **error) {
   }
   if (flock(fd, LOCK_EX | LOCK_NB) == 0)
     return fd;
-  g_set_error(error, STORE_ERROR, STORE_ERROR_BUSY, "%s: another process works on this store", path);
+  g_set_error(error, STORE_ERROR, STORE_ERROR_BUSY, "%s: another process works on this store",
+              path);
   close(fd);
   return -1;
 }
@@ -68,7 +70,8 @@ static SqlConnection *sqlite_open(const char *folder, GError **error) {
     return NULL;
   SqlConnection *connection = g_new0(SqlConnection, 1);
   connection->lock = lock;
-  connection->prepared = g_hash_table_new_full(g_direct_hash, g_direct_equal, NULL, finalize_statement);
+  connection->prepared =
+      g_hash_table_new_full(g_direct_hash, g_direct_equal, NULL, finalize_statement);
   g_autofree char *path = g_build_filename(folder, "signet.db", NULL);
   int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX;
   if (sqlite3_open_v2(path, &connection->database, flags, NULL) != SQLITE_OK) {
@@ -92,8 +95,8 @@ static sqlite3_stmt *prepare(SqlConnection *connection, const char *sql, GError 
   sqlite3_stmt *statement = g_hash_table_lookup(connection->prepared, sql);
   if (statement != NULL)
     return statement;
-  if (sqlite3_prepare_v3(connection->database, sql, -1, SQLITE_PREPARE_PERSISTENT, &statement, NULL) !=
-      SQLITE_OK) {
+  if (sqlite3_prepare_v3(connection->database, sql, -1, SQLITE_PREPARE_PERSISTENT, &statement,
+                         NULL) != SQLITE_OK) {
     fail(connection, sql, error);
     return NULL;
   }
@@ -101,8 +104,8 @@ static sqlite3_stmt *prepare(SqlConnection *connection, const char *sql, GError 
   return statement;
 }
 
-static sqlite3_stmt *bind(SqlConnection *connection, const char *sql, const SqlValue *values, guint count,
-                          GError **error) {
+static sqlite3_stmt *bind(SqlConnection *connection, const char *sql, const SqlValue *values,
+                          guint count, GError **error) {
   sqlite3_stmt *statement = prepare(connection, sql, error);
   if (statement == NULL)
     return NULL;
@@ -114,7 +117,8 @@ static sqlite3_stmt *bind(SqlConnection *connection, const char *sql, const SqlV
     else if (value->type == SQL_TEXT)
       result = sqlite3_bind_text(statement, at, value->data, size, SQLITE_TRANSIENT);
     else if (value->type == SQL_BLOB)
-      result = sqlite3_bind_blob(statement, at, size == 0 ? "" : value->data, size, SQLITE_TRANSIENT);
+      result =
+          sqlite3_bind_blob(statement, at, size == 0 ? "" : value->data, size, SQLITE_TRANSIENT);
     else
       result = sqlite3_bind_null(statement, at);
     if (result != SQLITE_OK) {

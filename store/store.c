@@ -8,7 +8,7 @@ struct Store {
   SqlConnection *connection;
 };
 
-G_DEFINE_QUARK(signet-store-error-quark, store_error)
+G_DEFINE_QUARK(signet - store - error - quark, store_error)
 
 void store_close(Store *store) {
   if (store == NULL)
@@ -60,9 +60,11 @@ gboolean store_handler_end(Store *store, gboolean keep, GError **error) {
   return sql_run(store, error, "RELEASE handler", "");
 }
 
-/* --- statements -------------------------------------------------------------------------------------- */
+/* --- statements
+ * -------------------------------------------------------------------------------------- */
 
-static guint read_values(const char *format, va_list arguments, SqlValue values[SQL_MAX_PARAMETERS]) {
+static guint read_values(const char *format, va_list arguments,
+                         SqlValue values[SQL_MAX_PARAMETERS]) {
   guint count = 0;
   for (; format[count] != '\0'; count++) {
     g_assert(count < SQL_MAX_PARAMETERS);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The store: one connection, transactions, schema. Objects have a file each beside this one. Every function
-   of store/ that has a GError runs inside a transaction that the caller began. */
+/* The store: one connection, transactions, schema. Objects have a file each beside this one. Every
+   function of store/ that has a GError runs inside a transaction that the caller began. */
 #ifndef SIGNET_STORE_STORE_H
 #define SIGNET_STORE_STORE_H
 
@@ -9,9 +9,10 @@
 #define STORE_ERROR (store_error_quark())
 GQuark store_error_quark(void);
 typedef enum {
-  STORE_ERROR_OPEN,   /* the database cannot be opened, or its schema is newer than this program */
-  STORE_ERROR_BUSY,   /* another process holds it */
-  STORE_ERROR_FAILED  /* a statement or a commit failed: nothing of the transaction may be acknowledged */
+  STORE_ERROR_OPEN,  /* the database cannot be opened, or its schema is newer than this program */
+  STORE_ERROR_BUSY,  /* another process holds it */
+  STORE_ERROR_FAILED /* a statement or a commit failed: nothing of the transaction may be
+                        acknowledged */
 } StoreError;
 
 /* What a conditional change did. */
@@ -22,8 +23,8 @@ typedef enum { STORE_LOOKUP_FAILED = -1, STORE_MISSING = 0, STORE_FOUND = 1 } St
 
 typedef struct Store Store;
 
-/* Opens folder/signet.db (made when missing), takes the lock beside it (folder/signet.lock) that keeps a second
-   writer out, and brings the schema up to date. */
+/* Opens folder/signet.db (made when missing), takes the lock beside it (folder/signet.lock) that
+   keeps a second writer out, and brings the schema up to date. */
 Store *store_open(const char *folder, GError **error);
 void store_close(Store *store);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Store, store_close)

@@ -1,0 +1,291 @@
+# SPDX-License-Identifier: Apache-2.0
+"""signetd under test beside the real servers of lab.py, and an ACME user driven by Debian's python3-acme.
+
+    server = Signetd(self.lab, relay=f"{HOST}:{postfix.port}", settings={"dns": {...}})
+    user = AcmeUser(server)
+    order = user.new_order("ann@user.test")
+    authorization = user.authorization(order, 0)            # triggers the mail
+    text = reply_text(challenge_mail, digest)               # by Python's e-mail library
+"""
+
+import base64
+import configparser
+import datetime
+import email.message
+import email.policy
+import email.utils
+import hashlib
+import ipaddress
+import os
+import pathlib
+import re
+import signal
+import sqlite3
+import ssl
+import subprocess
+import time
+
+import josepy
+from acme import client as acme_client
+from acme import errors, messages
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+
+from lab import HOST, DkimKey, listening
+
+if "email" not in messages.IdentifierType.POSSIBLE_NAMES:
+    messages.IdentifierType("email")  # registers the type with the library
+
+BUILD = pathlib.Path(os.environ.get("SIGNET_BUILD", "build/release"))
+ROLES = ("edge", "core", "inbound", "outbound", "lookup", "signer")
+
+
+def tls_pair(folder):
+    """A self-signed certificate for 127.0.0.1; returns its paths (certificate, key)."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "localhost")])
+    now = datetime.datetime.utcnow()
+    names = x509.SubjectAlternativeName([x509.DNSName("localhost"), x509.IPAddress(ipaddress.ip_address(HOST))])
+    certificate = (x509.CertificateBuilder().subject_name(name).issuer_name(name).public_key(key.public_key())
+                   .serial_number(x509.random_serial_number()).not_valid_before(now - datetime.timedelta(days=1))
+                   .not_valid_after(now + datetime.timedelta(days=30)).add_extension(names, False)
+                   .sign(key, hashes.SHA256()))
+    paths = folder / "tls.pem", folder / "tls.key"
+    paths[0].write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
+    paths[1].write_bytes(pem_key(key))
+    return paths
+
+
+def pem_key(key):
+    return key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8,
+                             serialization.NoEncryption())
+
+
+class Signetd:
+    """One signetd with a CA of its own, in a folder of the lab. settings: {group: {key: value}} over the defaults."""
+
+    def __init__(self, lab, relay=f"{HOST}:9", domain="ca.test", zones=None, settings=None, start=True, name="signetd"):
+        self.lab, self.domain, self.name = lab, domain, name
+        self.folder = lab.folder(name)
+        self.https, self.http, self.smtp = lab.free_port(), lab.free_port(), lab.free_port()
+        self.url = f"https://{HOST}:{self.https}"
+        self.tls, self.tls_key = tls_pair(self.folder)
+        self.dkim = DkimKey(domain, "signet")
+        (self.folder / "dkim.key").write_bytes(self.dkim.pem())
+        self.ctl("ca", "init", "--directory", self.folder / "ca", "--url", f"http://{HOST}:{self.http}/")
+        self.config = {
+            "acme": {"url": self.url, "listen": f"{HOST}:{self.https}", "tls-certificate": self.tls,
+                     "tls-key": self.tls_key},
+            "publish": {"url": f"http://{HOST}:{self.http}/", "listen": f"{HOST}:{self.http}"},
+            "mail": {"domain": domain, "listen": f"{HOST}:{self.smtp}", "relay": relay, "dkim-key": "dkim.key",
+                     "challenge-delay": "0s"},
+            "dns": {"trust-anchor": zones.anchor_file, "stub": "; ".join(zones.stubs)} if zones else {},
+            "ca": {"certificate": "ca/issuing.pem", "key": "ca/issuing.key", "root": "ca/root.pem",
+                   "root-crl": "ca/root.crl", "caa-identities": domain},
+            "store": {"directory": "store"},
+            "log": {"level": "debug"},
+        }
+        for group, values in (settings or {}).items():
+            self.config.setdefault(group, {}).update(values)
+        self.path = self.folder / "signet.conf"
+        self.write_config()
+        self.process = None
+        if start:
+            self.start()
+
+    def ctl(self, *argv):
+        return subprocess.run([BUILD / "signetctl", *map(str, argv)], check=True, capture_output=True, text=True).stdout
+
+    def write_config(self):
+        parser = configparser.RawConfigParser()
+        parser.optionxform = str
+        parser.read_dict({group: {k: str(v) for k, v in values.items()} for group, values in self.config.items()})
+        with open(self.path, "w") as file:
+            parser.write(file)
+
+    def check(self):
+        """signetd --check: (exit status, what it printed on standard error)."""
+        done = subprocess.run([BUILD / "signetd", "--config", self.path, "--check"], capture_output=True, text=True)
+        return done.returncode, done.stderr
+
+    def start(self):
+        ready = lambda: all(listening(port) for port in (self.https, self.http)) and self.is_up()
+        self.process = self.lab.spawn(self.name, [BUILD / "signetd", "--config", self.path], ready=ready, deadline=60)
+
+    def is_up(self):
+        import urllib.error
+        import urllib.request
+        try:
+            with urllib.request.urlopen(self.url + "/directory", context=self.tls_context(), timeout=5) as answer:
+                if answer.status != 200:
+                    return False
+            request = urllib.request.Request(self.url + "/new-nonce", method="HEAD")
+            with urllib.request.urlopen(request, context=self.tls_context(), timeout=5):
+                return True
+        except (urllib.error.URLError, OSError):
+            return False
+
+    def tls_context(self):
+        return ssl.create_default_context(cafile=str(self.tls))
+
+    def stop(self):
+        if self.process is not None:
+            self.process.stop()
+
+    def log(self):
+        return self.process.text()
+
+    def pids(self):
+        """{role: [pid, ...]} of the processes that run now."""
+        found = {}
+        for entry in pathlib.Path("/proc").iterdir():
+            if not entry.name.isdigit():
+                continue
+            try:
+                words = (entry / "cmdline").read_bytes().split(b"\0")
+                parent = int((entry / "stat").read_text().rsplit(")", 1)[1].split()[1])
+            except (OSError, IndexError):
+                continue
+            if parent == self.process.pid and len(words) > 1 and words[1].startswith(b"--role="):
+                found.setdefault(words[1][7:].decode(), []).append(int(entry.name))
+        return found
+
+    def query(self, sql, *parameters):
+        """Rows of the store, read beside the server."""
+        store = sqlite3.connect(f"file:{self.folder}/store/signet.db?mode=ro", uri=True, timeout=30)
+        try:
+            return store.execute(sql, parameters).fetchall()
+        finally:
+            store.close()
+
+    def root(self):
+        return x509.load_pem_x509_certificate((self.folder / "ca/root.pem").read_bytes())
+
+
+class AcmeUser:
+    """An account, driven by python3-acme's ClientNetwork and message classes. kind: "ES256" or "RS256"."""
+
+    def __init__(self, server, kind="ES256", register=True):
+        self.server, self.kind = server, kind
+        if kind == "ES256":
+            self.key = josepy.JWKEC(key=ec.generate_private_key(ec.SECP256R1()))
+            algorithm = josepy.ES256
+        else:
+            self.key = josepy.JWKRSA(key=rsa.generate_private_key(65537, 2048))
+            algorithm = josepy.RS256
+        self.net = acme_client.ClientNetwork(self.key, alg=algorithm, verify_ssl=str(server.tls), timeout=60)
+        self.directory = messages.Directory.from_json(self.net.get(server.url + "/directory").json())
+        self.acme = acme_client.ClientV2(self.directory, self.net)
+        self.account = self.acme.new_account(messages.NewRegistration()) if register else None
+
+    @property
+    def thumbprint(self):
+        return base64.urlsafe_b64encode(self.key.thumbprint()).rstrip(b"=").decode()
+
+    def post(self, url, payload=None):
+        """A signed POST of a plain dictionary (None: POST-as-GET); returns the response. Raises messages.Error."""
+        body = RawJson(payload) if payload is not None else None
+        return self.acme._post(url, body) if body is not None else self.acme._post_as_get(url)
+
+    def get(self, url):
+        return self.post(url).json()
+
+    def new_order(self, *addresses):
+        """The order as a dictionary, with its "url"."""
+        identifiers = [{"type": "email", "value": address} for address in addresses]
+        response = self.post(self.server.url + "/new-order", {"identifiers": identifiers})
+        return dict(response.json(), url=response.headers["Location"])
+
+    def authorization(self, order, index=0):
+        """Fetches an authorization, which triggers its mail; its challenge is under "challenges"[0]."""
+        return self.get(order["authorizations"][index])
+
+    def respond(self, challenge):
+        return self.post(challenge["url"], {}).json()
+
+    def poll(self, url, until, deadline=60):
+        """Fetches url until until(object) is true; returns the object."""
+        end = time.monotonic() + deadline
+        while True:
+            found = self.get(url)
+            if until(found):
+                return found
+            if time.monotonic() > end:
+                raise AssertionError(f"{url} stays {found}")
+            time.sleep(0.1)
+
+    def finalize(self, order, csr_der):
+        return self.post(order["finalize"], {"csr": b64(csr_der)}).json()
+
+    def certificate(self, order):
+        """The chain (of x509.Certificate) of an order that is valid."""
+        order = self.poll(order["url"], lambda o: o["status"] in ("valid", "invalid"))
+        if order["status"] != "valid":
+            raise AssertionError(f"the order is {order}")
+        pem = self.post(order["certificate"]).content
+        return [x509.load_pem_x509_certificate(part) for part in
+                re.findall(b"-----BEGIN CERTIFICATE-----.*?-----END CERTIFICATE-----\n", pem, re.S)]
+
+
+class RawJson(josepy.JSONDeSerializable):
+    """A dictionary as the library wants its payloads."""
+
+    def __init__(self, fields):
+        self.fields = fields
+
+    def to_partial_json(self):
+        return self.fields
+
+    def to_json(self):
+        return self.fields
+
+    def json_dumps(self, **options):
+        import json
+        return json.dumps(self.fields)
+
+    @classmethod
+    def from_json(cls, jobj):
+        return cls(jobj)
+
+
+def b64(data):
+    return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
+
+
+def make_csr(key, *addresses, usage=None):
+    """A request in DER for rfc822Names; usage: names of x509.KeyUsage fields that are set."""
+    builder = x509.CertificateSigningRequestBuilder().subject_name(x509.Name([])).add_extension(
+        x509.SubjectAlternativeName([x509.RFC822Name(address) for address in addresses]), False)
+    if usage is not None:
+        fields = ("digital_signature", "content_commitment", "key_encipherment", "data_encipherment", "key_agreement",
+                  "key_cert_sign", "crl_sign", "encipher_only", "decipher_only")
+        builder = builder.add_extension(x509.KeyUsage(**{field: field in usage for field in fields}), True)
+    return builder.sign(key, hashes.SHA256()).public_bytes(serialization.Encoding.DER)
+
+
+def new_key():
+    return ec.generate_private_key(ec.SECP256R1())
+
+
+def token_part1(challenge_mail):
+    """From the Subject of a challenge mail (an email.message.Message)."""
+    return re.fullmatch(r"ACME: (\S+)", challenge_mail["Subject"]).group(1)
+
+
+def digest(user, token1, token2):
+    return b64(hashlib.sha256(f"{token1}{token2}.{user.thumbprint}".encode()).digest())
+
+
+def reply_to(challenge_mail, address, response, **fields):
+    """The reply that Python's e-mail library writes; fields: header fields over the usual ones (name with _ for -)."""
+    reply = email.message.EmailMessage(policy=email.policy.SMTP)
+    headers = {"From": address, "To": challenge_mail["Reply-To"] or challenge_mail["From"],
+               "Subject": "Re: " + challenge_mail["Subject"], "In-Reply-To": challenge_mail["Message-ID"],
+               "Date": email.utils.formatdate(), "Message-ID": email.utils.make_msgid(domain=address.split("@")[1])}
+    headers.update({name.replace("_", "-"): value for name, value in fields.items()})
+    for name, value in headers.items():
+        if value is not None:
+            reply[name] = value
+    reply.set_content(f"-----BEGIN ACME RESPONSE-----\n{response}\n-----END ACME RESPONSE-----\n")
+    return reply

@@ -23,10 +23,6 @@ static const gint64 caa_retry_steps[] = {CLOCK_SECOND, 3 * CLOCK_SECOND, 10 * CL
 static const gint64 signer_retry_steps[] = {CLOCK_SECOND, 10 * CLOCK_SECOND, CLOCK_MINUTE,
                                             5 * CLOCK_MINUTE};
 
-static gboolean uses_caa(const Acme *acme) {
-  return config_is(acme->config, "ca.caa", "on");
-}
-
 /* The next step follows at once; attempts count anew. */
 static gboolean next_step(Acme *acme, gint64 now, const Job *job, GError **error) {
   return job_done(acme->store, job, error) &&
@@ -94,6 +90,16 @@ static gboolean ask_build(Acme *acme, gint64 now, const Order *order, Question *
   return TRUE;
 }
 
+/* A domain of the order whose CAA records must be looked up now, also again when a signature had to
+ * wait. */
+static gboolean stale_caa(Acme *acme, gint64 now, const Order *order, char **domain,
+                          GError **error) {
+  *domain = NULL;
+  return !config_is(acme->config, "ca.caa", "on") ||
+         caa_check_next(acme->store, &order->id, MAX(order->finalized_at, now - CAA_MAX_AGE),
+                        domain, error);
+}
+
 /* Decides the step: the first one whose result is not in the store. */
 static gboolean choose_step(Acme *acme, gint64 now, const Job *job, const Order *order,
                             Question *question, GError **error) {
@@ -103,18 +109,17 @@ static gboolean choose_step(Acme *acme, gint64 now, const Job *job, const Order 
     return FALSE;
   if (found == STORE_FOUND && certificate->der != NULL)
     return state_order_issued(acme, now, &order->id, error) && job_done(acme->store, job, error);
-  if (found == STORE_FOUND) {
-    question->kind = QUESTION_SIGN;
-    question->octets = g_bytes_ref(certificate->tbs);
+  if (!stale_caa(acme, now, order, &question->domain, error))
+    return FALSE;
+  if (question->domain != NULL) {
+    question->kind = QUESTION_CAA;
     return TRUE;
   }
-  if (uses_caa(acme)) {
-    gint64 since = MAX(order->finalized_at, now - CAA_MAX_AGE);
-    if (!caa_check_next(acme->store, &order->id, since, &question->domain, error))
-      return FALSE;
-    question->kind = question->domain != NULL ? QUESTION_CAA : QUESTION_NONE;
-  }
-  return question->kind == QUESTION_CAA || ask_build(acme, now, order, question, error);
+  if (found == STORE_MISSING)
+    return ask_build(acme, now, order, question, error);
+  question->kind = QUESTION_SIGN;
+  question->octets = g_bytes_ref(certificate->tbs);
+  return TRUE;
 }
 
 gboolean issue_job_begin(Acme *acme, gint64 now, const Job *job, Question *question,

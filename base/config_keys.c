@@ -53,7 +53,7 @@ const ConfigKey config_keys[] = {
      "Wait between the authorization's answer and its mail"},
     {"mail", "challenge-lifetime", CONFIG_DURATION, "24h", CLOCK_SECOND, CLOCK_DAY, NULL, CORE,
      "How long a reply may take, counted from the first token part (S/MIME BR: at most 24h)"},
-    {"mail", "message-limit", CONFIG_SIZE, "256k", 4 * 1024, 256 * 1024, NULL, INBOUND,
+    {"mail", "message-limit", CONFIG_SIZE, "255k", 4 * 1024, 255 * 1024, NULL, INBOUND,
      "Largest message that is taken, in octets"},
     {"mail", "reply-headers", CONFIG_CHOICE, "covered", 0, 0, "covered strict", CORE,
      "DKIM h= of a reply: covered = From and Subject, strict = all twelve names of RFC 8823"},

@@ -16,13 +16,21 @@ static struct {
 static const char *const level_names[] = {
     [LOG_DEBUG] = "debug", [LOG_INFO] = "info", [LOG_WARNING] = "warning", [LOG_ERROR] = "error"};
 
+/* A backslash is not: so \\xNN is always ours. */
+static gboolean is_shown(gunichar c) {
+  if (c == (gunichar)-1 || c == (gunichar)-2 || c == '\\' || !g_unichar_isprint(c))
+    return FALSE;
+  GUnicodeType type = g_unichar_type(c);
+  return type != G_UNICODE_LINE_SEPARATOR && type != G_UNICODE_PARAGRAPH_SEPARATOR;
+}
+
 char *log_escape(const char *text, gsize max) {
   GString *out = g_string_new(NULL);
   gsize characters = 0;
   for (const char *p = text; *p != '\0' && *p != '\r' && *p != '\n' && characters < max;
        characters++) {
     gunichar c = g_utf8_get_char_validated(p, -1);
-    if (c == (gunichar)-1 || c == (gunichar)-2 || !g_unichar_isprint(c)) {
+    if (!is_shown(c)) {
       g_string_append_printf(out, "\\x%02X", (guint)(guchar)*p);
       p++;
     } else {
@@ -43,7 +51,7 @@ static void append_text_value(GString *line, const char *value) {
   }
   g_string_append_c(line, '"');
   for (const char *p = value; *p != '\0'; p++) {
-    if (*p == '"' || (*p == '\\' && p[1] != 'x'))
+    if (*p == '"')
       g_string_append_c(line, '\\');
     g_string_append_c(line, *p);
   }

@@ -372,7 +372,7 @@ static gboolean add_children(Parent *parent, GError **error) {
 static gboolean make_folders(const Config *config, GError **error) {
   g_autofree char *published =
       g_build_filename(config_text(config, "store.directory"), "published", NULL);
-  if (g_mkdir_with_parents(published, 0755) == 0)
+  if (g_mkdir_with_parents(published, 0700) == 0)
     return TRUE;
   g_set_error(error, SOCKETS_ERROR, SOCKETS_ERROR_BIND, "%s: %s", published, g_strerror(errno));
   return FALSE;
@@ -388,7 +388,7 @@ int parent_run(const char *path, Config *config) {
       .path = path, .config = config, .base = event_base_new(), .children = g_ptr_array_new()};
   signal(SIGPIPE, SIG_IGN);
   prctl(PR_SET_DUMPABLE, 0);
-  umask(027);
+  umask(077);
   if (!make_folders(config, &error) || !add_children(&parent, &error)) {
     log_error("cannot start", "reason", error->message, NULL);
     return EXIT_FAILURE;

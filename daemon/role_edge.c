@@ -209,7 +209,7 @@ static void on_file_request(HttpExchange *exchange, const Request *request, gpoi
   }
   g_autoptr(GPtrArray) headers = g_ptr_array_new_with_free_func(g_free);
   add(headers, "Content-Type", type);
-  add(headers, "Cache-Control", "public, max-age=3600");
+  add(headers, "Cache-Control", "public, max-age=300");
   http_exchange_answer(exchange, 200, headers, content);
 }
 

@@ -212,6 +212,25 @@ class LabCase(unittest.TestCase):
         self.addCleanup(lambda: self.lab.leave(_failures(self._result) > self._failures))
 
 
+class SharedLabCase(unittest.TestCase):
+    """A test case with one Lab for all its tests, made in setUpClass; its logs are shown when one fails."""
+
+    @classmethod
+    def setUpClass(cls):
+        if os.geteuid() != 0:
+            raise unittest.SkipTest("Postfix and NSD are started by root")
+        cls.failed = True  # until a test has run
+        cls.lab = Lab().__enter__()
+        cls.addClassCleanup(lambda: cls.lab.leave(cls.failed))
+
+    def run(self, result=None):
+        kind, before = type(self), _failures(result)
+        kind.failed = getattr(kind, "_bad", False)
+        done = super().run(result)
+        kind._bad = kind.failed = kind.failed or _failures(result) > before
+        return done
+
+
 def _failures(result):
     return len(result.failures) + len(result.errors) if result is not None else 0
 

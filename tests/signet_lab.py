@@ -25,6 +25,7 @@ import ssl
 import subprocess
 import time
 
+import dkim
 import josepy
 from acme import client as acme_client
 from acme import errors, messages
@@ -32,7 +33,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
-from lab import HOST, DkimKey, listening
+from lab import HOST, DkimKey, listening, maildir_wait, submit
 
 if "email" not in messages.IdentifierType.POSSIBLE_NAMES:
     messages.IdentifierType("email")  # registers the type with the library
@@ -289,3 +290,48 @@ def reply_to(challenge_mail, address, response, **fields):
             reply[name] = value
     reply.set_content(f"-----BEGIN ACME RESPONSE-----\n{response}\n-----END ACME RESPONSE-----\n")
     return reply
+
+
+class _Dkim(dkim.DKIM):
+    """dkimpy's signer with tags of the test's own, before h=."""
+
+    tags = ()
+
+    def gen_header(self, fields, *arguments, **options):
+        place = [name for name, _ in fields].index(b"h")
+        return super().gen_header(fields[:place] + list(self.tags) + fields[place:], *arguments, **options)
+
+
+def dkim_sign(raw, key, *, domain=None, selector=None, headers=("from", "subject"), tags=(), algorithm="rsa-sha256",
+              length=False, canon="relaxed/relaxed"):
+    """The message (octets) with a signature of key (a DkimKey) on top, made by dkimpy. tags: further (name, value)."""
+    signer = _Dkim(raw)
+    signer.tags = [(name.encode(), value.encode()) for name, value in tags]
+    pem = key.key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.TraditionalOpenSSL,
+                                serialization.NoEncryption())
+    field = signer.sign((selector or key.selector).encode(), (domain or key.domain).encode(), pem,
+                        signature_algorithm=algorithm.encode(), include_headers=[name.encode() for name in headers],
+                        canonicalize=tuple(part.encode() for part in canon.split("/")), length=length)
+    return field + raw
+
+
+def challenge_mail(maildir, challenge):
+    """The challenge's mail (a lab.Mail) in a maildir: waits for it."""
+    return maildir_wait(maildir, lambda mail: mail["From"] == challenge["from"])
+
+
+def deliver(server, challenge, raw, sender="ann@user.test"):
+    """Hands a reply straight to signetd's SMTP port."""
+    submit(HOST, server.smtp, sender, challenge["from"], raw)
+
+
+def prove(server, user, order, maildir, key, index=0, respond=True):
+    """Carries an authorization to its end: the reply is signed here with key and delivered straight."""
+    authorization = user.authorization(order, index)
+    challenge, address = authorization["challenges"][0], authorization["identifier"]["value"]
+    mail = challenge_mail(maildir, challenge).message
+    reply = reply_to(mail, address, digest(user, token_part1(mail), challenge["token"]))
+    deliver(server, challenge, dkim_sign(reply.as_bytes(), key), address)
+    if respond:
+        user.respond(challenge)
+        user.poll(order["authorizations"][index], lambda a: a["status"] == "valid")

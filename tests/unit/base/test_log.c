@@ -92,7 +92,7 @@ static void test_json(void) {
   log_debug("hello", "path", "/a \"b\" \\ c", "bin", "\x02\xff", NULL);
   g_autofree char *text = capture_end(capture);
   assert_ends(text, ",\"level\":\"debug\",\"role\":\"edge\",\"event\":\"hello\","
-                    "\"path\":\"/a \\\"b\\\" \\\\ c\",\"bin\":\"\\\\x02\\\\xFF\"}\n");
+                    "\"path\":\"/a \\\"b\\\" \\\\x5C c\",\"bin\":\"\\\\x02\\\\xFF\"}\n");
   g_assert_true(g_str_has_prefix(text, "{\"time\":\""));
 }
 

@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "fixture.h"
+
+static void test_kept(Fixture *fixture, gconstpointer data G_GNUC_UNUSED) {
+  g_autoptr(GBytes) thumbprint = octets("of the key");
+  Account given = {.id = an_id(7),
+                   .status = (char *)"valid",
+                   .thumbprint = thumbprint,
+                   .jwk = (char *)"{\"kty\":\"EC\"}",
+                   .contact = (char *)"[\"mailto:ann@user.test\"]",
+                   .terms = (char *)"https://ca.test/terms",
+                   .terms_agreed_at = NOW - 1,
+                   .created_at = NOW};
+  GIVES(STORE_CHANGED, account_insert(fixture->store, &given, &error));
+  fixture_commit(fixture);
+  g_autoptr(Account) by_id = NULL, by_key = NULL, none = NULL;
+  GIVES(STORE_FOUND, account_find(fixture->store, &given.id, &by_id, &error));
+  GIVES(STORE_FOUND, account_find_by_key(fixture->store, thumbprint, &by_key, &error));
+  const Account *found[] = {by_id, by_key};
+  for (gsize i = 0; i < G_N_ELEMENTS(found); i++) {
+    g_assert_true(id_equal(&found[i]->id, &given.id));
+    g_assert_cmpstr(found[i]->status, ==, "valid");
+    assert_octets(found[i]->thumbprint, "of the key");
+    g_assert_cmpstr(found[i]->jwk, ==, given.jwk);
+    g_assert_cmpstr(found[i]->contact, ==, given.contact);
+    g_assert_cmpstr(found[i]->terms, ==, given.terms);
+    g_assert_cmpint(found[i]->terms_agreed_at, ==, NOW - 1);
+    g_assert_cmpint(found[i]->created_at, ==, NOW);
+  }
+  Id other = an_id(8);
+  GIVES(STORE_MISSING, account_find(fixture->store, &other, &none, &error));
+  g_assert_null(none);
+}
+
+static void test_one_a_key(Fixture *fixture, gconstpointer data G_GNUC_UNUSED) {
+  g_autoptr(GBytes) thumbprint = octets("thumbprint 1");
+  Account second = {.id = an_id(2),
+                    .status = (char *)"valid",
+                    .thumbprint = thumbprint,
+                    .jwk = (char *)"{}",
+                    .contact = (char *)"[]",
+                    .created_at = NOW};
+  add_account(fixture->store, 1);
+  GIVES(STORE_UNCHANGED, account_insert(fixture->store, &second, &error));
+  g_autoptr(Account) found = NULL;
+  GIVES(STORE_FOUND, account_find_by_key(fixture->store, thumbprint, &found, &error));
+  Id first = an_id(1);
+  g_assert_true(id_equal(&found->id, &first));
+}
+
+static void test_without_terms(Fixture *fixture, gconstpointer data G_GNUC_UNUSED) {
+  Id id = add_account(fixture->store, 1);
+  g_autoptr(Account) found = NULL;
+  GIVES(STORE_FOUND, account_find(fixture->store, &id, &found, &error));
+  g_assert_null(found->terms);
+}
+
+static void test_contact(Fixture *fixture, gconstpointer data G_GNUC_UNUSED) {
+  Id id = add_account(fixture->store, 1), other = add_account(fixture->store, 2);
+  GOOD(account_set_contact(fixture->store, &id, "[\"mailto:b@user.test\"]", &error));
+  g_autoptr(Account) changed = NULL, kept = NULL;
+  GIVES(STORE_FOUND, account_find(fixture->store, &id, &changed, &error));
+  GIVES(STORE_FOUND, account_find(fixture->store, &other, &kept, &error));
+  g_assert_cmpstr(changed->contact, ==, "[\"mailto:b@user.test\"]");
+  g_assert_cmpstr(kept->contact, ==, "[]");
+}
+
+static void test_deactivated_once(Fixture *fixture, gconstpointer data G_GNUC_UNUSED) {
+  Id id = add_account(fixture->store, 1), other = add_account(fixture->store, 2);
+  GIVES(STORE_CHANGED, account_deactivate(fixture->store, &id, &error));
+  GIVES(STORE_UNCHANGED, account_deactivate(fixture->store, &id, &error));
+  g_autoptr(Account) ended = NULL, kept = NULL;
+  GIVES(STORE_FOUND, account_find(fixture->store, &id, &ended, &error));
+  GIVES(STORE_FOUND, account_find(fixture->store, &other, &kept, &error));
+  g_assert_cmpstr(ended->status, ==, "deactivated");
+  g_assert_cmpstr(kept->status, ==, "valid");
+}
+
+int main(int argc, char **argv) {
+  g_test_init(&argc, &argv, NULL);
+  FIXTURE_TEST("/account/kept", test_kept);
+  FIXTURE_TEST("/account/one-a-key", test_one_a_key);
+  FIXTURE_TEST("/account/without-terms", test_without_terms);
+  FIXTURE_TEST("/account/contact", test_contact);
+  FIXTURE_TEST("/account/deactivated-once", test_deactivated_once);
+  return g_test_run();
+}

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Accounts (RFC 8555 section 7.3). */
+#include "acme/record.h"
 #include "acme/resources.h"
 #include "base/mailbox.h"
 #include "ca/key.h"
@@ -110,8 +111,8 @@ static Problem *insert(Call *call) {
   account->terms_agreed_at = *terms != '\0' ? call->now : 0;
   account->created_at = call->now;
   if (account_insert(call->acme->store, account, &error) != STORE_CHANGED ||
-      !acme_record(call->acme, call->now, "account created", "account", &account->id, &error,
-                   "thumbprint=%s terms=%s", call->key->thumbprint_text, terms))
+      !record(call->acme, call->now, "account created", (About){.account = &account->id}, &error,
+              "thumbprint", call->key->thumbprint_text, "terms", account->terms, NULL))
     return problem_internal(&error);
   answer(call, account, 201);
   return NULL;
@@ -147,7 +148,7 @@ static Problem *update(Call *call) {
                        "An account's status can only be set to \"deactivated\".");
   if (status != NULL) {
     if (account_deactivate(call->acme->store, id, &error) == STORE_FAILED ||
-        !acme_record(call->acme, call->now, "account deactivated", "account", id, &error, "%s", ""))
+        !record(call->acme, call->now, "account deactivated", (About){.account = id}, &error, NULL))
       return problem_internal(&error);
     g_free(call->account->status);
     call->account->status = g_strdup("deactivated");
@@ -157,7 +158,8 @@ static Problem *update(Call *call) {
   if (problem != NULL || contact == NULL)
     return problem;
   if (!account_set_contact(call->acme->store, id, contact, &error) ||
-      !acme_record(call->acme, call->now, "account updated", "account", id, &error, "%s", ""))
+      !record(call->acme, call->now, "account updated", (About){.account = id}, &error, "contact",
+              contact, NULL))
     return problem_internal(&error);
   g_free(call->account->contact);
   call->account->contact = g_steal_pointer(&contact);

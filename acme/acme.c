@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "acme/acme.h"
 #include "base/base64url.h"
-#include "base/log.h"
-#include "store/audit.h"
 
 #include <string.h>
 
@@ -32,18 +30,6 @@ char *acme_url(const Acme *acme, const char *collection, const Id *id, const cha
   char text[ID_TEXT];
   return g_strconcat(config_text(acme->config, "acme.url"), "/", collection, "/", id_text(id, text),
                      suffix, NULL);
-}
-
-gboolean acme_record(Acme *acme, gint64 now, const char *kind, const char *subject_kind,
-                     const Id *id, GError **error, const char *format, ...) {
-  char text[ID_TEXT];
-  va_list values;
-  va_start(values, format);
-  g_autofree char *detail = g_strdup_vprintf(format, values);
-  va_end(values);
-  g_autofree char *subject = g_strconcat(subject_kind, "/", id_text(id, text), NULL);
-  log_info(kind, subject_kind, text, "detail", *detail != '\0' ? detail : NULL, NULL);
-  return audit_append(acme->store, now, kind, subject, detail, error);
 }
 
 void acme_publish(Acme *acme, const char *name, GBytes *octets) {

@@ -52,9 +52,6 @@ char *acme_random_word(const Acme *acme, gsize length);
 char *acme_random_token(const Acme *acme, gsize length);
 /* The external URL of an object: base "/" collection "/" id suffix; the caller frees it. */
 char *acme_url(const Acme *acme, const char *collection, const Id *id, const char *suffix);
-/* Writes an audit record and the same to the log; id: what it is about. */
-gboolean acme_record(Acme *acme, gint64 now, const char *kind, const char *subject_kind,
-                     const Id *id, GError **error, const char *format, ...) G_GNUC_PRINTF(7, 8);
 /* Names a file for the published folder; octets is taken by reference. */
 void acme_publish(Acme *acme, const char *name, GBytes *octets);
 

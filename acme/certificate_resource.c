@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Certificates: download (RFC 8555 section 7.4.2) and revocation (7.6). */
 #include "acme/crl_job.h"
+#include "acme/record.h"
 #include "acme/resources.h"
 #include "base/base64url.h"
 #include "ca/certificate_read.h"
@@ -104,14 +105,16 @@ static Problem *revoke_one(Call *call, const Certificate *certificate, int reaso
   Id shard = crl_subject(certificate->shard);
   g_autofree char *serial = base64url_encode(g_bytes_get_data(certificate->serial, NULL),
                                              g_bytes_get_size(certificate->serial));
+  g_autofree char *reason_text = g_strdup_printf("%d", reason);
   StoreChange revoked =
       certificate_revoke(call->acme->store, &certificate->id, call->now, reason, &error);
   if (revoked == STORE_UNCHANGED)
     return problem_new(PROBLEM_ALREADY_REVOKED, 0, "The certificate is revoked already.");
   if (revoked == STORE_FAILED || !job_add(call->acme->store, JOB_CRL, &shard, call->now, &error) ||
-      !acme_record(call->acme, call->now, "certificate revoked", "certificate", &certificate->id,
-                   &error, "serial=%s reason=%d by=%s", serial, reason,
-                   call->account == NULL ? "key" : "account"))
+      !record(call->acme, call->now, "certificate revoked",
+              (About){.order = &certificate->order_id, .certificate = &certificate->id}, &error,
+              "serial", serial, "reason", reason_text, "by",
+              call->account == NULL ? "key" : "account", NULL))
     return problem_internal(&error);
   return NULL;
 }

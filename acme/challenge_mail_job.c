@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "acme/challenge_mail_job.h"
 #include "acme/job_run.h"
+#include "acme/record.h"
 #include "acme/state.h"
 #include "store/message.h"
 
@@ -36,8 +37,8 @@ gboolean challenge_mail_trigger(Acme *acme, gint64 now, const Authorization *aut
    * meanwhile. */
   return job_add(acme->store, JOB_MAIL, &challenge->id, now + delay * (1 + authorization->position),
                  error) &&
-         acme_record(acme, now, "mail queued", "challenge", &challenge->id, error,
-                     "to=%s message-id=%s", authorization->address, message_id);
+         record(acme, now, "mail queued", (About){.challenge = &challenge->id}, error, "to",
+                authorization->address, "message-id", message_id, NULL);
 }
 
 gboolean mail_job_begin(Acme *acme, gint64 now, const Job *job, Question *question,
@@ -77,8 +78,8 @@ gboolean job_delivered(Acme *acme, const Question *question, const Delivery *del
   if (delivery->outcome == SENDER_ACCEPTED)
     return challenge_set_sent(acme->store, &job->subject, now, error) &&
            keep_message(acme, now, &job->subject, delivery->message, error) &&
-           acme_record(acme, now, "mail sent", "challenge", &job->subject, error,
-                       "to=%s relay=%u %s", question->to, delivery->code, delivery->text) &&
+           record(acme, now, "mail sent", (About){.challenge = &job->subject}, error, "to",
+                  question->to, "relay", delivery->text, NULL) &&
            job_done(acme->store, job, error);
   gboolean permanent = delivery->outcome == SENDER_PERMANENT;
   g_autoptr(Problem) problem =

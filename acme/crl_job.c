@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "acme/crl_job.h"
 #include "acme/job_run.h"
+#include "acme/record.h"
 #include "base/log.h"
 #include "store/crl_shard.h"
 
@@ -96,10 +97,11 @@ gboolean job_crl_signed(Acme *acme, const Question *question, GBytes *crl, const
   if (kept == STORE_FAILED)
     return FALSE;
   if (kept == STORE_CHANGED) {
+    g_autofree char *number = g_strdup_printf("%" G_GINT64_FORMAT, shard.crl_number);
+    g_autofree char *entries = g_strdup_printf("%u", question->crl.entries->len);
     acme_publish(acme, name, crl);
-    if (!acme_record(acme, now, "revocation list signed", "crl", &question->job.subject, error,
-                     "file=%s number=%" G_GINT64_FORMAT " entries=%u", name, shard.crl_number,
-                     question->crl.entries->len))
+    if (!record(acme, now, "revocation list signed", (About){NULL}, error, "file", name, "number",
+                number, "entries", entries, NULL))
       return FALSE;
   }
   return job_done(acme->store, &question->job, error) &&

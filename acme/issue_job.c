@@ -3,6 +3,7 @@
    octets with lint verdict, signature, certificate. A restart finds the order where it was. */
 #include "acme/crl_job.h"
 #include "acme/job_run.h"
+#include "acme/record.h"
 #include "acme/state.h"
 #include "base/base64url.h"
 #include "base/log.h"
@@ -171,8 +172,8 @@ gboolean job_caa_answered(Acme *acme, const Question *question, const CaaRecordS
   CaaCheck check = {order->id,   question->domain, now,    verdicts[verdict],
                     set->secure, explanation,      records};
   if (!caa_check_insert(acme->store, &check, error) ||
-      !acme_record(acme, now, "caa checked", "order", &order->id, error, "domain=%s verdict=%s %s",
-                   question->domain, verdicts[verdict], explanation))
+      !record(acme, now, "caa checked", (About){.order = &order->id}, error, "domain",
+              question->domain, "verdict", verdicts[verdict], "reason", explanation, NULL))
     return FALSE;
   if (verdict == CAA_PERMITTED)
     return next_step(acme, now, job, error);
@@ -209,8 +210,9 @@ static gboolean keep_tbs(Acme *acme, gint64 now, const Order *order, const Quest
   StoreChange kept = certificate_insert(acme->store, certificate, error);
   return kept == STORE_UNCHANGED ||
          (kept == STORE_CHANGED &&
-          acme_record(acme, now, *findings == '\0' ? "signing" : "lint refused", "order",
-                      &order->id, error, "serial=%s findings=\"%s\"", serial, findings));
+          record(acme, now, *findings == '\0' ? "signing" : "lint refused",
+                 (About){.order = &order->id, .certificate = &certificate->id}, error, "serial",
+                 serial, "findings", *findings == '\0' ? NULL : findings, NULL));
 }
 
 gboolean job_built(Acme *acme, const Question *question, GBytes *tbs, const char *findings,
@@ -254,7 +256,7 @@ gboolean job_signed(Acme *acme, const Question *question, GBytes *der, const cha
   StoreChange set = certificate_set_der(acme->store, &certificate->id, der, now, error);
   return set != STORE_FAILED &&
          (set == STORE_UNCHANGED ||
-          acme_record(acme, now, "issued", "certificate", &certificate->id, error, "order=%s",
-                      id_text(&job->subject, order))) &&
+          record(acme, now, "issued",
+                 (About){.order = &job->subject, .certificate = &certificate->id}, error, NULL)) &&
          state_order_issued(acme, now, &job->subject, error) && job_done(acme->store, job, error);
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "acme/job_run.h"
 #include "acme/crl_job.h"
+#include "acme/record.h"
 #include "acme/state.h"
 
 #define SWEEP_INTERVAL (30 * CLOCK_SECOND)
@@ -51,5 +52,5 @@ gboolean jobs_start(Acme *acme, GError **error) {
   gint64 now = clock_now(acme->clock);
   return job_release_all(acme->store, error) &&
          job_add(acme->store, JOB_SWEEP, &none, now, error) && crl_start(acme, now, error) &&
-         acme_record(acme, now, "core started", "store", &none, error, "%s", "");
+         record(acme, now, "core started", (About){NULL}, error, "version", SIGNET_VERSION, NULL);
 }

@@ -2,9 +2,9 @@
 /* The job of a received message: examined by inbound, judged here, its verdict committed. */
 #include "acme/job_run.h"
 #include "acme/judge.h"
+#include "acme/record.h"
 #include "acme/state.h"
 #include "base/base64url.h"
-#include "base/log.h"
 #include "store/message.h"
 
 #include <string.h>
@@ -102,16 +102,6 @@ static gboolean apply(Acme *acme, gint64 now, const Id *challenge, JudgeVerdict 
          state_challenge_noted(acme, now, challenge, rule, problem, error);
 }
 
-static void log_verdict(const Matter *matter, const ReplyFacts *facts, JudgeVerdict verdict,
-                        const char *rule, const Problem *problem) {
-  char challenge[ID_TEXT], order[ID_TEXT], account[ID_TEXT];
-  log_info("reply judged", "verdict", verdict_names[verdict], "rule", rule, "challenge",
-           id_text(&matter->challenge->id, challenge), "order",
-           id_text(&matter->authorization->order_id, order), "account",
-           id_text(&matter->authorization->account_id, account), "from", facts->from, "message-id",
-           facts->message_id, "reason", problem != NULL ? problem->detail : facts->refused, NULL);
-}
-
 gboolean job_examined(Acme *acme, const Question *question, const ReplyFacts *facts,
                       GPtrArray *signatures, const char *evidence, GError **error) {
   gint64 now = clock_now(acme->clock);
@@ -122,7 +112,7 @@ gboolean job_examined(Acme *acme, const Question *question, const ReplyFacts *fa
   if (!load(acme, &job->subject, &matter, error))
     return FALSE;
   JudgeVerdict verdict = judge(acme, &matter, facts, signatures, &rule, &problem);
-  log_verdict(&matter, facts, verdict, rule, problem);
+
   gint64 retry_at = now + job_delay(retry_steps, G_N_ELEMENTS(retry_steps), job->attempts);
   if (verdict == JUDGE_AGAIN && retry_at < matter.authorization->expires_at) {
     /* The first failure of the DNS is shown, so that nobody waits without knowing for what. */
@@ -135,8 +125,11 @@ gboolean job_examined(Acme *acme, const Question *question, const ReplyFacts *fa
   if (judged == STORE_FAILED)
     return FALSE;
   return (judged == STORE_UNCHANGED ||
-          (acme_record(acme, now, "reply judged", "message", &job->subject, error,
-                       "verdict=\"%s\" rule=%s", verdict_names[verdict], rule) &&
+          (record(acme, now, "reply judged",
+                  (About){.challenge = &matter.challenge->id, .message = &job->subject}, error,
+                  "verdict", verdict_names[verdict], "rule", rule, "from", facts->from,
+                  "message-id", facts->message_id, "reason",
+                  problem != NULL ? problem->detail : facts->refused, NULL) &&
            apply(acme, now, &matter.challenge->id, verdict, rule, problem, error))) &&
          job_done(acme->store, job, error);
 }

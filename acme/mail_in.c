@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "acme/mail_in.h"
+#include "acme/record.h"
 #include "base/log.h"
 #include "store/authorization.h"
 #include "store/challenge.h"
@@ -44,8 +45,9 @@ static gboolean take_for(Acme *acme, gint64 now, const IncomingMail *mail, const
   *kept = TRUE;
   return message_insert(acme->store, &message, raw, error) &&
          job_add(acme->store, JOB_JUDGE, &message.id, now, error) &&
-         acme_record(acme, now, "mail received", "challenge", &challenge->id, error,
-                     "peer=%s octets=%zu", mail->peer, g_bytes_get_size(mail->octets));
+         record(acme, now, "mail received",
+                (About){.challenge = &challenge->id, .message = &message.id}, error, "peer",
+                mail->peer, "from", mail->reverse_path, NULL);
 }
 
 gboolean mail_in_take(Acme *acme, const IncomingMail *mail, MailReply *reply, GError **error) {

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Orders (RFC 8555 section 7.4) for identifiers of type email (RFC 8823 section 3). */
 #include "acme/identifier.h"
+#include "acme/record.h"
 #include "acme/resources.h"
 #include "acme/state.h"
 #include "base/base64url.h"
@@ -88,8 +89,9 @@ static gboolean insert_one(Call *call, const Order *order, gint64 position,
   challenge->deadline = call->now + config_number(acme->config, "mail.challenge-lifetime");
   return authorization_insert(acme->store, authorization, error) &&
          challenge_insert(acme->store, challenge, error) &&
-         acme_record(acme, call->now, "authorization created", "authorization", &authorization->id,
-                     error, "address=%s", authorization->address);
+         record(acme, call->now, "authorization created",
+                (About){.authorization = &authorization->id, .challenge = &challenge->id}, error,
+                "address", authorization->address, NULL);
 }
 
 Problem *order_new(Call *call) {
@@ -108,10 +110,9 @@ Problem *order_new(Call *call) {
   order->status = g_strdup("pending");
   order->created_at = call->now;
   order->expires_at = call->now + config_number(call->acme->config, "acme.order-lifetime");
-  char account[ID_TEXT];
-  gboolean good = order_insert(call->acme->store, order, &error) &&
-                  acme_record(call->acme, call->now, "order created", "order", &order->id, &error,
-                              "account=%s", id_text(&order->account_id, account));
+  gboolean good =
+      order_insert(call->acme->store, order, &error) &&
+      record(call->acme, call->now, "order created", (About){.order = &order->id}, &error, NULL);
   for (guint i = 0; good && i < mailboxes->len; i++)
     good = insert_one(call, order, i, mailboxes->pdata[i], &error);
   return good ? answer(call, &order->id, 201) : problem_internal(&error);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "acme/state.h"
+#include "acme/record.h"
 #include "base/log.h"
 
 #include <string.h>
@@ -9,8 +10,9 @@ static gboolean move_authorization(Acme *acme, gint64 now, const Id *id, const c
                                    GError **error) {
   StoreChange moved = authorization_move(acme->store, id, "pending", to, error);
   return moved == STORE_UNCHANGED ||
-         (moved == STORE_CHANGED && acme_record(acme, now, "authorization status", "authorization",
-                                                id, error, "status=%s", to));
+         (moved == STORE_CHANGED &&
+          record(acme, now, "authorization status", (About){.authorization = id}, error, "status",
+                 to, NULL));
 }
 
 static gboolean move_order(Acme *acme, gint64 now, const Id *id, const char *from, const char *to,
@@ -19,8 +21,9 @@ static gboolean move_order(Acme *acme, gint64 now, const Id *id, const char *fro
   StoreChange moved = order_move(acme->store, id, from, to, text, error);
   return moved == STORE_UNCHANGED ||
          (moved == STORE_CHANGED &&
-          acme_record(acme, now, "order status", "order", id, error, "status=%s%s%s", to,
-                      problem != NULL ? " reason=" : "", problem != NULL ? problem->detail : ""));
+          record(acme, now, "order status", (About){.order = id}, error, "status", to, "problem",
+                 problem != NULL ? problem_type_name(problem->type) : NULL, "reason",
+                 problem != NULL ? problem->detail : NULL, NULL));
 }
 
 /* The order becomes ready when its last authorization became valid. */
@@ -49,8 +52,8 @@ static gboolean validate_if_both(Acme *acme, gint64 now, const Id *challenge_id,
   if (valid != STORE_CHANGED)
     return valid == STORE_UNCHANGED;
   return load(acme, challenge_id, &challenge, &authorization, error) &&
-         acme_record(acme, now, "challenge valid", "challenge", challenge_id, error,
-                     "address=%s method=\"3.2.2.4 ACME email-reply-00\"", authorization->address) &&
+         record(acme, now, "challenge valid", (About){.challenge = challenge_id}, error, "address",
+                authorization->address, "method", "3.2.2.4 ACME email-reply-00", NULL) &&
          move_authorization(acme, now, &authorization->id, "valid", error) &&
          ready_if_all_valid(acme, now, &authorization->order_id, error);
 }
@@ -59,7 +62,7 @@ gboolean state_challenge_responded(Acme *acme, gint64 now, const Id *challenge, 
   StoreChange responded = challenge_respond(acme->store, challenge, now, error);
   if (responded != STORE_CHANGED)
     return responded == STORE_UNCHANGED;
-  return acme_record(acme, now, "challenge processing", "challenge", challenge, error, "%s", "") &&
+  return record(acme, now, "challenge processing", (About){.challenge = challenge}, error, NULL) &&
          validate_if_both(acme, now, challenge, error);
 }
 
@@ -67,7 +70,7 @@ gboolean state_challenge_passed(Acme *acme, gint64 now, const Id *challenge, GEr
   StoreChange passed = challenge_pass(acme->store, challenge, now, error);
   if (passed != STORE_CHANGED)
     return passed == STORE_UNCHANGED;
-  return acme_record(acme, now, "reply passed", "challenge", challenge, error, "%s", "") &&
+  return record(acme, now, "reply passed", (About){.challenge = challenge}, error, NULL) &&
          validate_if_both(acme, now, challenge, error);
 }
 
@@ -94,8 +97,8 @@ gboolean state_challenge_failed(Acme *acme, gint64 now, const Id *challenge_id,
   if (!load(acme, challenge_id, &challenge, &authorization, error))
     return FALSE;
   g_autoptr(Problem) outer = order_problem(authorization, problem);
-  return acme_record(acme, now, "challenge invalid", "challenge", challenge_id, error,
-                     "problem=%s reason=%s", problem_type_name(problem->type), problem->detail) &&
+  return record(acme, now, "challenge invalid", (About){.challenge = challenge_id}, error,
+                "problem", problem_type_name(problem->type), "reason", problem->detail, NULL) &&
          move_authorization(acme, now, &authorization->id, "invalid", error) &&
          move_order(acme, now, &authorization->order_id, "pending", "invalid", outer, error);
 }
@@ -104,8 +107,8 @@ gboolean state_challenge_noted(Acme *acme, gint64 now, const Id *challenge, cons
                                const Problem *problem, GError **error) {
   g_autofree char *text = problem_text(problem);
   return challenge_note(acme->store, challenge, now, rule, text, error) &&
-         acme_record(acme, now, "challenge note", "challenge", challenge, error,
-                     "rule=%s reason=%s", rule, problem->detail);
+         record(acme, now, "challenge note", (About){.challenge = challenge}, error, "rule", rule,
+                "problem", problem_type_name(problem->type), "reason", problem->detail, NULL);
 }
 
 gboolean state_authorization_deactivated(Acme *acme, gint64 now, const Authorization *authorization,
@@ -118,16 +121,17 @@ gboolean state_authorization_deactivated(Acme *acme, gint64 now, const Authoriza
     return TRUE;
   return authorization_move(acme->store, &authorization->id, from, "deactivated", error) ==
              STORE_CHANGED &&
-         acme_record(acme, now, "authorization status", "authorization", &authorization->id, error,
-                     "status=deactivated") &&
+         record(acme, now, "authorization status", (About){.authorization = &authorization->id},
+                error, "status", "deactivated", NULL) &&
          move_order(acme, now, &authorization->order_id, "pending", "invalid", problem, error) &&
          move_order(acme, now, &authorization->order_id, "ready", "invalid", problem, error);
 }
 
 StoreChange state_order_finalized(Acme *acme, const Order *order, GError **error) {
   StoreChange done = order_finalize(acme->store, order, error);
-  if (done == STORE_CHANGED && !acme_record(acme, order->finalized_at, "order status", "order",
-                                            &order->id, error, "status=processing"))
+  if (done == STORE_CHANGED &&
+      !record(acme, order->finalized_at, "order status", (About){.order = &order->id}, error,
+              "status", "processing", NULL))
     return STORE_FAILED;
   return done;
 }

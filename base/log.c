@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #define VALUE_MAX 400
+#define MAX_PAIRS 16
 
 static struct {
   const char *role;
@@ -80,7 +81,7 @@ static void append_pair(GString *line, const char *key, const char *value) {
   }
 }
 
-void log_event(LogLevel level, const char *event, ...) {
+void log_pairs(LogLevel level, const char *event, const char *const *pairs) {
   if (level < settings.level)
     return;
   g_autoptr(GString) line = g_string_new(settings.format == LOG_JSON ? "{" : NULL);
@@ -92,20 +93,30 @@ void log_event(LogLevel level, const char *event, ...) {
   append_pair(line, "level", level_names[level]);
   append_pair(line, "role", settings.role);
   append_pair(line, "event", event);
-  va_list pairs;
-  va_start(pairs, event);
-  for (const char *key = va_arg(pairs, const char *); key != NULL;
-       key = va_arg(pairs, const char *)) {
-    const char *value = va_arg(pairs, const char *);
-    if (value != NULL)
-      append_pair(line, key, value);
-  }
-  va_end(pairs);
+  for (; pairs[0] != NULL; pairs += 2)
+    append_pair(line, pairs[0], pairs[1]);
   g_string_append(line, settings.format == LOG_JSON ? "}\n" : "\n");
   /* One write a line, so that the lines of several processes do not mix; nobody can be told of a
    * failure. */
   if (write(STDERR_FILENO, line->str, line->len) < 0)
     return;
+}
+
+void log_event(LogLevel level, const char *event, ...) {
+  const char *pairs[2 * MAX_PAIRS + 1] = {NULL};
+  guint count = 0;
+  va_list values;
+  va_start(values, event);
+  for (const char *key = va_arg(values, const char *); key != NULL && count < 2 * MAX_PAIRS;
+       key = va_arg(values, const char *)) {
+    const char *value = va_arg(values, const char *);
+    if (value == NULL)
+      continue;
+    pairs[count++] = key;
+    pairs[count++] = value;
+  }
+  va_end(values);
+  log_pairs(level, event, pairs);
 }
 
 static GLogWriterOutput glib_writer(GLogLevelFlags level, const GLogField *fields, gsize n_fields,

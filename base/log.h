@@ -13,9 +13,12 @@ void log_init(const char *role, LogLevel level, LogFormat format);
 
 /* Writes one event: "event" is a short fixed name (e.g. "challenge invalid"); then pairs of key and
    text value, ended by NULL. A NULL value leaves its pair out. Values are escaped, at most 400
-   octets each are kept, so text from a peer may be given as it came. Never give a token, key or
+   characters each are kept, so text from a peer may be given as it came. Never give a token, key or
    PIN. */
 void log_event(LogLevel level, const char *event, ...) G_GNUC_NULL_TERMINATED;
+
+/* The same with the pairs in an array: key, value, key, value, NULL. */
+void log_pairs(LogLevel level, const char *event, const char *const *pairs);
 
 #define log_debug(...) log_event(LOG_DEBUG, __VA_ARGS__)
 #define log_info(...) log_event(LOG_INFO, __VA_ARGS__)

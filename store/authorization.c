@@ -66,3 +66,23 @@ StoreChange authorization_move(Store *store, const Id *id, const char *from, con
   return sql_change(store, error, "UPDATE authz SET status = ?3 WHERE id = ?1 AND status = ?2",
                     "dtt", id, from, to);
 }
+
+StoreFind authorization_find_owner(Store *store, const Id *challenge, const Id *authorization,
+                                   const Id *order, Id *owner_order, Id *owner_account,
+                                   GError **error) {
+  if (challenge == NULL && authorization == NULL && order == NULL)
+    return STORE_MISSING;
+  SqlQuery query =
+      challenge != NULL ? sql_query(store,
+                                    "SELECT a.order_id, a.account_id FROM challenge c JOIN authz a"
+                                    " ON a.id = c.authz_id WHERE c.id = ?1",
+                                    "d", challenge)
+      : authorization != NULL
+          ? sql_query(store, "SELECT order_id, account_id FROM authz WHERE id = ?1", "d",
+                      authorization)
+          : sql_query(store, "SELECT id, account_id FROM orders WHERE id = ?1", "d", order);
+  StoreFind found = STORE_MISSING;
+  if (sql_row(&query) && sql_id(&query, 0, owner_order) && sql_id(&query, 1, owner_account))
+    found = STORE_FOUND;
+  return sql_end(&query, error) ? found : STORE_LOOKUP_FAILED;
+}

@@ -26,5 +26,10 @@ StoreFind authorization_find(Store *store, const Id *id, Authorization **authori
 GPtrArray *authorization_list(Store *store, const Id *order_id, GError **error);
 StoreChange authorization_move(Store *store, const Id *id, const char *from, const char *to,
                                GError **error);
+/* The order and account that a challenge, else an authorization, else an order belongs to (NULL:
+   not given; STORE_MISSING when all are). */
+StoreFind authorization_find_owner(Store *store, const Id *challenge, const Id *authorization,
+                                   const Id *order, Id *owner_order, Id *owner_account,
+                                   GError **error);
 
 #endif

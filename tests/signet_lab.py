@@ -293,20 +293,24 @@ def reply_to(challenge_mail, address, response, **fields):
 
 
 class _Dkim(dkim.DKIM):
-    """dkimpy's signer with tags of the test's own, before h=."""
+    """dkimpy's signer with tags of the test's own: in place of its own ones, new ones before h=."""
 
-    tags = ()
+    tags = {}
 
     def gen_header(self, fields, *arguments, **options):
+        own = {name for name, _ in fields}
+        fields = [(name, self.tags.get(name, value)) for name, value in fields]
         place = [name for name, _ in fields].index(b"h")
-        return super().gen_header(fields[:place] + list(self.tags) + fields[place:], *arguments, **options)
+        fields[place:place] = [(name, value) for name, value in self.tags.items() if name not in own]
+        return super().gen_header(fields, *arguments, **options)
 
 
-def dkim_sign(raw, key, *, domain=None, selector=None, headers=("from", "subject"), tags=(), algorithm="rsa-sha256",
+def dkim_sign(raw, key, *, domain=None, selector=None, headers=("from", "subject"), tags={}, algorithm="rsa-sha256",
               length=False, canon="relaxed/relaxed"):
-    """The message (octets) with a signature of key (a DkimKey) on top, made by dkimpy. tags: further (name, value)."""
+    """The message (octets) with a signature of key (a DkimKey) on top, made by dkimpy. tags: {name: value}, further
+    ones or in place of dkimpy's."""
     signer = _Dkim(raw)
-    signer.tags = [(name.encode(), value.encode()) for name, value in tags]
+    signer.tags = {name.encode(): str(value).encode() for name, value in tags.items()}
     pem = key.key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.TraditionalOpenSSL,
                                 serialization.NoEncryption())
     field = signer.sign((selector or key.selector).encode(), (domain or key.domain).encode(), pem,

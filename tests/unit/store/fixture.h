@@ -52,9 +52,9 @@ static inline void good(gboolean result, GError *error) {
   } while (0)
 
 static inline void fixture_open(Fixture *fixture) {
-  GError *error = NULL;
-  fixture->store = store_open(fixture->folder, &error);
-  good(fixture->store != NULL, error);
+  GError *failure = NULL;
+  fixture->store = store_open(fixture->folder, &failure);
+  good(fixture->store != NULL, failure);
   GOOD(store_begin(fixture->store, &error));
 }
 
@@ -79,7 +79,6 @@ static inline void fixture_tear_down(Fixture *fixture, gconstpointer data G_GNUC
 
 /* Commits, and begins the next transaction. */
 static inline void fixture_commit(Fixture *fixture) {
-  GError *error = NULL;
   GOOD(store_commit(fixture->store, &error));
   GOOD(store_begin(fixture->store, &error));
 }
@@ -106,7 +105,6 @@ static inline void assert_octets(GBytes *bytes, const char *text) {
 
 /* What one number of one row is. */
 static inline gint64 number_of(Store *store, const char *sql) {
-  GError *error = NULL;
   SqlQuery query = sql_query(store, sql, "");
   gint64 number = sql_row(&query) ? sql_int(&query, 0) : -1;
   GOOD(sql_end(&query, &error));

@@ -85,9 +85,8 @@ static void test_expired(Fixture *fixture, gconstpointer data G_GNUC_UNUSED) {
 static void test_newest(Fixture *fixture, gconstpointer data G_GNUC_UNUSED) {
   for (guint8 i = 1; i <= 3; i++)
     add_order(fixture->store, i, "pending", NOW);
-  Order foreign = {.id = an_id(9),
-                   .account_id = add_account(fixture->store, 2),
-                   .status = (char *)"pending"};
+  Order foreign = {
+      .id = an_id(9), .account_id = add_account(fixture->store, 2), .status = (char *)"pending"};
   GOOD(order_insert(fixture->store, &foreign, &error));
   Id account = an_id(1);
   g_autoptr(GArray) ids = g_array_new(FALSE, FALSE, sizeof(Id));

@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "acme/record.h"
+#include "base/log.h"
+#include "store/audit.h"
+#include "store/authorization.h"
+
+#define MAX_PAIRS 16
+#define VALUE_MAX 1000 /* characters of a value in the audit log */
+
+/* Key, value, key, value ..., NULL; ids stand first. */
+typedef struct {
+  const char *pairs[2 * MAX_PAIRS + 1];
+  guint count, ids; /* entries of pairs */
+  char texts[6][ID_TEXT];
+  guint texts_used;
+} Line;
+
+static void add_pair(Line *line, const char *key, const char *value) {
+  g_assert(line->count < 2 * MAX_PAIRS);
+  line->pairs[line->count++] = key;
+  line->pairs[line->count++] = value;
+}
+
+static void add_id(Line *line, const char *key, const Id *id) {
+  if (id != NULL)
+    add_pair(line, key, id_text(id, line->texts[line->texts_used++]));
+  line->ids = line->count;
+}
+
+/* "order/ID challenge/ID": what an audit record is about. */
+static char *subject_text(const Line *line) {
+  g_autoptr(GString) text = g_string_new(NULL);
+  for (guint i = 0; i < line->ids; i += 2)
+    g_string_append_printf(text, "%s%s/%s", i > 0 ? " " : "", line->pairs[i], line->pairs[i + 1]);
+  return g_strdup(text->str);
+}
+
+static char *detail_text(const Line *line) {
+  g_autoptr(GString) text = g_string_new(NULL);
+  for (guint i = line->ids; i < line->count; i += 2) {
+    g_autofree char *value = log_escape(line->pairs[i + 1], VALUE_MAX);
+    g_string_append_printf(text, "%s%s=\"%s\"", i > line->ids ? " " : "", line->pairs[i], value);
+  }
+  return g_strdup(text->str);
+}
+
+static gboolean add_ids(Acme *acme, Line *line, About about, GError **error) {
+  Id order, account;
+  StoreFind found = authorization_find_owner(acme->store, about.challenge, about.authorization,
+                                             about.order, &order, &account, error);
+  if (found == STORE_LOOKUP_FAILED)
+    return FALSE;
+  add_id(line, "account", found == STORE_FOUND ? &account : about.account);
+  add_id(line, "order", found == STORE_FOUND ? &order : about.order);
+  add_id(line, "authorization", about.authorization);
+  add_id(line, "challenge", about.challenge);
+  add_id(line, "message", about.message);
+  add_id(line, "certificate", about.certificate);
+  return TRUE;
+}
+
+gboolean record(Acme *acme, gint64 now, const char *kind, About about, GError **error, ...) {
+  Line line = {.count = 0};
+  if (!add_ids(acme, &line, about, error))
+    return FALSE;
+  va_list values;
+  va_start(values, error);
+  for (const char *key = va_arg(values, const char *); key != NULL;
+       key = va_arg(values, const char *)) {
+    const char *value = va_arg(values, const char *);
+    if (value != NULL)
+      add_pair(&line, key, value);
+  }
+  va_end(values);
+  g_autofree char *subject = subject_text(&line);
+  g_autofree char *detail = detail_text(&line);
+  log_pairs(LOG_INFO, kind, line.pairs);
+  return audit_append(acme->store, now, kind, subject, detail, error);
+}

@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What happens is recorded once: in the audit log, in the commit of what it records, and on one
+ * line of the log. */
+#ifndef SIGNET_ACME_RECORD_H
+#define SIGNET_ACME_RECORD_H
+
+#include "acme/acme.h"
+
+/* What a record is about; NULL: nothing of that kind. With a challenge, authorization or order the
+   record names the order and account that it belongs to by itself. */
+typedef struct {
+  const Id *account, *order, *authorization, *challenge, *message, *certificate;
+} About;
+
+/* kind: a short fixed name ("challenge valid"). Then pairs of key and text, ended by NULL, as
+   log_event takes them; a NULL value leaves its pair out. */
+gboolean record(Acme *acme, gint64 now, const char *kind, About about, GError **error,
+                ...) G_GNUC_NULL_TERMINATED;
+
+#endif

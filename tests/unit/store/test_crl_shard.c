@@ -1,0 +1,113 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "fixture.h"
+#include "store/crl_shard.h"
+
+static void test_filled(Fixture *fixture, gconstpointer data G_GNUC_UNUSED) {
+  gint64 number = 0;
+  gboolean opened = TRUE;
+  GOOD(crl_shard_ensure(fixture->store, &error));
+  GOOD(crl_shard_ensure(fixture->store, &error));
+  GOOD(crl_shard_take(fixture->store, &number, &opened, &error));
+  g_assert_cmpint(number, ==, 1);
+  g_assert_false(opened);
+  GOOD(sql_run(fixture->store, &error, "UPDATE crl_shard SET issued = ?1", "i",
+               (gint64)CRL_SHARD_SIZE - 1));
+  GOOD(crl_shard_take(fixture->store, &number, &opened, &error));
+  g_assert_cmpint(number, ==, 1);
+  g_assert_false(opened);
+  GOOD(crl_shard_take(fixture->store, &number, &opened, &error));
+  g_assert_cmpint(number, ==, 2);
+  g_assert_true(opened);
+  GOOD(crl_shard_take(fixture->store, &number, &opened, &error));
+  g_assert_cmpint(number, ==, 2);
+  g_assert_false(opened);
+  GOOD(crl_shard_ensure(fixture->store, &error));
+  g_assert_cmpint(number_of(fixture->store, "SELECT issued FROM crl_shard WHERE number = 1"), ==,
+                  CRL_SHARD_SIZE);
+  g_assert_cmpint(number_of(fixture->store, "SELECT issued FROM crl_shard WHERE number = 2"), ==,
+                  2);
+}
+
+static gint64 next_number(Store *store, gint64 now) {
+  gint64 number = 0;
+  GOOD(crl_shard_next_number(store, 1, now, &number, &error));
+  return number;
+}
+
+/* Numbers rise, also when the clock stands still, falls back, or the list was never kept. */
+static void test_numbers_rise(Fixture *fixture, gconstpointer data G_GNUC_UNUSED) {
+  GOOD(crl_shard_ensure(fixture->store, &error));
+  gint64 first = next_number(fixture->store, NOW);
+  g_assert_cmpint(first, ==, NOW / 1000);
+  g_assert_cmpint(next_number(fixture->store, NOW), ==, first + 1);
+  g_assert_cmpint(next_number(fixture->store, NOW - 3600000), ==, first + 2);
+  fixture_commit(fixture);
+  store_rollback(fixture->store);
+  store_close(fixture->store);
+  fixture_open(fixture);
+  g_assert_cmpint(next_number(fixture->store, NOW), ==, first + 3);
+  g_assert_cmpint(next_number(fixture->store, NOW + 3600000), ==, first + 3600);
+  gint64 number = 0;
+  g_autoptr(GError) failure = NULL;
+  g_assert_false(crl_shard_next_number(fixture->store, 7, NOW, &number, &failure));
+}
+
+/* An older list that comes late does not displace a newer one. */
+static void test_kept(Fixture *fixture, gconstpointer data G_GNUC_UNUSED) {
+  GOOD(crl_shard_ensure(fixture->store, &error));
+  gint64 old = next_number(fixture->store, NOW), fresh = next_number(fixture->store, NOW);
+  g_autoptr(GBytes) old_crl = octets("old"), fresh_crl = octets("fresh");
+  CrlShard older = {1, old, NOW, NOW + 1, old_crl};
+  CrlShard newer = {1, fresh, NOW + 2, NOW + 3, fresh_crl};
+  GIVES(STORE_CHANGED, crl_shard_keep(fixture->store, &newer, &error));
+  GIVES(STORE_UNCHANGED, crl_shard_keep(fixture->store, &older, &error));
+  g_autoptr(GError) failure = NULL;
+  g_autoptr(GPtrArray) shards = crl_shard_list(fixture->store, &failure);
+  g_assert_no_error(failure);
+  g_assert_cmpuint(shards->len, ==, 1);
+  const CrlShard *found = shards->pdata[0];
+  g_assert_cmpint(found->number, ==, 1);
+  g_assert_cmpint(found->crl_number, ==, fresh);
+  g_assert_cmpint(found->this_update, ==, NOW + 2);
+  g_assert_cmpint(found->next_update, ==, NOW + 3);
+  assert_octets(found->crl, "fresh");
+}
+
+static void test_no_list_yet(Fixture *fixture, gconstpointer data G_GNUC_UNUSED) {
+  GOOD(crl_shard_ensure(fixture->store, &error));
+  g_autoptr(GError) failure = NULL;
+  g_autoptr(GPtrArray) shards = crl_shard_list(fixture->store, &failure);
+  g_assert_no_error(failure);
+  g_assert_null(((CrlShard *)shards->pdata[0])->crl);
+}
+
+static void test_entries(Fixture *fixture, gconstpointer data G_GNUC_UNUSED) {
+  Id late = add_certificate(fixture->store, 5, 1), early = add_certificate(fixture->store, 6, 1);
+  Id expired = add_certificate(fixture->store, 2, 1),
+     foreign = add_certificate(fixture->store, 7, 2);
+  add_certificate(fixture->store, 8, 1); /* not revoked */
+  GIVES(STORE_CHANGED, certificate_revoke(fixture->store, &late, NOW + 20, 1, &error));
+  GIVES(STORE_CHANGED, certificate_revoke(fixture->store, &early, NOW + 10, 4, &error));
+  GIVES(STORE_CHANGED, certificate_revoke(fixture->store, &expired, NOW + 5, 1, &error));
+  GIVES(STORE_CHANGED, certificate_revoke(fixture->store, &foreign, NOW + 5, 1, &error));
+  g_autoptr(GError) failure = NULL;
+  /* not_after of number n is NOW + n seconds, see the fixture */
+  g_autoptr(GPtrArray) entries = crl_shard_entries(fixture->store, 1, NOW + 5000, &failure);
+  g_assert_no_error(failure);
+  g_assert_cmpuint(entries->len, ==, 2);
+  const RevokedCertificate *first = entries->pdata[0], *second = entries->pdata[1];
+  assert_octets(first->serial, "serial 6");
+  g_assert_cmpint(first->revoked_at, ==, NOW + 10);
+  g_assert_cmpint(first->reason, ==, 4);
+  assert_octets(second->serial, "serial 5");
+}
+
+int main(int argc, char **argv) {
+  g_test_init(&argc, &argv, NULL);
+  FIXTURE_TEST("/crl-shard/filled", test_filled);
+  FIXTURE_TEST("/crl-shard/numbers-rise", test_numbers_rise);
+  FIXTURE_TEST("/crl-shard/kept", test_kept);
+  FIXTURE_TEST("/crl-shard/no-list-yet", test_no_list_yet);
+  FIXTURE_TEST("/crl-shard/entries", test_entries);
+  return g_test_run();
+}

@@ -26,6 +26,7 @@ typedef struct {
   /* Files to be written to the published folder when the transaction is committed: name, GBytes,
    * ... */
   GPtrArray *publications;
+  GPtrArray *events; /* of char**: what record() will say in the log then; NULL: nothing yet */
 } Acme;
 
 /* One request on its way through its handler. */

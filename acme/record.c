@@ -59,6 +59,26 @@ static gboolean add_ids(Acme *acme, Line *line, About about, GError **error) {
   return TRUE;
 }
 
+static void remember(Acme *acme, const char *kind, const Line *line) {
+  char **event = g_new0(char *, line->count + 2);
+  event[0] = g_strdup(kind);
+  for (guint i = 0; i < line->count; i++)
+    event[i + 1] = g_strdup(line->pairs[i]);
+  if (acme->events == NULL)
+    acme->events = g_ptr_array_new_with_free_func((GDestroyNotify)g_strfreev);
+  g_ptr_array_add(acme->events, event);
+}
+
+void record_settle(Acme *acme, guint from, gboolean keep) {
+  if (acme->events == NULL)
+    return;
+  for (guint i = from; keep && i < acme->events->len; i++) {
+    char **event = acme->events->pdata[i];
+    log_pairs(LOG_INFO, event[0], (const char *const *)event + 1);
+  }
+  g_ptr_array_set_size(acme->events, (gint)from);
+}
+
 gboolean record(Acme *acme, gint64 now, const char *kind, About about, GError **error, ...) {
   Line line = {.count = 0};
   if (!add_ids(acme, &line, about, error))
@@ -74,6 +94,6 @@ gboolean record(Acme *acme, gint64 now, const char *kind, About about, GError **
   va_end(values);
   g_autofree char *subject = subject_text(&line);
   g_autofree char *detail = detail_text(&line);
-  log_pairs(LOG_INFO, kind, line.pairs);
+  remember(acme, kind, &line);
   return audit_append(acme->store, now, kind, subject, detail, error);
 }

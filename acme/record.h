@@ -16,5 +16,8 @@ typedef struct {
    log_event takes them; a NULL value leaves its pair out. */
 gboolean record(Acme *acme, gint64 now, const char *kind, About about, GError **error,
                 ...) G_GNUC_NULL_TERMINATED;
+/* Writes the lines of what was recorded, after its commit; with keep FALSE forgets them. from:
+   entries of acme->events that stay. */
+void record_settle(Acme *acme, guint from, gboolean keep);
 
 #endif

@@ -45,6 +45,7 @@ struct Channel {
   GHashTable *open; /* id -> OpenQuestion: asked by us */
   GHashTable *owed; /* id -> kind: asked by the peer */
   gboolean in_callback, free_later;
+  gboolean ended; /* the owner is about to hear it */
 };
 
 static void outgoing_free(gpointer data) {
@@ -83,9 +84,10 @@ void channel_free(Channel *channel) {
 
 /* The end: every open question hears of it, then the owner. */
 static void end(Channel *channel, const char *nonsense) {
-  channel->in_callback = TRUE;
+  channel->in_callback = channel->ended = TRUE;
   GHashTableIter iter;
   gpointer question = NULL;
+  /* An answer may lead to another question, which is refused: it would never be answered. */
   g_autoptr(GHashTable) open = g_steal_pointer(&channel->open);
   channel->open = g_hash_table_new_full(g_int64_hash, g_int64_equal, g_free, g_free);
   g_hash_table_iter_init(&iter, open);
@@ -94,6 +96,10 @@ static void end(Channel *channel, const char *nonsense) {
   if (!channel->free_later)
     channel->closed(channel, nonsense, channel->user);
   destroy(channel);
+}
+
+void channel_end(Channel *channel) {
+  end(channel, NULL);
 }
 
 /* --- receiving
@@ -194,6 +200,8 @@ static void on_readable(evutil_socket_t fd, short what G_GNUC_UNUSED, void *user
   channel->in_callback = TRUE;
   const char *nonsense = handle_input(channel);
   channel->in_callback = FALSE;
+  if (nonsense == NULL && channel->input->len == 0 && !g_queue_is_empty(&channel->fds))
+    nonsense = "a descriptor without its message";
   if (channel->free_later)
     destroy(channel);
   else if (nonsense != NULL)
@@ -275,7 +283,7 @@ void channel_send(Channel *channel, guint kind, GVariant *body, int fd) {
 
 gboolean channel_ask(Channel *channel, guint kind, GVariant *body, ChannelAnswered answered,
                      gpointer user) {
-  if (g_hash_table_size(channel->open) >= CHANNEL_MAX_OPEN) {
+  if (channel->ended || g_hash_table_size(channel->open) >= CHANNEL_MAX_OPEN) {
     g_variant_unref(g_variant_ref_sink(body));
     return FALSE;
   }

@@ -42,12 +42,15 @@ typedef void (*ChannelClosed)(Channel *channel, const char *nonsense, gpointer u
 Channel *channel_new(struct event_base *base, int fd, const ChannelCatalogue *catalogue, Role own,
                      Role peer, ChannelReceived received, ChannelClosed closed, gpointer user);
 void channel_free(Channel *channel); /* open questions are dropped; closed is not called */
+/* As if the peer had closed it: answers, closes and frees. Not from within a call of this channel. */
+void channel_end(Channel *channel);
 Role channel_peer(const Channel *channel);
 
 /* Queues a message; body is sunk. fd (-1: none) is duplicated by the kernel and stays the caller's
    until the message left: it is closed by the channel then. */
 void channel_send(Channel *channel, guint kind, GVariant *body, int fd);
-/* FALSE when CHANNEL_MAX_OPEN questions wait already (body is sunk and dropped). */
+/* FALSE when CHANNEL_MAX_OPEN questions wait already or the channel is at its end (body is sunk and
+   dropped). */
 gboolean channel_ask(Channel *channel, guint kind, GVariant *body, ChannelAnswered answered,
                      gpointer user);
 void channel_answer(Channel *channel, guint kind, guint64 id, GVariant *body);

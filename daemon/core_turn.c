@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "acme/record.h"
 #include "base/log.h"
 #include "daemon/core.h"
 
@@ -63,6 +64,7 @@ void core_ask(Core *core, Channel *channel, guint kind, GVariant *body, Question
 static gboolean run_item(Core *core, CoreItem *item, GError **error) {
   g_autoptr(GError) failure = NULL;
   guint said = core->out->len, published = core->acme.publications->len;
+  guint events = core->acme.events != NULL ? core->acme.events->len : 0;
   if (!store_handler_begin(core->acme.store, error))
     return FALSE;
   gboolean keep = item->run(core, item, &failure);
@@ -73,6 +75,7 @@ static gboolean run_item(Core *core, CoreItem *item, GError **error) {
       log_error("handler failed", "message", message_catalogue.kinds[item->kind].name, "reason",
                 failure->message, NULL);
     g_ptr_array_set_size(core->acme.publications, (gint)published);
+    record_settle(&core->acme, events, FALSE);
     if (core->out->len == said)
       item->failed(core, item);
   }
@@ -168,6 +171,7 @@ static void core_turn(Core *core) {
   gboolean committed = run_turn(core, items, &error);
   if (!committed)
     fail_turn(core, items, published, error);
+  record_settle(&core->acme, 0, committed);
   for (guint i = 0; i < core->out->len; i++)
     let_out(core, core->out->pdata[i], committed);
   g_ptr_array_set_size(core->out, 0);

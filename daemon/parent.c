@@ -127,11 +127,12 @@ static void connect_pair(Child *core, Child *limb) {
   send_peer(limb, ROLE_CORE, pair[1]);
 }
 
+/* One that is dying is passed over: its successor is connected when it starts. */
 static void connect_child(Child *child) {
   GPtrArray *children = child->parent->children;
   for (guint i = 0; i < children->len; i++) {
     Child *other = children->pdata[i];
-    if (other->pid == 0 || other == child)
+    if (other->pid == 0 || other->control == NULL || other == child)
       continue;
     if (child->role == ROLE_CORE)
       connect_pair(child, other);

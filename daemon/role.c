@@ -81,8 +81,10 @@ static void on_core_gone(Channel *channel G_GNUC_UNUSED, const char *nonsense, g
     process->table->core_down(process);
 }
 
+/* The end of the core before may not have been read yet: what it owes is answered now. */
 static void connect_core(RoleProcess *process, int fd) {
-  g_clear_pointer(&process->core, channel_free);
+  if (process->core != NULL)
+    channel_end(process->core);
   process->core_generation++;
   process->core =
       role_open_channel(process, ROLE_CORE, fd, process->table->received, on_core_gone, process);

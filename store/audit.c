@@ -19,7 +19,11 @@ static gboolean read_head(Store *store, Head *head, GError **error) {
     head->number = sql_int(&query, 0);
     head->at = sql_int(&query, 1);
     g_autoptr(GBytes) hash = sql_bytes(&query, 2);
-    memcpy(head->hash, g_bytes_get_data(hash, NULL), HASH_OCTETS);
+    if (hash != NULL && g_bytes_get_size(hash) == HASH_OCTETS)
+      memcpy(head->hash, g_bytes_get_data(hash, NULL), HASH_OCTETS);
+    else
+      g_set_error(&query.error, STORE_ERROR, STORE_ERROR_FAILED,
+                  "the hash of audit record %" G_GINT64_FORMAT " is damaged", head->number);
   }
   return sql_end(&query, error);
 }
@@ -75,9 +79,13 @@ gboolean audit_verify(Store *store, gint64 *records, gint64 *broken, GError **er
     g_autofree char *subject = sql_text(&query, 3);
     g_autofree char *detail = sql_text(&query, 4);
     g_autoptr(GBytes) hash = sql_bytes(&query, 5);
-    g_autoptr(GBytes) expected =
-        chain(previous, *records + 1, sql_int(&query, 1), kind, subject, detail);
     *records += 1;
+    if (kind == NULL || subject == NULL || detail == NULL || hash == NULL) {
+      *broken = *records;
+      break;
+    }
+    g_autoptr(GBytes) expected =
+        chain(previous, *records, sql_int(&query, 1), kind, subject, detail);
     if (sql_int(&query, 0) != *records || !g_bytes_equal(hash, expected))
       *broken = *records;
     memcpy(previous, g_bytes_get_data(expected, NULL), HASH_OCTETS);

@@ -53,7 +53,7 @@ typedef struct {
 SqlQuery sql_query(Store *store, const char *sql, const char *format, ...);
 gboolean sql_row(SqlQuery *query);
 gint64 sql_int(SqlQuery *query, int column);
-char *sql_text(SqlQuery *query, int column);    /* a copy; NULL for null */
+char *sql_text(SqlQuery *query, int column);    /* a copy; NULL for null and what is no C text */
 GBytes *sql_bytes(SqlQuery *query, int column); /* a copy; NULL for null */
 gboolean sql_id(SqlQuery *query, int column, Id *id);
 /* Frees the query; FALSE when it had failed. */

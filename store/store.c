@@ -132,7 +132,8 @@ gint64 sql_int(SqlQuery *query, int column) {
 
 char *sql_text(SqlQuery *query, int column) {
   SqlValue value = query->store->driver->value(query->cursor, column);
-  return value.type == SQL_TEXT ? g_strndup(value.data, value.size) : NULL;
+  gboolean whole = value.type == SQL_TEXT && memchr(value.data, '\0', value.size) == NULL;
+  return whole ? g_strndup(value.data, value.size) : NULL;
 }
 
 GBytes *sql_bytes(SqlQuery *query, int column) {

@@ -143,7 +143,8 @@ static void test_values(Fixture *fixture, gconstpointer data G_GNUC_UNUSED) {
                              G_MININT64, "", NULL, empty, NULL, &id, NULL);
   g_assert_true(sql_row(&query));
   g_autofree char *text = sql_text(&query, 1), *no_text = sql_text(&query, 2);
-  g_autoptr(GBytes) bytes = sql_bytes(&query, 3), *no_bytes = sql_bytes(&query, 4);
+  g_autoptr(GBytes) bytes = sql_bytes(&query, 3);
+  g_autoptr(GBytes) no_bytes = sql_bytes(&query, 4);
   g_assert_cmpint(sql_int(&query, 0), ==, G_MININT64);
   g_assert_cmpstr(text, ==, "");
   g_assert_null(no_text);

@@ -24,6 +24,7 @@ typedef struct {
   ino_t inode;
   char *peer;
   gint64 deadline; /* monotonic seconds; G_MAXINT64 while a request is being answered */
+  gboolean served; /* a request was read */
 } Connection;
 
 struct HttpFront {
@@ -70,11 +71,19 @@ static gboolean is_gone(int fd, const Connection *connection) {
   return fstat(fd, &status) != 0 || !S_ISSOCK(status.st_mode) || status.st_ino != connection->inode;
 }
 
+/* evhttp answers what it cannot read by itself (400, 413, 501) and tells nobody: this is its trace. */
+static void settle_gone(HttpFront *front, const Connection *connection) {
+  count_peer(front, connection->peer, -1);
+  if (!connection->served)
+    log_info("connection ended", "reason", "no HTTP request that can be read", "peer",
+             connection->peer, NULL);
+}
+
 static void forget(HttpFront *front, int fd) {
   Connection *connection = g_hash_table_lookup(front->connections, GINT_TO_POINTER(fd));
   if (connection == NULL)
     return;
-  count_peer(front, connection->peer, -1);
+  settle_gone(front, connection);
   g_hash_table_remove(front->connections, GINT_TO_POINTER(fd));
 }
 
@@ -121,7 +130,7 @@ static void on_sweep(evutil_socket_t fd G_GNUC_UNUSED, short what G_GNUC_UNUSED,
   while (g_hash_table_iter_next(&iter, &key, &value)) {
     Connection *connection = value;
     if (is_gone(GPOINTER_TO_INT(key), connection)) {
-      count_peer(front, connection->peer, -1);
+      settle_gone(front, connection);
       g_hash_table_iter_remove(&iter);
     } else if (connection->deadline <= now) {
       log_debug("connection closed", "reason", "no whole request in time", "peer", connection->peer,
@@ -134,8 +143,10 @@ static void on_sweep(evutil_socket_t fd G_GNUC_UNUSED, short what G_GNUC_UNUSED,
 
 static void set_deadline(HttpFront *front, int fd, gint64 deadline) {
   Connection *connection = g_hash_table_lookup(front->connections, GINT_TO_POINTER(fd));
-  if (connection != NULL)
-    connection->deadline = deadline;
+  if (connection == NULL)
+    return;
+  connection->deadline = deadline;
+  connection->served = TRUE;
 }
 
 /* evhttp sets the descriptor after it has asked for the bufferevent: it is read as soon as this

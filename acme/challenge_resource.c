@@ -85,7 +85,7 @@ static Problem *load(Call *call, Challenge **challenge, Authorization **authoriz
 /* The client is done with its part; idempotent. The mail goes out now if it has not. */
 static Problem *respond(Call *call, const Authorization *authorization) {
   g_autoptr(GError) error = NULL;
-  if (strcmp(authorization->status, "pending") != 0)
+  if (strcmp(authorization->status, "pending") != 0 || authorization->expires_at <= call->now)
     return NULL;
   return challenge_mail_trigger(call->acme, call->now, authorization, &error) &&
                  state_challenge_responded(call->acme, call->now, &call->id, &error)

@@ -44,7 +44,7 @@ static gboolean clock_fell_back(Acme *acme, gint64 now, gboolean *back, GError *
   *back = now < last - CLOCK_BACK_LIMIT;
   if (*back)
     log_error("issuance held", "reason",
-              "the clock is more than 5 minutes behind the last audit record", NULL);
+              "the clock is more than 5 minutes behind the latest audit record", NULL);
   return TRUE;
 }
 
@@ -175,6 +175,8 @@ gboolean job_caa_answered(Acme *acme, const Question *question, const CaaRecordS
       !record(acme, now, "caa checked", (About){.order = &order->id}, error, "domain",
               question->domain, "verdict", verdicts[verdict], "reason", explanation, NULL))
     return FALSE;
+  if (strcmp(order->status, "processing") != 0)
+    return job_done(acme->store, job, error);
   if (verdict == CAA_PERMITTED)
     return next_step(acme, now, job, error);
   if (verdict == CAA_TRY_AGAIN && job->attempts < CAA_ATTEMPTS)
@@ -222,8 +224,12 @@ gboolean job_built(Acme *acme, const Question *question, GBytes *tbs, const char
   g_autoptr(Order) order = NULL;
   if (order_find(acme->store, &job->subject, &order, error) != STORE_FOUND)
     return FALSE;
-  if (strcmp(order->status, "processing") != 0)
-    return job_done(acme->store, job, error);
+  g_autoptr(Certificate) kept = NULL;
+  StoreFind found = certificate_find_by_order(acme->store, &order->id, &kept, error);
+  if (found == STORE_LOOKUP_FAILED)
+    return FALSE;
+  if (found == STORE_FOUND || strcmp(order->status, "processing") != 0)
+    return next_step(acme, now, job, error); /* late: what is to be signed is decided */
   g_autoptr(Problem) problem = NULL;
   if (*failure != '\0')
     problem =

@@ -81,7 +81,8 @@ static JudgeVerdict judge(Acme *acme, const Matter *matter, const ReplyFacts *fa
       .received_at = matter->message->at,
       .deadline = challenge->deadline,
       .decided = !open || challenge->passed_at != 0 ||
-                 strcmp(matter->authorization->status, "pending") != 0,
+                 strcmp(matter->authorization->status, "pending") != 0 ||
+                 matter->authorization->expires_at <= clock_now(acme->clock),
       .strict_fields = config_is(acme->config, "mail.reply-headers", "strict"),
       .exact_case = config_is(acme->config, "mail.local-part-case", "exact"),
   };

@@ -4,6 +4,7 @@
 
 #include <openssl/core_names.h>
 #include <openssl/ecdsa.h>
+#include <openssl/err.h>
 #include <openssl/param_build.h>
 #include <openssl/sha.h>
 #include <openssl/x509.h>
@@ -25,15 +26,22 @@ static EVP_PKEY *key_from(const char *type, OSSL_PARAM *parameters) {
       EVP_PKEY_fromdata(context, &key, EVP_PKEY_PUBLIC_KEY, parameters) != 1)
     key = NULL;
   EVP_PKEY_CTX_free(context);
+  ERR_clear_error();
   return key;
+}
+
+/* RFC 7518 section 2 forbids it: one key would have many thumbprints, and so many accounts. */
+static gboolean begins_with_zero(GBytes *number) {
+  return ((const guint8 *)g_bytes_get_data(number, NULL))[0] == 0;
 }
 
 static EVP_PKEY *rsa_key(json_t *jwk, char **why) {
   g_autoptr(GBytes) n = member(jwk, "n");
   g_autoptr(GBytes) e = member(jwk, "e");
   if (n == NULL || e == NULL || g_bytes_get_size(n) > RSA_MAX_OCTETS || g_bytes_get_size(e) > 8 ||
-      g_bytes_get_size(n) < 256 || g_bytes_get_size(e) == 0) {
-    *why = g_strdup("an RSA key needs n (2048 to 4096 bit) and e in base64url");
+      g_bytes_get_size(n) < 256 || g_bytes_get_size(e) == 0 || begins_with_zero(n) ||
+      begins_with_zero(e)) {
+    *why = g_strdup("an RSA key needs n (2048 to 4096 bit) and e in the fewest octets, base64url");
     return NULL;
   }
   BIGNUM *modulus = BN_bin2bn(g_bytes_get_data(n, NULL), (int)g_bytes_get_size(n), NULL);
@@ -177,6 +185,7 @@ gboolean jwk_verify(const Jwk *jwk, const char *input, gsize length, GBytes *sig
       EVP_DigestVerify(context, octets, (gsize)size, (const guint8 *)input, length) == 1;
   EVP_MD_CTX_free(context);
   OPENSSL_free(der);
+  ERR_clear_error(); /* of a bad signature: not the reason of what fails later */
   return good;
 }
 

@@ -94,6 +94,10 @@ static Problem *read_header(Jws *jws) {
   return NULL;
 }
 
+static gboolean is_supported(const char *algorithm) {
+  return g_strv_contains((const char *const[]){"ES256", "RS256", NULL}, algorithm);
+}
+
 static Problem *unsupported_algorithm(const char *wanted) {
   Problem *problem = wanted != NULL ? problem_new(PROBLEM_BAD_SIGNATURE_ALGORITHM, 0,
                                                   "A key of this type signs with %s.", wanted)
@@ -123,6 +127,9 @@ static Problem *read_account(Call *call, const char *kid) {
 static Problem *read_key(Call *call, const Jws *jws, JwsSigner signer) {
   json_t *jwk = json_object_get(jws->header, "jwk");
   g_autofree char *why = NULL;
+  /* RFC 8555 section 6.2: said before anything about the key. */
+  if (!is_supported(json_string_value(json_object_get(jws->header, "alg"))))
+    return unsupported_algorithm(NULL);
   if (jwk != NULL && signer == JWS_ACCOUNT)
     return malformed("This resource takes requests signed by an account: use kid.");
   if (jwk == NULL && signer == JWS_KEY)
@@ -138,10 +145,7 @@ static Problem *read_key(Call *call, const Jws *jws, JwsSigner signer) {
 static Problem *check_signature(const Call *call, const Jws *jws) {
   const char *algorithm = json_string_value(json_object_get(jws->header, "alg"));
   if (strcmp(algorithm, call->key->algorithm) != 0)
-    return unsupported_algorithm(
-        g_strv_contains((const char *const[]){"ES256", "RS256", NULL}, algorithm)
-            ? call->key->algorithm
-            : NULL);
+    return unsupported_algorithm(call->key->algorithm);
   g_autofree char *input = g_strconcat(jws->protected, ".", jws->payload, NULL);
   if (!jwk_verify(call->key, input, strlen(input), jws->signature))
     return malformed("The signature does not fit the key and the request.");

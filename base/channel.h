@@ -42,7 +42,8 @@ typedef void (*ChannelClosed)(Channel *channel, const char *nonsense, gpointer u
 Channel *channel_new(struct event_base *base, int fd, const ChannelCatalogue *catalogue, Role own,
                      Role peer, ChannelReceived received, ChannelClosed closed, gpointer user);
 void channel_free(Channel *channel); /* open questions are dropped; closed is not called */
-/* As if the peer had closed it: answers, closes and frees. Not from within a call of this channel. */
+/* As if the peer had closed it: answers, closes and frees. Not from within a call of this channel.
+ */
 void channel_end(Channel *channel);
 Role channel_peer(const Channel *channel);
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Jobs handed out to the other roles as questions, and their answers. */
+#include "acme/record.h"
 #include "base/log.h"
 #include "daemon/core.h"
 
@@ -196,6 +197,8 @@ static gboolean can_ask(Core *core, JobKind kind) {
 static gboolean begin_job(Core *core, const Job *job, GError **error) {
   g_autoptr(GError) failure = NULL;
   Question *question = g_new0(Question, 1);
+  guint published = core->acme.publications->len;
+  guint events = core->acme.events != NULL ? core->acme.events->len : 0;
   if (!store_handler_begin(core->acme.store, error)) {
     g_free(question);
     return FALSE;
@@ -212,6 +215,8 @@ static gboolean begin_job(Core *core, const Job *job, GError **error) {
     return FALSE;
   if (keep)
     return TRUE;
+  g_ptr_array_set_size(core->acme.publications, (gint)published);
+  record_settle(&core->acme, events, FALSE);
   log_error("job cannot begin", "job", job_names[job->kind], "reason",
             failure != NULL ? failure->message : "what it is about is missing", NULL);
   return job_again(core->acme.store, job, clock_now(core->acme.clock) + BROKEN_JOB_DELAY, TRUE,

@@ -237,7 +237,8 @@ static guint restart_delay(Child *child) {
     child->deaths_in_row = 0;
     return 0;
   }
-  guint shift = MIN(child->deaths_in_row++, 5);
+  guint shift = MIN(child->deaths_in_row, 5);
+  child->deaths_in_row++;
   return MIN(1u << shift, MAX_BACK_OFF_SECONDS);
 }
 
@@ -404,5 +405,6 @@ int parent_run(const char *path, Config *config) {
            NULL);
   event_base_dispatch(parent.base);
   log_info("signetd stopped", NULL);
+  config_free(parent.config);
   return EXIT_SUCCESS;
 }

@@ -12,6 +12,7 @@
 
 #define STOCK_TARGET 256
 #define STOCK_LOW 128
+#define STOCK_RENEWAL_SECONDS (15 * 60) /* so that a nonce leaves with an hour of life or more */
 #define RETRY_AFTER "2"
 
 typedef struct {
@@ -21,6 +22,7 @@ typedef struct {
   Published *published;
   GQueue nonces; /* of char*; from the core that is there now */
   gboolean asked;
+  struct event *renewal;
 } Edge;
 
 /* --- nonces
@@ -30,6 +32,7 @@ typedef struct {
 typedef struct {
   Edge *edge;
   guint generation;
+  gboolean renews; /* the answer replaces the stock */
 } StockQuestion;
 
 static void on_nonces(GVariant *body, gpointer user) {
@@ -38,6 +41,8 @@ static void on_nonces(GVariant *body, gpointer user) {
   edge->asked = FALSE;
   if (body == NULL || question->generation != edge->process->core_generation)
     return;
+  if (question->renews)
+    g_queue_clear_full(&edge->nonces, g_free);
   GVariantIter iter;
   const char *nonce = NULL;
   g_variant_iter_init(&iter, body);
@@ -45,15 +50,25 @@ static void on_nonces(GVariant *body, gpointer user) {
     g_queue_push_tail(&edge->nonces, g_strdup(nonce));
 }
 
-static void refill(Edge *edge) {
-  if (edge->process->core == NULL || edge->asked || g_queue_get_length(&edge->nonces) > STOCK_LOW)
+static void ask_nonces(Edge *edge, gboolean renews) {
+  if (edge->process->core == NULL || edge->asked)
     return;
   StockQuestion *question = g_new0(StockQuestion, 1);
-  *question = (StockQuestion){edge, edge->process->core_generation};
+  *question = (StockQuestion){edge, edge->process->core_generation, renews};
   edge->asked = channel_ask(edge->process->core, MESSAGE_WANT_NONCES,
                             g_variant_new_uint32(STOCK_TARGET), on_nonces, question);
   if (!edge->asked)
     g_free(question);
+}
+
+static void refill(Edge *edge) {
+  if (g_queue_get_length(&edge->nonces) <= STOCK_LOW)
+    ask_nonces(edge, FALSE);
+}
+
+/* On a quiet server the stock would grow older than core remembers nonces. */
+static void on_renewal(evutil_socket_t fd G_GNUC_UNUSED, short what G_GNUC_UNUSED, void *user) {
+  ask_nonces(user, TRUE);
 }
 
 /* Adds Replay-Nonce; FALSE when there is none to give. */
@@ -237,6 +252,8 @@ static gboolean start(RoleProcess *process, GError **error) {
     return FALSE;
   edge->process = process;
   g_queue_init(&edge->nonces);
+  edge->renewal = event_new(process->base, -1, EV_PERSIST, on_renewal, edge);
+  event_add(edge->renewal, &(const struct timeval){STOCK_RENEWAL_SECONDS, 0});
   g_autoptr(GArray) folder = role_take_descriptors(process, "published");
   edge->published = published_new(folder->len > 0 ? g_array_index(folder, int, 0) : -1);
   g_autoptr(GUri) url =

@@ -7,18 +7,17 @@
 #define HASH_OCTETS 32
 
 typedef struct {
-  gint64 number, at;
+  gint64 number;
   guint8 hash[HASH_OCTETS];
 } Head;
 
 static gboolean read_head(Store *store, Head *head, GError **error) {
   memset(head, 0, sizeof(*head));
   SqlQuery query =
-      sql_query(store, "SELECT number, at, hash FROM audit ORDER BY number DESC LIMIT 1", "");
+      sql_query(store, "SELECT number, hash FROM audit ORDER BY number DESC LIMIT 1", "");
   if (sql_row(&query)) {
     head->number = sql_int(&query, 0);
-    head->at = sql_int(&query, 1);
-    g_autoptr(GBytes) hash = sql_bytes(&query, 2);
+    g_autoptr(GBytes) hash = sql_bytes(&query, 1);
     if (hash != NULL && g_bytes_get_size(hash) == HASH_OCTETS)
       memcpy(head->hash, g_bytes_get_data(hash, NULL), HASH_OCTETS);
     else
@@ -62,11 +61,9 @@ gboolean audit_append(Store *store, gint64 now, const char *kind, const char *su
 }
 
 gboolean audit_last_time(Store *store, gint64 *at, GError **error) {
-  Head head;
-  if (!read_head(store, &head, error))
-    return FALSE;
-  *at = head.at;
-  return TRUE;
+  SqlQuery query = sql_query(store, "SELECT max(at) FROM audit", "");
+  *at = sql_row(&query) ? sql_int(&query, 0) : 0;
+  return sql_end(&query, error);
 }
 
 gboolean audit_verify(Store *store, gint64 *records, gint64 *broken, GError **error) {

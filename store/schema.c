@@ -76,6 +76,9 @@ static const char *const migrations[] = {
     "CREATE TABLE audit ("
     "  number @int PRIMARY KEY, at @int NOT NULL, kind @text NOT NULL, subject @text NOT NULL,"
     "  detail @text NOT NULL, hash @blob NOT NULL);",
+
+    /* 2 */
+    "CREATE INDEX audit_at ON audit(at);",
 };
 
 static gboolean read_version(Store *store, gint64 *version, GError **error) {

@@ -34,6 +34,8 @@ static void test_good(Fixture *fixture, gconstpointer data G_GNUC_UNUSED) {
   fixture_open(fixture);
   GOOD(audit_append(fixture->store, NOW, "kind", "", "", &error)); /* after a restart */
   assert_chain(fixture, RECORDS + 1, 0);
+  GOOD(audit_last_time(fixture->store, &last, &error)); /* a clock that fell back hides nothing */
+  g_assert_cmpint(last, ==, NOW + RECORDS);
 }
 
 /* What somebody with the file in his hands may do: each is found at the record that no longer fits.
@@ -48,6 +50,7 @@ static const struct {
     {"time", "UPDATE audit SET at = at + 1 WHERE number = 2", 2},
     {"hash", "UPDATE audit SET hash = zeroblob(32) WHERE number = 4", 4},
     {"moved border", "UPDATE audit SET kind = 'kin', subject = 'dsubject' WHERE number = 2", 2},
+    {"number", "UPDATE audit SET number = 9 WHERE number = 5", 5},
     {"missing", "DELETE FROM audit WHERE number = 3", 3},
     {"missing first", "DELETE FROM audit WHERE number = 1", 1},
     {"missing, the rest renumbered",

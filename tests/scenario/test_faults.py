@@ -1,0 +1,480 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Faults: processes killed at random points, a full disk, a relay that is down, two servers on one store.
+
+SIGNET_SEED repeats a run's choices; SIGNET_FULL=1 runs the whole of it instead of the share that fits a build."""
+
+import contextlib
+import email.policy
+import hashlib
+import os
+import random
+import re
+import signal
+import smtplib
+import struct
+import subprocess
+import threading
+import time
+import unittest
+import urllib.error
+import urllib.request
+
+import dkim
+import requests
+from acme import errors, messages
+from cryptography import x509
+from cryptography.hazmat.primitives import serialization
+
+import lab
+import signet_lab as signet
+from lab import HOST
+
+SEED = int(os.environ.get("SIGNET_SEED") or random.SystemRandom().randrange(2**32))
+FULL = os.environ.get("SIGNET_FULL") == "1"
+ISSUANCES, LIVES, WORKERS = (500, 30, 8) if FULL else (50, 4, 6)
+DEADLINE = 120  # for one step of a client, restarts and their back-off included
+MAILBOXES = [f"user{i}" for i in range(WORKERS)]
+
+
+def patient(call):
+    """Does call() as an RFC 8555 client does: again while the server is away, busy, or wants another nonce."""
+    end = time.monotonic() + DEADLINE
+    while True:
+        try:
+            return call()
+        except (requests.RequestException, errors.NonceError) as error:
+            failure = error
+        except ValueError as error:  # the library's name for a refused connection
+            if not str(error).startswith("Requesting"):
+                raise
+            failure = error
+        except messages.Error as error:
+            if error.code not in ("badNonce", "serverInternal"):
+                raise
+            failure = error
+        except errors.ClientError as error:
+            failure = error
+        if time.monotonic() > end:
+            raise AssertionError(f"in vain for {DEADLINE} s") from failure
+        time.sleep(0.05)
+
+
+def new_user(server):
+    user = patient(lambda: signet.AcmeUser(server, register=False))
+
+    def register():
+        try:
+            user.account = user.acme.new_account(messages.NewRegistration())
+        except errors.ConflictError as error:  # it was made, and its answer lost
+            user.account = messages.RegistrationResource(uri=error.location, body=messages.Registration())
+            user.net.account = user.account
+
+    patient(register)
+    return user
+
+
+def deliver(port, sender, recipient, message):
+    """Hands message over as a mail server does: again until the 250 to the end of DATA, never after it."""
+    end = time.monotonic() + DEADLINE
+    while True:
+        try:
+            code, text = offer(port, sender, recipient, message)
+        except (OSError, smtplib.SMTPException) as error:
+            code, text = 0, error
+        if code == 250:
+            return
+        if code >= 500 or time.monotonic() > end:
+            raise AssertionError(f"not taken: {code} {text}")
+        time.sleep(0.05)
+
+
+def offer(port, sender, recipient, message):
+    """One attempt: the reply to the end of DATA, or the first one that is no success."""
+    session = smtplib.SMTP(HOST, port, local_hostname="mail.user.test", timeout=20)
+    try:
+        for step in (session.ehlo, lambda: session.mail(sender), lambda: session.rcpt(recipient)):
+            code, text = step()
+            if code != 250:
+                return code, text
+        try:
+            return session.data(message)
+        except smtplib.SMTPDataError as error:
+            return error.smtp_code, error.smtp_error
+    finally:
+        session.close()
+
+
+class World:
+    """A user's domain with its zone and mail server, and signetd between them."""
+
+    def __init__(self, test, start=True, before_start=None, **options):
+        self.key = lab.DkimKey("user.test", "s1")
+        zones = lab.SignedZones(test.lab, {"user.test": [self.key.record(), ("@", "CAA", '0 issuemail "ca.test"')]})
+        self.mail = lab.Postfix(test.lab, {"user.test": MAILBOXES})
+        self.server = signet.Signetd(test.lab, relay=f"{HOST}:{self.mail.port}", zones=zones, start=False, **options)
+        if before_start:
+            before_start(self.server)
+        if start:
+            self.server.start()
+
+    def reply(self, user, challenge, mailbox):
+        """Waits for the challenge mail; the signed reply to it, its bytes."""
+        mail = lab.maildir_wait(self.mail.maildir(f"{mailbox}@user.test"),
+                                lambda m: challenge["from"] in m["From"], DEADLINE)
+        digest = signet.digest(user, signet.token_part1(mail.message), challenge["token"])
+        raw = signet.reply_to(mail.message, f"{mailbox}@user.test", digest).as_bytes(policy=email.policy.SMTP)
+        return dkim.sign(raw, b"s1", b"user.test", self.key.pem(), canonicalize=(b"relaxed", b"relaxed")) + raw
+
+    def issue(self, user, mailbox, acknowledged=None):
+        """One issuance from newOrder to the chain; what was acknowledged on the way goes to a list."""
+        seen = [] if acknowledged is None else acknowledged
+        order = patient(lambda: user.new_order(f"{mailbox}@user.test"))
+        seen.append(("order", order["url"]))
+        challenge = patient(lambda: user.authorization(order))["challenges"][0]
+        raw = self.reply(user, challenge, mailbox)
+        deliver(self.server.smtp, f"{mailbox}@user.test", challenge["from"], raw)
+        seen.append(("mail", re.search(rb"^Message-ID: (\S+)", raw, re.M | re.I)[1].decode()))
+        return self.finish(user, order, challenge, mailbox)
+
+    def finish(self, user, order, challenge, mailbox):
+        """From the reply on; returns the chain."""
+        patient(lambda: user.respond(challenge))
+        ready = self.poll(user, order, lambda o: o["status"] not in ("pending",))
+        assert ready["status"] == "ready", ready
+        key = signet.new_key()
+
+        def finalize():
+            try:
+                user.finalize(order, signet.make_csr(key, f"{mailbox}@user.test"))
+            except messages.Error as error:
+                if error.code != "orderNotReady":  # it was taken, and its answer lost
+                    raise
+
+        patient(finalize)
+        done = self.poll(user, order, lambda o: o["status"] not in ("ready", "processing"))
+        assert done["status"] == "valid", done
+        chain = patient(lambda: user.certificate(order))
+        assert chain[0].public_key().public_numbers() == key.public_key().public_numbers()
+        return chain
+
+    def poll(self, user, order, until):
+        end = time.monotonic() + DEADLINE
+        while True:
+            found = patient(lambda: user.get(order["url"]))
+            if until(found):
+                return found
+            assert time.monotonic() < end, f"the order stays {found}"
+            time.sleep(0.1)
+
+
+# --- what the store and the logs must show ---
+
+
+def order_id(url):
+    return signet.base64.urlsafe_b64decode(url.rsplit("/", 1)[1] + "==")
+
+
+def audit_faults(server):
+    """Recomputes the chain of audit records (store/audit.h)."""
+    previous, rows = bytes(32), server.query("SELECT number, at, kind, subject, detail, hash FROM audit ORDER BY number")
+    for expected, (number, at, kind, subject, detail, found) in enumerate(rows, 1):
+        if number != expected:
+            return f"record {expected} is missing"
+        data = previous + struct.pack(">qq", number, at)
+        for text in (kind, subject, detail):
+            data += struct.pack(">Q", len(text.encode())) + text.encode()
+        previous = hashlib.sha256(data).digest()
+        if previous != found:
+            return f"record {number} does not fit"
+    return None if rows else "there are no records"
+
+
+def signer_records(path):
+    """(digest of the to-be-signed octets, certificate) of every signature (ca/signer_frame.h)."""
+    data, at, chain, number, records = path.read_bytes(), 0, bytes(32), 0, []
+    while at < len(data):
+        magic, found, length, _ = struct.unpack_from(">8sQLL", data, at)
+        number += 1
+        assert (magic, found) == (b"SIGNETL1", number), f"a bad frame at {at}"
+        end = at + 24 + length
+        chain = hashlib.sha256(chain + data[at:end]).digest()
+        assert data[end:end + 32] == chain, f"frame {number} breaks the chain"
+        at += 24
+        while at < end:
+            _, digest, size = struct.unpack_from(">q32sL", data, at)
+            records.append((digest, data[at + 44:at + 44 + size]))
+            at += 44 + size
+        at = end + 32
+    return records
+
+
+SANITIZER = re.compile(r"ERROR: \w+Sanitizer|runtime error:|CRITICAL|nonsense received|handler failed|job cannot begin")
+
+
+class FaultTest(lab.LabCase):
+    def assert_sound(self, server, ignore="(?!)"):
+        """What holds whenever no issuance is in flight."""
+        self.assertIsNone(audit_faults(server))
+        rows = server.query("SELECT c.order_id, c.serial, c.tbs, c.der, o.status FROM certificate c"
+                            " JOIN orders o ON o.id = c.order_id")
+        self.assertEqual(len({row[0] for row in rows}), len(rows), "an order has two certificates")
+        self.assertEqual(len({row[1] for row in rows}), len(rows), "a serial is there twice")
+        signed = signer_records(server.folder / "store/signer.log")
+        self.assertEqual(len({digest for digest, _ in signed}), len(signed), "something was signed twice")
+        self.assertEqual({(hashlib.sha256(tbs).digest(), der) for _, _, tbs, der, _ in rows}, set(signed),
+                         "the signer's log and the store differ")
+        for _, serial, _, der, status in rows:
+            self.assertEqual(status, "valid")
+            self.assertEqual(x509.load_der_x509_certificate(der).serial_number, int.from_bytes(serial, "big"))
+        valid = server.query("SELECT count(*) FROM orders WHERE status = 'valid'")[0][0]
+        self.assertEqual(valid, len(rows), "a valid order has no certificate")
+        bad = [line for line in server.log().splitlines() if SANITIZER.search(line) and not re.search(ignore, line)]
+        self.assertEqual(bad, [])
+
+    def wait_idle(self, server):
+        """Until nothing but periodic work is left."""
+        self.lab.wait_for(lambda: not server.query("SELECT 1 FROM job WHERE kind IN ('mail', 'judge', 'issue')"),
+                          "the jobs to be done", DEADLINE)
+
+    # --- kill -9 ---
+
+    def test_kill(self):
+        print(f"seed {SEED}, at least {ISSUANCES} issuances, {LIVES} lives of signetd"
+              f" ({'all' if FULL else 'a share; SIGNET_FULL=1 for more'})", flush=True)
+        world = World(self)
+        killer = Killer(world.server, random.Random(SEED))
+        self.addCleanup(killer.stop)
+        work = Work(world, killer)
+        killer.start()
+        work.run()
+        killer.stop()
+        print(f"killed {killer.counts}; {len(work.chains)} issued", flush=True)
+        self.assertEqual(work.failures + killer.failures, [])
+        for role in signet.ROLES + ("parent",):
+            self.assertGreaterEqual(killer.counts.get(role, 0), LIVES, f"{role} was hardly killed")
+        self.wait_idle(world.server)
+        self.assert_acknowledged(world.server, work)
+        world.server.stop()
+        self.assertEqual(world.server.process.status(), 0)
+        self.assert_sound(world.server)
+
+    def assert_acknowledged(self, server, work):
+        accounts = {row[0] for row in server.query("SELECT id FROM account")}
+        orders = dict(server.query("SELECT id, status FROM orders"))
+        kept = b"\n".join(row[0] for row in server.query(
+            "SELECT r.octets FROM raw r JOIN message m ON m.raw_id = r.id WHERE m.direction = 'in'"))
+        for kind, what in work.acknowledged:
+            if kind == "account":
+                self.assertIn(order_id(what), accounts)
+            elif kind == "order":
+                self.assertEqual(orders.get(order_id(what)), "valid", what)
+            else:
+                self.assertIn(what.encode(), kept)
+        ders = dict(server.query("SELECT order_id, der FROM certificate"))
+        for url, chain in work.chains:
+            self.assertEqual(ders[order_id(url)], chain[0].public_bytes(serialization.Encoding.DER))
+
+    def test_back_off(self):
+        """The first two restarts are immediate, then each waits longer; the others go on meanwhile."""
+        world = World(self)
+        killed = set()
+        for _ in range(5):
+            pid = self.lab.wait_for(lambda: next((p for p in world.server.pids().get("lookup", []) if p not in killed),
+                                                 None), "lookup to be restarted")
+            os.kill(pid, signal.SIGKILL)
+            killed.add(pid)
+        line = re.compile(r"role ended.*lookup.*restart-in-seconds=\"?(\d+)")
+        waits = self.lab.wait_for(lambda: (found := line.findall(world.server.log())) and len(found) == 5 and found,
+                                  "five ends in the log")
+        self.assertEqual(waits, ["0", "0", "1", "2", "4"])
+        world.issue(new_user(world.server), MAILBOXES[0])
+        self.assertEqual(len(re.findall("role ended", world.server.log())), 5)
+        self.assert_sound(world.server)
+
+    # --- two servers ---
+
+    def test_second_server_on_one_store(self):
+        world = World(self)
+        first = world.server
+        second = signet.Signetd(self.lab, start=False, name="second",
+                                settings={"store": {"directory": first.folder / "store"}})
+        second.process = self.lab.spawn("second", [signet.BUILD / "signetd", "--config", second.path])
+        self.lab.wait_for(lambda: "signet.lock: another process works on this store" in second.log(),
+                          "the second core to refuse")
+        with self.assertRaises(urllib.error.HTTPError) as refusal:
+            self.lab.wait_for(lambda: lab.listening(second.https), "the second edge")
+            urllib.request.urlopen(second.url + "/directory", context=second.tls_context(), timeout=20)
+        self.assertEqual(refusal.exception.code, 503)
+        self.assertIsNotNone(refusal.exception.headers["Retry-After"])
+        world.issue(new_user(first), MAILBOXES[0])
+        first.stop()
+        self.lab.wait_for(second.is_up, "the second server to take over", DEADLINE)
+        self.assertEqual(first.query("SELECT count(*) FROM certificate"), [(1,)])
+        second.stop()
+        self.assert_sound(first)
+
+    # --- what Signet stands on is away for a while ---
+
+    def test_relay_down(self):
+        """The mail waits for the relay. The first retry comes after a minute: SIGNET_FULL=1 waits for it, else
+        its time is brought forward in the store (no configuration shortens it)."""
+        world = World(self)
+        user = new_user(world.server)
+        world.mail.stop()
+        order = user.new_order("user0@user.test")
+        challenge = user.authorization(order)["challenges"][0]
+        put_off = "SELECT 1 FROM job WHERE kind = 'mail' AND attempts > 0 AND taken_until = 0"
+        self.lab.wait_for(lambda: world.server.query(put_off), "the mail to be put off")
+        shown = user.respond(challenge)
+        self.assertEqual(shown["status"], "processing")
+        self.assertIn("will be tried again", shown["error"]["subproblems"][0]["detail"])
+        world.mail.start()
+        if not FULL:
+            with contextlib.closing(signet.sqlite3.connect(world.server.folder / "store/signet.db", timeout=30)) as db:
+                db.execute("UPDATE job SET due_at = 0 WHERE kind = 'mail'")
+                db.commit()
+            user.get(challenge["url"])  # core looks at its jobs with every request
+        raw = world.reply(user, challenge, "user0")
+        deliver(world.server.smtp, "user0@user.test", challenge["from"], raw)
+        world.finish(user, order, challenge, "user0")
+        self.assert_sound(world.server)
+
+    def test_disk_full(self):
+        """With no room left nothing is acknowledged; with room again everything goes on."""
+        world = World(self, before_start=self.mount_small)
+        server, store = world.server, world.server.folder / "store"
+        user = new_user(server)
+        order = user.new_order("user0@user.test")
+        challenge = user.authorization(order)["challenges"][0]
+        raw = world.reply(user, challenge, "user0")
+        self.wait_idle(server)
+        before = server.query("SELECT (SELECT count(*) FROM orders), (SELECT count(*) FROM message)")
+        fill(store / "ballast")
+        with self.assertRaises(messages.Error) as refusal:
+            user.new_order("user1@user.test")
+        self.assertEqual(refusal.exception.code, "serverInternal")
+        self.assertEqual(offer(server.smtp, "user0@user.test", challenge["from"], raw)[0] // 10, 45)
+        with self.assertRaises(messages.Error):
+            user.respond(challenge)
+        self.assertIn("turn failed", server.log())
+        self.assertEqual(before, server.query("SELECT (SELECT count(*) FROM orders), (SELECT count(*) FROM message)"))
+        core = server.pids()["core"][0]
+        os.kill(core, signal.SIGKILL)
+        self.lab.wait_for(lambda: "role cannot start" in server.log(), "core to find no room")
+        (store / "ballast").unlink()
+        deliver(server.smtp, "user0@user.test", challenge["from"], raw)
+        world.finish(user, order, challenge, "user0")
+        self.assert_sound(server, ignore="handler failed.*full|job cannot begin.*full")
+
+    def mount_small(self, server):
+        """The store on a disk of its own."""
+        store = server.folder / "store"
+        store.mkdir()
+        done = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=6m,mode=755", "signet-lab", store],
+                              capture_output=True, text=True)
+        if done.returncode != 0:
+            self.skipTest(f"no file system can be mounted here: {done.stderr.strip()}")
+        self.addCleanup(lambda: subprocess.run(["umount", "-l", store], check=True))
+        self.addCleanup(server.stop)
+
+
+def fill(path):
+    """Takes all the room there is, to the last octet."""
+    with open(path, "wb", buffering=0) as file:
+        for size in (65536, 4096, 1):
+            with contextlib.suppress(OSError):
+                while file.write(bytes(size)):
+                    pass
+
+
+class Killer(threading.Thread):
+    """Kills the roles in random order at random moments, some of them twice, then the parent; and starts again."""
+
+    def __init__(self, server, choices):
+        super().__init__(daemon=True)
+        self.server, self.choices = server, choices
+        self.counts, self.failures = {}, []
+        self.done, self._stop_asked = threading.Event(), threading.Event()
+
+    def run(self):
+        try:
+            for _ in range(LIVES):
+                self.one_life()
+        except Exception as error:  # pylint: disable=broad-except
+            self.failures.append(f"killer: {error!r}")
+        self.done.set()
+
+    def one_life(self):
+        victims = list(signet.ROLES) + self.choices.sample(signet.ROLES, 2)
+        self.choices.shuffle(victims)
+        for role in victims + ["parent"]:
+            if self._stop_asked.wait(self.choices.uniform(0.05, 0.6)):
+                return
+            if role == "parent":
+                self.kill_parent()
+            else:
+                self.kill_role(role)
+
+    def kill_role(self, role):
+        """One that was killed just before may not be there again yet."""
+        end = time.monotonic() + DEADLINE
+        while not (pids := self.server.pids().get(role)):
+            assert time.monotonic() < end, f"{role} was not restarted"
+            time.sleep(0.02)
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(self.choices.choice(pids), signal.SIGKILL)
+        self.counts[role] = self.counts.get(role, 0) + 1
+
+    def kill_parent(self):
+        roles = [pid for pids in self.server.pids().values() for pid in pids]
+        self.server.process.send(signal.SIGKILL)
+        self.counts["parent"] = self.counts.get("parent", 0) + 1
+        end = time.monotonic() + DEADLINE
+        while self.server.process.alive() or any(os.path.exists(f"/proc/{pid}") for pid in roles):
+            assert time.monotonic() < end, "the roles outlive their parent"
+            time.sleep(0.02)
+        self.server.start()
+
+    def stop(self):
+        self._stop_asked.set()
+        if self.is_alive():
+            self.join(DEADLINE)
+
+
+class Work:
+    """Workers that issue until the number is reached and the killer has done its part."""
+
+    def __init__(self, world, killer):
+        self.world, self.killer = world, killer
+        self.acknowledged, self.chains, self.failures = [], [], []
+        self._lock, self._begun = threading.Lock(), 0
+
+    def run(self):
+        threads = [threading.Thread(target=self.work, args=(mailbox,), daemon=True) for mailbox in MAILBOXES]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+
+    def another(self):
+        with self._lock:
+            self._begun += 1
+            return not self.failures and (self._begun <= ISSUANCES or not self.killer.done.is_set())
+
+    def work(self, mailbox):
+        try:
+            user = new_user(self.world.server)
+            seen = [("account", user.account.uri)]
+            while self.another():
+                chain = self.world.issue(user, mailbox, seen)
+                url = [what for kind, what in seen if kind == "order"][-1]
+                with self._lock:
+                    self.chains.append((url, chain))
+            with self._lock:
+                self.acknowledged += seen
+        except Exception as error:  # pylint: disable=broad-except
+            self.failures.append(f"{mailbox}: {error!r}")
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,1399 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The whole path from newAccount to the certificate and its revocation, with a clock that the test
+   moves: interop.md 4-7, 22-27; ca-rules.md 3, 5, 8-11, 29-31, 34; security.md 7, 8, 16. */
+#include "tests/unit/acme/harness.h"
+
+#include "acme/crl_job.h"
+#include "ca/certificate_read.h"
+#include "ca/key.h"
+#include "store/certificate.h"
+
+/* --- helpers --- */
+
+static json_t *challenge_error(const Answer *answer) {
+  return json_object_get(answer->json, "error");
+}
+
+static const char *error_type(const Answer *answer) {
+  return json_string_value(json_object_get(challenge_error(answer), "type"));
+}
+
+static const char *error_detail(const Answer *answer) {
+  return json_string_value(json_object_get(challenge_error(answer), "detail"));
+}
+
+static size_t error_notes(const Answer *answer) {
+  return json_array_size(json_object_get(challenge_error(answer), "subproblems"));
+}
+
+static gint64 audit_count(Lab *lab, const char *kind) {
+  g_autofree char *sql = g_strdup_printf("SELECT count(*) FROM audit WHERE kind = '%s'", kind);
+  return lab_count(lab, sql);
+}
+
+/* A reply that breaks a rule: From of somebody else. */
+static void give_stranger(LabOrder *order) {
+  LabReply reply = lab_right_reply(order, 0);
+  g_free(reply.facts.from);
+  reply.facts.from = g_strdup("mallory@example.org");
+  lab_give_reply(order, 0, &reply);
+  lab_reply_clear(&reply);
+}
+
+static void give_wrong_digest(LabOrder *order) {
+  LabReply reply = lab_right_reply(order, 0);
+  reply.facts.digest[0] ^= 1;
+  lab_give_reply(order, 0, &reply);
+  lab_reply_clear(&reply);
+}
+
+static void sweep(Lab *lab) {
+  g_auto(Question) question = {0};
+  while (lab_take(lab, JOB_SWEEP, &question))
+    g_assert_cmpint(question.kind, ==, QUESTION_NONE);
+}
+
+/* --- the way to valid --- */
+
+static void test_post_first(void) {
+  g_autoptr(Lab) lab = lab_new();
+  g_autoptr(LabClient) client = lab_account(lab);
+  g_autoptr(LabOrder) order = lab_order(lab, client);
+  assert_statuses(order, "pending", "pending", "pending");
+  g_autoptr(Answer) posted = lab_challenge(order, 0, "{}");
+  g_assert_cmpuint(posted->status, ==, 200);
+  g_assert_cmpstr(lab_text(posted, "status"), ==, "processing");
+  g_assert_null(challenge_error(posted));
+  g_assert_cmpint(posted->retry_after, >=, 10);
+  g_assert_cmpint(posted->retry_after, <=, 15);
+  g_autofree char *up = g_strdup_printf("<%s>;rel=\"up\"", (char *)order->authorizations->pdata[0]);
+  g_assert_cmpstr(posted->link, ==, up);
+  assert_statuses(order, "pending", "pending", "processing");
+  lab_right(order, 0);
+  assert_statuses(order, "ready", "valid", "valid");
+  g_autoptr(Answer) valid = lab_challenge(order, 0, NULL);
+  g_assert_nonnull(lab_text(valid, "validated"));
+  g_assert_null(challenge_error(valid));
+  g_assert_cmpint(valid->retry_after, ==, -1);
+  lab_issue(order);
+}
+
+static void test_reply_first(void) {
+  g_autoptr(Lab) lab = lab_new();
+  g_autoptr(LabClient) client = lab_account(lab);
+  g_autoptr(LabOrder) order = lab_order(lab, client);
+  lab_right(order, 0);
+  assert_statuses(order, "pending", "pending", "pending");
+  g_autoptr(Answer) posted = lab_challenge(order, 0, "{}");
+  g_assert_cmpstr(lab_text(posted, "status"), ==, "valid");
+  assert_statuses(order, "ready", "valid", "valid");
+  /* Idempotent: nothing changes, and url and type are the same. */
+  g_autoptr(Answer) again = lab_challenge(order, 0, "{}");
+  g_assert_true(json_equal(posted->json, again->json));
+  lab_issue(order);
+}
+
+/* The message comes before the POST, its verdict after: Retry-After says that a reply is looked at.
+ */
+static void test_both_at_once(void) {
+  g_autoptr(Lab) lab = lab_new();
+  g_autoptr(LabClient) client = lab_account(lab);
+  g_autoptr(LabOrder) order = lab_order(lab, client);
+  g_auto(Question) question = {0};
+  g_assert_cmpuint(lab_mail_in(order, 0), ==, 250);
+  g_autoptr(Answer) posted = lab_challenge(order, 0, "{}");
+  g_assert_cmpstr(lab_text(posted, "status"), ==, "processing");
+  g_assert_cmpint(posted->retry_after, ==, 1);
+  lab_ask(lab, JOB_JUDGE, QUESTION_EXAMINE, &question);
+  LabReply reply = lab_right_reply(order, 0);
+  lab_examined(lab, &question, &reply);
+  lab_reply_clear(&reply);
+  assert_statuses(order, "ready", "valid", "valid");
+}
+
+static void test_resources(void) {
+  g_autoptr(Lab) lab = lab_new();
+  g_autoptr(LabClient) client = lab_account_with(lab, lab_key("RSA"));
+  g_autoptr(LabOrder) order = lab_ready(lab, client);
+  g_autoptr(Answer) shown = lab_challenge(order, 0, NULL);
+  g_assert_cmpstr(lab_text(shown, "type"), ==, "email-reply-00");
+  g_assert_cmpstr(lab_text(shown, "url"), ==, order->challenges->pdata[0]);
+  g_assert_cmpuint(strlen(lab_text(shown, "token")), ==, 32);
+  g_assert_true(g_str_has_prefix(lab_text(shown, "from"), "acme-challenge+"));
+  g_assert_true(g_str_has_suffix(lab_text(shown, "from"), "@" LAB_DOMAIN));
+  g_assert_cmpuint(strlen(lab_text(shown, "from")), ==, 15 + 26 + 1 + strlen(LAB_DOMAIN));
+  g_autofree char *token1 = lab_token1(lab, order->challenge_froms->pdata[0]);
+  g_assert_cmpuint(strlen(token1), ==, 32);
+  g_assert_null(strstr(shown->text, token1));
+  lab_issue(order);
+  g_autoptr(Answer) valid = lab_post(lab, client, order->order, NULL);
+  json_t *identifier = json_array_get(json_object_get(valid->json, "identifiers"), 0);
+  /* Echoed as sent, case included. */
+  g_assert_cmpstr(json_string_value(json_object_get(identifier, "value")), ==, "Alice@example.org");
+  g_assert_cmpstr(json_string_value(json_object_get(identifier, "type")), ==, "email");
+  g_autoptr(GBytes) leaf = lab_leaf(order);
+  const guint8 *der = g_bytes_get_data(leaf, NULL);
+  X509 *certificate = d2i_X509(NULL, &der, (long)g_bytes_get_size(leaf));
+  g_assert_cmpint(X509_check_email(certificate, "Alice@example.org", 0, 0), ==, 1);
+  g_assert_cmpint(X509_verify(certificate, X509_get0_pubkey(lab->signer->certificate)), ==, 1);
+  g_assert_cmpint(EVP_PKEY_eq(X509_get0_pubkey(certificate), order->key), ==, 1);
+  X509_free(certificate);
+  g_autofree char *list = g_strconcat(client->kid, "/orders", NULL);
+  g_autoptr(Answer) orders = lab_post(lab, client, list, NULL);
+  json_t *first = json_array_get(json_object_get(orders->json, "orders"), 0);
+  g_assert_cmpstr(json_string_value(first), ==, order->order);
+}
+
+/* ca-rules 34: what is recorded, in this order. */
+static void test_records(void) {
+  static const char *const kinds[] = {"caa checked", "signing", "issued"};
+  g_autoptr(Lab) lab = lab_new();
+  g_autoptr(LabClient) client = lab_account(lab);
+  g_autoptr(LabOrder) order = lab_ready(lab, client);
+  gint64 last = 0;
+  lab_issue(order);
+  for (gsize i = 0; i < G_N_ELEMENTS(kinds); i++) {
+    g_autofree char *sql =
+        g_strdup_printf("SELECT max(number) FROM audit WHERE kind = '%s'", kinds[i]);
+    gint64 number = lab_count(lab, sql);
+    g_assert_cmpint(number, >, last);
+    last = number;
+  }
+  g_assert_cmpint(lab_count(lab, "SELECT count(*) FROM certificate WHERE der IS NOT NULL"), ==, 1);
+  g_assert_cmpint(lab_count(lab, "SELECT count(*) FROM job WHERE kind = 'issue'"), ==, 0);
+}
+
+/* The to-be-signed octets are committed before the question to sign them leaves. */
+static void test_tbs_before_signature(void) {
+  g_autoptr(Lab) lab = lab_new();
+  g_autoptr(LabClient) client = lab_account(lab);
+  g_autoptr(LabOrder) order = lab_ready(lab, client);
+  g_autoptr(Answer) answer = lab_finalize(order);
+  lab_answer_caa(lab, RESOLVER_NONE, NULL);
+  g_assert_cmpint(lab_count(lab, "SELECT count(*) FROM certificate"), ==, 0);
+  lab_answer_build(lab);
+  g_assert_cmpint(lab_count(lab, "SELECT count(*) FROM certificate WHERE der IS NULL"), ==, 1);
+  g_assert_cmpint(audit_count(lab, "signing"), ==, 1);
+  assert_status(order, order->order, "processing");
+  lab_answer_sign(lab);
+  assert_status(order, order->order, "valid");
+}
+
+/* Several addresses: each its own challenge; ready when the last one is valid. */
+static void test_several(void) {
+  static const char *const addresses[] = {"alice@example.org", "bob@example.net", NULL};
+  g_autoptr(Lab) lab = lab_new();
+  g_autoptr(LabClient) client = lab_account(lab);
+  g_autoptr(LabOrder) order = lab_order_of(lab, client, addresses);
+  for (guint i = 0; i < 2; i++) {
+    assert_status(order, order->order, "pending");
+    g_autoptr(Answer) posted = lab_challenge(order, i, "{}");
+    lab_right(order, i);
+    assert_status(order, order->authorizations->pdata[i], "valid");
+  }
+  assert_status(order, order->order, "ready");
+  g_autoptr(Answer) answer =
+      lab_finalize_with(order, order->key, "email:bob@example.net,email:alice@example.org");
+  g_assert_cmpstr(lab_text(answer, "status"), ==, "processing");
+  lab_answer_caa(lab, RESOLVER_NONE, NULL); /* each domain is asked for */
+  lab_answer_caa(lab, RESOLVER_NONE, NULL);
+  lab_answer_build(lab);
+  lab_answer_sign(lab);
+  assert_status(order, order->order, "valid");
+}
+
+/* A reply of one mailbox is worth nothing for another, nor the token of another order. */
+static void test_reply_of_another(void) {
+  static const char *const addresses[] = {"alice@example.org", "bob@example.org", NULL};
+  g_autoptr(Lab) lab = lab_new();
+  g_autoptr(LabClient) client = lab_account(lab);
+  g_autoptr(LabOrder) order = lab_order_of(lab, client, addresses);
+  LabReply reply = lab_right_reply(order, 0);
+  g_autoptr(Answer) posted = lab_challenge(order, 1, "{}");
+  lab_give_reply(order, 1, &reply);
+  lab_reply_clear(&reply);
+  g_autoptr(Answer) shown = lab_challenge(order, 1, NULL);
+  g_assert_cmpstr(lab_text(shown, "status"), ==, "processing");
+  g_assert_null(challenge_error(shown)); /* it does not know the token: no trace */
+  g_autoptr(LabOrder) second = lab_order_of(lab, client, addresses);
+  assert_status(second, second->challenges->pdata[0], "pending");
+}
+
+/* --- when the mail goes out --- */
+
+static void test_mail_trigger(void) {
+  static const char *const addresses[] = {"alice@example.org", "bob@example.org", NULL};
+  g_autoptr(Lab) lab = lab_new();
+  g_autoptr(LabClient) client = lab_account(lab);
+  g_autoptr(LabOrder) order = lab_order_unread(lab, client, addresses);
+  static const char due[] = "SELECT count(*) FROM job WHERE kind = 'mail'";
+  g_assert_cmpint(lab_count(lab, due), ==, 0);
+  lab_order_read(order);
+  lab_order_read(order); /* the second reading makes no second mail */
+  g_assert_cmpint(lab_count(lab, due), ==, 2);
+  g_assert_cmpint(audit_count(lab, "mail queued"), ==, 2);
+  g_assert_cmpuint(lab_send_mails(lab), ==, 0);
+  lab->clock.now += 5 * CLOCK_SECOND - 1;
+  g_assert_cmpuint(lab_send_mails(lab), ==, 0);
+  lab->clock.now += 1;
+  g_assert_cmpuint(lab_send_mails(lab), ==, 1); /* spread: one after the other */
+  lab->clock.now += 5 * CLOCK_SECOND;
+  g_assert_cmpuint(lab_send_mails(lab), ==, 1);
+  g_assert_cmpint(lab_count(lab, due), ==, 0);
+  lab_order_read(order);
+  g_assert_cmpint(lab_count(lab, due), ==, 0);
+}
+
+/* A client that never reads the authorization gets its mail by the POST; a POST-as-GET triggers
+ * nothing. */
+static void test_mail_by_post(void) {
+  static const char *const alice[] = {"alice@example.org", NULL};
+  g_autoptr(Lab) lab = lab_new();
+  g_autoptr(LabClient) client = lab_account(lab);
+  g_autoptr(LabOrder) order = lab_order_unread(lab, client, alice);
+  SqlQuery query = sql_query(lab->acme.store, "SELECT id FROM challenge", "");
+  Id id;
+  g_assert_true(sql_row(&query) && sql_id(&query, 0, &id));
+  g_assert_true(sql_end(&query, NULL));
+  g_autofree char *url = acme_url(&lab->acme, "challenge", &id, "");
+  g_autoptr(Answer) shown = lab_post(lab, client, url, NULL);
+  g_assert_cmpstr(lab_text(shown, "status"), ==, "pending");
+  g_assert_cmpint(lab_count(lab, "SELECT count(*) FROM job WHERE kind = 'mail'"), ==, 0);
+  g_autoptr(Answer) posted = lab_post(lab, client, url, "{}");
+  g_assert_cmpstr(lab_text(posted, "status"), ==, "processing");
+  g_assert_cmpint(lab_count(lab, "SELECT count(*) FROM job WHERE kind = 'mail'"), ==, 1);
+}
+
+static void test_mail_retries(void) {
+  static const gint64 minutes[] = {1, 2, 4, 8, 15, 30, 60, 60, 60};
+  g_autoptr(Lab) lab = lab_new();
+  g_autoptr(LabClient) client = lab_account(lab);
+  g_autoptr(LabOrder) order = lab_order(lab, client);
+  g_autofree char *token = NULL, *message_id = NULL;
+  lab->clock.now += 5 * CLOCK_SECOND;
+  for (gsize i = 0; i < G_N_ELEMENTS(minutes); i++) {
+    g_auto(Question) question = {0}, early = {0};
+    lab_ask(lab, JOB_MAIL, QUESTION_DELIVER, &question);
+    if (token == NULL) {
+      token = g_strdup(question.token);
+      message_id = g_strdup(question.message_id);
+    }
+    g_assert_cmpstr(question.token, ==, token); /* the same mail again */
+    g_assert_cmpstr(question.message_id, ==, message_id);
+    g_assert_cmpstr(question.to, ==, "Alice@example.org"); /* verbatim */
+    g_assert_cmpstr(question.from, ==, order->challenge_froms->pdata[0]);
+    lab_delivered(lab, &question, SENDER_TEMPORARY, 450, "4.2.0 greylisted");
+    lab->clock.now += minutes[i] * CLOCK_MINUTE - 1;
+    g_assert_false(lab_take(lab, JOB_MAIL, &early));
+    lab->clock.now += 1;
+  }
+  g_autoptr(Answer) posted = lab_challenge(order, 0, "{}");
+  g_assert_cmpstr(lab_text(posted, "status"), ==, "processing");
+  g_assert_cmpuint(error_notes(posted), ==, 1); /* the first delay is shown, others are not */
+  g_assert_cmpstr(error_type(posted), ==, LAB_URN "connection");
+  g_assert_nonnull(strstr(error_detail(posted), "greylisted"));
+  g_assert_cmpuint(lab_send_mails(lab), ==, 1);
+  lab_right(order, 0);
+  assert_statuses(order, "ready", "valid", "valid");
+}
+
+static void test_mail_refused(void) {
+  g_autoptr(Lab) lab = lab_new();
+  g_autoptr(LabClient) client = lab_account(lab);
+  g_autoptr(LabOrder) order = lab_order(lab, client);
+  g_auto(Question) question = {0}, none = {0};
+  lab->clock.now += 5 * CLOCK_SECOND;
+  lab_ask(lab, JOB_MAIL, QUESTION_DELIVER, &question);
+  lab_delivered(lab, &question, SENDER_PERMANENT, 550, "5.1.1 no such user");
+  assert_statuses(order, "invalid", "invalid", "invalid"); /* from pending, by the server */
+  g_autoptr(Answer) shown = lab_challenge(order, 0, NULL);
+  g_assert_cmpstr(error_type(shown), ==, LAB_URN "connection");
+  g_assert_nonnull(strstr(error_detail(shown), "5.1.1 no such user"));
+  g_autoptr(Answer) failed = lab_post(lab, client, order->order, NULL);
+  g_assert_nonnull(strstr(error_detail(failed), "Alice@example.org"));
+  json_t *sub = json_array_get(json_object_get(challenge_error(failed), "subproblems"), 0);
+  g_assert_cmpstr(json_string_value(json_object_get(json_object_get(sub, "identifier"), "value")),
+                  ==, "Alice@example.org");
+  lab->clock.now += CLOCK_DAY;
+  g_assert_false(lab_take(lab, JOB_MAIL, &none));
+}
+
+/* A mail that is accepted when the challenge is over, or twice, changes nothing. */
+static void test_mail_late(void) {
+  g_autoptr(Lab) lab = lab_new();
+  g_autoptr(LabClient) client = lab_account(lab);
+  g_autoptr(LabOrder) order = lab_ready(lab, client);
+  g_auto(Question) question = {0};
+  lab->clock.now += 5 * CLOCK_SECOND;
+  g_assert_true(lab_take(lab, JOB_MAIL, &question));
+  g_assert_cmpint(question.kind, ==, QUESTION_NONE); /* the authorization is valid already */
+  g_autoptr(LabOrder) second = lab_order(lab, client);
+  g_auto(Question) sent = {0};
+  lab->clock.now += 5 * CLOCK_SECOND;
+  lab_ask(lab, JOB_MAIL, QUESTION_DELIVER, &sent);
+  lab_delivered(lab, &sent, SENDER_ACCEPTED, 250, "ok");
+  lab_delivered(lab, &sent, SENDER_ACCEPTED, 250, "ok");
+  assert_statuses(second, "pending", "pending", "pending");
+  lab_right(second, 0);
+  g_autoptr(Answer) posted = lab_challenge(second, 0, "{}");
+  lab_delivered(lab, &sent, SENDER_PERMANENT, 550, "late");
+  assert_statuses(second, "ready", "valid", "valid");
+}
+
+/* --- notes and errors --- */
+
+/* Nine refused replies: none changes a status; shown in processing only, eight kept. */
+static void test_notes(void) {
+  g_autoptr(Lab) lab = lab_new();
+  g_autoptr(LabClient) client = lab_account(lab);
+  g_autoptr(LabOrder) order = lab_order(lab, client);
+  for (guint i = 0; i < 5; i++) {
+    give_stranger(order);
+    lab->clock.now += CLOCK_SECOND;
+  }
+  g_autoptr(Answer) pending = lab_challenge(order, 0, NULL);
+  g_assert_cmpstr(lab_text(pending, "status"), ==, "pending");
+  g_assert_null(challenge_error(pending)); /* never in pending */
+  g_autoptr(Answer) posted = lab_challenge(order, 0, "{}");
+  g_assert_cmpuint(error_notes(posted), ==, 5); /* notes taken while pending appear now */
+  g_assert_cmpstr(error_type(posted), ==, LAB_URN "unauthorized");
+  g_assert_nonnull(strstr(error_detail(posted), "mallory@example.org"));
+  g_assert_nonnull(strstr(error_detail(posted), "5 so far"));
+  for (guint i = 0; i < 3; i++)
+    give_stranger(order);
+  g_assert_cmpuint(lab_mail_in(order, 0), ==, 452); /* eight mails a challenge */
+  g_autoptr(Answer) full = lab_challenge(order, 0, NULL);
+  g_assert_cmpuint(error_notes(full), ==, 8);
+  assert_statuses(order, "pending", "pending", "processing");
+}
+
+static void test_more_notes_than_kept(void) {
+  g_autoptr(Lab) lab = lab_new();
+  g_autoptr(LabClient) client = lab_account(lab);
+  g_autoptr(LabOrder) order = lab_order(lab, client);
+  g_auto(Question) question = {0};
+  lab->clock.now += 5 * CLOCK_SECOND;
+  lab_ask(lab, JOB_MAIL, QUESTION_DELIVER, &question);
+  lab_delivered(lab, &question, SENDER_TEMPORARY, 450, "4.2.0 greylisted");
+  for (guint i = 0; i < 8; i++)
+    give_stranger(order);
+  g_autoptr(Answer) posted = lab_challenge(order, 0, "{}");
+  g_assert_cmpuint(error_notes(posted), ==, 8);
+  g_assert_nonnull(strstr(error_detail(posted), "9 so far"));
+  json_t *first = json_array_get(json_object_get(challenge_error(posted), "subproblems"), 0);
+  g_assert_cmpstr(json_string_value(json_object_get(first, "type")), ==,
+                  LAB_URN "connection"); /* oldest first */
+}
+
+/* Notes do not keep a right reply from passing, and leave no error in valid. */
+static void test_note_then_valid(void) {
+  g_autoptr(Lab) lab = lab_new();
+  g_autoptr(LabClient) client = lab_account(lab);
+  g_autoptr(LabOrder) order = lab_order(lab, client);
+  g_autoptr(Answer) posted = lab_challenge(order, 0, "{}");
+  give_stranger(order);
+  lab_right(order, 0);
+  g_autoptr(Answer) valid = lab_challenge(order, 0, NULL);
+  g_assert_cmpstr(lab_text(valid, "status"), ==, "valid");
+  g_assert_null(challenge_error(valid));
+  give_wrong_digest(order); /* after the verdict: nothing */
+  assert_statuses(order, "ready", "valid", "valid");
+}
+
+static void test_wrong_digest(gconstpointer posted_first) {
+  g_autoptr(Lab) lab = lab_new();
+  g_autoptr(LabClient) client = lab_account(lab);
+  g_autoptr(LabOrder) order = lab_order(lab, client);
+  if (posted_first != NULL) {
+    g_autoptr(Answer) posted = lab_challenge(order, 0, "{}");
+  }
+  give_stranger(order);
+  give_wrong_digest(order);
+  assert_statuses(order, "invalid", "invalid", "invalid");
+  lab_right(order, 0); /* one chance */
+  g_autoptr(Answer) again = lab_challenge(order, 0, "{}");
+  g_assert_cmpstr(lab_text(again, "status"), ==, "invalid");
+  g_assert_cmpstr(error_type(again), ==, LAB_URN "incorrectResponse");
+  g_assert_cmpuint(error_notes(again), ==, 1);
+  g_autoptr(Answer) finalized = lab_finalize(order);
+  assert_problem(finalized, 403, "orderNotReady");
+}
+
+/* The wrong digest of a stranger decides nothing (security.md 16). */
+static void test_unauthenticated_wrong_digest(void) {
+  g_autoptr(Lab) lab = lab_new();
+  g_autoptr(LabClient) client = lab_account(lab);
+  g_autoptr(LabOrder) order = lab_order(lab, client);
+  LabReply reply = lab_right_reply(order, 0);
+  reply.facts.digest[0] ^= 1;
+  reply.is_unsigned = TRUE;
+  lab_give_reply(order, 0, &reply);
+  assert_statuses(order, "pending", "pending", "pending");
+  reply.facts.digest[0] ^= 1;
+  lab_give_reply(order, 0, &reply); /* the right one, unsigned: no more worth */
+  assert_statuses(order, "pending", "pending", "pending");
+  lab_reply_clear(&reply);
+}
+
+/* A key that cannot be had now: examined again, noted once, then passes. */
+static void test_dns_again(void) {
+  g_autoptr(Lab) lab = lab_new();
+  g_autoptr(LabClient) client = lab_account(lab);
+  g_autoptr(LabOrder) order = lab_order(lab, client);
+  g_autoptr(Answer) posted = lab_challenge(order, 0, "{}");
+  LabReply reply = lab_right_reply(order, 0);
+  reply.signature.result = DKIM_TEMPORARY;
+  reply.signature.reason = (char *)"SERVFAIL";
+  g_assert_cmpuint(lab_mail_in(order, 0), ==, 250);
+  for (guint i = 0; i < 4; i++) {
+    g_auto(Question) question = {0};
+    lab_ask(lab, JOB_JUDGE, QUESTION_EXAMINE, &question);
+    lab_examined(lab, &question, &reply);
+    lab->clock.now += 5 * CLOCK_MINUTE;
+  }
+  g_autoptr(Answer) shown = lab_challenge(order, 0, NULL);
+  g_assert_cmpstr(lab_text(shown, "status"), ==, "processing");
+  g_assert_cmpstr(error_type(shown), ==, LAB_URN "dns");
+  g_assert_cmpuint(error_notes(shown), ==, 1);
+  g_auto(Question) last = {0};
+  reply.signature.result = DKIM_PASS;
+  reply.signature.reason = NULL;
+  lab_ask(lab, JOB_JUDGE, QUESTION_EXAMINE, &last);
+  lab_examined(lab, &last, &reply);
+  lab_reply_clear(&reply);
+  assert_statuses(order, "ready", "valid", "valid");
+}
+
+/* Real facts of a real message, with a signature by hand. */
+static void test_real_message(void) {
+  g_autoptr(Lab) lab = lab_new();
+  g_autoptr(LabClient) client = lab_account(lab);
+  g_autoptr(LabOrder) order = lab_order(lab, client);
+  LabReply reply = lab_right_reply(order, 0);
+  g_autofree char *digest = base64url_encode(reply.facts.digest, REPLY_DIGEST_OCTETS);
+  g_autofree char *raw = g_strdup_printf(
+      "From: Alice <ALICE@Example.org>\r\nTo: %s\r\nSubject: Re: ACME: %s\r\n"
+      "Auto-Submitted: auto-replied\r\n\r\nHello\r\n-----BEGIN ACME RESPONSE-----\r\n%s\r\n"
+      "-----END ACME RESPONSE-----\r\n",
+      (char *)order->challenge_froms->pdata[0], reply.facts.token, digest);
+  const char *recipients[] = {order->challenge_froms->pdata[0], NULL};
+  g_autoptr(GBytes) octets = g_bytes_new(raw, strlen(raw));
+  const IncomingMail mail = {"192.0.2.2", "mx", "alice@example.org", recipients, FALSE, octets};
+  MailReply smtp = {0};
+  g_auto(Question) question = {0};
+  LAB_TURN(lab, mail_in_take(&lab->acme, &mail, &smtp, NULL));
+  lab_ask(lab, JOB_JUDGE, QUESTION_EXAMINE, &question);
+  g_assert_true(g_bytes_equal(question.octets, octets)); /* what is judged is what was kept */
+  g_autoptr(ReplyFacts) facts = reply_read(question.octets);
+  g_autoptr(GPtrArray) signatures = g_ptr_array_new();
+  char *fields[] = {(char *)"from", (char *)"subject", (char *)"to", NULL};
+  reply.signature.fields = fields;
+  g_ptr_array_add(signatures, &reply.signature);
+  LAB_TURN(lab, job_examined(&lab->acme, &question, facts, signatures, "evidence", NULL));
+  lab_reply_clear(&reply);
+  g_autoptr(Answer) posted = lab_challenge(order, 0, "{}");
+  assert_statuses(order, "ready", "valid", "valid");
+}
+
+/* --- recipients --- */
+
+static guint recipient(Lab *lab, const char *address) {
+  MailReply reply = {0};
+  LAB_TURN(lab, mail_in_recipient(&lab->acme, address, &reply, NULL));
+  return reply.code;
+}
+
+static void test_recipients(void) {
+  g_autoptr(Lab) lab = lab_new();
+  g_autoptr(LabClient) client = lab_account(lab);
+  g_autoptr(LabOrder) order = lab_order(lab, client);
+  const char *from = order->challenge_froms->pdata[0];
+  g_autofree char *upper = g_ascii_strup(from, -1);
+  g_assert_cmpuint(recipient(lab, from), ==, 250);
+  g_assert_cmpuint(recipient(lab, upper), ==, 250);
+  g_assert_cmpuint(recipient(lab, "acme-challenge@" LAB_DOMAIN), ==, 550);
+  g_assert_cmpuint(recipient(lab, "postmaster@" LAB_DOMAIN), ==, 550);
+  g_assert_cmpuint(recipient(lab, ""), ==, 550);
+  lab->clock.now += 72 * CLOCK_HOUR;
+  g_assert_cmpuint(recipient(lab, from), ==, 550);
+}
+
+/* At most 1 MiB of messages a challenge; more are not kept. */
+static void test_mail_octets(void) {
+  g_autoptr(Lab) lab = lab_new();
+  g_autoptr(LabClient) client = lab_account(lab);
+  g_autoptr(LabOrder) order = lab_order(lab, client);
+  const char *recipients[] = {order->challenge_froms->pdata[0], NULL};
+  g_autofree guint8 *large = g_malloc0(400 * 1024);
+  g_autoptr(GBytes) octets = g_bytes_new_static(large, 400 * 1024);
+  const IncomingMail mail = {"192.0.2.2", "mx", "", recipients, FALSE, octets};
+  for (guint i = 0; i < 4; i++) {
+    MailReply smtp = {0};
+    LAB_TURN(lab, mail_in_take(&lab->acme, &mail, &smtp, NULL));
+    g_assert_cmpuint(smtp.code, ==, i < 2 ? 250 : 452);
+  }
+  g_assert_cmpint(lab_count(lab, "SELECT count(*) FROM raw"), ==, 2);
+}
+
+/* --- time --- */
+
+/* What counts is when the reply was received, not when it is judged; to the millisecond. */
+static void test_deadline(gconstpointer late) {
+  g_autoptr(Lab) lab = lab_new();
+  g_autoptr(LabClient) client = lab_account(lab);
+  g_autoptr(LabOrder) order = lab_order(lab, client);
+  g_auto(Question) question = {0};
+  LabReply reply = lab_right_reply(order, 0);
+  lab->clock.now = LAB_NOW + 24 * CLOCK_HOUR - (late == NULL ? 1 : 0);
+  g_assert_cmpuint(lab_mail_in(order, 0), ==, 250);
+  lab->clock.now = LAB_NOW + 30 * CLOCK_HOUR;
+  sweep(lab); /* waits for the verdict on what came in time */
+  assert_status(order, order->challenges->pdata[0], "pending");
+  lab_ask(lab, JOB_JUDGE, QUESTION_EXAMINE, &question);
+  lab_examined(lab, &question, &reply);
+  lab_reply_clear(&reply);
+  lab->clock.now += CLOCK_MINUTE;
+  sweep(lab);
+  if (late == NULL) {
+    g_autoptr(Answer) posted = lab_challenge(order, 0, "{}");
+    assert_statuses(order, "ready", "valid", "valid");
+    return;
+  }
+  assert_statuses(order, "invalid", "invalid", "invalid");
+  g_autoptr(Answer) shown = lab_challenge(order, 0, NULL);
+  g_assert_cmpstr(error_type(shown), ==, LAB_URN "incorrectResponse");
+  g_assert_cmpuint(error_notes(shown), ==, 1);
+}
+
+static void test_no_reply(void) {
+  g_autoptr(Lab) lab = lab_new();
+  g_autoptr(LabClient) client = lab_account(lab);
+  g_autoptr(LabOrder) order = lab_order(lab, client);
+  g_autoptr(Answer) posted = lab_challenge(order, 0, "{}");
+  lab->clock.now = LAB_NOW + CLOCK_DAY - 30 * CLOCK_SECOND;
+  sweep(lab);
+  assert_statuses(order, "pending", "pending", "processing");
+  lab->clock.now = LAB_NOW + CLOCK_DAY; /* to the millisecond */
+  sweep(lab);
+  assert_statuses(order, "invalid", "invalid", "invalid");
+}
+
+/* expired: by the sweep; otherwise found when the order is read. */
+static void test_order_expiry(gconstpointer by_sweep) {
+  g_autoptr(Lab) lab = lab_new();
+  g_autoptr(LabClient) client = lab_account(lab);
+  g_autoptr(LabOrder) order = lab_ready(lab, client);
+  lab->clock.now = LAB_NOW + 72 * CLOCK_HOUR - 1;
+  sweep(lab);
+  assert_status(order, order->order, "ready");
+  lab->clock.now += 1 + (by_sweep != NULL ? CLOCK_MINUTE : 0);
+  if (by_sweep != NULL)
+    sweep(lab);
+  assert_status(order, order->order, "invalid");
+  g_autoptr(Answer) finalized = lab_finalize(order);
+  assert_problem(finalized, 403, "orderNotReady");
+}
+
+/* The authorization is over, whether or not the sweep has come by: neither a POST nor a verdict
+   makes it valid. */
+static void test_authorization_expired(gconstpointer reply_first) {
+  g_autoptr(Lab) lab = lab_new();
+  g_autoptr(LabClient) client = lab_account(lab);
+  g_autoptr(LabOrder) order = lab_order(lab, client);
+  g_auto(Question) question = {0};
+  LabReply reply = lab_right_reply(order, 0);
+  if (reply_first != NULL) {
+    lab_give_reply(order, 0, &reply);
+  } else {
+    g_autoptr(Answer) posted = lab_challenge(order, 0, "{}");
+    g_assert_cmpuint(lab_mail_in(order, 0), ==, 250);
+  }
+  lab->clock.now = LAB_NOW + 72 * CLOCK_HOUR;
+  if (reply_first != NULL) {
+    g_autoptr(Answer) posted = lab_challenge(order, 0, "{}");
+    g_assert_cmpuint(posted->status, ==, 200);
+  } else {
+    lab_ask(lab, JOB_JUDGE, QUESTION_EXAMINE, &question);
+    lab_examined(lab, &question, &reply);
+  }
+  lab_reply_clear(&reply);
+  assert_status(order, order->authorizations->pdata[0], "pending");
+  sweep(lab);
+  lab->clock.now += CLOCK_MINUTE;
+  sweep(lab);
+  g_autofree char *status = lab_status(order, order->authorizations->pdata[0]);
+  g_assert_cmpstr(status, !=, "valid");
+  g_assert_cmpstr(status, !=, "pending");
+  assert_status(order, order->order, "invalid");
+}
+
+/* The same without a look at the order before. */
+static void test_finalize_expired(void) {
+  g_autoptr(Lab) lab = lab_new();
+  g_autoptr(LabClient) client = lab_account(lab);
+  g_autoptr(LabOrder) order = lab_ready(lab, client);
+  lab->clock.now = LAB_NOW + 72 * CLOCK_HOUR;
+  g_autoptr(Answer) finalized = lab_finalize(order);
+  assert_problem(finalized, 403, "orderNotReady");
+}
+
+/* What the clock did before the job was begun is seen: issuance is held, and said so. */
+static void test_clock_back(void) {
+  g_autoptr(Lab) lab = lab_new();
+  g_autoptr(LabClient) client = lab_account(lab);
+  g_autoptr(LabOrder) order = lab_ready(lab, client);
+  gint64 before = lab->clock.now;
+  g_auto(Question) held = {0}, none = {0};
+  lab->clock.now -= 5 * CLOCK_MINUTE + 1;
+  /* The request itself writes records of the fallen clock: they must not hide the fall. */
+  g_autoptr(Answer) answer = lab_finalize(order);
+  g_assert_cmpstr(lab_text(answer, "status"), ==, "processing");
+  g_assert_true(lab_take(lab, JOB_ISSUE, &held));
+  g_assert_cmpint(held.kind, ==, QUESTION_NONE);
+  assert_status(order, order->order, "processing");
+  g_assert_false(lab_take(lab, JOB_ISSUE, &none));
+  lab->clock.now = before + CLOCK_MINUTE; /* set right again */
+  lab_answer_caa(lab, RESOLVER_NONE, NULL);
+  lab_answer_build(lab);
+  lab_answer_sign(lab);
+  assert_status(order, order->order, "valid");
+}
+
+static void test_clock_back_a_little(void) {
+  g_autoptr(Lab) lab = lab_new();
+  g_autoptr(LabClient) client = lab_account(lab);
+  g_autoptr(LabOrder) order = lab_ready(lab, client);
+  lab->clock.now -= 5 * CLOCK_MINUTE - 1;
+  lab_issue(order);
+}
+
+/* --- finalize --- */
+
+static void test_finalize_not_ready(void) {
+  g_autoptr(Lab) lab = lab_new();
+  g_autoptr(LabClient) client = lab_account(lab);
+  g_autoptr(LabOrder) order = lab_order(lab, client);
+  g_autoptr(Answer) pending = lab_finalize(order);
+  assert_problem(pending, 403, "orderNotReady");
+  g_autoptr(Answer) posted = lab_challenge(order, 0, "{}");
+  lab_right(order, 0);
+  g_autoptr(Answer) first = lab_finalize(order);
+  g_assert_cmpuint(first->status, ==, 200);
+  g_assert_cmpstr(first->location, ==, order->order);
+  g_assert_cmpint(first->retry_after, ==, 1);
+  g_autoptr(Answer) second = lab_finalize(order);
+  assert_problem(second, 403, "orderNotReady");
+  g_assert_cmpint(lab_count(lab, "SELECT count(*) FROM job WHERE kind = 'issue'"), ==, 1);
+  lab_answer_caa(lab, RESOLVER_NONE, NULL);
+  lab_answer_build(lab);
+  lab_answer_sign(lab);
+  g_autoptr(Answer) third = lab_finalize(order);
+  assert_problem(third, 403, "orderNotReady");
+  g_assert_cmpint(lab_count(lab, "SELECT count(*) FROM certificate"), ==, 1);
+}
+
+/* A refused CSR leaves the order ready. */
+static void test_bad_csr(void) {
+  g_autoptr(Lab) lab = lab_new();
+  g_autoptr(LabClient) client = lab_account(lab);
+  g_autoptr(LabOrder) order = lab_ready(lab, client);
+  static const char *const payloads[] = {"{}", "{\"csr\":1}", "{\"csr\":\"a=\"}", NULL};
+  g_autoptr(Answer) other = lab_finalize_with(order, order->key, "email:bob@example.org");
+  assert_problem(other, 400, "badCSR");
+  g_autoptr(Answer) more =
+      lab_finalize_with(order, order->key, "email:alice@example.org,email:bob@example.org");
+  assert_problem(more, 400, "badCSR");
+  g_autoptr(Answer) own = lab_finalize_with(order, client->key, "email:alice@example.org");
+  assert_problem(own, 400, "badPublicKey");
+  g_autoptr(Answer) ca = lab_finalize_with(order, lab->signer->key, "email:alice@example.org");
+  assert_problem(ca, 400, "badPublicKey");
+  g_autoptr(Answer) garbage = lab_post(lab, client, order->finalize, "{\"csr\":\"MAA\"}");
+  assert_problem(garbage, 400, "badCSR");
+  for (const char *const *payload = payloads; *payload != NULL; payload++) {
+    g_autoptr(Answer) answer = lab_post(lab, client, order->finalize, *payload);
+    assert_problem(answer, 400, "malformed");
+  }
+  g_autoptr(Answer) read = lab_post(lab, client, order->finalize, NULL);
+  assert_problem(read, 400, "malformed");
+  assert_status(order, order->order, "ready");
+  lab_issue(order);
+}
+
+/* --- CAA --- */
+
+static void finish(LabOrder *order) {
+  lab_answer_build(order->lab);
+  lab_answer_sign(order->lab);
+  assert_status(order, order->order, "valid");
+}
+
+static void test_caa_forbidding(gconstpointer value) {
+  g_autoptr(Lab) lab = lab_new();
+  g_autoptr(LabClient) client = lab_account(lab);
+  g_autoptr(LabOrder) order = lab_ready(lab, client);
+  g_auto(Question) none = {0};
+  g_autoptr(Answer) answer = lab_finalize(order);
+  lab_answer_caa(lab, RESOLVER_FOUND, value);
+  g_autoptr(Answer) shown = lab_post(lab, client, order->order, NULL);
+  g_assert_cmpstr(lab_text(shown, "status"), ==, "invalid");
+  g_assert_cmpstr(error_type(shown), ==, LAB_URN "caa");
+  g_assert_nonnull(strstr(error_detail(shown), "example.org"));
+  g_assert_cmpint(lab_count(lab, "SELECT count(*) FROM certificate"), ==, 0);
+  g_assert_cmpint(lab_count(lab, "SELECT count(*) FROM caa_check WHERE verdict = 'forbidden'"), ==,
+                  1);
+  g_assert_false(lab_take(lab, JOB_ISSUE, &none));
+}
+
+static void test_caa_naming_us(void) {
+  g_autoptr(Lab) lab = lab_new();
+  g_autoptr(LabClient) client = lab_account(lab);
+  g_autoptr(LabOrder) order = lab_ready(lab, client);
+  g_autofree char *value = g_strdup_printf(
+      "ca.example.org; accounturi=%s; validationmethods=email-reply-00", client->kid);
+  g_autoptr(Answer) answer = lab_finalize(order);
+  lab_answer_caa(lab, RESOLVER_FOUND, value);
+  finish(order);
+}
+
+static void test_caa_bogus(void) {
+  g_autoptr(Lab) lab = lab_new();
+  g_autoptr(LabClient) client = lab_account(lab);
+  g_autoptr(LabOrder) order = lab_ready(lab, client);
+  g_autoptr(Answer) answer = lab_finalize(order);
+  lab_answer_caa(lab, RESOLVER_BOGUS, NULL);
+  g_autoptr(Answer) shown = lab_post(lab, client, order->order, NULL);
+  g_assert_cmpstr(lab_text(shown, "status"), ==, "invalid");
+  g_assert_cmpstr(error_type(shown), ==, LAB_URN "dns");
+}
+
+/* Temporary: asked again with growing waits; permitted at last, or given up after the fifth. */
+static void test_caa_temporary(gconstpointer gives_up) {
+  static const gint64 waits[] = {1, 3, 10, 30};
+  g_autoptr(Lab) lab = lab_new();
+  g_autoptr(LabClient) client = lab_account(lab);
+  g_autoptr(LabOrder) order = lab_ready(lab, client);
+  g_autoptr(Answer) answer = lab_finalize(order);
+  for (gsize i = 0; i < G_N_ELEMENTS(waits); i++) {
+    g_auto(Question) early = {0};
+    lab_answer_caa(lab, RESOLVER_TEMPORARY, NULL);
+    assert_status(order, order->order, "processing");
+    lab->clock.now += waits[i] * CLOCK_SECOND - 1;
+    g_assert_false(lab_take(lab, JOB_ISSUE, &early));
+    lab->clock.now += 1;
+  }
+  if (gives_up == NULL) {
+    lab_answer_caa(lab, RESOLVER_NONE, NULL);
+    finish(order);
+    g_assert_cmpint(lab_count(lab, "SELECT count(*) FROM caa_check"), ==, 5);
+    return;
+  }
+  lab_answer_caa(lab, RESOLVER_TEMPORARY, NULL);
+  g_autoptr(Answer) shown = lab_post(lab, client, order->order, NULL);
+  g_assert_cmpstr(lab_text(shown, "status"), ==, "invalid");
+  g_assert_cmpstr(error_type(shown), ==, LAB_URN "dns");
+}
+
+static void test_caa_off(void) {
+  static const char *const off[] = {"ca.caa", "off", NULL};
+  g_autoptr(Lab) lab = lab_new_with(off);
+  g_autoptr(LabClient) client = lab_account(lab);
+  g_autoptr(LabOrder) order = lab_ready(lab, client);
+  g_autoptr(Answer) answer = lab_finalize(order);
+  finish(order);
+}
+
+/* --- signer --- */
+
+static void test_lint_finding(void) {
+  g_autoptr(Lab) lab = lab_new();
+  g_autoptr(LabClient) client = lab_account(lab);
+  g_autoptr(LabOrder) order = lab_ready(lab, client);
+  g_auto(Question) question = {0}, none = {0};
+  g_autoptr(Answer) answer = lab_finalize(order);
+  lab_answer_caa(lab, RESOLVER_NONE, NULL);
+  lab_ask(lab, JOB_ISSUE, QUESTION_BUILD, &question);
+  lab_built(lab, &question, "validity: too long");
+  g_autoptr(Answer) shown = lab_post(lab, client, order->order, NULL);
+  g_assert_cmpstr(lab_text(shown, "status"), ==, "invalid");
+  g_assert_cmpstr(error_type(shown), ==, LAB_URN "serverInternal");
+  g_assert_false(lab_take(lab, JOB_ISSUE, &none));
+  g_assert_cmpint(
+      lab_count(lab, "SELECT count(*) FROM certificate WHERE der IS NULL AND findings <> ''"), ==,
+      1); /* a failed lint is kept too */
+  g_assert_cmpint(audit_count(lab, "lint refused"), ==, 1);
+  g_assert_cmpint(audit_count(lab, "signing"), ==, 0);
+}
+
+static void test_cannot_build(void) {
+  g_autoptr(Lab) lab = lab_new();
+  g_autoptr(LabClient) client = lab_account(lab);
+  g_autoptr(LabOrder) order = lab_ready(lab, client);
+  g_auto(Question) question = {0};
+  g_autoptr(GBytes) nothing = g_bytes_new(NULL, 0);
+  g_autoptr(Answer) answer = lab_finalize(order);
+  lab_answer_caa(lab, RESOLVER_NONE, NULL);
+  lab_ask(lab, JOB_ISSUE, QUESTION_BUILD, &question);
+  LAB_TURN(lab, job_built(&lab->acme, &question, nothing, "", "past the CA's own end", NULL));
+  assert_status(order, order->order, "invalid");
+  g_assert_cmpint(lab_count(lab, "SELECT count(*) FROM certificate"), ==, 0);
+}
+
+/* The signer refuses, answers another certificate, is away; then works: one serial all along. */
+static void test_signer_failing(void) {
+  static const gint64 waits[] = {CLOCK_SECOND, 10 * CLOCK_SECOND, CLOCK_MINUTE};
+  g_autoptr(Lab) lab = lab_new();
+  g_autoptr(LabClient) client = lab_account(lab);
+  g_autoptr(LabOrder) order = lab_ready(lab, client);
+  g_autoptr(GBytes) nothing = g_bytes_new(NULL, 0);
+  g_autoptr(GBytes) first = NULL;
+  g_autoptr(Answer) answer = lab_finalize(order);
+  lab_answer_caa(lab, RESOLVER_NONE, NULL);
+  lab_answer_build(lab);
+  for (guint i = 0; i < G_N_ELEMENTS(waits); i++) {
+    g_auto(Question) question = {0}, early = {0};
+    lab_ask(lab, JOB_ISSUE, QUESTION_SIGN, &question);
+    if (first == NULL)
+      first = g_bytes_ref(question.octets);
+    g_assert_true(g_bytes_equal(first, question.octets));
+    if (i == 1) /* a lie without a failure */
+      LAB_TURN(lab, job_signed(&lab->acme, &question, nothing, "", NULL));
+    else
+      LAB_TURN(lab, job_signed(&lab->acme, &question, nothing, "the hourly cap is reached", NULL));
+    assert_status(order, order->order, "processing");
+    lab->clock.now += waits[i] - 1;
+    g_assert_false(lab_take(lab, JOB_ISSUE, &early));
+    lab->clock.now += 1;
+  }
+  g_auto(Question) unanswered = {0};
+  lab_ask(lab, JOB_ISSUE, QUESTION_SIGN, &unanswered);
+  LAB_TURN(lab, job_unanswered(&lab->acme, &unanswered.job, NULL));
+  lab->clock.now += CLOCK_SECOND;
+  lab_answer_sign(lab);
+  assert_status(order, order->order, "valid");
+  g_assert_cmpint(lab_count(lab, "SELECT count(*) FROM certificate"), ==, 1);
+  g_assert_cmpuint(g_hash_table_size(lab->signatures), ==, 1);
+}
+
+/* S/MIME BR 4.2.2.1: a CAA answer that grew old while the signer was away is asked for again. */
+static void test_caa_before_late_signature(void) {
+  g_autoptr(Lab) lab = lab_new();
+  g_autoptr(LabClient) client = lab_account(lab);
+  g_autoptr(LabOrder) order = lab_ready(lab, client);
+  g_autoptr(Answer) answer = lab_finalize(order);
+  g_auto(Question) question = {0};
+  lab_answer_caa(lab, RESOLVER_NONE, NULL);
+  lab_answer_build(lab);
+  lab_ask(lab, JOB_ISSUE, QUESTION_SIGN, &question);
+  LAB_TURN(lab, job_unanswered(&lab->acme, &question.job, NULL));
+  lab->clock.now += 2 * CLOCK_HOUR;
+  lab_answer_caa(lab, RESOLVER_NONE, NULL);
+  lab_answer_sign(lab);
+  assert_status(order, order->order, "valid");
+}
+
+/* Every answer of an issuance comes twice, and again at the end: one certificate, one state. */
+static void test_answers_twice(void) {
+  g_autoptr(Lab) lab = lab_new();
+  g_autoptr(LabClient) client = lab_account(lab);
+  g_autoptr(LabOrder) order = lab_ready(lab, client);
+  g_auto(Question) caa = {0}, build = {0}, sign = {0}, none = {0};
+  g_autoptr(GBytes) nothing = g_bytes_new(NULL, 0);
+  g_autoptr(Answer) answer = lab_finalize(order);
+  lab_ask(lab, JOB_ISSUE, QUESTION_CAA, &caa);
+  lab_caa(lab, &caa, RESOLVER_NONE, NULL);
+  lab_caa(lab, &caa, RESOLVER_NONE, NULL);
+  lab->clock.now += CLOCK_SECOND;
+  lab_ask(lab, JOB_ISSUE, QUESTION_BUILD, &build);
+  lab_built(lab, &build, "");
+  lab_built(lab, &build, "");
+  /* Late and worse: what is to be signed is decided already. */
+  LAB_TURN(lab, job_built(&lab->acme, &build, nothing, "", "no", NULL));
+  assert_status(order, order->order, "processing");
+  lab->clock.now += CLOCK_SECOND;
+  lab_ask(lab, JOB_ISSUE, QUESTION_SIGN, &sign);
+  lab_signed(lab, &sign);
+  lab_signed(lab, &sign);
+  assert_status(order, order->order, "valid");
+  g_autoptr(GBytes) leaf = lab_leaf(order);
+  LAB_TURN(lab, job_signed(&lab->acme, &sign, nothing, "late failure", NULL));
+  lab_caa(lab, &caa, RESOLVER_BOGUS, NULL);
+  lab_built(lab, &build, "late finding");
+  LAB_TURN(lab, job_unanswered(&lab->acme, &sign.job, NULL));
+  lab->clock.now += CLOCK_MINUTE;
+  while (lab_take(lab, JOB_ISSUE, &none))
+    g_assert_cmpint(none.kind, ==, QUESTION_NONE);
+  assert_status(order, order->order, "valid");
+  g_autoptr(GBytes) after = lab_leaf(order);
+  g_assert_true(g_bytes_equal(leaf, after));
+  g_assert_cmpint(lab_count(lab, "SELECT count(*) FROM certificate"), ==, 1);
+  g_assert_cmpint(audit_count(lab, "issued"), ==, 1);
+  g_assert_cmpint(audit_count(lab, "signing"), ==, 1);
+}
+
+/* An examination that is answered twice, the second time with another verdict. */
+static void test_verdict_twice(void) {
+  g_autoptr(Lab) lab = lab_new();
+  g_autoptr(LabClient) client = lab_account(lab);
+  g_autoptr(LabOrder) order = lab_order(lab, client);
+  g_auto(Question) question = {0};
+  LabReply reply = lab_right_reply(order, 0);
+  g_assert_cmpuint(lab_mail_in(order, 0), ==, 250);
+  lab_ask(lab, JOB_JUDGE, QUESTION_EXAMINE, &question);
+  reply.is_unsigned = TRUE;
+  lab_examined(lab, &question, &reply); /* a note */
+  reply.is_unsigned = FALSE;
+  reply.facts.digest[0] ^= 1;
+  lab_examined(lab, &question, &reply); /* the message has its verdict */
+  lab_reply_clear(&reply);
+  g_autoptr(Answer) posted = lab_challenge(order, 0, "{}");
+  g_assert_cmpuint(error_notes(posted), ==, 1);
+  assert_statuses(order, "pending", "pending", "processing");
+}
+
+/* The transaction of any step is rolled back, as when a commit fails or core is killed: the step
+   comes again, and nothing of the first attempt is remembered. */
+static void test_rollback(void) {
+  g_autoptr(Lab) lab = lab_new();
+  g_autoptr(LabClient) client = lab_account(lab);
+  g_autoptr(LabOrder) order = lab_ready(lab, client);
+  g_autoptr(Answer) answer = lab_finalize(order);
+  gint64 records = lab_count(lab, "SELECT count(*) FROM audit");
+  Job job;
+  for (guint i = 0; i < 2; i++) {
+    g_auto(Question) lost = {0};
+    lab_begin(lab);
+    g_assert_cmpint(
+        job_take(lab->acme.store, JOB_ISSUE, lab->clock.now, lab->clock.now + 1000, &job, NULL), ==,
+        STORE_FOUND);
+    g_assert_true(job_begin(&lab->acme, &job, &lost, NULL));
+    store_rollback(lab->acme.store);
+  }
+  lab_answer_caa(lab, RESOLVER_NONE, NULL);
+  g_auto(Question) build = {0}, sign = {0};
+  lab_ask(lab, JOB_ISSUE, QUESTION_BUILD, &build);
+  g_autoptr(GBytes) tbs = certificate_build(lab->signer, &build.fields, NULL);
+  lab_begin(lab);
+  g_assert_true(job_built(&lab->acme, &build, tbs, "", "", NULL));
+  store_rollback(lab->acme.store);
+  g_assert_cmpint(lab_count(lab, "SELECT count(*) FROM certificate"), ==, 0);
+  g_assert_cmpint(lab_count(lab, "SELECT count(*) FROM audit"), ==, records + 1);
+  lab_restart(lab);
+  lab_answer_build(lab); /* with another serial: the first one was never recorded */
+  lab_ask(lab, JOB_ISSUE, QUESTION_SIGN, &sign);
+  g_assert_false(g_bytes_equal(tbs, sign.octets));
+  GBytes *certificate = lab_certificate(lab, &sign); /* signed and logged, then core dies */
+  lab_begin(lab);
+  g_assert_true(job_signed(&lab->acme, &sign, certificate, "", NULL));
+  store_rollback(lab->acme.store);
+  lab_restart(lab);
+  assert_status(order, order->order, "processing");
+  lab_answer_sign(lab);
+  g_autoptr(GBytes) leaf = lab_leaf(order);
+  g_assert_true(g_bytes_equal(leaf, certificate)); /* the one that the signer made */
+}
+
+/* A request whose commit fails has done nothing, and may be sent again. */
+static void test_request_rollback(void) {
+  g_autoptr(Lab) lab = lab_new();
+  g_autoptr(LabClient) client = lab_client_of(lab_key("P-256"));
+  g_autofree char *nonce = lab_nonce(lab);
+  json_t *header = json_pack("{s:s, s:s, s:s, s:O}", "alg", "ES256", "nonce", nonce, "url",
+                             LAB_URL "/new-account", "jwk", client->jwk);
+  char *text = json_dumps(header, JSON_COMPACT);
+  json_decref(header);
+  g_autofree char *protected = lab_encode(text);
+  free(text);
+  g_autofree char *payload = lab_encode("{}");
+  g_autofree char *input = g_strconcat(protected, ".", payload, NULL);
+  g_autoptr(GBytes) signature = lab_sign(client->key, input);
+  g_autoptr(GBytes) body = lab_flattened(protected, payload, signature);
+  g_autoptr(Response) response = response_new();
+  Request request = {"POST", "/new-account", "application/jose+json", body, "192.0.2.1"};
+  lab_begin(lab);
+  g_assert_true(acme_handle(&lab->acme, &request, response));
+  g_assert_cmpuint(response->status, ==, 201);
+  store_rollback(lab->acme.store);
+  g_assert_cmpint(lab_count(lab, "SELECT count(*) FROM account"), ==, 0);
+  g_autoptr(Answer) existing =
+      lab_send(lab, client, TRUE, "/new-account", "{\"onlyReturnExisting\":true}");
+  assert_problem(existing, 400, "accountDoesNotExist");
+  g_autoptr(Answer) again = lab_send(lab, client, TRUE, "/new-account", "{}");
+  g_assert_cmpuint(again->status, ==, 201);
+}
+
+/* Core dies after every step: the order is where it was. */
+static void test_restarts(void) {
+  g_autoptr(Lab) lab = lab_new();
+  g_autoptr(LabClient) client = lab_account(lab);
+  lab_restart(lab);
+  g_autoptr(LabOrder) order = lab_order(lab, client);
+  lab_restart(lab);
+  LabReply reply = lab_right_reply(order, 0);
+  g_auto(Question) lost = {0}, question = {0}, caa = {0}, build = {0}, sign = {0};
+  g_assert_cmpuint(lab_mail_in(order, 0), ==, 250);
+  lab_ask(lab, JOB_JUDGE, QUESTION_EXAMINE, &lost);
+  lab_restart(lab); /* the question was out */
+  lab_ask(lab, JOB_JUDGE, QUESTION_EXAMINE, &question);
+  lab_examined(lab, &question, &reply);
+  lab_reply_clear(&reply);
+  lab_restart(lab);
+  g_autoptr(Answer) posted = lab_challenge(order, 0, "{}");
+  assert_statuses(order, "ready", "valid", "valid");
+  g_autoptr(Answer) answer = lab_finalize(order);
+  lab_ask(lab, JOB_ISSUE, QUESTION_CAA, &caa);
+  lab_restart(lab);
+  lab_answer_caa(lab, RESOLVER_NONE, NULL);
+  lab_ask(lab, JOB_ISSUE, QUESTION_BUILD, &build);
+  lab_restart(lab);
+  lab_answer_build(lab);
+  lab_ask(lab, JOB_ISSUE, QUESTION_SIGN, &sign);
+  lab_restart(lab);
+  lab_answer_sign(lab);
+  assert_status(order, order->order, "valid");
+}
+
+/* --- deactivation and ownership --- */
+
+static void test_authorization_deactivated(gconstpointer when_ready) {
+  g_autoptr(Lab) lab = lab_new();
+  g_autoptr(LabClient) client = lab_account(lab);
+  g_autoptr(LabOrder) order = when_ready != NULL ? lab_ready(lab, client) : lab_order(lab, client);
+  const char *url = order->authorizations->pdata[0];
+  g_autoptr(Answer) wrong = lab_post(lab, client, url, "{\"status\":\"valid\"}");
+  assert_problem(wrong, 400, "malformed");
+  g_autoptr(Answer) done = lab_post(lab, client, url, "{\"status\":\"deactivated\"}");
+  g_assert_cmpuint(done->status, ==, 200);
+  g_assert_cmpstr(lab_text(done, "status"), ==, "deactivated");
+  assert_status(order, order->order, "invalid");
+  g_autoptr(Answer) finalized = lab_finalize(order);
+  assert_problem(finalized, 403, "orderNotReady");
+  lab_right(order, 0); /* a reply changes nothing any more */
+  g_autoptr(Answer) posted = lab_challenge(order, 0, "{}");
+  assert_status(order, url, "deactivated");
+  assert_status(order, order->order, "invalid");
+}
+
+static void test_account_deactivated(void) {
+  g_autoptr(Lab) lab = lab_new();
+  g_autoptr(LabClient) client = lab_account(lab);
+  g_autoptr(LabOrder) order = lab_ready(lab, client);
+  g_autoptr(Answer) done = lab_post(lab, client, client->kid, "{\"status\":\"deactivated\"}");
+  g_assert_cmpuint(done->status, ==, 200);
+  g_assert_cmpstr(lab_text(done, "status"), ==, "deactivated");
+  g_autoptr(Answer) finalized = lab_finalize(order);
+  assert_problem(finalized, 401, "unauthorized");
+  g_autoptr(Answer) again = lab_send(lab, client, TRUE, "/new-account", "{}");
+  assert_problem(again, 401, "unauthorized");
+  g_autoptr(Answer) existing =
+      lab_send(lab, client, TRUE, "/new-account", "{\"onlyReturnExisting\":true}");
+  assert_problem(existing, 401, "unauthorized");
+}
+
+/* security.md 1: what another account may not even know to exist. */
+static void test_ownership(void) {
+  g_autoptr(Lab) lab = lab_new();
+  g_autoptr(LabClient) client = lab_account(lab), other = lab_account(lab);
+  g_autoptr(LabOrder) order = lab_ready(lab, client);
+  lab_issue(order);
+  g_autoptr(Answer) shown = lab_post(lab, client, order->order, NULL);
+  g_autofree char *list = g_strconcat(client->kid, "/orders", NULL);
+  const char *urls[] = {client->kid,
+                        list,
+                        order->order,
+                        order->finalize,
+                        order->authorizations->pdata[0],
+                        order->challenges->pdata[0],
+                        lab_text(shown, "certificate")};
+  static const char *const payloads[] = {NULL, "{}", "{\"status\":\"deactivated\"}"};
+  gint64 records = lab_count(lab, "SELECT count(*) FROM audit");
+  for (gsize i = 0; i < G_N_ELEMENTS(urls); i++)
+    for (gsize j = 0; j < G_N_ELEMENTS(payloads); j++) {
+      g_autoptr(Answer) answer = lab_post(lab, other, urls[i], payloads[j]);
+      g_autofree char *missing = g_strdup(urls[i]);
+      g_test_message("%s %s", urls[i], payloads[j] != NULL ? payloads[j] : "");
+      g_assert_true(answer->status == 404 || answer->status == 400);
+      /* An object that is not there is answered alike. */
+      char *id = strstr(missing, "/base/") + 6;
+      id = strchr(id, '/') + 3;
+      *id = *id == 'A' ? 'B' : 'A';
+      g_autoptr(Answer) nothing = lab_post(lab, other, missing, payloads[j]);
+      g_assert_cmpstr(answer->text, ==, nothing->text);
+    }
+  g_assert_cmpint(lab_count(lab, "SELECT count(*) FROM audit"), ==, records);
+}
+
+/* --- revocation --- */
+
+static char *revocation(GBytes *leaf, const char *reason) {
+  g_autofree char *encoded = base64url_encode(g_bytes_get_data(leaf, NULL), g_bytes_get_size(leaf));
+  return g_strdup_printf("{\"certificate\":\"%s\"%s%s}", encoded,
+                         reason != NULL ? ",\"reason\":" : "", reason != NULL ? reason : "");
+}
+
+static Answer *revoke_with(Lab *lab, LabClient *client, gboolean by_key, GBytes *leaf,
+                           const char *reason) {
+  g_autofree char *payload = revocation(leaf, reason);
+  return lab_send(lab, client, by_key, "/revoke-cert", payload);
+}
+
+/* Signs the list that is due; how many entries it has. */
+static guint sign_crl(Lab *lab) {
+  g_auto(Question) question = {0};
+  g_autoptr(GError) error = NULL;
+  lab_ask(lab, JOB_CRL, QUESTION_CRL, &question);
+  g_autoptr(GBytes) crl = crl_sign(lab->signer, &question.crl, &error);
+  g_assert_no_error(error);
+  LAB_TURN(lab, job_crl_signed(&lab->acme, &question, crl, "", NULL));
+  return question.crl.entries->len;
+}
+
+static void test_revoke_by_account(void) {
+  static const char *const bad[] = {"2", "6", "7", "8", "9", "10", "-1", "11", "\"1\"", "1.0"};
+  g_autoptr(Lab) lab = lab_new();
+  g_autoptr(LabClient) client = lab_account(lab), other = lab_account(lab);
+  g_autoptr(LabOrder) order = lab_ready(lab, client);
+  lab_issue(order);
+  g_assert_cmpuint(sign_crl(lab), ==, 0);
+  g_autoptr(GBytes) leaf = lab_leaf(order);
+  g_autoptr(Answer) foreign = revoke_with(lab, other, FALSE, leaf, NULL);
+  assert_problem(foreign, 403, "unauthorized");
+  g_autoptr(Answer) stranger = revoke_with(lab, other, TRUE, leaf, NULL); /* some other key */
+  assert_problem(stranger, 403, "unauthorized");
+  for (gsize i = 0; i < G_N_ELEMENTS(bad); i++) {
+    g_autoptr(Answer) answer = revoke_with(lab, client, FALSE, leaf, bad[i]);
+    assert_problem(answer, 400, "badRevocationReason");
+  }
+  g_autoptr(GBytes) cut = g_bytes_new_from_bytes(leaf, 0, g_bytes_get_size(leaf) - 1);
+  g_autoptr(Answer) damaged = revoke_with(lab, client, FALSE, cut, NULL);
+  g_assert_cmpuint(damaged->status, >=, 400);
+  g_autoptr(Answer) done = revoke_with(lab, client, FALSE, leaf, "4");
+  g_assert_cmpuint(done->status, ==, 200);
+  g_autoptr(Answer) again = revoke_with(lab, client, FALSE, leaf, NULL);
+  assert_problem(again, 400, "alreadyRevoked");
+  g_autoptr(Answer) not_told = revoke_with(lab, other, FALSE, leaf, NULL);
+  assert_problem(not_told, 403, "unauthorized");
+  g_assert_cmpuint(sign_crl(lab), ==, 1); /* at once */
+  g_assert_cmpint(lab_count(lab, "SELECT count(*) FROM blocked_key"), ==, 0);
+}
+
+static void test_revoke_by_key(void) {
+  g_autoptr(Lab) lab = lab_new();
+  g_autoptr(LabClient) client = lab_account(lab);
+  g_autoptr(LabOrder) order = lab_ready(lab, client);
+  lab_issue(order);
+  g_autoptr(GBytes) leaf = lab_leaf(order);
+  EVP_PKEY_up_ref(order->key);
+  g_autoptr(LabClient) holder = lab_client_of(order->key);
+  g_autoptr(Answer) done = revoke_with(lab, holder, TRUE, leaf, NULL);
+  g_assert_cmpuint(done->status, ==, 200);
+  g_assert_cmpint(lab_count(lab, "SELECT count(*) FROM blocked_key"), ==, 0);
+}
+
+/* Two certificates with one key, an account each. */
+static void test_key_compromise(gconstpointer shown) {
+  g_autoptr(Lab) lab = lab_new();
+  g_autoptr(LabClient) client = lab_account(lab), other = lab_account(lab);
+  g_autoptr(LabOrder) order = lab_ready(lab, client), second = lab_ready(lab, other),
+                      third = lab_ready(lab, client);
+  EVP_PKEY_up_ref(order->key);
+  EVP_PKEY_free(second->key);
+  second->key = order->key;
+  EVP_PKEY_up_ref(order->key);
+  g_autoptr(LabClient) holder = lab_client_of(order->key);
+  lab_issue(order);
+  lab_issue(second);
+  g_autoptr(GBytes) leaf = lab_leaf(order);
+  g_autoptr(Answer) done = shown != NULL ? revoke_with(lab, holder, TRUE, leaf, "1")
+                                         : revoke_with(lab, client, FALSE, leaf, "1");
+  g_assert_cmpuint(done->status, ==, 200);
+  g_assert_cmpint(lab_count(lab, "SELECT count(*) FROM certificate WHERE revoked_at IS NOT NULL"),
+                  ==, shown != NULL ? 2 : 1);
+  g_assert_cmpint(lab_count(lab, "SELECT count(*) FROM blocked_key"), ==, 1);
+  g_autoptr(Answer) csr = lab_finalize_with(third, order->key, "email:alice@example.org");
+  assert_problem(csr, 400, "badPublicKey");
+  g_autoptr(Answer) account = lab_send(lab, holder, TRUE, "/new-account", "{}");
+  assert_problem(account, 400, "badPublicKey");
+  g_autoptr(GBytes) rest = lab_leaf(second);
+  g_autoptr(Answer) later =
+      revoke_with(lab, holder, TRUE, rest, NULL); /* revocation takes a blocked key */
+  g_assert_cmpuint(later->status, ==, shown != NULL ? 400 : 200);
+}
+
+/* The number of a list rises whatever the clock does; a revocation that comes while a list is made
+   is in the next one. */
+static void test_crl_numbers(void) {
+  g_autoptr(Lab) lab = lab_new();
+  g_autoptr(LabClient) client = lab_account(lab);
+  g_autoptr(LabOrder) order = lab_ready(lab, client);
+  lab_issue(order);
+  g_autoptr(GBytes) leaf = lab_leaf(order);
+  g_auto(Question) question = {0}, none = {0};
+  lab_ask(lab, JOB_CRL, QUESTION_CRL, &question);
+  gint64 number = question.crl.number;
+  g_assert_cmpint(number, ==, lab->clock.now / 1000);
+  g_autoptr(Answer) done = revoke_with(lab, client, FALSE, leaf, NULL);
+  g_autoptr(GBytes) crl = crl_sign(lab->signer, &question.crl, NULL);
+  LAB_TURN(lab, job_crl_signed(&lab->acme, &question, crl, "", NULL));
+  lab->clock.now += 1;
+  g_assert_cmpuint(sign_crl(lab), ==, 1);
+  g_assert_cmpint(lab_count(lab, "SELECT crl_number FROM crl_shard"), ==, number + 1);
+  g_assert_false(lab_take(lab, JOB_CRL, &none));
+  /* The first list comes once more, late: the newer one stays. */
+  LAB_TURN(lab, job_crl_signed(&lab->acme, &question, crl, "", NULL));
+  g_assert_cmpint(lab_count(lab, "SELECT this_update FROM crl_shard"), ==, lab->clock.now);
+  lab->clock.now += 6 * CLOCK_HOUR;
+  g_assert_cmpuint(sign_crl(lab), ==, 1);
+}
+
+static void test_shards(void) {
+  g_autoptr(Lab) lab = lab_new();
+  g_autoptr(LabClient) client = lab_account(lab);
+  g_autoptr(LabOrder) order = lab_ready(lab, client), second = lab_ready(lab, client);
+  g_assert_cmpuint(sign_crl(lab), ==, 0);
+  lab_sql(lab, "UPDATE crl_shard SET issued = 19999");
+  lab_issue(order);
+  g_assert_cmpint(lab_count(lab, "SELECT count(*) FROM crl_shard"), ==, 1);
+  lab_issue(second);
+  g_assert_cmpint(lab_count(lab, "SELECT count(*) FROM crl_shard"), ==, 2);
+  g_assert_cmpint(lab_count(lab, "SELECT issued FROM crl_shard WHERE number = 2"), ==, 1);
+  g_assert_cmpint(lab_count(lab, "SELECT max(shard) FROM certificate"), ==, 2);
+  g_autoptr(GBytes) leaf = lab_leaf(second);
+  gsize size = 0;
+  const char *der = g_bytes_get_data(leaf, &size);
+  g_assert_nonnull(memmem(der, size, LAB_PKI "crl-2.crl", strlen(LAB_PKI "crl-2.crl")));
+  g_assert_cmpuint(sign_crl(lab), ==, 0); /* the new shard's first list, at once */
+  g_assert_cmpint(lab_count(lab, "SELECT count(*) FROM crl_shard WHERE crl IS NULL"), ==, 0);
+}
+
+/* --- accounts --- */
+
+static void test_accounts(void) {
+  g_autoptr(Lab) lab = lab_new();
+  g_autoptr(LabClient) client = lab_account(lab);
+  g_autoptr(Answer) again = lab_send(lab, client, TRUE, "/new-account", "{}");
+  g_assert_cmpuint(again->status, ==, 200); /* one key, one account */
+  g_assert_cmpstr(again->location, ==, client->kid);
+  g_autoptr(Answer) changed =
+      lab_post(lab, client, client->kid, "{\"contact\":[\"mailto:new@example.org\"]}");
+  g_assert_cmpuint(changed->status, ==, 200);
+  g_autoptr(Answer) shown = lab_post(lab, client, client->kid, NULL);
+  g_assert_nonnull(strstr(shown->text, "mailto:new@example.org"));
+  g_assert_true(json_equal(changed->json, shown->json));
+  g_autoptr(Answer) tel = lab_post(lab, client, client->kid, "{\"contact\":[\"tel:+1\"]}");
+  assert_problem(tel, 400, "unsupportedContact");
+  g_autoptr(Answer) bad = lab_post(lab, client, client->kid, "{\"contact\":[\"mailto:a\"]}");
+  assert_problem(bad, 400, "invalidContact");
+  g_autoptr(Answer) number = lab_post(lab, client, client->kid, "{\"contact\":[1]}");
+  assert_problem(number, 400, "malformed");
+  g_autoptr(Answer) status = lab_post(lab, client, client->kid, "{\"status\":\"valid\"}");
+  assert_problem(status, 400, "malformed");
+  g_autoptr(Answer) read = lab_send(lab, client, TRUE, "/new-account", NULL);
+  assert_problem(read, 400, "malformed");
+}
+
+static void test_terms(void) {
+  static const char *const terms[] = {"acme.terms-of-service", "https://example.org/terms", NULL};
+  g_autoptr(Lab) lab = lab_new_with(terms);
+  g_autoptr(LabClient) client = lab_client_of(lab_key("P-256"));
+  g_autoptr(Answer) refused = lab_send(lab, client, TRUE, "/new-account", "{}");
+  assert_problem(refused, 403, "userActionRequired");
+  g_assert_cmpstr(refused->link, ==, "<https://example.org/terms>;rel=\"terms-of-service\"");
+  g_autoptr(Answer) taken =
+      lab_send(lab, client, TRUE, "/new-account", "{\"termsOfServiceAgreed\":true}");
+  g_assert_cmpuint(taken->status, ==, 201);
+}
+
+/* A weak account key is refused by the policy of subscriber keys. */
+static void test_account_key(void) {
+  g_autoptr(Lab) lab = lab_new();
+  g_autoptr(LabClient) client = lab_client_of(EVP_PKEY_Q_keygen(NULL, NULL, "RSA", (size_t)2050));
+  g_autoptr(Answer) refused = lab_send(lab, client, TRUE, "/new-account", "{}");
+  assert_problem(refused, 400, "badPublicKey");
+}
+
+#define TEST(path, function) g_test_add_func("/acme/issuance/" path, function)
+#define TEST_WITH(path, function, data) g_test_add_data_func("/acme/issuance/" path, data, function)
+
+static void add_path_tests(void) {
+  TEST("path/post-first", test_post_first);
+  TEST("path/reply-first", test_reply_first);
+  TEST("path/both-at-once", test_both_at_once);
+  TEST("path/resources", test_resources);
+  TEST("path/records", test_records);
+  TEST("path/tbs-before-signature", test_tbs_before_signature);
+  TEST("path/several", test_several);
+  TEST("path/reply-of-another", test_reply_of_another);
+  TEST("mail/trigger", test_mail_trigger);
+  TEST("mail/by-post", test_mail_by_post);
+  TEST("mail/retries", test_mail_retries);
+  TEST("mail/refused", test_mail_refused);
+  TEST("mail/late", test_mail_late);
+  TEST("notes/kept", test_notes);
+  TEST("notes/more-than-kept", test_more_notes_than_kept);
+  TEST("notes/then-valid", test_note_then_valid);
+  TEST_WITH("reply/wrong-digest-pending", test_wrong_digest, NULL);
+  TEST_WITH("reply/wrong-digest-processing", test_wrong_digest, "posted first");
+  TEST("reply/unauthenticated-wrong-digest", test_unauthenticated_wrong_digest);
+  TEST("reply/dns-again", test_dns_again);
+  TEST("reply/real-message", test_real_message);
+  TEST("reply/recipients", test_recipients);
+  TEST("reply/octets", test_mail_octets);
+}
+
+static void add_time_tests(void) {
+  TEST_WITH("time/received-just-in-time", test_deadline, NULL);
+  TEST_WITH("time/received-too-late", test_deadline, "late");
+  TEST("time/no-reply", test_no_reply);
+  TEST_WITH("time/expiry-when-read", test_order_expiry, NULL);
+  TEST_WITH("time/expiry-by-sweep", test_order_expiry, "sweep");
+  TEST("time/expiry-at-finalize", test_finalize_expired);
+  TEST_WITH("time/post-after-expiry", test_authorization_expired, "reply first");
+  TEST_WITH("time/verdict-after-expiry", test_authorization_expired, NULL);
+  TEST("time/clock-back", test_clock_back);
+  TEST("time/clock-back-a-little", test_clock_back_a_little);
+}
+
+static void add_issuance_tests(void) {
+  TEST("finalize/not-ready", test_finalize_not_ready);
+  TEST("finalize/bad-csr", test_bad_csr);
+  TEST_WITH("caa/another-ca", test_caa_forbidding, "other.example.net");
+  TEST_WITH("caa/nobody", test_caa_forbidding, ";");
+  TEST_WITH("caa/another-account", test_caa_forbidding,
+            "ca.example.org; accounturi=https://acme.example.org/base/account/x");
+  TEST_WITH("caa/another-method", test_caa_forbidding, "ca.example.org; validationmethods=dns-01");
+  TEST("caa/naming-us", test_caa_naming_us);
+  TEST("caa/bogus", test_caa_bogus);
+  TEST_WITH("caa/temporary-then-permitted", test_caa_temporary, NULL);
+  TEST_WITH("caa/temporary-for-good", test_caa_temporary, "gives up");
+  TEST("caa/off", test_caa_off);
+  TEST("signer/lint-finding", test_lint_finding);
+  TEST("signer/cannot-build", test_cannot_build);
+  TEST("signer/failing", test_signer_failing);
+  TEST("signer/late", test_caa_before_late_signature);
+  TEST("answers/twice", test_answers_twice);
+  TEST("answers/verdict-twice", test_verdict_twice);
+  TEST("answers/rollback", test_rollback);
+  TEST("answers/request-rollback", test_request_rollback);
+  TEST("answers/restarts", test_restarts);
+}
+
+int main(int argc, char **argv) {
+  g_test_init(&argc, &argv, NULL);
+  add_path_tests();
+  add_time_tests();
+  add_issuance_tests();
+  TEST_WITH("deactivated/authorization-pending", test_authorization_deactivated, NULL);
+  TEST_WITH("deactivated/authorization-ready", test_authorization_deactivated, "ready");
+  TEST("deactivated/account", test_account_deactivated);
+  TEST("ownership", test_ownership);
+  TEST("revoke/by-account", test_revoke_by_account);
+  TEST("revoke/by-key", test_revoke_by_key);
+  TEST_WITH("revoke/compromise-claimed", test_key_compromise, NULL);
+  TEST_WITH("revoke/compromise-shown", test_key_compromise, "shown");
+  TEST("crl/numbers", test_crl_numbers);
+  TEST("crl/shards", test_shards);
+  TEST("account/all", test_accounts);
+  TEST("account/terms", test_terms);
+  TEST("account/weak-key", test_account_key);
+  return g_test_run();
+}

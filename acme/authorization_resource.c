@@ -13,9 +13,12 @@ static json_t *authorization_json(Acme *acme, const Authorization *authorization
   if (shown == NULL)
     return NULL;
   g_autofree char *expires = clock_rfc3339(authorization->expires_at);
+  gboolean expired = authorization->expires_at <= clock_now(acme->clock) &&
+                     (strcmp(authorization->status, "pending") == 0 ||
+                      strcmp(authorization->status, "valid") == 0);
   return json_pack("{s:{s:s, s:s}, s:s, s:s, s:[o]}", "identifier", "type", "email", "value",
-                   authorization->identifier, "status", authorization->status, "expires", expires,
-                   "challenges", shown);
+                   authorization->identifier, "status", expired ? "expired" : authorization->status,
+                   "expires", expires, "challenges", shown);
 }
 
 static Problem *deactivate(Call *call, const Authorization *authorization) {

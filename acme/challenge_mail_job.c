@@ -75,6 +75,11 @@ gboolean job_delivered(Acme *acme, const Question *question, const Delivery *del
                        GError **error) {
   gint64 now = clock_now(acme->clock);
   const Job *job = &question->job;
+  g_autoptr(Challenge) challenge = NULL;
+  if (challenge_find(acme->store, &job->subject, &challenge, error) != STORE_FOUND)
+    return FALSE;
+  if (challenge->sent_at != 0) /* an answer that comes twice changes nothing */
+    return job_done(acme->store, job, error);
   if (delivery->outcome == SENDER_ACCEPTED)
     return challenge_set_sent(acme->store, &job->subject, now, error) &&
            keep_message(acme, now, &job->subject, delivery->message, error) &&

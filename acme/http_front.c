@@ -71,7 +71,8 @@ static gboolean is_gone(int fd, const Connection *connection) {
   return fstat(fd, &status) != 0 || !S_ISSOCK(status.st_mode) || status.st_ino != connection->inode;
 }
 
-/* evhttp answers what it cannot read by itself (400, 413, 501) and tells nobody: this is its trace. */
+/* evhttp answers what it cannot read by itself (400, 413, 501) and tells nobody: this is its trace.
+ */
 static void settle_gone(HttpFront *front, const Connection *connection) {
   count_peer(front, connection->peer, -1);
   if (!connection->served)

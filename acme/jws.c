@@ -113,7 +113,9 @@ static Problem *read_account(Call *call, const char *kid) {
   g_autoptr(GError) error = NULL;
   Id id;
   StoreFind found = STORE_MISSING;
-  if (kid != NULL && g_str_has_prefix(kid, prefix) && id_from_text(kid + strlen(prefix), &id))
+  if (kid == NULL)
+    return malformed("The kid must be a text: the account's URL.");
+  if (g_str_has_prefix(kid, prefix) && id_from_text(kid + strlen(prefix), &id))
     found = account_find(call->acme->store, &id, &call->account, &error);
   if (found == STORE_LOOKUP_FAILED)
     return problem_internal(&error);

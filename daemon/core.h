@@ -10,7 +10,9 @@
 #include "daemon/role.h"
 
 #define CORE_TURN_MAX 256
-#define CORE_LEASE (10 * CLOCK_MINUTE) /* of a job that was handed out */
+/* Of a job that was handed out. Its end is not awaited: a process that dies gives its jobs back at
+   once, and so does a start of core. */
+#define CORE_LEASE CLOCK_DAY
 
 typedef struct {
   RoleProcess *process;
@@ -46,9 +48,6 @@ void core_answer(Core *core, Channel *channel, guint kind, guint64 id, GVariant 
                  GVariant *fallback);
 /* A question to be asked when the turn is committed; question is taken. */
 void core_ask(Core *core, Channel *channel, guint kind, GVariant *body, Question *question);
-/* The channel to a role that has the fewest open questions; NULL when none may be asked now. */
-Channel *core_channel(Core *core, Role role);
-
 /* A request of an edge or of inbound as an item; NULL when core takes no such message. */
 CoreItem *core_request_item(Channel *channel, guint kind, guint64 id, GVariant *body);
 /* The answer to a question. */

@@ -175,7 +175,8 @@ static const RoleSet needed[JOB_KINDS] = {
     [JOB_CRL] = ROLE_BIT(ROLE_SIGNER),
 };
 
-Channel *core_channel(Core *core, Role role) {
+/* The channel to a role that has the fewest open questions; NULL when none may be asked now. */
+static Channel *core_channel(Core *core, Role role) {
   Channel *best = NULL;
   for (guint i = 0; i < core->channels->len; i++) {
     Channel *channel = core->channels->pdata[i];

@@ -10,8 +10,8 @@
 
 #include <string.h>
 
-#define STOCK_TARGET 256
-#define STOCK_LOW 128
+#define STOCK_TARGET 1024
+#define STOCK_LOW 600 /* more than the answers that one round trip to core can bring */
 #define STOCK_RENEWAL_SECONDS (15 * 60) /* so that a nonce leaves with an hour of life or more */
 #define RETRY_AFTER "2"
 

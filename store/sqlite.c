@@ -64,6 +64,19 @@ static gboolean sqlite_script(SqlConnection *connection, const char *sql, GError
   return FALSE;
 }
 
+/* SQLite answers with the mode that it is in, also where it could not change it. */
+static gboolean use_wal(SqlConnection *connection, GError **error) {
+  sqlite3_stmt *statement = NULL;
+  gboolean wal = sqlite3_prepare_v2(connection->database, "PRAGMA journal_mode=WAL", -1, &statement,
+                                    NULL) == SQLITE_OK &&
+                 sqlite3_step(statement) == SQLITE_ROW &&
+                 g_strcmp0((const char *)sqlite3_column_text(statement, 0), "wal") == 0;
+  if (!wal)
+    fail(connection, "write-ahead log", error);
+  sqlite3_finalize(statement);
+  return wal;
+}
+
 static SqlConnection *sqlite_open(const char *folder, GError **error) {
   int lock = take_lock(folder, error);
   if (lock < 0)
@@ -81,8 +94,9 @@ static SqlConnection *sqlite_open(const char *folder, GError **error) {
     return NULL;
   }
   sqlite3_busy_timeout(connection->database, 10000);
-  if (!sqlite_script(connection,
-                     "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA foreign_keys=ON;"
+  if (!use_wal(connection, error) ||
+      !sqlite_script(connection,
+                     "PRAGMA synchronous=FULL; PRAGMA foreign_keys=ON;"
                      "PRAGMA trusted_schema=OFF;",
                      error)) {
     sqlite_close(connection);

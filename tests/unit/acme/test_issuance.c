@@ -617,7 +617,7 @@ static void test_authorization_expired(gconstpointer reply_first) {
     lab_examined(lab, &question, &reply);
   }
   lab_reply_clear(&reply);
-  assert_status(order, order->authorizations->pdata[0], "pending");
+  assert_status(order, order->authorizations->pdata[0], "expired");
   sweep(lab);
   lab->clock.now += CLOCK_MINUTE;
   sweep(lab);

@@ -217,7 +217,7 @@ static const Case cases[] = {
      .header = KEY_HEADER("ES256", "{\"kty\":\"EC\",\"kty\":\"EC\"}")},
 
     /* accounts */
-    {"kid number", NO_ACCOUNT,
+    {"kid number", MALFORMED,
      .header = "{\"alg\":\"ES256\",\"nonce\":\"@NONCE@\",\"url\":\"@URL@\",\"kid\":1}"},
     {"kid of another server", NO_ACCOUNT,
      .header = "{\"alg\":\"ES256\",\"nonce\":\"@NONCE@\",\"url\":\"@URL@\",\"kid\":\"https://"

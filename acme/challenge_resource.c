@@ -18,9 +18,9 @@ static json_t *waiting_error(const Challenge *challenge, GPtrArray *notes) {
   const Note *last = notes->pdata[notes->len - 1];
   json_t *problem = json_loads(last->problem, 0, NULL);
   const char *detail = json_string_value(json_object_get(problem, "detail"));
-  json_t *shown = json_sprintf("Still waiting for a reply that passes; %" G_GINT64_FORMAT
-                               " so far did not help, the last noted: %s",
-                               challenge->notes, detail);
+  json_t *shown =
+      json_sprintf("No reply has passed yet; the last of %" G_GINT64_FORMAT " notes: %s",
+                   challenge->notes, detail);
   json_object_set_new(problem, "detail", shown);
   return problem;
 }

@@ -153,7 +153,7 @@ static void on_parent_gone(Channel *channel G_GNUC_UNUSED, const char *nonsense,
   RoleProcess *process = user;
   if (nonsense != NULL)
     role_die_of_nonsense(ROLE_PARENT, nonsense);
-  if (process->table->stop != NULL)
+  if (process->table->stop != NULL && process->state != NULL)
     process->table->stop(process);
   log_info("role stopped", NULL);
   _exit(EXIT_SUCCESS);

@@ -26,7 +26,7 @@ typedef struct {
   void (*peer)(RoleProcess *process, Role role, int fd);
   /* New descriptors are there. NULL: the role has nothing to reload. */
   void (*reload)(RoleProcess *process);
-  /* Before the process ends. NULL: nothing to do. */
+  /* Before a process that has started ends. NULL: nothing to do. */
   void (*stop)(RoleProcess *process);
 } RoleTable;
 

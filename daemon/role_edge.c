@@ -107,6 +107,8 @@ static void answer_problem(Edge *edge, HttpExchange *exchange, const Problem *pr
   add_index(edge, headers);
   if (problem->status == 503)
     add(headers, "Retry-After", RETRY_AFTER);
+  if (problem->header != NULL)
+    add(headers, problem->header, problem->header_value);
   if (strcmp(request->method, "POST") == 0)
     add_nonce(edge, headers);
   log_info("request refused by the edge", "method", request->method, "path", request->path,
@@ -159,6 +161,7 @@ static void answer_new_nonce(Edge *edge, HttpExchange *exchange, const char *met
   if (!head && strcmp(method, "GET") != 0) {
     g_autoptr(Problem) problem =
         problem_new(PROBLEM_MALFORMED, 405, "newNonce is read with HEAD or GET.");
+    problem_set_header(problem, "Allow", "GET, HEAD");
     answer_problem(edge, exchange, problem);
     return;
   }

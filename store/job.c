@@ -8,13 +8,12 @@ const char *const job_names[JOB_KINDS] = {
 };
 
 gboolean job_add(Store *store, JobKind kind, const Id *subject, gint64 due_at, GError **error) {
-  return sql_run(
-      store, error,
-      "INSERT INTO job (kind, subject, due_at, attempts, taken_until) VALUES (?1, ?2, ?3, 0, 0)"
-      " ON CONFLICT (kind, subject) DO UPDATE SET due_at = CASE WHEN job.due_at = excluded.due_at"
-      " THEN excluded.due_at + 1 ELSE excluded.due_at END"
-      " WHERE job.due_at > excluded.due_at OR job.taken_until > 0",
-      "tdi", job_names[kind], subject, due_at);
+  return sql_run(store, error,
+                 "INSERT INTO job (kind, subject, due_at, attempts, taken_until, version)"
+                 " VALUES (?1, ?2, ?3, 0, 0, 1) ON CONFLICT (kind, subject) DO UPDATE SET"
+                 " due_at = CASE WHEN job.due_at < excluded.due_at THEN job.due_at"
+                 " ELSE excluded.due_at END, version = job.version + 1",
+                 "tdi", job_names[kind], subject, due_at);
 }
 
 StoreFind job_take(Store *store, JobKind kind, gint64 now, gint64 until, Job *job, GError **error) {
@@ -23,7 +22,7 @@ StoreFind job_take(Store *store, JobKind kind, gint64 now, gint64 until, Job *jo
       "UPDATE job SET taken_until = ?3, attempts = attempts + 1 WHERE kind = ?1 AND subject ="
       " (SELECT subject FROM job WHERE kind = ?1 AND due_at <= ?2 AND taken_until <= ?2"
       "  ORDER BY due_at LIMIT 1)"
-      " RETURNING subject, due_at, attempts",
+      " RETURNING subject, due_at, attempts, version",
       "tii", job_names[kind], now, until);
   StoreFind found = STORE_MISSING;
   if (sql_row(&query)) {
@@ -31,14 +30,15 @@ StoreFind job_take(Store *store, JobKind kind, gint64 now, gint64 until, Job *jo
     sql_id(&query, 0, &job->subject);
     job->due_at = sql_int(&query, 1);
     job->attempts = sql_int(&query, 2);
+    job->version = sql_int(&query, 3);
     found = STORE_FOUND;
   }
   return sql_end(&query, error) ? found : STORE_LOOKUP_FAILED;
 }
 
 gboolean job_done(Store *store, const Job *job, GError **error) {
-  return sql_run(store, error, "DELETE FROM job WHERE kind = ?1 AND subject = ?2 AND due_at = ?3",
-                 "tdi", job_names[job->kind], &job->subject, job->due_at) &&
+  return sql_run(store, error, "DELETE FROM job WHERE kind = ?1 AND subject = ?2 AND version = ?3",
+                 "tdi", job_names[job->kind], &job->subject, job->version) &&
          sql_run(store, error,
                  "UPDATE job SET taken_until = 0, attempts = 0 WHERE kind = ?1 AND subject = ?2",
                  "td", job_names[job->kind], &job->subject);
@@ -46,9 +46,11 @@ gboolean job_done(Store *store, const Job *job, GError **error) {
 
 gboolean job_again(Store *store, const Job *job, gint64 due_at, gboolean counted, GError **error) {
   return sql_run(store, error,
-                 "UPDATE job SET taken_until = 0, due_at = ?3, attempts = attempts - ?4"
+                 "UPDATE job SET taken_until = 0, attempts = attempts - ?4,"
+                 " due_at = CASE WHEN version = ?5 THEN ?3 ELSE due_at END"
                  " WHERE kind = ?1 AND subject = ?2",
-                 "tdii", job_names[job->kind], &job->subject, due_at, (gint64)(counted ? 0 : 1));
+                 "tdiii", job_names[job->kind], &job->subject, due_at, (gint64)(counted ? 0 : 1),
+                 job->version);
 }
 
 gboolean job_release_all(Store *store, GError **error) {

@@ -22,6 +22,7 @@ typedef struct {
   Id subject;
   gint64 due_at;
   gint64 attempts; /* this one included */
+  gint64 version;  /* counts how often it was added */
 } Job;
 
 /* Adds a job, or, when there is one, makes it due at due_at if that is earlier. */
@@ -30,7 +31,8 @@ gboolean job_add(Store *store, JobKind kind, const Id *subject, gint64 due_at, G
 StoreFind job_take(Store *store, JobKind kind, gint64 now, gint64 until, Job *job, GError **error);
 /* Ends a taken job; one that was added again meanwhile stays, free and due as added. */
 gboolean job_done(Store *store, const Job *job, GError **error);
-/* Gives a job back, due at due_at; counted FALSE: this attempt does not count. */
+/* Gives a job back, due at due_at (as added, if it was added again meanwhile); counted FALSE: this
+   attempt does not count. */
 gboolean job_again(Store *store, const Job *job, gint64 due_at, gboolean counted, GError **error);
 /* At start: whatever was taken when the process died is free again. */
 gboolean job_release_all(Store *store, GError **error);

@@ -49,7 +49,7 @@ static const char *const migrations[] = {
 
     "CREATE TABLE job ("
     "  kind @text NOT NULL, subject @blob NOT NULL, due_at @int NOT NULL, attempts @int NOT NULL,"
-    "  taken_until @int NOT NULL, PRIMARY KEY (kind, subject));"
+    "  taken_until @int NOT NULL, version @int NOT NULL, PRIMARY KEY (kind, subject));"
     "CREATE INDEX job_due ON job(kind, due_at);"
 
     "CREATE TABLE crl_shard ("

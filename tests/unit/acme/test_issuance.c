@@ -358,7 +358,7 @@ static void test_notes(void) {
   g_assert_cmpuint(error_notes(posted), ==, 5); /* notes taken while pending appear now */
   g_assert_cmpstr(error_type(posted), ==, LAB_URN "unauthorized");
   g_assert_nonnull(strstr(error_detail(posted), "mallory@example.org"));
-  g_assert_nonnull(strstr(error_detail(posted), "5 so far"));
+  g_assert_nonnull(strstr(error_detail(posted), "the last of 5 notes"));
   for (guint i = 0; i < 3; i++)
     give_stranger(order);
   g_assert_cmpuint(lab_mail_in(order, 0), ==, 452); /* eight mails a challenge */
@@ -379,7 +379,7 @@ static void test_more_notes_than_kept(void) {
     give_stranger(order);
   g_autoptr(Answer) posted = lab_challenge(order, 0, "{}");
   g_assert_cmpuint(error_notes(posted), ==, 8);
-  g_assert_nonnull(strstr(error_detail(posted), "9 so far"));
+  g_assert_nonnull(strstr(error_detail(posted), "the last of 9 notes"));
   json_t *first = json_array_get(json_object_get(challenge_error(posted), "subproblems"), 0);
   g_assert_cmpstr(json_string_value(json_object_get(first, "type")), ==,
                   LAB_URN "connection"); /* oldest first */

@@ -31,14 +31,28 @@ static Problem *deactivate(Call *call, const Authorization *authorization) {
              : problem_internal(&error);
 }
 
+/* The caller's authorization; settled, so that what time ended is shown as ended. */
+static Problem *load(Call *call, Authorization **authorization) {
+  g_autoptr(GError) error = NULL;
+  StoreFind found = authorization_find(call->acme->store, &call->id, authorization, &error);
+  if (found == STORE_LOOKUP_FAILED)
+    return problem_internal(&error);
+  if (found == STORE_MISSING || !id_equal(&(*authorization)->account_id, &call->account->id))
+    return resource_missing();
+  g_clear_pointer(authorization, authorization_free);
+  return state_settle_challenge(call->acme, call->now, &call->id, &error) &&
+                 authorization_find(call->acme->store, &call->id, authorization, &error) ==
+                     STORE_FOUND
+             ? NULL
+             : problem_internal(&error);
+}
+
 Problem *authorization_post(Call *call) {
   g_autoptr(GError) error = NULL;
   g_autoptr(Authorization) authorization = NULL;
-  StoreFind found = authorization_find(call->acme->store, &call->id, &authorization, &error);
-  if (found == STORE_LOOKUP_FAILED)
-    return problem_internal(&error);
-  if (found == STORE_MISSING || !id_equal(&authorization->account_id, &call->account->id))
-    return resource_missing();
+  Problem *refused = load(call, &authorization);
+  if (refused != NULL)
+    return refused;
   if (call->payload != NULL) {
     Problem *problem = deactivate(call, authorization);
     if (problem != NULL)

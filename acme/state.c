@@ -154,6 +154,19 @@ static gboolean fail_overdue(Acme *acme, gint64 now, const Id *challenge, GError
   return state_challenge_failed(acme, now, challenge, problem, error);
 }
 
+gboolean state_settle_challenge(Acme *acme, gint64 now, const Id *authorization, GError **error) {
+  g_autoptr(Challenge) challenge = NULL;
+  if (challenge_find_by_authorization(acme->store, authorization, &challenge, error) != STORE_FOUND)
+    return FALSE;
+  gboolean open =
+      strcmp(challenge->status, "pending") == 0 || strcmp(challenge->status, "processing") == 0;
+  if (!open || challenge->passed_at != 0 || challenge->deadline > now)
+    return TRUE;
+  StoreFind unjudged = challenge_has_unjudged(acme->store, &challenge->id, error);
+  return unjudged == STORE_FOUND ||
+         (unjudged == STORE_MISSING && fail_overdue(acme, now, &challenge->id, error));
+}
+
 static gboolean expire_order(Acme *acme, gint64 now, const Id *id, const char *status,
                              GError **error) {
   g_autoptr(Problem) problem =

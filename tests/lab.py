@@ -126,12 +126,20 @@ class Lab:
             process.stop()
         self._guard.kill()
         self._guard.communicate()
-        if failed:
+        found = self._sanitizer_words()
+        if failed or found:
             self.show_logs()
         if os.environ.get("SIGNET_LAB_KEEP"):
             print(f"lab kept in {self.path}", file=sys.stderr)
         else:
             shutil.rmtree(self.path, ignore_errors=True)
+        if found:
+            raise LabError("\n".join(found))
+
+    def _sanitizer_words(self):
+        """What ASan, LSan or UBSan wrote into the processes' logs."""
+        pattern = re.compile(r"^.*(?:ERROR: \w+Sanitizer|runtime error: ).*$", re.M)
+        return [line for process in self.processes for line in pattern.findall(process.text())]
 
     def folder(self, name):
         """A new folder; the name gets a number when it is taken."""

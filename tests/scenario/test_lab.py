@@ -98,7 +98,8 @@ class LabTest(lab.LabCase):
             self.lab.wait_for(lambda: False, "rain", 0.2)
         with lab.Lab() as inner:
             kept = inner.path
-            deaf = inner.spawn("deaf", ["/bin/sh", "-c", "trap '' TERM; while :; do sleep 1; done"])
+            deaf = inner.spawn("deaf", ["/bin/sh", "-c", "trap '' TERM; echo deaf; while :; do sleep 1; done"],
+                               ready=lambda: "deaf" in (inner.path / "deaf.log").read_text())
             polite = inner.spawn("polite", ["/bin/sleep", "1000"])
             self.assertEqual(deaf.stop(deadline=0.3), -signal.SIGKILL)
             self.assertTrue(polite.alive())

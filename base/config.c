@@ -289,12 +289,28 @@ static GHashTable *scan_lines(const char *path, const char *content, GPtrArray *
   return g_steal_pointer(&lines);
 }
 
+/* An escape of the file (\n) may have made one. */
+static gboolean has_control(const char *text) {
+  for (const char *p = text; *p != '\0'; p++)
+    if (g_ascii_iscntrl(*p))
+      return TRUE;
+  return FALSE;
+}
+
 static void load_key(Config *config, const ConfigKey *key, GKeyFile *file, guint line,
                      const char *folder, GPtrArray *mistakes) {
+  g_autoptr(GError) error = NULL;
   g_autofree char *given =
-      line != 0 ? g_key_file_get_string(file, key->group, key->name, NULL) : NULL;
+      line != 0 ? g_key_file_get_string(file, key->group, key->name, &error) : NULL;
   g_autofree char *why = NULL;
   const char *text = given != NULL ? g_strstrip(given) : key->preset;
+  if (g_error_matches(error, G_KEY_FILE_ERROR, G_KEY_FILE_ERROR_INVALID_VALUE) ||
+      (given != NULL && has_control(given))) {
+    mistake(mistakes, config->path, line,
+            "[%s] %s: a control character, or a backslash (write \\\\ for one)", key->group,
+            key->name);
+    return;
+  }
   if (text == NULL || (*text == '\0' && key->preset == NULL)) {
     mistake(mistakes, config->path, line, "[%s] %s: missing; %s", key->group, key->name, key->help);
     return;

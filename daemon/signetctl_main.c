@@ -2,6 +2,7 @@
 /* signetctl: what an operator does. Commands are "signetctl NOUN VERB [OPTION...]". */
 #include "daemon/ctl.h"
 
+#include <locale.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -23,6 +24,7 @@ static int usage(FILE *out, int status) {
 }
 
 int main(int argc, char **argv) {
+  setlocale(LC_ALL, "");
   if (argc == 2 && strcmp(argv[1], "--version") == 0) {
     printf("signetctl %s\n", SIGNET_VERSION);
     return CTL_DONE;

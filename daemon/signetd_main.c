@@ -4,6 +4,7 @@
 #include "daemon/parent.h"
 #include "daemon/role.h"
 
+#include <locale.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -67,6 +68,7 @@ int main(int argc, char **argv) {
   g_autoptr(GOptionContext) context = g_option_context_new("- ACME server for S/MIME certificates");
   g_autoptr(GError) error = NULL;
   Config *config = NULL;
+  setlocale(LC_ALL, "");
   g_option_context_add_main_entries(context, options, NULL);
   if (!g_option_context_parse(context, &argc, &argv, &error) || argc > 1) {
     fprintf(stderr, "signetd: %s\n",

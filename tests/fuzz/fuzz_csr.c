@@ -124,8 +124,7 @@ static void certify(const Csr *csr) {
   for (guint i = 0; i < csr->mailboxes->len; i++)
     g_ptr_array_add(addresses, ((const Mailbox *)csr->mailboxes->pdata[i])->address);
   g_ptr_array_add(addresses, NULL);
-  CertificateFields fields =
-      fuzz_fields(serial, csr->spki, (const char *const *)addresses->pdata);
+  CertificateFields fields = fuzz_fields(serial, csr->spki, (const char *const *)addresses->pdata);
   fields.sign = csr->want_sign;
   fields.encrypt = csr->want_encrypt;
   fields.non_repudiation = csr->want_non_repudiation;

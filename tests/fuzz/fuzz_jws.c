@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Input: text. Holds: JSON that is taken is written and read as the same; a key that is taken has
-   one thumbprint, kept through its own text, and a SubjectPublicKeyInfo; base64url has one spelling.
+   one thumbprint, kept through its own text, and a SubjectPublicKeyInfo; base64url has one
+   spelling.
  */
 #include "acme/jwk.h"
 #include "acme/jws.h"

@@ -60,9 +60,9 @@ static GPtrArray *read_names(const X509 *x) {
   GPtrArray *addresses = g_ptr_array_new_with_free_func(g_free);
   for (int i = 0; i < sk_GENERAL_NAME_num(names); i++) {
     const GENERAL_NAME *name = sk_GENERAL_NAME_value(names, i);
-    g_ptr_array_add(addresses, string(name->type == GEN_EMAIL
-                                          ? name->d.rfc822Name
-                                          : name->d.otherName->value->value.utf8string));
+    g_ptr_array_add(addresses,
+                    string(name->type == GEN_EMAIL ? name->d.rfc822Name
+                                                   : name->d.otherName->value->value.utf8string));
   }
   g_ptr_array_add(addresses, NULL);
   return addresses;
@@ -80,7 +80,8 @@ static char *issuer_url(const X509 *x) {
 }
 
 static gboolean is_strict(const X509 *x) {
-  g_autoptr(CERTIFICATEPOLICIES) policies = X509_get_ext_d2i(x, NID_certificate_policies, NULL, NULL);
+  g_autoptr(CERTIFICATEPOLICIES) policies =
+      X509_get_ext_d2i(x, NID_certificate_policies, NULL, NULL);
   char oid[80];
   OBJ_obj2txt(oid, sizeof oid, sk_POLICYINFO_value(policies, 0)->policyid, 1);
   return strcmp(oid, POLICY_STRICT) == 0;
@@ -99,7 +100,8 @@ static GBytes *rebuilt(X509 *x, GError **error) {
   guint usage = X509_get_key_usage(x);
   CertificateFields fields = fuzz_fields(serial, spki, (const char *const *)names->pdata);
   fields.not_before = milliseconds(X509_get0_notBefore(x));
-  fields.days = (guint)((milliseconds(X509_get0_notAfter(x)) + 1000 - fields.not_before) / 86400000);
+  fields.days =
+      (guint)((milliseconds(X509_get0_notAfter(x)) + 1000 - fields.not_before) / 86400000);
   fields.sign = (usage & X509v3_KU_DIGITAL_SIGNATURE) != 0;
   fields.non_repudiation = (usage & X509v3_KU_NON_REPUDIATION) != 0;
   fields.encrypt = (usage & (X509v3_KU_KEY_ENCIPHERMENT | X509v3_KU_KEY_AGREEMENT)) != 0;

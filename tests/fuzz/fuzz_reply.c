@@ -29,8 +29,7 @@ static void assert_same_signature(const DkimSignature *a, const DkimSignature *b
   g_assert_cmpstr(a->domain, ==, b->domain);
   g_assert_cmpstr(a->selector, ==, b->selector);
   g_assert_cmpstr(a->algorithm, ==, b->algorithm);
-  g_assert_true(
-      g_strv_equal((const char *const *)a->fields, (const char *const *)b->fields));
+  g_assert_true(g_strv_equal((const char *const *)a->fields, (const char *const *)b->fields));
   g_assert_cmpstr(a->question, ==, b->question);
   g_assert_cmpstr(a->key_record, ==, b->key_record);
   g_assert_cmpint(a->key_secure, ==, b->key_secure);

@@ -260,9 +260,11 @@ class Mail(IssuanceCase):
         return self.server.dkim.text().encode() if name == b"signet._domainkey.ca.test." else None
 
     def sent(self, challenge):
-        return self.server.query(
+        find = lambda: self.server.query(
             "SELECT r.octets FROM message m JOIN raw r ON r.id = m.raw_id JOIN challenge c ON c.id = m.challenge_id"
-            " WHERE m.direction = 'out' AND c.mail_from = ?", challenge["from"])[0][0]
+            " WHERE m.direction = 'out' AND c.mail_from = ?", challenge["from"])
+        self.lab.wait_for(find, "the sent mail to be recorded")
+        return find()[0][0]
 
     def check_fields(self, raw, challenge, address):
         fields = header_fields(raw)

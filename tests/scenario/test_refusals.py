@@ -125,6 +125,9 @@ class RefusalsCase(lab.SharedLabCase):
     # --- what a refusal must be
 
     def store(self):
+        """Every table, once what earlier requests set going has come to its end."""
+        self.lab.wait_for(lambda: self.server.query(
+            "SELECT count(*) FROM job WHERE kind IN ('mail', 'judge', 'issue')")[0][0] == 0, "the jobs to be done")
         return {table: self.server.query(f"SELECT * FROM {table} ORDER BY 1") for table in (
             "account", "orders", "authz", "challenge", "note", "message", "certificate", "caa_check", "audit")}
 

@@ -478,10 +478,11 @@ static void take_content(SmtpSession *session, gsize length, gboolean whole_line
   session->received += taken - stuffed;
   session->line_length = whole_line ? 0 : session->line_length + length;
   session->start += taken;
-  if (session->received > session->max_message)
-    fail_message(session, 552, "5.3.4", "message too large");
-  else if (session->line_length > SMTP_MAX_LINE || length > SMTP_MAX_LINE)
+  /* The line first: else the answer would depend on how the octets came. */
+  if (session->line_length > SMTP_MAX_LINE || length > SMTP_MAX_LINE)
     fail_message(session, 554, "5.6.0", "line too long");
+  else if (session->received > session->max_message)
+    fail_message(session, 552, "5.3.4", "message too large");
   if (session->failure.code == 0)
     g_string_append_len(session->body, text + stuffed, (gssize)(taken - stuffed));
   if (session->received / DROPPED_FACTOR > session->max_message + SMTP_MAX_LINE)

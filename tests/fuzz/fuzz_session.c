@@ -9,7 +9,7 @@
 #define NOW G_GINT64_CONSTANT(1700000000000)
 
 static const SmtpSessionOptions options = {
-    .hostname = "mx.example.org", .max_message = 1000, .offer_starttls = TRUE};
+    .hostname = "mx.example.org", .max_message = 3000, .offer_starttls = TRUE};
 
 static void take_output(SmtpSession *session, GString *transcript) {
   g_autoptr(GBytes) output = smtp_session_take_output(session);

@@ -119,15 +119,17 @@ static Problem *revoke_one(Call *call, const Certificate *certificate, int reaso
   return NULL;
 }
 
-/* keyCompromise blocks the key; shown by the key itself it also revokes every certificate with it.
- */
-static Problem *handle_compromise(Call *call, const Certificate *certificate, gboolean by_key) {
+static Problem *block_key(Call *call, const Certificate *certificate) {
   g_autoptr(GError) error = NULL;
-  if (!key_block(call->acme->store, certificate->key_digest, call->now, "revoked for keyCompromise",
-                 &error))
-    return problem_internal(&error);
-  if (!by_key)
-    return NULL;
+  return key_block(call->acme->store, certificate->key_digest, call->now,
+                   "revoked for keyCompromise", &error)
+             ? NULL
+             : problem_internal(&error);
+}
+
+/* keyCompromise shown by the key itself revokes every certificate with it (ca-rules 30). */
+static Problem *revoke_others(Call *call, const Certificate *certificate) {
+  g_autoptr(GError) error = NULL;
   g_autoptr(GPtrArray) others = certificate_list_by_key(call->acme->store, certificate->key_digest,
                                                         REVOKE_BY_KEY_LIMIT, &error);
   if (others == NULL)
@@ -147,10 +149,20 @@ Problem *certificate_revoke_post(Call *call) {
     problem = check_right(call, certificate, &by_key);
   if (problem == NULL)
     problem = read_reason(call, &reason);
+  if (problem == NULL && reason == 1)
+    problem = block_key(call, certificate);
   if (problem == NULL)
     problem = revoke_one(call, certificate, reason);
-  if (problem == NULL && reason == 1)
-    problem = handle_compromise(call, certificate, by_key);
+  gboolean revoked = problem == NULL || problem->type == PROBLEM_ALREADY_REVOKED;
+  if (revoked && by_key && reason == 1) {
+    Problem *others = revoke_others(call, certificate);
+    if (others != NULL) {
+      problem_free(problem);
+      return others;
+    }
+  }
+  if (problem != NULL && problem->type == PROBLEM_ALREADY_REVOKED)
+    problem->keep = TRUE; /* the key stays blocked */
   if (problem == NULL)
     call->response->status = 200;
   return problem;

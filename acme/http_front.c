@@ -3,12 +3,14 @@
 #include "base/log.h"
 
 #include <arpa/inet.h>
+#include <errno.h>
 #include <event2/buffer.h>
 #include <event2/bufferevent.h>
 #include <event2/bufferevent_ssl.h>
 #include <event2/http.h>
 #include <event2/http_struct.h>
 #include <event2/keyvalq_struct.h>
+#include <event2/listener.h>
 #include <netinet/tcp.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -382,10 +384,29 @@ void http_front_set_tls(HttpFront *front, SSL_CTX *tls) {
   front->options.tls = tls;
 }
 
+static void on_accept_resumed(evutil_socket_t fd G_GNUC_UNUSED, short what G_GNUC_UNUSED,
+                              void *listener) {
+  evconnlistener_enable(listener);
+}
+
+/* Mostly no descriptors left: a pause, or the loop would spin on a connection that it cannot take.
+ */
+static void on_accept_error(struct evconnlistener *listener, void *user G_GNUC_UNUSED) {
+  static const struct timeval pause = {1, 0};
+  log_error("cannot accept", "reason", g_strerror(errno), NULL);
+  evconnlistener_disable(listener);
+  event_base_once(evconnlistener_get_base(listener), -1, EV_TIMEOUT, on_accept_resumed, listener,
+                  &pause);
+}
+
 gboolean http_front_listen(HttpFront *front, int fd) {
   int on = 1;
   setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on)); /* inherited by what is accepted */
-  return evhttp_accept_socket(front->http, fd) == 0;
+  struct evhttp_bound_socket *bound = evhttp_accept_socket_with_handle(front->http, fd);
+  if (bound == NULL)
+    return FALSE;
+  evconnlistener_set_error_cb(evhttp_bound_socket_get_listener(bound), on_accept_error);
+  return TRUE;
 }
 
 void http_front_free(HttpFront *front) {

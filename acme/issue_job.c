@@ -123,6 +123,25 @@ static gboolean choose_step(Acme *acme, gint64 now, const Job *job, const Order 
   return TRUE;
 }
 
+/* Why the order may not go on: what it stands on can be taken back until the signature. NULL with
+   error when the store fails, NULL without when it may. */
+static Problem *withdrawn(Acme *acme, const Order *order, GError **error) {
+  g_autoptr(Account) account = NULL;
+  g_autoptr(GPtrArray) authorizations = authorization_list(acme->store, &order->id, error);
+  if (authorizations == NULL ||
+      account_find(acme->store, &order->account_id, &account, error) != STORE_FOUND)
+    return NULL;
+  if (strcmp(account->status, "valid") != 0)
+    return problem_new(PROBLEM_UNAUTHORIZED, 0, "The account is %s.", account->status);
+  for (guint i = 0; i < authorizations->len; i++) {
+    const Authorization *authorization = authorizations->pdata[i];
+    if (strcmp(authorization->status, "valid") != 0)
+      return problem_new(PROBLEM_UNAUTHORIZED, 0, "The authorization for %s is %s.",
+                         authorization->identifier, authorization->status);
+  }
+  return NULL;
+}
+
 gboolean issue_job_begin(Acme *acme, gint64 now, const Job *job, Question *question,
                          GError **error) {
   g_autoptr(Order) order = NULL;
@@ -134,7 +153,14 @@ gboolean issue_job_begin(Acme *acme, gint64 now, const Job *job, Question *quest
     return job_done(acme->store, job, error);
   if (back)
     return job_again(acme->store, job, now + CLOCK_MINUTE, FALSE, error);
-  return choose_step(acme, now, job, order, question, error);
+  GError *failure = NULL;
+  g_autoptr(Problem) problem = withdrawn(acme, order, &failure);
+  if (failure != NULL) {
+    g_propagate_error(error, failure);
+    return FALSE;
+  }
+  return problem != NULL ? fail_order(acme, now, job, problem, error)
+                         : choose_step(acme, now, job, order, question, error);
 }
 
 /* --- CAA

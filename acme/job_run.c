@@ -6,7 +6,7 @@
 
 #define SWEEP_INTERVAL (30 * CLOCK_SECOND)
 #define SWEEP_LIMIT 100
-#define UNANSWERED_DELAY (200)
+#define UNANSWERED_DELAY ((gint64)200)
 
 void question_clear(Question *question) {
   g_free(question->from);
@@ -37,8 +37,18 @@ gboolean job_begin(Acme *acme, const Job *job, Question *question, GError **erro
   return begin[job->kind](acme, clock_now(acme->clock), job, question, error);
 }
 
+/* A message may itself be what ends the process that examines it: the attempt counts, and the waits
+ * grow. */
+static const gint64 unexamined_steps[] = {UNANSWERED_DELAY, UNANSWERED_DELAY,  CLOCK_SECOND,
+                                          5 * CLOCK_SECOND, 30 * CLOCK_SECOND, 2 * CLOCK_MINUTE,
+                                          10 * CLOCK_MINUTE};
+
 gboolean job_unanswered(Acme *acme, const Job *job, GError **error) {
-  return job_again(acme->store, job, clock_now(acme->clock) + UNANSWERED_DELAY, FALSE, error);
+  gint64 now = clock_now(acme->clock);
+  if (job->kind != JOB_JUDGE)
+    return job_again(acme->store, job, now + UNANSWERED_DELAY, FALSE, error);
+  gint64 wait = job_delay(unexamined_steps, G_N_ELEMENTS(unexamined_steps), job->attempts);
+  return job_again(acme->store, job, now + wait, TRUE, error);
 }
 
 gboolean sweep_job_begin(Acme *acme, gint64 now, const Job *job, Question *question G_GNUC_UNUSED,

@@ -46,8 +46,8 @@ G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Question, question_clear)
 
 /* Looks at a taken job and fills question. */
 gboolean job_begin(Acme *acme, const Job *job, Question *question, GError **error);
-/* The process that was asked is gone: the job is free again soon, and this attempt does not count.
- */
+/* The process that was asked is gone: the job is free again soon, and this attempt does not count
+   but for a message, which may be to blame. */
 gboolean job_unanswered(Acme *acme, const Job *job, GError **error);
 
 typedef struct {

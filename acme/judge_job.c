@@ -56,12 +56,27 @@ static gboolean load(Acme *acme, const Id *message_id, Matter *matter, GError **
   return TRUE;
 }
 
-gboolean judge_job_begin(Acme *acme, gint64 now G_GNUC_UNUSED, const Job *job, Question *question,
+/* After the end of its authorization a message decides nothing, and is examined no more. */
+static gboolean is_over(Acme *acme, gint64 now, const Message *message, gboolean *over,
+                        GError **error) {
+  g_autoptr(Challenge) challenge = NULL;
+  g_autoptr(Authorization) authorization = NULL;
+  if (challenge_find(acme->store, &message->challenge_id, &challenge, error) != STORE_FOUND ||
+      authorization_find(acme->store, &challenge->authz_id, &authorization, error) != STORE_FOUND)
+    return FALSE;
+  *over = authorization->expires_at <= now;
+  return !*over || message_judge(acme->store, &message->id, verdict_names[JUDGE_IGNORED],
+                                 "not examined in time", error) != STORE_FAILED;
+}
+
+gboolean judge_job_begin(Acme *acme, gint64 now, const Job *job, Question *question,
                          GError **error) {
   g_autoptr(Message) message = NULL;
-  if (message_find(acme->store, &job->subject, &message, error) != STORE_FOUND)
+  gboolean over = FALSE;
+  if (message_find(acme->store, &job->subject, &message, error) != STORE_FOUND ||
+      (message->verdict == NULL && !is_over(acme, now, message, &over, error)))
     return FALSE;
-  if (message->verdict != NULL)
+  if (message->verdict != NULL || over)
     return job_done(acme->store, job, error);
   question->kind = QUESTION_EXAMINE;
   question->octets = g_bytes_ref(message->octets);

@@ -7,6 +7,7 @@
 #include "store/job.h"
 #include "store/message.h"
 
+static const MailReply full = {452, "4.2.2", "Too many messages for this recipient"};
 static const MailReply unknown = {550, "5.1.1", "There is no such recipient here"};
 
 gboolean mail_in_recipient(Acme *acme, const char *address, MailReply *reply, GError **error) {
@@ -18,7 +19,14 @@ gboolean mail_in_recipient(Acme *acme, const char *address, MailReply *reply, GE
   if (found == STORE_LOOKUP_FAILED)
     return FALSE;
   gboolean known = found == STORE_FOUND && authorization->expires_at > clock_now(acme->clock);
-  *reply = known ? (MailReply){250, "2.1.5", "Recipient ok"} : unknown;
+  if (!known)
+    *reply = unknown;
+  else if (challenge->mails < CHALLENGE_MAX_MAILS)
+    *reply = (MailReply){250, "2.1.5", "Recipient ok"};
+  else
+    *reply = full;
+  if (reply->code == full.code) /* counted, not kept */
+    return challenge_count_mail(acme->store, &challenge->id, 0, error) != STORE_FAILED;
   return TRUE;
 }
 
@@ -50,24 +58,30 @@ static gboolean take_for(Acme *acme, gint64 now, const IncomingMail *mail, const
                 mail->peer, "from", mail->reverse_path, NULL);
 }
 
+static gboolean is_repeated(const char *const *recipients, const char *const *recipient) {
+  for (; recipients != recipient; recipients++)
+    if (g_ascii_strcasecmp(*recipients, *recipient) == 0)
+      return TRUE;
+  return FALSE;
+}
+
 gboolean mail_in_take(Acme *acme, const IncomingMail *mail, MailReply *reply, GError **error) {
   gint64 now = clock_now(acme->clock);
   Id raw = acme_id(acme, now);
-  gboolean kept_for_any = FALSE;
+  *reply = (MailReply){250, "2.0.0", "Message committed"};
   if (!message_insert_raw(acme->store, &raw, mail->octets, error))
     return FALSE;
   for (const char *const *recipient = mail->recipients; *recipient != NULL; recipient++) {
     gboolean kept = FALSE;
+    if (is_repeated(mail->recipients, recipient))
+      continue;
     if (!take_for(acme, now, mail, &raw, *recipient, &kept, error))
       return FALSE;
-    kept_for_any = kept_for_any || kept;
+    if (!kept)
+      *reply = full;
   }
-  if (kept_for_any) {
-    *reply = (MailReply){250, "2.0.0", "Message committed"};
-    return TRUE;
-  }
-  log_warning("mail not kept", "peer", mail->peer, "reason", "too many messages for this challenge",
-              NULL);
-  *reply = (MailReply){452, "4.2.2", "Too many messages for this recipient"};
-  return message_delete_raw(acme->store, &raw, error);
+  if (reply->code != 250)
+    log_warning("mail not kept", "peer", mail->peer, "reason",
+                "too many messages for one of its recipients", NULL);
+  return TRUE;
 }

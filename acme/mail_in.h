@@ -22,8 +22,9 @@ typedef struct {
   GBytes *octets;
 } IncomingMail;
 
-/* Keeps the message with a job to judge it, for every challenge among its recipients: 250, whatever
-   it will turn out to be. 452 when every one of them has had too many. */
+/* Keeps the message with a job to judge it, once for every challenge among its recipients: 250,
+   whatever it will turn out to be. 452 when one of them has had too many: then the caller undoes it
+   for all. */
 gboolean mail_in_take(Acme *acme, const IncomingMail *mail, MailReply *reply, GError **error);
 
 #endif

@@ -37,6 +37,7 @@ typedef struct {
   char *detail;                /* for a person */
   json_t *members;             /* further members of the document; NULL: none */
   char *header, *header_value; /* a header field that goes with it; NULL: none */
+  gboolean keep;               /* what was done before the refusal stands */
 } Problem;
 
 /* status 0: the type's usual one. */

@@ -97,5 +97,5 @@ gboolean acme_handle(Acme *acme, const Request *request, Response *response) {
   g_clear_pointer(&call.key, jwk_unref);
   g_clear_pointer(&call.account, account_free);
   json_decref(call.payload);
-  return problem == NULL;
+  return problem == NULL || problem->keep;
 }

@@ -139,6 +139,26 @@ static void check_caa(Check *check) {
             "no name that a CAA issuemail record could permit; give one, or caa = off");
 }
 
+static void check_times(Check *check) {
+  if (config_number(check->config, "ca.crl-lifetime") <=
+      config_number(check->config, "ca.crl-interval"))
+    mistake(check, "ca.crl-lifetime",
+            "must be longer than crl-interval, or a list ends before the next");
+  if (config_number(check->config, "acme.order-lifetime") <
+      config_number(check->config, "mail.challenge-lifetime"))
+    mistake(check, "acme.order-lifetime", "must not be shorter than [mail] challenge-lifetime");
+}
+
+/* Shown to clients, and sent in a header field. */
+static void check_link(Check *check, const char *key) {
+  const char *url = config_text(check->config, key);
+  g_autoptr(GUri) uri = *url != '\0' ? g_uri_parse(url, G_URI_FLAGS_NONE, NULL) : NULL;
+  const char *scheme = uri != NULL ? g_uri_get_scheme(uri) : "";
+  gboolean clean = g_str_is_ascii(url) && strpbrk(url, " <>\"\r\n\t") == NULL;
+  if (*url != '\0' && (!clean || (strcmp(scheme, "https") != 0 && strcmp(scheme, "http") != 0)))
+    mistake(check, key, "is no http:// or https:// URL");
+}
+
 static void check_dns(Check *check) {
   g_autoptr(GBytes) anchor = read_file(check, "dns.trust-anchor");
   g_autoptr(GBytes) data = read_file(check, "dns.local-data");
@@ -156,5 +176,8 @@ Config *check_configuration(const char *path, GPtrArray *mistakes) {
   check_ca(&check);
   check_caa(&check);
   check_dns(&check);
+  check_times(&check);
+  check_link(&check, "acme.terms-of-service");
+  check_link(&check, "acme.website");
   return mistakes->len > before ? NULL : g_steal_pointer(&config);
 }

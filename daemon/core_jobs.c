@@ -9,6 +9,7 @@
 #define MAX_OPEN 64 /* questions open at one process */
 #define BATCH 64    /* jobs of one kind taken in one turn */
 #define BROKEN_JOB_DELAY CLOCK_MINUTE
+#define UNREADABLE_WAIT CLOCK_SECOND /* until the store is asked again for what is due */
 
 /* --- questions as messages
  * -------------------------------------------------------------------------------- */
@@ -69,8 +70,15 @@ static gboolean take_delivered(Core *core, CoreItem *item, GError **error) {
 static gboolean take_evidence(Core *core, CoreItem *item, GError **error) {
   g_autoptr(ReplyFacts) facts = NULL;
   g_autoptr(GPtrArray) signatures = NULL;
-  if (!reply_evidence_read(item->body, &facts, &signatures))
-    role_die_of_nonsense(ROLE_INBOUND, "evidence that cannot be");
+  /* The message is durable and would come again: it is set aside, whoever is to blame. */
+  if (!reply_evidence_read(item->body, &facts, &signatures)) {
+    log_error("nonsense received", "from", role_names[ROLE_INBOUND], "reason",
+              "evidence that cannot be", NULL);
+    facts = g_new0(ReplyFacts, 1);
+    facts->refused = g_strdup("it could not be examined");
+    facts->token = g_strdup("");
+    signatures = g_ptr_array_new();
+  }
   g_autofree char *text = g_variant_print(item->body, FALSE);
   return job_examined(&core->acme, item->question, facts, signatures, text, error);
 }
@@ -248,8 +256,10 @@ gint64 core_next_job(Core *core) {
   gint64 first = G_MAXINT64, now = clock_now(core->acme.clock);
   for (guint kind = 0; kind < JOB_KINDS; kind++) {
     gint64 due = G_MAXINT64;
-    if (can_ask(core, (JobKind)kind) && job_next(core->acme.store, (JobKind)kind, &due, NULL))
-      first = MIN(first, due);
+    if (can_ask(core, (JobKind)kind)) {
+      gboolean known = job_next(core->acme.store, (JobKind)kind, &due, NULL);
+      first = MIN(first, known ? due : now + UNREADABLE_WAIT);
+    }
   }
   return first == G_MAXINT64 ? -1 : CLAMP(first - now, 0, CLOCK_HOUR);
 }

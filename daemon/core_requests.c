@@ -107,7 +107,7 @@ static gboolean run_mail(Core *core, CoreItem *item, GError **error) {
     return FALSE;
   core_answer(core, item->channel, MESSAGE_MAIL_ANSWER, item->id, reply_body(&reply),
               reply_body(&no_store));
-  return TRUE;
+  return reply.code == 250; /* nothing is kept of what is not acknowledged */
 }
 
 static void mail_failed(Core *core, CoreItem *item) {

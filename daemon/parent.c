@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -19,6 +20,7 @@
 
 #define DEATHS_AT_ONCE 2 /* within a minute; from the next one on the restart waits */
 #define MAX_BACK_OFF_SECONDS 30
+#define MAX_DESCRIPTORS 65536
 #define STOP_SECONDS 10 /* until a role that does not end is killed */
 
 typedef struct Parent Parent;
@@ -380,6 +382,16 @@ static gboolean make_folders(const Config *config, GError **error) {
   return FALSE;
 }
 
+/* Every connection takes a descriptor: the roles inherit what the system allows. */
+static void raise_descriptor_limit(void) {
+  struct rlimit limit;
+  if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
+    return;
+  limit.rlim_cur = MIN(limit.rlim_max, MAX_DESCRIPTORS);
+  if (setrlimit(RLIMIT_NOFILE, &limit) != 0)
+    log_warning("descriptor limit not raised", "reason", g_strerror(errno), NULL);
+}
+
 static void watch_signal(Parent *parent, int number, event_callback_fn handler) {
   event_add(evsignal_new(parent->base, number, handler, parent), NULL);
 }
@@ -391,6 +403,7 @@ int parent_run(const char *path, Config *config) {
   signal(SIGPIPE, SIG_IGN);
   prctl(PR_SET_DUMPABLE, 0);
   umask(077);
+  raise_descriptor_limit();
   if (!make_folders(config, &error) || !add_children(&parent, &error)) {
     log_error("cannot start", "reason", error->message, NULL);
     return EXIT_FAILURE;
@@ -399,6 +412,8 @@ int parent_run(const char *path, Config *config) {
   watch_signal(&parent, SIGINT, on_sigterm);
   watch_signal(&parent, SIGHUP, on_sighup);
   watch_signal(&parent, SIGCHLD, on_sigchld);
+  if (!config_given(config, "dns.trust-anchor"))
+    log_warning("DNS answers are not validated", "reason", "[dns] trust-anchor is empty", NULL);
   for (guint i = 0; i < parent.children->len; i++)
     start_child(parent.children->pdata[i]);
   log_info("signetd started", "version", SIGNET_VERSION, "url", config_text(config, "acme.url"),

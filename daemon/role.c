@@ -163,6 +163,12 @@ static void free_list(gpointer list) {
   g_array_unref(list);
 }
 
+/* libevent's own messages become lines of the log. */
+static void on_event_message(int severity, const char *text) {
+  if (severity == EVENT_LOG_WARN || severity == EVENT_LOG_ERR)
+    log_warning("library message", "text", text, NULL);
+}
+
 int role_run(Role role) {
   struct stat status;
   if (fstat(ROLE_CONTROL_FD, &status) != 0 || !S_ISSOCK(status.st_mode)) {
@@ -176,6 +182,7 @@ int role_run(Role role) {
   prctl(PR_SET_PDEATHSIG, SIGKILL);
   prctl(PR_SET_DUMPABLE, 0);
   log_init(role_names[role], LOG_INFO, LOG_TEXT);
+  event_set_log_callback(on_event_message);
   RoleProcess process = {.table = tables[role], .base = event_base_new()};
   process.descriptors = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, free_list);
   process.control = role_open_channel(&process, ROLE_PARENT, ROLE_CONTROL_FD, on_parent_says,

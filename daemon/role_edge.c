@@ -13,6 +13,7 @@
 #define STOCK_TARGET 1024
 #define STOCK_LOW 600 /* more than the answers that one round trip to core can bring */
 #define STOCK_RENEWAL_SECONDS (15 * 60) /* so that a nonce leaves with an hour of life or more */
+#define PATIENCE_SECONDS 25             /* with core, then 503 */
 #define RETRY_AFTER "2"
 
 typedef struct {
@@ -22,7 +23,8 @@ typedef struct {
   Published *published;
   GQueue nonces; /* of char*; from the core that is there now */
   gboolean asked;
-  struct event *renewal;
+  GQueue pending; /* of Pending, oldest first */
+  struct event *renewal, *patience;
 } Edge;
 
 /* --- nonces
@@ -132,11 +134,15 @@ static void answer_busy(Edge *edge, HttpExchange *exchange) {
 
 typedef struct {
   Edge *edge;
-  HttpExchange *exchange;
+  HttpExchange *exchange; /* NULL once it has been answered without core */
+  gint64 since;           /* monotonic microseconds */
 } Pending;
 
 static void on_response(GVariant *body, gpointer user) {
   g_autofree Pending *pending = user;
+  g_queue_remove(&pending->edge->pending, pending);
+  if (pending->exchange == NULL)
+    return;
   if (body == NULL) {
     answer_busy(pending->edge, pending->exchange);
     return;
@@ -153,6 +159,19 @@ static void on_response(GVariant *body, gpointer user) {
   if (strcmp(http_exchange_request(pending->exchange)->method, "POST") == 0)
     add_nonce(pending->edge, headers);
   http_exchange_answer(pending->exchange, status, headers, content);
+}
+
+/* A core that hangs keeps no client waiting for ever; oldest first. */
+static void on_patience(evutil_socket_t fd G_GNUC_UNUSED, short what G_GNUC_UNUSED, void *user) {
+  Edge *edge = user;
+  gint64 oldest = g_get_monotonic_time() - PATIENCE_SECONDS * G_USEC_PER_SEC;
+  for (GList *link = edge->pending.head; link != NULL; link = link->next) {
+    Pending *pending = link->data;
+    if (pending->since > oldest)
+      return;
+    if (pending->exchange != NULL)
+      answer_busy(edge, g_steal_pointer(&pending->exchange));
+  }
 }
 
 static void answer_new_nonce(Edge *edge, HttpExchange *exchange, const char *method) {
@@ -185,14 +204,16 @@ static void on_request(HttpExchange *exchange, const Request *request, gpointer 
     return;
   }
   Pending *pending = g_new0(Pending, 1);
-  *pending = (Pending){edge, exchange};
+  *pending = (Pending){edge, exchange, g_get_monotonic_time()};
   if (!channel_ask(edge->process->core, MESSAGE_REQUEST,
                    g_variant_new("(sss@ays)", request->method, request->path, request->content_type,
                                  message_from_octets(request->body), request->peer),
                    on_response, pending)) {
     g_free(pending);
     answer_busy(edge, exchange);
+    return;
   }
+  g_queue_push_tail(&edge->pending, pending);
 }
 
 /* --- published files
@@ -255,6 +276,9 @@ static gboolean start(RoleProcess *process, GError **error) {
     return FALSE;
   edge->process = process;
   g_queue_init(&edge->nonces);
+  g_queue_init(&edge->pending);
+  edge->patience = event_new(process->base, -1, EV_PERSIST, on_patience, edge);
+  event_add(edge->patience, &(const struct timeval){1, 0});
   edge->renewal = event_new(process->base, -1, EV_PERSIST, on_renewal, edge);
   event_add(edge->renewal, &(const struct timeval){STOCK_RENEWAL_SECONDS, 0});
   g_autoptr(GArray) folder = role_take_descriptors(process, "published");

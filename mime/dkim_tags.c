@@ -42,6 +42,8 @@ static gboolean characters_are_valid(const char *text, gsize length) {
       i += 2;
     else if ((c < ' ' && c != '\t') || c == 127)
       return FALSE;
+    else if (c == 0xc2 && (guchar)text[i + 1] < 0xa0) /* U+0080 to U+009F */
+      return FALSE;
   }
   return TRUE;
 }

@@ -77,8 +77,18 @@ static gboolean nothing_follows(const char *p) {
   return p != NULL && *p == '\0';
 }
 
-char *mailbox_scan(const char *value) {
+/* UTF-8 without control characters but TAB, also above U+007F. */
+static gboolean is_text(const char *value) {
   if (!g_utf8_validate(value, -1, NULL))
+    return FALSE;
+  for (const char *p = value; *p != '\0'; p = g_utf8_next_char(p))
+    if (*p != '\t' && g_unichar_iscntrl(g_utf8_get_char(p)))
+      return FALSE;
+  return TRUE;
+}
+
+char *mailbox_scan(const char *value) {
+  if (!is_text(value))
     return NULL;
   const char *start = skip_cfws(value);
   const char *end = start == NULL ? NULL : skip_addr_spec(start);

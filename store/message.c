@@ -19,10 +19,6 @@ gboolean message_insert_raw(Store *store, const Id *raw_id, GBytes *octets, GErr
                  octets);
 }
 
-gboolean message_delete_raw(Store *store, const Id *raw_id, GError **error) {
-  return sql_run(store, error, "DELETE FROM raw WHERE id = ?1", "d", raw_id);
-}
-
 gboolean message_insert(Store *store, const Message *m, const Id *raw_id, GError **error) {
   return sql_run(
       store, error,

@@ -20,8 +20,6 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(Message, message_free)
 
 /* The raw message once; several messages (one a challenge) may point to it. */
 gboolean message_insert_raw(Store *store, const Id *raw_id, GBytes *octets, GError **error);
-/* Takes back a raw message that nothing points to. */
-gboolean message_delete_raw(Store *store, const Id *raw_id, GError **error);
 gboolean message_insert(Store *store, const Message *message, const Id *raw_id, GError **error);
 StoreFind message_find(Store *store, const Id *id, Message **message, GError **error);
 /* Once only: how a message was judged and on what evidence (text). */

@@ -9,7 +9,6 @@
 #include <unistd.h>
 
 int LLVMFuzzerTestOneInput(const guint8 *data, gsize size);
-int LLVMFuzzerInitialize(int *count, char ***arguments);
 
 typedef struct {
   const guint8 *data;

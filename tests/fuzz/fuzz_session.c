@@ -33,6 +33,8 @@ static void note_message(const SmtpSession *session, GString *transcript) {
   g_assert_true(g_str_has_prefix(text, "Received: from "));
   g_assert_cmpmem(text + length - 2, 2, "\r\n", 2);
   g_assert_cmpuint(envelope->recipients->len, >, 0);
+  fuzz_assert_line(envelope->from);
+  fuzz_assert_line(envelope->helo);
   g_string_append_printf(transcript, "message from %s helo %s tls %d utf8 %d:\n", envelope->from,
                          envelope->helo, envelope->tls, envelope->utf8);
   g_string_append_len(transcript, text, (gssize)length);
@@ -46,6 +48,7 @@ static void feed(SmtpSession *session, const guint8 *data, gsize length, GString
       smtp_session_tls_started(session);
     } else if (event == SMTP_ASK_RECIPIENT) {
       const char *recipient = smtp_session_recipient(session);
+      fuzz_assert_line(recipient);
       g_string_append_printf(transcript, "recipient %s\n", recipient);
       if (*recipient == 'x')
         smtp_session_answer(session, 550, "5.1.1", "nobody\r\n here");

@@ -111,6 +111,7 @@ class World:
         self.key = lab.DkimKey("user.test", "s1")
         zones = lab.SignedZones(test.lab, {"user.test": [self.key.record(), ("@", "CAA", '0 issuemail "ca.test"')]})
         self.mail = lab.Postfix(test.lab, {"user.test": MAILBOXES})
+        options.setdefault("settings", {"ca": {"signatures-per-hour": 1000000}})
         self.server = signet.Signetd(test.lab, relay=f"{HOST}:{self.mail.port}", zones=zones, start=False, **options)
         if before_start:
             before_start(self.server)

@@ -337,14 +337,31 @@ class Refused(RepliesCase):
         self.assert_passes(case)
         self.assert_pending(other)
 
+    def test_control_characters(self):
+        """U+0080 to U+009F are no letters; no mail may end a process."""
+        case, pids = self.case(), self.server.pids()
+        for name, raw in (
+                ("From", case.raw().replace(b"From: ", b"From: u\xc2\x85", 1)),
+                ("DKIM", b"DKIM-Signature: v=1; a=x\xc2\x85; d=user.test; s=s1; h=from:subject; bh=AAAA; b=AAAA\r\n"
+                 + case.raw()),
+                ("Subject", case.raw().replace(b"Subject: ", b"Subject: \xc2\x85", 1)),
+                ("Message-ID", case.raw().replace(b"Message-ID: ", b"Message-ID: \xc2\x85", 1))):
+            with self.subTest(name):
+                self.assertIn(case.deliver(raw), ("noted", "ignored"))
+        self.assertEqual(self.server.pids(), pids)
+        self.assert_pending(case)
+        case.deliver(case.right())
+        self.user.respond(case.challenge)
+        self.assert_passes(case)
+
     def test_more_mails_than_are_kept(self):
         """Eight are looked at; then 452, and nothing changes."""
         case = self.case()
         for _ in range(8):
             self.assertEqual(case.deliver(case.raw()), "noted")
-        with self.assertRaises(lab.smtplib.SMTPDataError) as refusal:
+        with self.assertRaises(lab.smtplib.SMTPRecipientsRefused) as refusal:
             case.deliver(case.right())
-        self.assertEqual(refusal.exception.smtp_code, 452)
+        self.assertEqual([code for code, _ in refusal.exception.recipients.values()], [452])
         self.assert_pending(case)
         self.assertEqual(len(case.messages()), 8)
 

@@ -518,6 +518,44 @@ static void test_recipients(void) {
   g_assert_cmpuint(recipient(lab, from), ==, 550);
 }
 
+/* A recipient that is named often has its message once. */
+static void test_repeated_recipient(void) {
+  g_autoptr(Lab) lab = lab_new();
+  g_autoptr(LabClient) client = lab_account(lab);
+  g_autoptr(LabOrder) order = lab_order(lab, client);
+  const char *from = order->challenge_froms->pdata[0];
+  g_autofree char *upper = g_ascii_strup(from, -1);
+  const char *recipients[] = {from, upper, from, NULL};
+  g_autoptr(GBytes) octets = g_bytes_new_static("Subject: x\r\n\r\n", 14);
+  const IncomingMail mail = {"192.0.2.2", "mx", "", recipients, FALSE, octets};
+  MailReply smtp = {0};
+  LAB_TURN(lab, mail_in_take(&lab->acme, &mail, &smtp, NULL));
+  g_assert_cmpuint(smtp.code, ==, 250);
+  g_assert_cmpint(lab_count(lab, "SELECT count(*) FROM message WHERE direction = 'in'"), ==, 1);
+  for (guint i = 1; i < 8; i++)
+    g_assert_cmpuint(lab_mail_in(order, 0), ==, 250);
+  g_assert_cmpuint(recipient(lab, from), ==, 452); /* said before the message is sent */
+}
+
+/* A message that ends the process which examines it comes again ever later. */
+static void test_unexaminable(void) {
+  g_autoptr(Lab) lab = lab_new();
+  g_autoptr(LabClient) client = lab_account(lab);
+  g_autoptr(LabOrder) order = lab_order(lab, client);
+  gint64 waited = 0;
+  g_assert_cmpuint(lab_mail_in(order, 0), ==, 250);
+  for (guint i = 0; i < 8; i++) {
+    g_auto(Question) question = {0};
+    gint64 due = 0;
+    lab_ask(lab, JOB_JUDGE, QUESTION_EXAMINE, &question);
+    LAB_TURN(lab, job_unanswered(&lab->acme, &question.job, NULL));
+    due = lab_count(lab, "SELECT due_at FROM job WHERE kind = 'judge'");
+    waited = due - lab->clock.now;
+    lab->clock.now = due;
+  }
+  g_assert_cmpint(waited, ==, 10 * CLOCK_MINUTE);
+}
+
 /* At most 1 MiB of messages a challenge; more are not kept. */
 static void test_mail_octets(void) {
   g_autoptr(Lab) lab = lab_new();
@@ -532,7 +570,7 @@ static void test_mail_octets(void) {
     LAB_TURN(lab, mail_in_take(&lab->acme, &mail, &smtp, NULL));
     g_assert_cmpuint(smtp.code, ==, i < 2 ? 250 : 452);
   }
-  g_assert_cmpint(lab_count(lab, "SELECT count(*) FROM raw"), ==, 2);
+  g_assert_cmpint(lab_count(lab, "SELECT count(*) FROM message"), ==, 2);
 }
 
 /* --- time --- */
@@ -613,8 +651,7 @@ static void test_authorization_expired(gconstpointer reply_first) {
     g_autoptr(Answer) posted = lab_challenge(order, 0, "{}");
     g_assert_cmpuint(posted->status, ==, 200);
   } else {
-    lab_ask(lab, JOB_JUDGE, QUESTION_EXAMINE, &question);
-    lab_examined(lab, &question, &reply);
+    lab_ask(lab, JOB_JUDGE, QUESTION_NONE, &question); /* is examined no more */
   }
   lab_reply_clear(&reply);
   assert_status(order, order->authorizations->pdata[0],
@@ -1090,6 +1127,24 @@ static void test_account_deactivated(void) {
   assert_problem(existing, 401, "unauthorized");
 }
 
+/* What an order stands on can be taken back until the signature. */
+static void test_withdrawn_while_processing(gconstpointer account) {
+  g_autoptr(Lab) lab = lab_new();
+  g_autoptr(LabClient) client = lab_account(lab);
+  g_autoptr(LabOrder) order = lab_ready(lab, client);
+  g_autoptr(Answer) finalized = lab_finalize(order);
+  g_assert_cmpuint(finalized->status, ==, 200);
+  lab_answer_caa(lab, RESOLVER_NONE, NULL);
+  lab_answer_build(lab);
+  const char *url = account != NULL ? client->kid : order->authorizations->pdata[0];
+  g_autoptr(Answer) done = lab_post(lab, client, url, "{\"status\":\"deactivated\"}");
+  g_assert_cmpuint(done->status, ==, 200);
+  g_auto(Question) question = {0};
+  lab_ask(lab, JOB_ISSUE, QUESTION_NONE, &question);
+  g_assert_cmpint(lab_count(lab, "SELECT count(*) FROM orders WHERE status = 'invalid'"), ==, 1);
+  g_assert_cmpint(lab_count(lab, "SELECT count(*) FROM certificate WHERE der IS NOT NULL"), ==, 0);
+}
+
 /* security.md 1: what another account may not even know to exist. */
 static void test_ownership(void) {
   g_autoptr(Lab) lab = lab_new();
@@ -1218,6 +1273,29 @@ static void test_key_compromise(gconstpointer shown) {
   g_autoptr(Answer) later =
       revoke_with(lab, holder, TRUE, rest, NULL); /* revocation takes a blocked key */
   g_assert_cmpuint(later->status, ==, shown != NULL ? 400 : 200);
+}
+
+/* The key's own word blocks it and revokes the others, also when its certificate is revoked
+ * already. */
+static void test_key_compromise_after_revocation(void) {
+  g_autoptr(Lab) lab = lab_new();
+  g_autoptr(LabClient) client = lab_account(lab), other = lab_account(lab);
+  g_autoptr(LabOrder) order = lab_ready(lab, client), second = lab_ready(lab, other);
+  EVP_PKEY_up_ref(order->key);
+  EVP_PKEY_free(second->key);
+  second->key = order->key;
+  EVP_PKEY_up_ref(order->key);
+  g_autoptr(LabClient) holder = lab_client_of(order->key);
+  lab_issue(order);
+  lab_issue(second);
+  g_autoptr(GBytes) leaf = lab_leaf(order);
+  g_autoptr(Answer) first = revoke_with(lab, client, FALSE, leaf, "4");
+  g_assert_cmpuint(first->status, ==, 200);
+  g_autoptr(Answer) shown = revoke_with(lab, holder, TRUE, leaf, "1");
+  assert_problem(shown, 400, "alreadyRevoked");
+  g_assert_cmpint(lab_count(lab, "SELECT count(*) FROM blocked_key"), ==, 1);
+  g_assert_cmpint(lab_count(lab, "SELECT count(*) FROM certificate WHERE revoked_at IS NOT NULL"),
+                  ==, 2);
 }
 
 /* The number of a list rises whatever the clock does; a revocation that comes while a list is made
@@ -1386,6 +1464,11 @@ int main(int argc, char **argv) {
   TEST_WITH("deactivated/authorization-pending", test_authorization_deactivated, NULL);
   TEST_WITH("deactivated/authorization-ready", test_authorization_deactivated, "ready");
   TEST("deactivated/account", test_account_deactivated);
+  TEST_WITH("deactivated/authorization-processing", test_withdrawn_while_processing, NULL);
+  TEST_WITH("deactivated/account-processing", test_withdrawn_while_processing, "account");
+  TEST("mail/repeated-recipient", test_repeated_recipient);
+  TEST("mail/unexaminable", test_unexaminable);
+  TEST("revoke/compromise-after-revocation", test_key_compromise_after_revocation);
   TEST("ownership", test_ownership);
   TEST("revoke/by-account", test_revoke_by_account);
   TEST("revoke/by-key", test_revoke_by_key);

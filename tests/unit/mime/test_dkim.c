@@ -160,6 +160,7 @@ static const struct {
     {"a=1\n b=2", NULL, NULL},
     {"a=1\r\nb=2", NULL, NULL},
     {"a=\xFF", NULL, NULL},
+    {"a=\xC2\x85", NULL, NULL}, /* a control character */
 };
 
 static void test_tags(void) {

@@ -293,6 +293,7 @@ static void test_scan(void) {
   g_assert_cmpstr(deep, ==, "u@example.org");
   g_assert_null(mailbox_scan("(((((((((a))))))))) u@example.org"));
   g_assert_null(mailbox_scan("u@example.org\x01"));
+  g_assert_null(mailbox_scan("u\xC2\x85@example.org")); /* would be no evidence */
   g_assert_null(mailbox_scan("\"a\\"));
   g_assert_null(mailbox_scan("(a\\"));
   g_assert_null(mailbox_scan("a <"));

@@ -292,6 +292,25 @@ class FaultTest(lab.LabCase):
         self.assertEqual(len(re.findall("role ended", world.server.log())), 5)
         self.assert_sound(world.server)
 
+    def test_hung_core(self):
+        """A core that neither works nor dies keeps nobody waiting for ever; afterwards it goes on."""
+        world = World(self)
+        user = new_user(world.server)
+        core = world.server.pids()["core"][0]
+        os.kill(core, signal.SIGSTOP)
+        try:
+            with self.assertRaises(urllib.error.HTTPError) as busy:
+                urllib.request.urlopen(world.server.url + "/directory", context=world.server.tls_context(), timeout=120)
+            self.assertEqual((busy.exception.code, busy.exception.headers["Content-Type"]),
+                             (503, "application/problem+json"))
+            self.assertTrue(busy.exception.headers["Retry-After"].isdigit())
+        finally:
+            os.kill(core, signal.SIGCONT)
+        self.lab.wait_for(world.server.is_up, "signetd to answer again")
+        self.assertEqual(world.server.pids()["core"], [core])
+        world.issue(user, MAILBOXES[0])
+        self.assert_sound(world.server)
+
     # --- two servers ---
 
     def test_second_server_on_one_store(self):

@@ -864,6 +864,10 @@ class Check(lab.SharedLabCase):
                 ("publish", "url", "http://crl.example.org", 'ends in "/"'),
                 ("ca", "validity", "826", "out of range"),
                 ("log", "level", "loud", "is none of"),
+                ("ca", "crl-lifetime", "1h", "must be longer than crl-interval"),
+                ("acme", "order-lifetime", "1h", "must not be shorter than [mail] challenge-lifetime"),
+                ("acme", "terms-of-service", "javascript:x", "is no http:// or https:// URL"),
+                ("acme", "website", "https://ca.test/a b", "is no http:// or https:// URL"),
                 ("ca", "caa-identities", "*", "host names cannot have")):
             with self.subTest(f"{group}.{key} = {value}"):
                 text, line = self.changed(group, key, value)

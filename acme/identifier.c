@@ -30,7 +30,7 @@ static Problem *read_one(json_t *identifier, GPtrArray *mailboxes) {
   if (mailbox == NULL)
     return problem_new(PROBLEM_REJECTED_IDENTIFIER, 0, "\"%s\" is refused: %s", value,
                        error->message);
-  if (strchr(value, '*') != NULL)
+  if (strcmp(mailbox->local, "*") == 0)
     return problem_new(PROBLEM_REJECTED_IDENTIFIER, 0,
                        "\"%s\" is refused: there are no wildcards for mailboxes.", value);
   if (!mailbox->ascii)

@@ -328,7 +328,7 @@ class Identifiers(RefusalsCase):
         "", "ann", "@user.test", "ann@", "ann@localhost", "ann@@user.test", "ann@b@user.test", "*@*",
         "ann@*.user.test", "ann@[127.0.0.1]", "ann@[IPv6:::1]", "ann@127.0.0.1", "ann@user..test", "ann@user.test.",
         "ann@.user.test", "ann@-user.test", "ann@user-.test", "ann@us_er.test", '"ann"@user.test', '"a n n"@user.test',
-        "@relay.test:ann@user.test", "@relay.test,@b.test:ann@user.test", "ann%b@relay.test@user.test",
+        "*@user.test", "@relay.test:ann@user.test", "@relay.test,@b.test:ann@user.test", "ann%b@relay.test@user.test",
         "Ann <ann@user.test>", "<ann@user.test>", "ann(comment)@user.test", "ann@user.test(comment)", " ann@user.test",
         "ann@user.test ", "ann @user.test", "ann\t@user.test", "ann\r\nBcc: eve@user.test@user.test", "ann\n@user.test",
         "ann@user.test\r\nSubject: x", "ann\x00@user.test", "ann\x7f@user.test", "ann\u0085@user.test", "ann\u202e@user.test",
@@ -355,7 +355,7 @@ class Identifiers(RefusalsCase):
         self.assert_healthy()
 
     def test_accepted_and_kept_as_sent(self):
-        for value in ("ann@user.test", "Ann.O'Hara+x@User.TEST", "*@user.test", "!#$%&'*+-/=?^_`{|}~@user.test",
+        for value in ("ann@user.test", "Ann.O'Hara+x@User.TEST", "!#$%&'*+-/=?^_`{|}~@user.test",
                       "a" * 64 + "@user.test", "ann@b\u00fccher.test", "ann@xn--bcher-kva.test", "ann@3com.test"):
             with self.subTest(value):
                 answer = self.order(self.named(value))

@@ -113,6 +113,13 @@ class Signetd:
     def start(self):
         ready = lambda: all(listening(port) for port in (self.https, self.http)) and self.is_up()
         self.process = self.lab.spawn(self.name, [BUILD / "signetd", "--config", self.path], ready=ready, deadline=60)
+        self.lab.wait_for(self.has_all_roles, "every role to run")
+
+    def has_all_roles(self):
+        """A role that was forked a moment ago is not seen among pids() yet."""
+        edges = int(self.config["acme"].get("processes", 0)) or len(os.sched_getaffinity(0))
+        found = self.pids()
+        return all(len(found.get(role, [])) == (edges if role == "edge" else 1) for role in ROLES)
 
     def is_up(self):
         import urllib.error

@@ -183,7 +183,7 @@ Problem *account_orders(Call *call) {
   Problem *problem = resource_post_as_get_only(call);
   if (problem != NULL)
     return problem;
-  if (!order_list_newest(call->acme->store, &call->id, ORDERS_PAGE, ids, &error))
+  if (!order_list_page(call->acme->store, &call->id, NULL, ORDERS_PAGE, ids, &error))
     return problem_internal(&error);
   json_t *urls = json_array();
   for (guint i = 0; i < ids->len; i++) {

@@ -70,7 +70,9 @@ static gboolean insert_one(Call *call, const Order *order, gint64 position,
   g_autoptr(Challenge) challenge = g_new0(Challenge, 1);
   g_autofree char *tag = acme_random_word(acme, TAG_LENGTH);
   authorization->id = acme_id(acme, call->now);
+  authorization->claimed = TRUE;
   authorization->order_id = order->id;
+  authorization->type = g_strdup("email");
   authorization->account_id = order->account_id;
   authorization->position = position;
   authorization->identifier = g_strdup(ordered->identifier);
@@ -111,7 +113,7 @@ Problem *order_new(Call *call) {
   order->created_at = call->now;
   order->expires_at = call->now + config_number(call->acme->config, "acme.order-lifetime");
   gboolean good =
-      order_insert(call->acme->store, order, &error) &&
+      order_insert(call->acme->store, order, &error) == STORE_CHANGED &&
       record(call->acme, call->now, "order created", (About){.order = &order->id}, &error, NULL);
   for (guint i = 0; good && i < mailboxes->len; i++)
     good = insert_one(call, order, i, mailboxes->pdata[i], &error);

@@ -46,12 +46,13 @@ static char *detail_text(const Line *line) {
 
 static gboolean add_ids(Acme *acme, Line *line, About about, GError **error) {
   Id order, account;
+  gboolean has_order = FALSE;
   StoreFind found = authorization_find_owner(acme->store, about.challenge, about.authorization,
-                                             about.order, &order, &account, error);
+                                             about.order, &has_order, &order, &account, error);
   if (found == STORE_LOOKUP_FAILED)
     return FALSE;
   add_id(line, "account", found == STORE_FOUND ? &account : about.account);
-  add_id(line, "order", found == STORE_FOUND ? &order : about.order);
+  add_id(line, "order", has_order ? &order : about.order);
   add_id(line, "authorization", about.authorization);
   add_id(line, "challenge", about.challenge);
   add_id(line, "message", about.message);

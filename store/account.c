@@ -17,10 +17,11 @@ StoreChange account_insert(Store *store, const Account *account, GError **error)
   return sql_change(
       store, error,
       "INSERT INTO account (id, status, thumbprint, jwk, contact, terms, terms_agreed_at,"
-      " created_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)"
+      " created_at, external_key_id) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)"
       " ON CONFLICT (thumbprint) DO NOTHING",
-      "dtbtttii", &account->id, account->status, account->thumbprint, account->jwk,
-      account->contact, account->terms, account->terms_agreed_at, account->created_at);
+      "dtbtttiid", &account->id, account->status, account->thumbprint, account->jwk,
+      account->contact, account->terms, account->terms_agreed_at, account->created_at,
+      account->bound ? &account->external_key_id : NULL);
 }
 
 static StoreFind find(SqlQuery query, Account **account, GError **error) {
@@ -35,13 +36,15 @@ static StoreFind find(SqlQuery query, Account **account, GError **error) {
     (*account)->terms = sql_text(&query, 5);
     (*account)->terms_agreed_at = sql_int(&query, 6);
     (*account)->created_at = sql_int(&query, 7);
+    (*account)->bound = sql_id(&query, 8, &(*account)->external_key_id);
     found = STORE_FOUND;
   }
   return sql_end(&query, error) ? found : STORE_LOOKUP_FAILED;
 }
 
 #define COLUMNS                                                                                    \
-  "SELECT id, status, thumbprint, jwk, contact, terms, terms_agreed_at, created_at FROM account"
+  "SELECT id, status, thumbprint, jwk, contact, terms, terms_agreed_at, created_at,"               \
+  " external_key_id FROM account"
 
 StoreFind account_find(Store *store, const Id *id, Account **account, GError **error) {
   return find(sql_query(store, COLUMNS " WHERE id = ?1", "d", id), account, error);
@@ -49,6 +52,19 @@ StoreFind account_find(Store *store, const Id *id, Account **account, GError **e
 
 StoreFind account_find_by_key(Store *store, GBytes *thumbprint, Account **account, GError **error) {
   return find(sql_query(store, COLUMNS " WHERE thumbprint = ?1", "b", thumbprint), account, error);
+}
+
+StoreChange account_set_key(Store *store, const Id *id, GBytes *thumbprint, const char *jwk,
+                            GError **error) {
+  return sql_change(store, error,
+                    "UPDATE account SET thumbprint = ?2, jwk = ?3 WHERE id = ?1"
+                    " AND NOT EXISTS (SELECT 1 FROM account WHERE thumbprint = ?2)",
+                    "dbt", id, thumbprint, jwk);
+}
+
+gboolean account_agree(Store *store, const Id *id, const char *terms, gint64 now, GError **error) {
+  return sql_run(store, error, "UPDATE account SET terms = ?2, terms_agreed_at = ?3 WHERE id = ?1",
+                 "dti", id, terms, now);
 }
 
 gboolean account_set_contact(Store *store, const Id *id, const char *contact, GError **error) {

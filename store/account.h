@@ -13,6 +13,8 @@ typedef struct {
   char *contact;      /* JSON array of URLs */
   char *terms;        /* URL of the terms agreed to, NULL: none */
   gint64 terms_agreed_at, created_at;
+  gboolean bound; /* to an external account (RFC 8555 section 7.3.4) by: */
+  Id external_key_id;
 } Account;
 
 void account_free(Account *account);
@@ -22,6 +24,10 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(Account, account_free)
 StoreChange account_insert(Store *store, const Account *account, GError **error);
 StoreFind account_find(Store *store, const Id *id, Account **account, GError **error);
 StoreFind account_find_by_key(Store *store, GBytes *thumbprint, Account **account, GError **error);
+/* Another key (RFC 8555 section 7.3.5); STORE_UNCHANGED when that has an account. */
+StoreChange account_set_key(Store *store, const Id *id, GBytes *thumbprint, const char *jwk,
+                            GError **error);
+gboolean account_agree(Store *store, const Id *id, const char *terms, gint64 now, GError **error);
 gboolean account_set_contact(Store *store, const Id *id, const char *contact, GError **error);
 /* valid -> deactivated. */
 StoreChange account_deactivate(Store *store, const Id *id, GError **error);

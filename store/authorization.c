@@ -5,6 +5,7 @@
 void authorization_free(Authorization *authorization) {
   if (authorization == NULL)
     return;
+  g_free(authorization->type);
   g_free(authorization->identifier);
   g_free(authorization->address);
   g_free(authorization->canonical);
@@ -16,20 +17,20 @@ void authorization_free(Authorization *authorization) {
 gboolean authorization_insert(Store *store, const Authorization *a, GError **error) {
   return sql_run(
       store, error,
-      "INSERT INTO authz (id, order_id, account_id, position, identifier, address, canonical,"
-      " domain, status, expires_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
-      "dddittttti", &a->id, &a->order_id, &a->account_id, a->position, a->identifier, a->address,
-      a->canonical, a->domain, a->status, a->expires_at);
+      "INSERT INTO authz (id, order_id, account_id, position, type, identifier, address, canonical,"
+      " domain, status, expires_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
+      "ddditttttti", &a->id, a->claimed ? &a->order_id : NULL, &a->account_id, a->position, a->type,
+      a->identifier, a->address, a->canonical, a->domain, a->status, a->expires_at);
 }
 
 #define COLUMNS                                                                                    \
   "SELECT id, order_id, account_id, position, identifier, address, canonical, domain, status,"     \
-  " expires_at FROM authz"
+  " expires_at, type FROM authz"
 
 static Authorization *read_row(SqlQuery *query) {
   Authorization *a = g_new0(Authorization, 1);
   sql_id(query, 0, &a->id);
-  sql_id(query, 1, &a->order_id);
+  a->claimed = sql_id(query, 1, &a->order_id);
   sql_id(query, 2, &a->account_id);
   a->position = sql_int(query, 3);
   a->identifier = sql_text(query, 4);
@@ -38,18 +39,83 @@ static Authorization *read_row(SqlQuery *query) {
   a->domain = sql_text(query, 7);
   a->status = sql_text(query, 8);
   a->expires_at = sql_int(query, 9);
+  a->type = sql_text(query, 10);
   return a;
 }
 
-StoreFind authorization_find(Store *store, const Id *id, Authorization **authorization,
-                             GError **error) {
-  SqlQuery query = sql_query(store, COLUMNS " WHERE id = ?1", "d", id);
+static StoreFind find(SqlQuery query, Authorization **authorization, GError **error) {
   StoreFind found = STORE_MISSING;
   if (sql_row(&query)) {
     *authorization = read_row(&query);
     found = STORE_FOUND;
   }
   return sql_end(&query, error) ? found : STORE_LOOKUP_FAILED;
+}
+
+StoreFind authorization_find(Store *store, const Id *id, Authorization **authorization,
+                             GError **error) {
+  return find(sql_query(store, COLUMNS " WHERE id = ?1", "d", id), authorization, error);
+}
+
+StoreFind authorization_find_free(Store *store, const Id *account_id, const char *type,
+                                  const char *identifier, const char *canonical, gint64 now,
+                                  Authorization **authorization, GError **error) {
+  return find(sql_query(store,
+                        COLUMNS " WHERE account_id = ?1 AND canonical = ?2 AND identifier = ?3"
+                                " AND type = ?4 AND order_id IS NULL AND expires_at > ?5"
+                                " AND status IN ('pending', 'valid') ORDER BY status DESC, id",
+                        "dttti", account_id, canonical, identifier, type, now),
+              authorization, error);
+}
+
+StoreChange authorization_claim(Store *store, const Id *id, const Id *order_id, gint64 position,
+                                GError **error) {
+  return sql_change(store, error,
+                    "UPDATE authz SET order_id = ?2, position = ?3 WHERE id = ?1"
+                    " AND order_id IS NULL AND status IN ('pending', 'valid')",
+                    "ddi", id, order_id, position);
+}
+
+static StoreFind exists(SqlQuery query, GError **error) {
+  StoreFind found = sql_row(&query) ? STORE_FOUND : STORE_MISSING;
+  return sql_end(&query, error) ? found : STORE_LOOKUP_FAILED;
+}
+
+StoreFind authorization_held(Store *store, const Id *account_id, const char *canonical, gint64 now,
+                             GError **error) {
+  return exists(sql_query(store,
+                          "SELECT 1 FROM authz WHERE account_id = ?1 AND canonical = ?2"
+                          " AND status = 'valid' AND expires_at > ?3 LIMIT 1",
+                          "dti", account_id, canonical, now),
+                error);
+}
+
+StoreFind authorization_served(Store *store, const Id *account_id, const char *canonical,
+                               GError **error) {
+  return exists(sql_query(store,
+                          "SELECT 1 FROM authz a JOIN certificate c ON c.order_id = a.order_id"
+                          " WHERE a.account_id = ?1 AND a.canonical = ?2 AND c.der IS NOT NULL"
+                          " LIMIT 1",
+                          "dt", account_id, canonical),
+                error);
+}
+
+gboolean authorization_list_free(Store *store, const Id *account_id, gint64 now, guint limit,
+                                 GArray *ids, GError **error) {
+  SqlQuery query =
+      account_id != NULL
+          ? sql_query(store,
+                      "SELECT id FROM authz WHERE account_id = ?1 AND order_id IS NULL"
+                      " AND status IN ('pending', 'valid') LIMIT ?2",
+                      "di", account_id, (gint64)limit)
+          : sql_query(store,
+                      "SELECT id FROM authz WHERE order_id IS NULL AND expires_at <= ?1"
+                      " AND status IN ('pending', 'valid') LIMIT ?2",
+                      "ii", now, (gint64)limit);
+  Id id;
+  while (sql_row(&query) && sql_id(&query, 0, &id))
+    g_array_append_val(ids, id);
+  return sql_end(&query, error);
 }
 
 GPtrArray *authorization_list(Store *store, const Id *order_id, GError **error) {
@@ -68,8 +134,8 @@ StoreChange authorization_move(Store *store, const Id *id, const char *from, con
 }
 
 StoreFind authorization_find_owner(Store *store, const Id *challenge, const Id *authorization,
-                                   const Id *order, Id *owner_order, Id *owner_account,
-                                   GError **error) {
+                                   const Id *order, gboolean *has_order, Id *owner_order,
+                                   Id *owner_account, GError **error) {
   if (challenge == NULL && authorization == NULL && order == NULL)
     return STORE_MISSING;
   SqlQuery query =
@@ -82,7 +148,9 @@ StoreFind authorization_find_owner(Store *store, const Id *challenge, const Id *
                       authorization)
           : sql_query(store, "SELECT id, account_id FROM orders WHERE id = ?1", "d", order);
   StoreFind found = STORE_MISSING;
-  if (sql_row(&query) && sql_id(&query, 0, owner_order) && sql_id(&query, 1, owner_account))
+  if (sql_row(&query) && sql_id(&query, 1, owner_account)) {
+    *has_order = sql_id(&query, 0, owner_order);
     found = STORE_FOUND;
+  }
   return sql_end(&query, error) ? found : STORE_LOOKUP_FAILED;
 }

@@ -10,6 +10,7 @@ void certificate_row_free(Certificate *c) {
   g_clear_pointer(&c->tbs, g_bytes_unref);
   g_free(c->findings);
   g_clear_pointer(&c->der, g_bytes_unref);
+  g_free(c->renew_why);
   g_free(c);
 }
 
@@ -32,7 +33,8 @@ StoreChange certificate_set_der(Store *store, const Id *id, GBytes *der, gint64 
 
 #define COLUMNS                                                                                    \
   "SELECT id, order_id, account_id, serial, shard, not_before, not_after, key_digest, tbs,"        \
-  " findings, signing_at, der, issued_at, revoked_at, reason FROM certificate"
+  " findings, signing_at, der, issued_at, revoked_at, reason,"                                     \
+  " renew_at, renew_why FROM certificate"
 
 static Certificate *read_row(SqlQuery *query) {
   Certificate *c = g_new0(Certificate, 1);
@@ -51,6 +53,8 @@ static Certificate *read_row(SqlQuery *query) {
   c->issued_at = sql_int(query, 12);
   c->revoked_at = sql_int(query, 13);
   c->reason = sql_int(query, 14);
+  c->renew_at = sql_int(query, 15);
+  c->renew_why = sql_text(query, 16);
   return c;
 }
 
@@ -94,6 +98,35 @@ GPtrArray *certificate_list_by_key(Store *store, GBytes *key_digest, guint limit
   while (sql_row(&query))
     g_ptr_array_add(list, read_row(&query));
   return sql_end(&query, error) ? g_steal_pointer(&list) : NULL;
+}
+
+StoreChange certificate_ask_renewal(Store *store, GBytes *serial, gint64 now, const char *why,
+                                    GError **error) {
+  return sql_change(store, error,
+                    "UPDATE certificate SET renew_at = ?2, renew_why = ?3 WHERE serial = ?1"
+                    " AND der IS NOT NULL",
+                    "bit", serial, now, why);
+}
+
+gboolean certificate_ask_renewals(Store *store, const Id *id, gint64 issued_before, gint64 now,
+                                  const char *why, GError **error) {
+  return sql_run(store, error,
+                 "INSERT INTO renewal (id, issued_before, at, why) VALUES (?1, ?2, ?3, ?4)", "diit",
+                 id, issued_before, now, why);
+}
+
+StoreFind certificate_renewal_asked(Store *store, gint64 issued_at, gint64 *at, char **why,
+                                    GError **error) {
+  SqlQuery query =
+      sql_query(store, "SELECT at, why FROM renewal WHERE issued_before > ?1 ORDER BY at LIMIT 1",
+                "i", issued_at);
+  StoreFind found = STORE_MISSING;
+  if (sql_row(&query)) {
+    *at = sql_int(&query, 0);
+    *why = sql_text(&query, 1);
+    found = STORE_FOUND;
+  }
+  return sql_end(&query, error) ? found : STORE_LOOKUP_FAILED;
 }
 
 gboolean key_block(Store *store, GBytes *digest, gint64 now, const char *why, GError **error) {

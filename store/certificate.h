@@ -20,6 +20,8 @@ typedef struct {
   GBytes *der;                  /* NULL: not signed yet */
   gint64 issued_at, revoked_at; /* 0: not */
   gint64 reason;
+  gint64 renew_at; /* an operator asked for its renewal then; 0: not */
+  char *renew_why; /* URL of a page that says why, or NULL */
 } Certificate;
 
 void certificate_row_free(Certificate *certificate);
@@ -40,6 +42,16 @@ StoreChange certificate_revoke(Store *store, const Id *id, gint64 now, int reaso
 /* Certificates of a key that are issued and not revoked; of Certificate, at most limit. NULL on
  * failure. */
 GPtrArray *certificate_list_by_key(Store *store, GBytes *key_digest, guint limit, GError **error);
+
+/* RFC 9773: that certificate, or all issued before a time, are to be renewed at once. why: URL of a
+   page for people, or "". */
+StoreChange certificate_ask_renewal(Store *store, GBytes *serial, gint64 now, const char *why,
+                                    GError **error);
+gboolean certificate_ask_renewals(Store *store, const Id *id, gint64 issued_before, gint64 now,
+                                  const char *why, GError **error);
+/* The first request for all that touches a certificate issued at a time. */
+StoreFind certificate_renewal_asked(Store *store, gint64 issued_at, gint64 *at, char **why,
+                                    GError **error);
 
 gboolean key_block(Store *store, GBytes *digest, gint64 now, const char *why, GError **error);
 StoreFind key_blocked(Store *store, GBytes *digest, GError **error);

@@ -7,11 +7,14 @@
 #include "store/store.h"
 
 typedef enum {
-  JOB_MAIL,  /* subject: challenge; send its mail */
-  JOB_JUDGE, /* subject: message; examine and judge it */
-  JOB_ISSUE, /* subject: order in processing */
-  JOB_CRL,   /* subject: shard number in the last octets */
-  JOB_SWEEP, /* subject: none (zero); end what is overdue */
+  JOB_MAIL,   /* subject: challenge; send its mail */
+  JOB_JUDGE,  /* subject: message; examine and judge it */
+  JOB_ISSUE,  /* subject: order in processing */
+  JOB_CRL,    /* subject: shard number in the last octets */
+  JOB_SWEEP,  /* subject: none (zero); end what is overdue */
+  JOB_CLOSE,  /* subject: deactivated account; end its unfinished orders */
+  JOB_REVOKE, /* subject: certificate of a compromised key; revoke every other one of that key */
+  JOB_PURGE,  /* subject: none (zero); remove what has served its time */
   JOB_KINDS
 } JobKind;
 

@@ -7,24 +7,28 @@ void order_free(Order *order) {
     return;
   g_free(order->status);
   g_free(order->error);
+  g_free(order->profile);
   g_clear_pointer(&order->csr, g_bytes_unref);
   g_clear_pointer(&order->spki, g_bytes_unref);
   g_free(order);
 }
 
-gboolean order_insert(Store *store, const Order *order, GError **error) {
-  return sql_run(store, error,
-                 "INSERT INTO orders (id, account_id, status, created_at, expires_at)"
-                 " VALUES (?1, ?2, ?3, ?4, ?5)",
-                 "ddtii", &order->id, &order->account_id, order->status, order->created_at,
-                 order->expires_at);
+StoreChange order_insert(Store *store, const Order *order, GError **error) {
+  return sql_change(store, error,
+                    "INSERT INTO orders (id, account_id, status, created_at, expires_at, profile,"
+                    " not_before, not_after, replaces)"
+                    " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)"
+                    " ON CONFLICT (replaces) WHERE status <> 'invalid' DO NOTHING",
+                    "ddtiitiid", &order->id, &order->account_id, order->status, order->created_at,
+                    order->expires_at, order->profile, order->not_before, order->not_after,
+                    order->renewal ? &order->replaces : NULL);
 }
 
 StoreFind order_find(Store *store, const Id *id, Order **order, GError **error) {
   SqlQuery query =
       sql_query(store,
                 "SELECT id, account_id, status, created_at, expires_at, error, csr, spki, usage,"
-                " finalized_at FROM orders WHERE id = ?1",
+                " finalized_at, profile, not_before, not_after, replaces FROM orders WHERE id = ?1",
                 "d", id);
   StoreFind found = STORE_MISSING;
   if (sql_row(&query)) {
@@ -39,6 +43,10 @@ StoreFind order_find(Store *store, const Id *id, Order **order, GError **error) 
     (*order)->spki = sql_bytes(&query, 7);
     (*order)->usage = sql_int(&query, 8);
     (*order)->finalized_at = sql_int(&query, 9);
+    (*order)->profile = sql_text(&query, 10);
+    (*order)->not_before = sql_int(&query, 11);
+    (*order)->not_after = sql_int(&query, 12);
+    (*order)->renewal = sql_id(&query, 13, &(*order)->replaces);
     found = STORE_FOUND;
   }
   return sql_end(&query, error) ? found : STORE_LOOKUP_FAILED;
@@ -59,25 +67,42 @@ StoreChange order_finalize(Store *store, const Order *order, GError **error) {
                     order->finalized_at);
 }
 
-gboolean order_list_expired(Store *store, const char *status, gint64 now, guint limit, GArray *ids,
-                            GError **error) {
-  SqlQuery query = sql_query(store,
-                             "SELECT id FROM orders WHERE status = ?1 AND expires_at <= ?2"
-                             " ORDER BY expires_at LIMIT ?3",
-                             "tii", status, now, (gint64)limit);
+static gboolean read_ids(SqlQuery query, GArray *ids, GError **error) {
   Id id;
   while (sql_row(&query) && sql_id(&query, 0, &id))
     g_array_append_val(ids, id);
   return sql_end(&query, error);
 }
 
-gboolean order_list_newest(Store *store, const Id *account_id, guint limit, GArray *ids,
-                           GError **error) {
-  SqlQuery query =
-      sql_query(store, "SELECT id FROM orders WHERE account_id = ?1 ORDER BY id DESC LIMIT ?2",
-                "di", account_id, (gint64)limit);
-  Id id;
-  while (sql_row(&query) && sql_id(&query, 0, &id))
-    g_array_append_val(ids, id);
-  return sql_end(&query, error);
+gboolean order_list_expired(Store *store, const char *status, gint64 now, guint limit, GArray *ids,
+                            GError **error) {
+  return read_ids(sql_query(store,
+                            "SELECT id FROM orders WHERE status = ?1 AND expires_at <= ?2"
+                            " ORDER BY expires_at LIMIT ?3",
+                            "tii", status, now, (gint64)limit),
+                  ids, error);
+}
+
+gboolean order_list_page(Store *store, const Id *account_id, const Id *before, guint limit,
+                         GArray *ids, GError **error) {
+  if (before == NULL)
+    return read_ids(sql_query(store,
+                              "SELECT id FROM orders WHERE account_id = ?1 AND status <> 'invalid'"
+                              " ORDER BY id DESC LIMIT ?2",
+                              "di", account_id, (gint64)limit),
+                    ids, error);
+  return read_ids(sql_query(store,
+                            "SELECT id FROM orders WHERE account_id = ?1 AND status <> 'invalid'"
+                            " AND id < ?2 ORDER BY id DESC LIMIT ?3",
+                            "ddi", account_id, before, (gint64)limit),
+                  ids, error);
+}
+
+gboolean order_list_open(Store *store, const Id *account_id, guint limit, GArray *ids,
+                         GError **error) {
+  return read_ids(sql_query(store,
+                            "SELECT id FROM orders WHERE account_id = ?1"
+                            " AND status IN ('pending', 'ready') ORDER BY id LIMIT ?2",
+                            "di", account_id, (gint64)limit),
+                  ids, error);
 }

@@ -4,27 +4,38 @@
 #include "store/sql.h"
 
 static const char *const migrations[] = {
-    /* 1 */
+    /* 3 */
+    "CREATE TABLE external_account_key ("
+    "  id @blob PRIMARY KEY, mac_key @blob NOT NULL, note @text NOT NULL, identifiers @text NOT "
+    "NULL,"
+    "  profiles @text NOT NULL, created_at @int NOT NULL, revoked_at @int, account_id @blob "
+    "UNIQUE);"
     "CREATE TABLE account ("
     "  id @blob PRIMARY KEY, status @text NOT NULL, thumbprint @blob NOT NULL UNIQUE, jwk @text "
     "NOT NULL,"
-    "  contact @text NOT NULL, terms @text, terms_agreed_at @int, created_at @int NOT NULL);"
+    "  contact @text NOT NULL, terms @text, terms_agreed_at @int, created_at @int NOT NULL,"
+    "  external_key_id @blob REFERENCES external_account_key(id));"
 
     "CREATE TABLE orders ("
     "  id @blob PRIMARY KEY, account_id @blob NOT NULL REFERENCES account(id), status @text NOT "
     "NULL,"
-    "  created_at @int NOT NULL, expires_at @int NOT NULL, error @text, csr @blob, spki @blob,"
-    "  usage @int, finalized_at @int);"
+    "  created_at @int NOT NULL, expires_at @int NOT NULL, error @text, profile @text,"
+    "  not_before @int, not_after @int, replaces @blob, csr @blob, spki @blob, usage @int,"
+    "  finalized_at @int);"
     "CREATE INDEX orders_expiry ON orders(status, expires_at);"
+    "CREATE UNIQUE INDEX orders_replaces ON orders(replaces) WHERE status <> 'invalid';"
     "CREATE INDEX orders_account ON orders(account_id, id);"
 
     "CREATE TABLE authz ("
-    "  id @blob PRIMARY KEY, order_id @blob NOT NULL REFERENCES orders(id), account_id @blob NOT "
-    "NULL,"
-    "  position @int NOT NULL, identifier @text NOT NULL, address @text NOT NULL, canonical @text "
+    "  id @blob PRIMARY KEY, order_id @blob REFERENCES orders(id), account_id @blob NOT "
+    "NULL REFERENCES account(id),"
+    "  position @int NOT NULL, type @text NOT NULL, identifier @text NOT NULL, address @text NOT "
+    "NULL, canonical @text "
     "NOT NULL,"
     "  domain @text NOT NULL, status @text NOT NULL, expires_at @int NOT NULL,"
     "  UNIQUE (order_id, position), UNIQUE (order_id, canonical));"
+    "CREATE INDEX authz_account ON authz(account_id, canonical);"
+    "CREATE INDEX authz_free ON authz(expires_at) WHERE order_id IS NULL;"
 
     "CREATE TABLE challenge ("
     "  id @blob PRIMARY KEY, authz_id @blob NOT NULL UNIQUE REFERENCES authz(id), status @text NOT "
@@ -46,6 +57,7 @@ static const char *const migrations[] = {
     "NULL,"
     "  peer @text, helo @text, reverse_path @text, tls @int, verdict @text, evidence @text);"
     "CREATE INDEX message_challenge ON message(challenge_id, at);"
+    "CREATE INDEX message_raw ON message(raw_id);"
 
     "CREATE TABLE job ("
     "  kind @text NOT NULL, subject @blob NOT NULL, due_at @int NOT NULL, attempts @int NOT NULL,"
@@ -62,9 +74,12 @@ static const char *const migrations[] = {
     "@int NOT NULL,"
     "  not_after @int NOT NULL, key_digest @blob NOT NULL, tbs @blob NOT NULL, findings @text NOT "
     "NULL,"
-    "  signing_at @int NOT NULL, der @blob, issued_at @int, revoked_at @int, reason @int);"
+    "  signing_at @int NOT NULL, der @blob, issued_at @int, revoked_at @int, reason @int,"
+    "  renew_at @int, renew_why @text);"
     "CREATE INDEX certificate_key ON certificate(key_digest);"
     "CREATE INDEX certificate_revoked ON certificate(shard, revoked_at);"
+    "CREATE TABLE renewal ("
+    "  id @blob PRIMARY KEY, issued_before @int NOT NULL, at @int NOT NULL, why @text NOT NULL);"
     "CREATE TABLE blocked_key (digest @blob PRIMARY KEY, at @int NOT NULL, why @text NOT NULL);"
 
     "CREATE TABLE caa_check ("
@@ -75,11 +90,21 @@ static const char *const migrations[] = {
 
     "CREATE TABLE audit ("
     "  number @int PRIMARY KEY, at @int NOT NULL, kind @text NOT NULL, subject @text NOT NULL,"
-    "  detail @text NOT NULL, hash @blob NOT NULL);",
+    "  detail @text NOT NULL, hash @blob NOT NULL);"
+    "CREATE INDEX audit_at ON audit(at);"
 
-    /* 2 */
-    "CREATE INDEX audit_at ON audit(at);",
+    "CREATE TABLE rate ("
+    "  name @text NOT NULL, subject @text NOT NULL, full_at @int NOT NULL, PRIMARY KEY (name, "
+    "subject));"
+    "CREATE INDEX rate_full ON rate(full_at);"
+    "CREATE TABLE rate_override ("
+    "  name @text NOT NULL, subject @text NOT NULL, count @int NOT NULL, period @int NOT NULL,"
+    "  PRIMARY KEY (name, subject));",
 };
+
+/* Versions 1 and 2 came before the first release. */
+#define SCHEMA_FIRST 3
+#define SCHEMA_NEWEST (SCHEMA_FIRST + (gint64)G_N_ELEMENTS(migrations) - 1)
 
 static gboolean read_version(Store *store, gint64 *version, GError **error) {
   SqlQuery query = sql_query(store, "SELECT max(version) FROM schema_version", "");
@@ -87,22 +112,26 @@ static gboolean read_version(Store *store, gint64 *version, GError **error) {
   return sql_end(&query, error);
 }
 
+static gboolean refuse(gint64 version, GError **error) {
+  g_set_error(error, STORE_ERROR, STORE_ERROR_OPEN,
+              "the store has schema version %" G_GINT64_FORMAT
+              ", this program knows %d to %" G_GINT64_FORMAT,
+              version, SCHEMA_FIRST, SCHEMA_NEWEST);
+  return FALSE;
+}
+
+/* A release also runs on the schema after its own: migrations only add. */
 static gboolean run_migrations(Store *store, GError **error) {
-  gint64 version = 0, newest = G_N_ELEMENTS(migrations);
+  gint64 version = 0;
   if (!store_script(store, "CREATE TABLE IF NOT EXISTS schema_version (version @int PRIMARY KEY)",
                     error) ||
       !read_version(store, &version, error))
     return FALSE;
-  if (version > newest + 1) {
-    g_set_error(error, STORE_ERROR, STORE_ERROR_OPEN,
-                "the store has schema version %" G_GINT64_FORMAT
-                ", this program knows %" G_GINT64_FORMAT,
-                version, newest);
-    return FALSE;
-  }
-  for (gint64 i = version; i < newest; i++)
-    if (!store_script(store, migrations[i], error) ||
-        !sql_run(store, error, "INSERT INTO schema_version (version) VALUES (?1)", "i", i + 1))
+  if ((version != 0 && version < SCHEMA_FIRST) || version > SCHEMA_NEWEST + 1)
+    return refuse(version, error);
+  for (gint64 next = MAX(version + 1, SCHEMA_FIRST); next <= SCHEMA_NEWEST; next++)
+    if (!store_script(store, migrations[next - SCHEMA_FIRST], error) ||
+        !sql_run(store, error, "INSERT INTO schema_version (version) VALUES (?1)", "i", next))
       return FALSE;
   return TRUE;
 }

@@ -133,7 +133,7 @@ static inline Id add_order(Store *store, guint8 number, const char *status, gint
                  .expires_at = expires_at};
   if (number_of(store, "SELECT count(*) FROM account") == 0)
     add_account(store, 1);
-  GOOD(order_insert(store, &order, &error));
+  GIVES(STORE_CHANGED, order_insert(store, &order, &error));
   return order.id;
 }
 
@@ -141,7 +141,9 @@ static inline Id add_authorization(Store *store, guint8 number, const Id *order,
                                    const char *domain) {
   g_autofree char *address = g_strdup_printf("ann%u@%s", number, domain);
   Authorization authorization = {.id = an_id(number),
+                                 .claimed = TRUE,
                                  .order_id = *order,
+                                 .type = (char *)"email",
                                  .account_id = an_id(1),
                                  .position = position,
                                  .identifier = address,

@@ -5,7 +5,9 @@
 static void test_kept(Fixture *fixture, gconstpointer data G_GNUC_UNUSED) {
   Id order = add_order(fixture->store, 1, "pending", NOW);
   Authorization given = {.id = an_id(3),
+                         .claimed = TRUE,
                          .order_id = order,
+                         .type = (char *)"email",
                          .account_id = an_id(1),
                          .position = 4,
                          .identifier = (char *)"Ann@B\u00fccher.example",
@@ -35,7 +37,9 @@ static void test_kept(Fixture *fixture, gconstpointer data G_GNUC_UNUSED) {
 static void test_unique(Fixture *fixture, gconstpointer data G_GNUC_UNUSED) {
   Id order = add_order(fixture->store, 1, "pending", NOW);
   Authorization a = {.id = an_id(3),
+                     .claimed = TRUE,
                      .order_id = order,
+                     .type = (char *)"email",
                      .account_id = an_id(1),
                      .identifier = (char *)"a@b.c",
                      .address = (char *)"a@b.c",

@@ -82,15 +82,15 @@ static void test_expired(Fixture *fixture, gconstpointer data G_GNUC_UNUSED) {
   assert_ids(one, 1, (const guint8[]){3});
 }
 
-static void test_newest(Fixture *fixture, gconstpointer data G_GNUC_UNUSED) {
+static void test_page(Fixture *fixture, gconstpointer data G_GNUC_UNUSED) {
   for (guint8 i = 1; i <= 3; i++)
     add_order(fixture->store, i, "pending", NOW);
   Order foreign = {
       .id = an_id(9), .account_id = add_account(fixture->store, 2), .status = (char *)"pending"};
-  GOOD(order_insert(fixture->store, &foreign, &error));
+  GIVES(STORE_CHANGED, order_insert(fixture->store, &foreign, &error));
   Id account = an_id(1);
   g_autoptr(GArray) ids = g_array_new(FALSE, FALSE, sizeof(Id));
-  GOOD(order_list_newest(fixture->store, &account, 2, ids, &error));
+  GOOD(order_list_page(fixture->store, &account, NULL, 2, ids, &error));
   assert_ids(ids, 2, (const guint8[]){3, 2});
 }
 
@@ -101,6 +101,6 @@ int main(int argc, char **argv) {
   FIXTURE_TEST("/order/move", test_move);
   FIXTURE_TEST("/order/finalized-once", test_finalized_once);
   FIXTURE_TEST("/order/expired", test_expired);
-  FIXTURE_TEST("/order/newest", test_newest);
+  FIXTURE_TEST("/order/page", test_page);
   return g_test_run();
 }

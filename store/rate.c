@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "store/rate.h"
+#include "store/sql.h"
+
+/* What full_at (the time when the whole share is there again) moves by for each one spent, and how
+   far it may lie ahead before one more is spent: burst at once and then the others evenly make at
+   most count in any period. */
+typedef struct {
+  gint64 interval, ahead;
+} Pace;
+
+static Pace pace_of(Rate rate) {
+  gint64 burst = rate.count / 2 + 1, others = rate.count - burst + 1;
+  gint64 interval = (rate.period + others - 1) / others;
+  return (Pace){interval, (burst - 1) * interval};
+}
+
+/* A full_at beyond what this pace can have made is of another pace, or of a clock that went back.
+ */
+StoreChange rate_spend(Store *store, const char *name, const char *subject, Rate rate, gint64 now,
+                       gint64 *again_at, GError **error) {
+  if (rate.count == 0)
+    return STORE_CHANGED;
+  Pace pace = pace_of(rate);
+  gint64 farthest = now + pace.ahead + pace.interval;
+  StoreChange spent =
+      sql_change(store, error,
+                 "INSERT INTO rate (name, subject, full_at) VALUES (?1, ?2, ?3 + ?4)"
+                 " ON CONFLICT (name, subject) DO UPDATE SET full_at = ?4 +"
+                 " CASE WHEN rate.full_at > ?3 AND rate.full_at <= ?6 THEN rate.full_at ELSE ?3 END"
+                 " WHERE rate.full_at <= ?3 + ?5 OR rate.full_at > ?6",
+                 "ttiiii", name, subject, now, pace.interval, pace.ahead, farthest);
+  if (spent != STORE_UNCHANGED)
+    return spent;
+  SqlQuery query = sql_query(store, "SELECT full_at FROM rate WHERE name = ?1 AND subject = ?2",
+                             "tt", name, subject);
+  *again_at = sql_row(&query) ? sql_int(&query, 0) - pace.ahead : now;
+  return sql_end(&query, error) ? STORE_UNCHANGED : STORE_FAILED;
+}
+
+gboolean rate_purge(Store *store, gint64 now, guint limit, GError **error) {
+  return sql_run(store, error,
+                 "DELETE FROM rate WHERE (name, subject) IN"
+                 " (SELECT name, subject FROM rate WHERE full_at <= ?1 ORDER BY full_at LIMIT ?2)",
+                 "ii", now, (gint64)limit);
+}
+
+gboolean rate_override_set(Store *store, const char *name, const char *subject, Rate rate,
+                           GError **error) {
+  return sql_run(store, error,
+                 "INSERT INTO rate_override (name, subject, count, period) VALUES (?1, ?2, ?3, ?4)"
+                 " ON CONFLICT (name, subject) DO UPDATE SET count = ?3, period = ?4",
+                 "ttii", name, subject, rate.count, rate.period);
+}
+
+StoreChange rate_override_clear(Store *store, const char *name, const char *subject,
+                                GError **error) {
+  return sql_change(store, error, "DELETE FROM rate_override WHERE name = ?1 AND subject = ?2",
+                    "tt", name, subject);
+}
+
+gboolean rate_override_find(Store *store, const char *name, const char *subject, Rate *rate,
+                            GError **error) {
+  SqlQuery query =
+      sql_query(store, "SELECT count, period FROM rate_override WHERE name = ?1 AND subject = ?2",
+                "tt", name, subject);
+  if (sql_row(&query))
+    *rate = (Rate){sql_int(&query, 0), sql_int(&query, 1)};
+  return sql_end(&query, error);
+}
+
+void rate_override_free(RateOverride *override) {
+  g_free(override->name);
+  g_free(override->subject);
+  g_free(override);
+}
+
+GPtrArray *rate_override_list(Store *store, GError **error) {
+  g_autoptr(GPtrArray) list = g_ptr_array_new_with_free_func((GDestroyNotify)rate_override_free);
+  SqlQuery query = sql_query(
+      store, "SELECT name, subject, count, period FROM rate_override ORDER BY name, subject", "");
+  while (sql_row(&query)) {
+    RateOverride *override = g_new0(RateOverride, 1);
+    override->name = sql_text(&query, 0);
+    override->subject = sql_text(&query, 1);
+    override->rate = (Rate){sql_int(&query, 2), sql_int(&query, 3)};
+    g_ptr_array_add(list, override);
+  }
+  return sql_end(&query, error) ? g_steal_pointer(&list) : NULL;
+}

@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Limits on how often something is done, by the generic cell rate algorithm: one row and one
+   conditional write a subject. */
+#ifndef SIGNET_STORE_RATE_H
+#define SIGNET_STORE_RATE_H
+
+#include "store/store.h"
+
+/* Never more than count in any period (milliseconds): about half of them at once, the rest evenly
+   spread. count 0: no limit. */
+typedef struct {
+  gint64 count, period;
+} Rate;
+
+/* Spends one of subject's share of the limit called name. STORE_UNCHANGED: there is none left
+ *before again_at. */
+StoreChange rate_spend(Store *store, const char *name, const char *subject, Rate rate, gint64 now,
+                       gint64 *again_at, GError **error);
+/* Forgets at most limit subjects whose whole share is there again. */
+gboolean rate_purge(Store *store, gint64 now, guint limit, GError **error);
+
+/* An operator's other rate for one subject (count 0: no limit for it). */
+gboolean rate_override_set(Store *store, const char *name, const char *subject, Rate rate,
+                           GError **error);
+StoreChange rate_override_clear(Store *store, const char *name, const char *subject,
+                                GError **error);
+/* *rate is left alone when there is none. */
+gboolean rate_override_find(Store *store, const char *name, const char *subject, Rate *rate,
+                            GError **error);
+
+typedef struct {
+  char *name, *subject;
+  Rate rate;
+} RateOverride;
+
+void rate_override_free(RateOverride *override);
+/* All; of RateOverride. NULL on failure. */
+GPtrArray *rate_override_list(Store *store, GError **error);
+
+#endif

@@ -147,7 +147,7 @@ GBytes *certificate_build(const Issuer *issuer, const CertificateFields *fields,
   g_autoptr(GError) bad_key = NULL;
   if (!check_fields(issuer, fields, error))
     return NULL;
-  if (!key_check(fields->spki, &type, &bad_key))
+  if (!key_check(fields->spki, KEY_SUBSCRIBER, &type, &bad_key))
     return refuse(error, "%s", bad_key->message), NULL;
   g_autoptr(GPtrArray) mailboxes = read_names(fields->names, error);
   if (mailboxes == NULL)

@@ -139,7 +139,7 @@ void lint_public_key(Lint *lint) {
   g_autoptr(GError) error = NULL;
   g_autoptr(GBytes) spki =
       der_encode(X509_get_X509_PUBKEY(lint->certificate), ASN1_ITEM_rptr(X509_PUBKEY));
-  if (!key_check(spki, NULL, &error))
+  if (!key_check(spki, KEY_SUBSCRIBER, NULL, &error))
     lint_add(lint, "%s", error->message);
   g_autoptr(GBytes) issuer =
       der_encode(X509_get_X509_PUBKEY(lint->issuer->certificate), ASN1_ITEM_rptr(X509_PUBKEY));

@@ -152,7 +152,7 @@ static void run_key(GBytes *spki) {
   g_autoptr(GError) error = NULL;
   g_autoptr(GBytes) identifier = key_identifier(spki);
   const guint8 *octets = g_bytes_get_data(spki, NULL);
-  if (!key_check(spki, NULL, &error)) {
+  if (!key_check(spki, KEY_SUBSCRIBER, NULL, &error)) {
     g_assert_nonnull(error);
     return;
   }

@@ -361,7 +361,7 @@ static void test_fields(void) {
   g_assert_cmpuint(csr->mailboxes->len, ==, 2);
   g_assert_cmpstr(((Mailbox *)csr->mailboxes->pdata[0])->address, ==, "Alice@example.org");
   g_assert_cmpstr(((Mailbox *)csr->mailboxes->pdata[1])->address, ==, "ж@xn--bcher-kva.example");
-  g_assert_true(key_check(csr->spki, NULL, NULL));
+  g_assert_true(key_check(csr->spki, KEY_SUBSCRIBER, NULL, NULL));
 }
 
 /* Every octet changed: never accepted with other content, never a crash. */

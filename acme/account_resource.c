@@ -74,12 +74,12 @@ static Problem *check_terms(const Call *call) {
   return problem;
 }
 
-/* Account keys obey the policy of subscriber keys (ca-rules 15). */
+/* Account keys obey the policy of subscriber keys (ca-rules 15), of more types. */
 static Problem *check_key(const Call *call) {
   g_autoptr(GError) error = NULL;
   g_autoptr(GBytes) spki = jwk_spki(call->key);
   g_autoptr(GBytes) digest = key_digest(spki);
-  if (!key_check(spki, NULL, &error))
+  if (!key_check(spki, KEY_ACCOUNT, NULL, &error))
     return problem_new(PROBLEM_BAD_PUBLIC_KEY, 0, "The account key was refused: %s",
                        error->message);
   StoreFind blocked = key_blocked(call->acme->store, digest, &error);

@@ -79,7 +79,8 @@ static gboolean ask_build(Acme *acme, gint64 now, const Order *order, Question *
       .spki = g_bytes_ref(order->spki),
       .names = (const char *const *)question->names,
       .not_before = begin - begin % 1000,
-      .days = (guint)config_number(acme->config, "ca.validity"),
+      .not_after = certificate_not_after(begin - begin % 1000,
+                                         (guint)config_number(acme->config, "ca.validity")),
       .sign = (order->usage & ORDER_USAGE_SIGN) != 0,
       .encrypt = (order->usage & ORDER_USAGE_ENCRYPT) != 0,
       .non_repudiation = (order->usage & ORDER_USAGE_NON_REPUDIATION) != 0,
@@ -230,7 +231,7 @@ static gboolean keep_tbs(Acme *acme, gint64 now, const Order *order, const Quest
   certificate->serial = g_bytes_ref(fields->serial);
   certificate->shard = question->shard;
   certificate->not_before = fields->not_before;
-  certificate->not_after = fields->not_before + fields->days * CLOCK_DAY - CLOCK_SECOND;
+  certificate->not_after = fields->not_after;
   certificate->key_digest = key_digest(order->spki);
   certificate->tbs = g_bytes_ref(tbs);
   certificate->findings = g_strdup(findings);

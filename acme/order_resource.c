@@ -167,7 +167,7 @@ static Problem *read_csr(Call *call, GBytes **der, Csr **csr) {
   *der = base64url_decode(text);
   if (*der == NULL)
     return problem_new(PROBLEM_MALFORMED, 0, "csr is not base64url without padding.");
-  *csr = csr_parse(*der, &error);
+  *csr = csr_parse(*der, CSR_NAMES_MAIL, &error);
   return *csr != NULL ? NULL : csr_problem(error);
 }
 

@@ -36,20 +36,23 @@ GBytes *certificate_serial(const guint8 *random) {
   return g_bytes_new(serial, sizeof serial);
 }
 
-static gint64 not_after(const CertificateFields *fields) {
-  return fields->not_before + (gint64)fields->days * CLOCK_DAY - CLOCK_SECOND;
+gint64 certificate_not_after(gint64 not_before, guint days) {
+  return not_before + (gint64)days * CLOCK_DAY - CLOCK_SECOND;
 }
 
 static gboolean check_validity(const Issuer *issuer, const CertificateFields *fields,
                                GError **error) {
   if (fields->not_before % CLOCK_SECOND != 0 || fields->not_before < 0)
     return refuse(error, "notBefore is not a whole second");
-  if (fields->days < 1 || fields->days > CERTIFICATE_MAX_DAYS)
-    return refuse(error, "a validity of %u days; 1 to %d are possible", fields->days,
-                  CERTIFICATE_MAX_DAYS);
+  if (fields->not_after % CLOCK_SECOND != 0)
+    return refuse(error, "notAfter is not a whole second");
+  if (fields->not_after < fields->not_before)
+    return refuse(error, "notAfter is before notBefore");
+  if (fields->not_after > certificate_not_after(fields->not_before, CERTIFICATE_MAX_DAYS))
+    return refuse(error, "a validity of more than %d days", CERTIFICATE_MAX_DAYS);
   if (fields->not_before < issuer_not_before(issuer))
     return refuse(error, "notBefore is before the issuer's");
-  if (not_after(fields) > issuer_not_after(issuer))
+  if (fields->not_after > issuer_not_after(issuer))
     return refuse(error, "notAfter is past the issuer's");
   return TRUE;
 }
@@ -144,7 +147,7 @@ GBytes *certificate_build(const Issuer *issuer, const CertificateFields *fields,
   g_autoptr(GError) bad_key = NULL;
   if (!check_fields(issuer, fields, error))
     return NULL;
-  if (!key_check(fields->spki, &type, &bad_key))
+  if (!key_check(fields->spki, KEY_SUBSCRIBER, &type, &bad_key))
     return refuse(error, "%s", bad_key->message), NULL;
   g_autoptr(GPtrArray) mailboxes = read_names(fields->names, error);
   if (mailboxes == NULL)
@@ -159,7 +162,7 @@ GBytes *certificate_build(const Issuer *issuer, const CertificateFields *fields,
       .algorithm = signature_algorithm(X509_get0_pubkey(issuer->certificate)),
       .issuer = issuer_octets,
       .not_before = fields->not_before,
-      .not_after = not_after(fields),
+      .not_after = fields->not_after,
       .subject = subject_octets,
       .spki = fields->spki,
       .extensions = extensions,

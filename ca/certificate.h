@@ -19,7 +19,7 @@ typedef struct {
   GBytes *spki;             /* passed key_check */
   const char *const *names; /* address of each Mailbox, NULL-terminated, in the order's order */
   gint64 not_before;        /* milliseconds, whole seconds */
-  guint days;               /* notAfter = not_before + days * 86400 s - 1 s */
+  gint64 not_after;         /* milliseconds, whole seconds; the last second inside */
   gboolean sign, encrypt, non_repudiation;
   CertificateProfile profile;
   const char *crl_url;    /* http:// */
@@ -29,6 +29,10 @@ typedef struct {
 /* A serial from octets (CERTIFICATE_SERIAL_OCTETS + 2) of a CSPRNG: positive, at least 128 bit
  * random, < 2^159. */
 GBytes *certificate_serial(const guint8 *random);
+
+/* The last second of a validity of days from not_before on, both ends counted (S/MIME BR 6.3.2):
+   not_before + days * 86400 s - 1 s, in milliseconds. */
+gint64 certificate_not_after(gint64 not_before, guint days);
 
 /* The to-be-signed octets for issuer: profile mailbox-validated (S/MIME BR 7.1; ca-rules 19 to 28):
    v3, empty subject or CN, SAN critical when the subject is empty, and so on. CA_ERROR_PROFILE. */

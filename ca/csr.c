@@ -103,7 +103,7 @@ static gboolean check_subject(const X509_NAME *subject, GPtrArray *mailboxes, GE
   return TRUE;
 }
 
-Csr *csr_parse(GBytes *der, GError **error) {
+Csr *csr_parse(GBytes *der, CsrNames names, GError **error) {
   if (g_bytes_get_size(der) > CSR_MAX_OCTETS)
     return refuse(error, "the request is too long"), NULL;
   g_autoptr(X509_REQ) request = decode(der);
@@ -113,10 +113,10 @@ Csr *csr_parse(GBytes *der, GError **error) {
     return refuse(error, "the request is not version 1"), NULL;
   g_autoptr(Csr) csr = g_new0(Csr, 1);
   csr->spki = der_encode(X509_REQ_get_X509_PUBKEY(request), ASN1_ITEM_rptr(X509_PUBKEY));
-  if (!key_check(csr->spki, NULL, error) || !check_signature(request, error))
+  if (!key_check(csr->spki, KEY_SUBSCRIBER, NULL, error) || !check_signature(request, error))
     return NULL;
   g_autoptr(X509_EXTENSIONS) extensions = read_attributes(request, error);
-  if (extensions == NULL || !csr_read_extensions(csr, extensions, error) ||
+  if (extensions == NULL || !csr_read_extensions(csr, extensions, names, error) ||
       !check_subject(X509_REQ_get_subject_name(request), csr->mailboxes, error))
     return NULL;
   return g_steal_pointer(&csr);

@@ -17,11 +17,19 @@ typedef struct {
   gboolean want_non_repudiation;
 } Csr;
 
+/* Which names may stand in the subjectAltName. With CSR_NAMES_MAIL_AND_DNS (option
+   dns-identifier-compat) a dNSName that is an address is not refused: it repeats one of the SAN's
+   mailboxes, or, when the SAN has dNSNames alone, it is how the request names the mailbox, since
+   the clients that the option is for (python3-acme's make_csr) can write no other name. It is taken
+   as a Mailbox, never as a dNSName, so that nothing but a mailbox is certified. */
+typedef enum { CSR_NAMES_MAIL, CSR_NAMES_MAIL_AND_DNS } CsrNames;
+
 /* Decodes and checks a request: version 1, good self-signature, no trailing octets, exactly one
    extensionRequest with exactly one subjectAltName that holds only rfc822Name or SmtpUTF8Mailbox
-   names, none twice; CN and emailAddress of the subject, where present, repeat names of the SAN.
-   CA_ERROR_BAD_CSR or CA_ERROR_BAD_KEY (by key_check); the message is for the client. */
-Csr *csr_parse(GBytes *der, GError **error);
+   names (and what CsrNames says), none twice; CN and emailAddress of the subject, where present,
+   repeat names of the SAN. CA_ERROR_BAD_CSR or CA_ERROR_BAD_KEY (by key_check); the message is for
+   the client. */
+Csr *csr_parse(GBytes *der, CsrNames names, GError **error);
 void csr_free(Csr *csr);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Csr, csr_free)
 

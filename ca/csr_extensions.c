@@ -35,34 +35,65 @@ static gboolean get(const X509_EXTENSIONS *list, int nid, const ASN1_ITEM *item,
   return FALSE;
 }
 
-static gboolean add_mailbox(Csr *csr, GHashTable *seen, const GENERAL_NAME *name, GError **error) {
+static GPtrArray *new_mailboxes(void) {
+  return g_ptr_array_new_with_free_func((GDestroyNotify)mailbox_free);
+}
+
+static gboolean has_mailbox(GPtrArray *mailboxes, const Mailbox *mailbox) {
+  for (guint i = 0; i < mailboxes->len; i++)
+    if (mailbox_equal(mailboxes->pdata[i], mailbox, FALSE))
+      return TRUE;
+  return FALSE;
+}
+
+static gboolean add_mailbox(GPtrArray *mailboxes, const GENERAL_NAME *name,
+                            Mailbox *(*read)(const GENERAL_NAME *name, char **why),
+                            GError **error) {
   g_autofree char *why = NULL;
-  Mailbox *mailbox = san_mailbox(name, &why);
+  g_autoptr(Mailbox) mailbox = read(name, &why);
   if (mailbox == NULL) {
     g_set_error(error, CA_ERROR, CA_ERROR_BAD_CSR, "a name in the subjectAltName is refused: %s",
                 why);
     return FALSE;
   }
-  g_ptr_array_add(csr->mailboxes, mailbox);
-  if (!g_hash_table_add(seen, mailbox->canonical))
+  if (has_mailbox(mailboxes, mailbox))
     return refuse(error, "the subjectAltName has an address twice");
+  g_ptr_array_add(mailboxes, g_steal_pointer(&mailbox));
   return TRUE;
 }
 
-static gboolean read_names(Csr *csr, const X509_EXTENSIONS *list, GError **error) {
-  g_autoptr(GENERAL_NAMES) names = NULL;
-  g_autoptr(GHashTable) seen = g_hash_table_new(g_str_hash, g_str_equal);
+/* What the dNSNames repeat; they count when there are no others. */
+static gboolean take_dns_names(Csr *csr, GPtrArray *dns, GError **error) {
+  for (guint i = 0; csr->mailboxes->len > 0 && i < dns->len; i++)
+    if (!has_mailbox(csr->mailboxes, dns->pdata[i]))
+      return refuse(error, "a dNSName is an address that no rfc822Name of the request repeats");
+  if (csr->mailboxes->len == 0)
+    g_ptr_array_extend_and_steal(csr->mailboxes, g_ptr_array_ref(dns));
+  return TRUE;
+}
+
+static gboolean add_names(Csr *csr, const GENERAL_NAMES *list, CsrNames names, GError **error) {
+  g_autoptr(GPtrArray) dns = new_mailboxes();
+  for (int i = 0; i < sk_GENERAL_NAME_num(list); i++) {
+    const GENERAL_NAME *name = sk_GENERAL_NAME_value(list, i);
+    gboolean is_dns = name->type == GEN_DNS && names == CSR_NAMES_MAIL_AND_DNS;
+    if (!add_mailbox(is_dns ? dns : csr->mailboxes, name, is_dns ? san_dns_mailbox : san_mailbox,
+                     error))
+      return FALSE;
+  }
+  return take_dns_names(csr, dns, error);
+}
+
+static gboolean read_names(Csr *csr, const X509_EXTENSIONS *list, CsrNames names, GError **error) {
+  g_autoptr(GENERAL_NAMES) found = NULL;
   gpointer value;
   if (!get(list, NID_subject_alt_name, ASN1_ITEM_rptr(GENERAL_NAMES), &value, error))
     return FALSE;
-  names = value;
-  if (names == NULL || sk_GENERAL_NAME_num(names) == 0)
+  found = value;
+  if (found == NULL || sk_GENERAL_NAME_num(found) == 0)
     return refuse(error, "the request has no subjectAltName, or an empty one");
-  csr->mailboxes = g_ptr_array_new_with_free_func((GDestroyNotify)mailbox_free);
-  for (int i = 0; i < sk_GENERAL_NAME_num(names); i++)
-    if (!add_mailbox(csr, seen, sk_GENERAL_NAME_value(names, i), error))
-      return FALSE;
-  return TRUE;
+  csr->mailboxes = new_mailboxes();
+  return add_names(csr, found, names, error);
 }
 
 /* RFC 8823 section 3.3. keyEncipherment and keyAgreement are one wish: which bit the certificate
@@ -116,8 +147,9 @@ static gboolean check_not_ca(const X509_EXTENSIONS *list, GError **error) {
   return TRUE;
 }
 
-gboolean csr_read_extensions(Csr *csr, const X509_EXTENSIONS *list, GError **error) {
-  return check_no_duplicates(list, error) && read_names(csr, list, error) &&
+gboolean csr_read_extensions(Csr *csr, const X509_EXTENSIONS *list, CsrNames names,
+                             GError **error) {
+  return check_no_duplicates(list, error) && read_names(csr, list, names, error) &&
          read_key_usage(csr, list, error) && check_purposes(list, error) &&
          check_not_ca(list, error);
 }

@@ -9,6 +9,6 @@
    subjectAltName, or one with anything but different mailboxes; basicConstraints CA:TRUE; keyUsage
    without bits or with others than RFC 8823 section 3.3 names; extendedKeyUsage without
    emailProtection. All else is ignored. */
-gboolean csr_read_extensions(Csr *csr, const X509_EXTENSIONS *list, GError **error);
+gboolean csr_read_extensions(Csr *csr, const X509_EXTENSIONS *list, CsrNames names, GError **error);
 
 #endif

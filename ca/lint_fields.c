@@ -111,7 +111,7 @@ static gboolean is_rfc5280_time(const ASN1_TIME *time) {
   return ASN1_STRING_type(time) == ASN1_STRING_type(normal) && ASN1_STRING_cmp(time, normal) == 0;
 }
 
-/* notAfter = notBefore + N * 86400 - 1: both ends count. */
+/* Both ends count (RFC 5280 section 4.1.2.5). */
 void lint_validity(Lint *lint) {
   const ASN1_TIME *from = X509_get0_notBefore(lint->certificate);
   const ASN1_TIME *to = X509_get0_notAfter(lint->certificate);
@@ -120,11 +120,10 @@ void lint_validity(Lint *lint) {
     return;
   }
   gint64 length = seconds(to) - seconds(from) + 1;
-  const gint64 day = CLOCK_DAY / CLOCK_SECOND;
-  if (length <= 0 || length % day != 0)
-    lint_add(lint, "%" G_GINT64_FORMAT " seconds, not whole days", length);
-  else if (length / day > CERTIFICATE_MAX_DAYS)
-    lint_add(lint, "%" G_GINT64_FORMAT " days", length / day);
+  if (length <= 0)
+    lint_add(lint, "it ends before it begins");
+  else if (length > CERTIFICATE_MAX_DAYS * (CLOCK_DAY / CLOCK_SECOND))
+    lint_add(lint, "%" G_GINT64_FORMAT " seconds, more than %d days", length, CERTIFICATE_MAX_DAYS);
 }
 
 void lint_validity_issuer(Lint *lint) {
@@ -140,7 +139,7 @@ void lint_public_key(Lint *lint) {
   g_autoptr(GError) error = NULL;
   g_autoptr(GBytes) spki =
       der_encode(X509_get_X509_PUBKEY(lint->certificate), ASN1_ITEM_rptr(X509_PUBKEY));
-  if (!key_check(spki, NULL, &error))
+  if (!key_check(spki, KEY_SUBSCRIBER, NULL, &error))
     lint_add(lint, "%s", error->message);
   g_autoptr(GBytes) issuer =
       der_encode(X509_get_X509_PUBKEY(lint->issuer->certificate), ASN1_ITEM_rptr(X509_PUBKEY));

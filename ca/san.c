@@ -64,11 +64,7 @@ static Mailbox *refuse(char **why, char *text) {
   return NULL;
 }
 
-Mailbox *san_mailbox(const GENERAL_NAME *name, char **why) {
-  gboolean utf8;
-  const ASN1_STRING *string = address_string(name, &utf8);
-  if (string == NULL)
-    return refuse(why, g_strdup("it is neither an rfc822Name nor a SmtpUTF8Mailbox"));
+static Mailbox *read_mailbox(const ASN1_STRING *string, gboolean utf8, char **why) {
   const guint8 *octets = ASN1_STRING_get0_data(string);
   gsize length = (gsize)ASN1_STRING_length(string);
   if (memchr(octets, '\0', length) != NULL)
@@ -79,8 +75,20 @@ Mailbox *san_mailbox(const GENERAL_NAME *name, char **why) {
   if (mailbox == NULL)
     return refuse(why, g_strdup(error->message));
   if (!utf8 && !g_str_is_ascii(text))
-    return refuse(why, g_strdup("an rfc822Name is ASCII"));
+    return refuse(why, g_strdup("an rfc822Name or dNSName is ASCII"));
   if (utf8 && mailbox->ascii)
     return refuse(why, g_strdup("a SmtpUTF8Mailbox is for local parts that are not ASCII"));
   return g_steal_pointer(&mailbox);
+}
+
+Mailbox *san_mailbox(const GENERAL_NAME *name, char **why) {
+  gboolean utf8;
+  const ASN1_STRING *string = address_string(name, &utf8);
+  return string != NULL
+             ? read_mailbox(string, utf8, why)
+             : refuse(why, g_strdup("it is neither an rfc822Name nor a SmtpUTF8Mailbox"));
+}
+
+Mailbox *san_dns_mailbox(const GENERAL_NAME *name, char **why) {
+  return read_mailbox(name->d.dNSName, FALSE, why);
 }

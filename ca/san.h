@@ -20,4 +20,7 @@ char *san_text(const ASN1_STRING *string);
    holds a NUL or what mailbox_parse refuses, or when the form does not fit the local part. */
 Mailbox *san_mailbox(const GENERAL_NAME *name, char **why);
 
+/* The same for a dNSName that holds an address (csr.h, CSR_NAMES_MAIL_AND_DNS). */
+Mailbox *san_dns_mailbox(const GENERAL_NAME *name, char **why);
+
 #endif

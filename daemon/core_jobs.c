@@ -28,9 +28,9 @@ static GVariant *caa_body(const Question *q) {
 
 static GVariant *build_body(const Question *q) {
   const CertificateFields *f = &q->fields;
-  return g_variant_new("(@ay@ay^asxubbbuss)", message_from_octets(f->serial),
-                       message_from_octets(f->spki), f->names, f->not_before, (guint32)f->days,
-                       f->sign, f->encrypt, f->non_repudiation, (guint32)f->profile, f->crl_url,
+  return g_variant_new("(@ay@ay^asxxbbbuss)", message_from_octets(f->serial),
+                       message_from_octets(f->spki), f->names, f->not_before, f->not_after, f->sign,
+                       f->encrypt, f->non_repudiation, (guint32)f->profile, f->crl_url,
                        f->issuer_url);
 }
 

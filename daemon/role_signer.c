@@ -62,13 +62,12 @@ static void on_build(Signer *signer, guint64 id, GVariant *body) {
   g_autoptr(GBytes) serial_octets = message_octets(serial);
   g_autoptr(GBytes) spki_octets = message_octets(spki);
   g_autofree const char **names = NULL;
-  guint32 days = 0, profile = 0;
+  guint32 profile = 0;
   CertificateFields fields = {.serial = serial_octets, .spki = spki_octets};
-  g_variant_get(body, "(ayay^a&sxubbbu&s&s)", NULL, NULL, &names, &fields.not_before, &days,
-                &fields.sign, &fields.encrypt, &fields.non_repudiation, &profile, &fields.crl_url,
-                &fields.issuer_url);
+  g_variant_get(body, "(ayay^a&sxxbbbu&s&s)", NULL, NULL, &names, &fields.not_before,
+                &fields.not_after, &fields.sign, &fields.encrypt, &fields.non_repudiation, &profile,
+                &fields.crl_url, &fields.issuer_url);
   fields.names = names;
-  fields.days = days;
   fields.profile = profile == PROFILE_MULTIPURPOSE ? PROFILE_MULTIPURPOSE : PROFILE_STRICT;
   g_autoptr(GBytes) tbs = certificate_build(signer->issuer, &fields, &error);
   if (tbs == NULL) {

@@ -138,7 +138,7 @@ static void certify(const Csr *csr) {
 
 static void run_request(GBytes *der) {
   g_autoptr(GError) error = NULL;
-  g_autoptr(Csr) csr = csr_parse(der, &error);
+  g_autoptr(Csr) csr = csr_parse(der, CSR_NAMES_MAIL, &error);
   g_assert_true((csr == NULL) == (error != NULL));
   if (csr == NULL) {
     g_assert_true(g_utf8_validate(error->message, -1, NULL));
@@ -152,7 +152,7 @@ static void run_key(GBytes *spki) {
   g_autoptr(GError) error = NULL;
   g_autoptr(GBytes) identifier = key_identifier(spki);
   const guint8 *octets = g_bytes_get_data(spki, NULL);
-  if (!key_check(spki, NULL, &error)) {
+  if (!key_check(spki, KEY_SUBSCRIBER, NULL, &error)) {
     g_assert_nonnull(error);
     return;
   }

@@ -100,8 +100,7 @@ static GBytes *rebuilt(X509 *x, GError **error) {
   guint usage = X509_get_key_usage(x);
   CertificateFields fields = fuzz_fields(serial, spki, (const char *const *)names->pdata);
   fields.not_before = milliseconds(X509_get0_notBefore(x));
-  fields.days =
-      (guint)((milliseconds(X509_get0_notAfter(x)) + 1000 - fields.not_before) / 86400000);
+  fields.not_after = milliseconds(X509_get0_notAfter(x));
   fields.sign = (usage & X509v3_KU_DIGITAL_SIGNATURE) != 0;
   fields.non_repudiation = (usage & X509v3_KU_NON_REPUDIATION) != 0;
   fields.encrypt = (usage & (X509v3_KU_KEY_ENCIPHERMENT | X509v3_KU_KEY_AGREEMENT)) != 0;

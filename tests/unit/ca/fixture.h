@@ -78,7 +78,7 @@ static inline CertificateFields fixture_fields(GBytes *serial, GBytes *spki) {
       .spki = spki,
       .names = fixture_names,
       .not_before = FIXTURE_NOW,
-      .days = 365,
+      .not_after = certificate_not_after(FIXTURE_NOW, 365),
       .sign = TRUE,
       .encrypt = TRUE,
       .profile = PROFILE_STRICT,

@@ -140,7 +140,7 @@ static void test_refused_fields(void) {
   const CertificateFields good = fixture_fields(serial, spki);
   gint64 end = issuer_not_after(issuer);
   CertificateFields bad[] = {good, good, good, good, good, good, good, good,
-                             good, good, good, good, good, good, good};
+                             good, good, good, good, good, good, good, good};
   const char *const why[] = {"octets",
                              "certificate_serial",
                              "bits",
@@ -151,11 +151,12 @@ static void test_refused_fields(void) {
                              "URL",
                              "whole",
                              "825",
-                             "825",
+                             "before notBefore",
                              "before the issuer's",
                              "past the issuer's",
                              "profile",
-                             "past the issuer's"};
+                             "past the issuer's",
+                             "whole"};
   bad[0].serial = short_serial;
   bad[1].serial = high_serial;
   bad[2].spki = weak_spki;
@@ -165,12 +166,13 @@ static void test_refused_fields(void) {
   bad[6].issuer_url = NULL;
   bad[7].crl_url = "http://pki.example.org/ 1.crl";
   bad[8].not_before++;
-  bad[9].days = 826;
-  bad[10].days = 0;
+  bad[9].not_after = certificate_not_after(FIXTURE_NOW, 825) + CLOCK_SECOND;
+  bad[10].not_after = FIXTURE_NOW - CLOCK_SECOND;
   bad[11].not_before -= CLOCK_SECOND;
-  bad[12].not_before = end + CLOCK_SECOND - 365 * CLOCK_DAY + CLOCK_SECOND;
+  bad[12].not_before = end - CLOCK_DAY, bad[12].not_after = end + CLOCK_SECOND;
   bad[13].profile = (CertificateProfile)9;
-  bad[14].not_before = end;
+  bad[14].not_before = end + CLOCK_SECOND, bad[14].not_after = end + CLOCK_SECOND;
+  bad[15].not_after++;
   for (gsize i = 0; i < G_N_ELEMENTS(bad); i++)
     assert_refused(issuer, &bad[i], why[i]);
 }
@@ -184,12 +186,17 @@ static void test_validity(void) {
   g_autoptr(GBytes) spki = fixture_spki(key);
   g_autoptr(GBytes) serial = fixture_serial(7);
   CertificateFields fields = fixture_fields(serial, spki);
-  fields.not_before = issuer_not_after(issuer) + CLOCK_SECOND - 365 * CLOCK_DAY;
+  fields.not_after = issuer_not_after(issuer);
+  fields.not_before = fields.not_after + CLOCK_SECOND - 365 * CLOCK_DAY;
   assert_signed(issuer, &fields);
   fields = fixture_fields(serial, spki);
-  fields.days = 825;
+  fields.not_after = certificate_not_after(FIXTURE_NOW, 825);
   assert_signed(issuer, &fields);
-  fields.days = 1;
+  fields.not_after = FIXTURE_NOW; /* one second */
+  assert_signed(issuer, &fields);
+  fields.not_after = FIXTURE_NOW + 100 * CLOCK_DAY + 12345 * CLOCK_SECOND;
+  assert_signed(issuer, &fields);
+  fields.not_after = certificate_not_after(FIXTURE_NOW, 1);
   assert_signed(issuer, &fields);
   g_autoptr(GBytes) tbs = certificate_build(issuer, &fields, NULL);
   static const char times[] = "\x30\x1e\x17\x0d"
@@ -216,7 +223,7 @@ static void test_after_2049(void) {
   g_autoptr(GBytes) serial = fixture_serial(7);
   CertificateFields fields = fixture_fields(serial, spki);
   fields.not_before = G_GINT64_CONSTANT(2524521600) * 1000; /* 2049-12-31 */
-  fields.days = 2;
+  fields.not_after = certificate_not_after(fields.not_before, 2);
   assert_signed(issuer, &fields);
   g_autoptr(GBytes) tbs = certificate_build(issuer, &fields, NULL);
   static const char times[] = "\x17\x0d"

@@ -32,7 +32,8 @@ enum {
   UNSTRUCTURED_NAME = 1024,
   BAD_KEY_USAGE = 2048,
   HUGE_REQUEST = 4096,
-  LIST_AS_STRING = 8192
+  LIST_AS_STRING = 8192,
+  COMPATIBLE = 16384 /* CSR_NAMES_MAIL_AND_DNS */
 };
 
 /* names: "TYPE:value"; EXPECTED: part of the message, NULL when the request is good. */
@@ -110,6 +111,21 @@ static const Case cases[] = {
     {"empty name", "refused", .names = {"email:"}},
     {"control", "refused", .names = {"email:a\n@example.org"}},
     {"wildcard", "refused", .names = {"email:a@*.example.org"}},
+    /* dns-identifier-compat */
+    {"dns with its mailbox", NULL, .names = {"dns:Alice@EXAMPLE.org", ALICE}, .flags = COMPATIBLE},
+    {"dns for a mailbox", NULL, .names = {"dns:alice@example.org"}, .flags = COMPATIBLE},
+    {"dns for two", NULL, .names = {"dns:alice@example.org", "dns:bob@example.org"},
+     .cn = "bob@example.org", .flags = COMPATIBLE},
+    {"dns of another mailbox", "no rfc822Name", .names = {"dns:bob@example.org", ALICE},
+     .flags = COMPATIBLE},
+    {"dns twice", "twice", .names = {"dns:alice@example.org", "dns:alice@Example.org"},
+     .flags = COMPATIBLE},
+    {"dns without @", "refused", .names = {ALICE, "dns:example.org"}, .flags = COMPATIBLE},
+    {"dns not ascii", "ASCII", .names = {"dns:a@bücher.example"}, .flags = COMPATIBLE},
+    {"dns with uri", "neither", .names = {"dns:alice@example.org", "uri:a@example.org"},
+     .flags = COMPATIBLE},
+    {"dns, other cn", "CN", .names = {"dns:alice@example.org"}, .cn = "bob@example.org",
+     .flags = COMPATIBLE},
     {"other cn", "CN", .names = {ALICE}, .cn = "bob@example.org"},
     {"cn no address", "CN", .names = {ALICE}, .cn = "Alice"},
     {"other emailAddress", "emailAddress", .names = {ALICE}, .email = "bob@example.org"},
@@ -325,7 +341,8 @@ static void test_table(void) {
     const Case *c = &cases[i];
     g_autoptr(GError) error = NULL;
     g_autoptr(GBytes) der = make_request(c);
-    g_autoptr(Csr) csr = csr_parse(der, &error);
+    g_autoptr(Csr) csr =
+        csr_parse(der, c->flags & COMPATIBLE ? CSR_NAMES_MAIL_AND_DNS : CSR_NAMES_MAIL, &error);
     if ((csr == NULL) != (c->expected != NULL) ||
         (error != NULL && strstr(error->message, c->expected) == NULL))
       g_error("%s: %s", c->name, error != NULL ? error->message : "accepted");
@@ -339,12 +356,12 @@ static void test_table(void) {
 static void test_fields(void) {
   static const Case c = {"", NULL, .names = {"email:Alice@EXAMPLE.org", "utf8:ж@bücher.example"}};
   g_autoptr(GBytes) der = make_request(&c);
-  g_autoptr(Csr) csr = csr_parse(der, NULL);
+  g_autoptr(Csr) csr = csr_parse(der, CSR_NAMES_MAIL, NULL);
   g_assert_nonnull(csr);
   g_assert_cmpuint(csr->mailboxes->len, ==, 2);
   g_assert_cmpstr(((Mailbox *)csr->mailboxes->pdata[0])->address, ==, "Alice@example.org");
   g_assert_cmpstr(((Mailbox *)csr->mailboxes->pdata[1])->address, ==, "ж@xn--bcher-kva.example");
-  g_assert_true(key_check(csr->spki, NULL, NULL));
+  g_assert_true(key_check(csr->spki, KEY_SUBSCRIBER, NULL, NULL));
 }
 
 /* Every octet changed: never accepted with other content, never a crash. */
@@ -358,8 +375,8 @@ static void test_mutations(void) {
     copy[i] ^= 0x01;
     g_autoptr(GBytes) changed = g_bytes_new(copy, length);
     g_autoptr(GBytes) cut = g_bytes_new(octets, i);
-    g_autoptr(Csr) first = csr_parse(changed, NULL);
-    g_autoptr(Csr) second = csr_parse(cut, NULL);
+    g_autoptr(Csr) first = csr_parse(changed, CSR_NAMES_MAIL, NULL);
+    g_autoptr(Csr) second = csr_parse(cut, CSR_NAMES_MAIL, NULL);
     g_assert_null(first);
     g_assert_null(second);
   }
@@ -376,7 +393,7 @@ static GPtrArray *order_of(const char *first, const char *second) {
 static void test_matches(void) {
   static const Case c = {"", NULL, .names = {ALICE, "email:bob@example.org"}};
   g_autoptr(GBytes) der = make_request(&c);
-  g_autoptr(Csr) csr = csr_parse(der, NULL);
+  g_autoptr(Csr) csr = csr_parse(der, CSR_NAMES_MAIL, NULL);
   static const struct {
     const char *first, *second, *named;
   } orders[] = {{"bob@example.org", "ALICE@Example.ORG", NULL},

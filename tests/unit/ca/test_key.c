@@ -8,7 +8,7 @@
 
 static void assert_refused(GBytes *spki, const char *why) {
   g_autoptr(GError) error = NULL;
-  g_assert_false(key_check(spki, NULL, &error));
+  g_assert_false(key_check(spki, KEY_SUBSCRIBER, NULL, &error));
   g_assert_error(error, CA_ERROR, CA_ERROR_BAD_KEY);
   if (strstr(error->message, why) == NULL)
     g_error("expected \"%s\", got \"%s\"", why, error->message);
@@ -25,7 +25,7 @@ static void test_accepted(void) {
     g_autoptr(EVP_PKEY) key = fixture_key(keys[i].name);
     g_autoptr(GBytes) spki = fixture_spki(key);
     KeyType type = (KeyType)99;
-    g_assert_true(key_check(spki, &type, &error));
+    g_assert_true(key_check(spki, KEY_SUBSCRIBER, &type, &error));
     g_assert_no_error(error);
     g_assert_cmpint(type, ==, keys[i].type);
   }
@@ -41,6 +41,25 @@ static void test_refused_types(void) {
     g_autoptr(EVP_PKEY) key = fixture_key(keys[i].name);
     g_autoptr(GBytes) spki = fixture_spki(key);
     assert_refused(spki, keys[i].why);
+  }
+}
+
+/* What every JWS algorithm of RFC 8555 section 6.2 signs with; weak keys as for certificates. */
+static void test_account_keys(void) {
+  static const struct {
+    const char *name, *kind, *why;
+  } keys[] = {{"RSA-2048", "rsa", NULL},        {"P-256", "p256", NULL},
+              {"P-384", "p384", NULL},          {"P-521", "p521", NULL},
+              {"ED25519", "ed25519", NULL},     {"ED448", NULL, "type"},
+              {"RSA-1024", "rsa", "1024 bits"}, {"RSA-4104", "rsa", "4104 bits"},
+              {"secp256k1", NULL, "Ed25519"}};
+  for (gsize i = 0; i < G_N_ELEMENTS(keys); i++) {
+    g_autoptr(GError) error = NULL;
+    g_autoptr(EVP_PKEY) key = fixture_key(keys[i].name);
+    g_autoptr(GBytes) spki = fixture_spki(key);
+    g_assert_cmpstr(key_kind(spki), ==, keys[i].kind);
+    g_assert_cmpint(key_check(spki, KEY_ACCOUNT, NULL, &error), ==, keys[i].why == NULL);
+    g_assert_true(error == NULL || strstr(error->message, keys[i].why) != NULL);
   }
 }
 
@@ -149,8 +168,8 @@ static void test_fermat_rounds(void) {
     BN_sub(n, n, t);
     g_autoptr(GBytes) spki = rsa_spki(n, 65537);
     g_autoptr(GError) error = NULL;
-    if (BN_num_bits(n) != 2048 ||
-        (!key_check(spki, NULL, &error) && strstr(error->message, "factor") != NULL))
+    if (BN_num_bits(n) != 2048 || (!key_check(spki, KEY_SUBSCRIBER, NULL, &error) &&
+                                   strstr(error->message, "factor") != NULL))
       continue;
     g_assert_cmpint(error != NULL, ==, cases[i].refused);
     i++;
@@ -180,7 +199,7 @@ static void test_roca(void) {
     BN_sub(n, n, base);
     BN_add(n, n, power);
     g_autoptr(GBytes) spki = rsa_spki(n, 65537);
-    g_assert_false(key_check(spki, NULL, &error));
+    g_assert_false(key_check(spki, KEY_SUBSCRIBER, NULL, &error));
   } while (strstr(error->message, "factor") != NULL);
   g_assert_nonnull(strstr(error->message, "ROCA"));
 }
@@ -241,8 +260,20 @@ static void test_octets(void) {
     if (cases[i].why != NULL)
       assert_refused(spki, cases[i].why);
     else
-      g_assert_true(key_check(spki, NULL, NULL));
+      g_assert_true(key_check(spki, KEY_SUBSCRIBER, NULL, NULL));
   }
+}
+
+static void test_ed25519(void) {
+  g_autoptr(GError) error = NULL;
+  g_autoptr(GBytes) good = hex("302a300506032b6570032100" GX);
+  g_autoptr(GBytes) longer = hex("302b300506032b6570032200" GX "00");
+  g_autoptr(GBytes) parameters = hex("302c300706032b65700500032100" GX);
+  g_assert_true(key_check(good, KEY_ACCOUNT, NULL, NULL));
+  g_assert_false(key_check(longer, KEY_ACCOUNT, NULL, &error));
+  g_assert_nonnull(strstr(error->message, "32 octets"));
+  g_assert_false(key_check(parameters, KEY_ACCOUNT, NULL, NULL));
+  g_assert_false(key_check(good, KEY_SUBSCRIBER, NULL, NULL));
 }
 
 static void test_digest(void) {
@@ -251,6 +282,7 @@ static void test_digest(void) {
   g_autoptr(GBytes) digest = key_digest(spki);
   g_autoptr(GBytes) identifier = key_identifier(spki);
   g_assert_null(key_identifier(junk));
+  g_assert_null(key_kind(junk));
   g_assert_cmpuint(g_bytes_get_size(identifier), ==, 20);
   g_autofree char *wanted = g_compute_checksum_for_bytes(G_CHECKSUM_SHA256, spki);
   g_autoptr(GBytes) octets = hex(wanted);
@@ -261,6 +293,7 @@ int main(int argc, char **argv) {
   g_test_init(&argc, &argv, NULL);
   g_test_add_func("/key/accepted", test_accepted);
   g_test_add_func("/key/types", test_refused_types);
+  g_test_add_func("/key/account", test_account_keys);
   g_test_add_func("/key/bits", test_bits);
   g_test_add_func("/key/exponent", test_exponent);
   g_test_add_func("/key/small-factors", test_small_factors);
@@ -268,6 +301,7 @@ int main(int argc, char **argv) {
   g_test_add_func("/key/fermat-rounds", test_fermat_rounds);
   g_test_add_func("/key/roca", test_roca);
   g_test_add_func("/key/octets", test_octets);
+  g_test_add_func("/key/ed25519", test_ed25519);
   g_test_add_func("/key/digest", test_digest);
   return g_test_run();
 }

@@ -2,6 +2,7 @@
 /* Authorizations (RFC 8555 section 7.5): the first time one is read, its mail goes out (RFC 8823
  * section 3). */
 #include "acme/challenge_mail_job.h"
+#include "acme/identifier.h"
 #include "acme/resources.h"
 #include "acme/state.h"
 
@@ -16,9 +17,10 @@ static json_t *authorization_json(Acme *acme, const Authorization *authorization
   gboolean expired = authorization->expires_at <= clock_now(acme->clock) &&
                      (strcmp(authorization->status, "pending") == 0 ||
                       strcmp(authorization->status, "valid") == 0);
-  return json_pack("{s:{s:s, s:s}, s:s, s:s, s:[o]}", "identifier", "type", "email", "value",
-                   authorization->identifier, "status", expired ? "expired" : authorization->status,
-                   "expires", expires, "challenges", shown);
+  return json_pack("{s:o, s:s, s:s, s:[o]}", "identifier",
+                   identifier_json(authorization->type, authorization->identifier), "status",
+                   expired ? "expired" : authorization->status, "expires", expires, "challenges",
+                   shown);
 }
 
 static Problem *deactivate(Call *call, const Authorization *authorization) {
@@ -47,30 +49,30 @@ static Problem *load(Call *call, Authorization **authorization) {
              : problem_internal(&error);
 }
 
-Problem *authorization_post(Call *call) {
+Problem *authorization_answer(Call *call, const Id *id, guint status) {
   g_autoptr(GError) error = NULL;
   g_autoptr(Authorization) authorization = NULL;
-  Problem *refused = load(call, &authorization);
-  if (refused != NULL)
-    return refused;
-  if (call->payload != NULL) {
-    Problem *problem = deactivate(call, authorization);
-    if (problem != NULL)
-      return problem;
-  } else if (!challenge_mail_trigger(call->acme, call->now, authorization, &error)) {
-    return problem_internal(&error);
-  }
-  g_clear_pointer(&authorization, authorization_free);
-  if (authorization_find(call->acme->store, &call->id, &authorization, &error) != STORE_FOUND)
-    return problem_internal(&error);
   g_autoptr(Challenge) challenge = NULL;
-  if (challenge_find_by_authorization(call->acme->store, &call->id, &challenge, &error) !=
-          STORE_FOUND ||
+  if (authorization_find(call->acme->store, id, &authorization, &error) != STORE_FOUND ||
+      challenge_find_by_authorization(call->acme->store, id, &challenge, &error) != STORE_FOUND ||
       !challenge_retry_after(call, challenge, &error))
     return problem_internal(&error);
   json_t *document = authorization_json(call->acme, authorization, challenge, &error);
   if (document == NULL)
     return problem_internal(&error);
-  response_json(call->response, 200, "application/json", document);
+  g_autofree char *location = acme_url(call->acme, "authorization", id, "");
+  response_header(call->response, "Location", "%s", location);
+  response_json(call->response, status, "application/json", document);
   return NULL;
+}
+
+Problem *authorization_post(Call *call) {
+  g_autoptr(GError) error = NULL;
+  g_autoptr(Authorization) authorization = NULL;
+  Problem *problem = load(call, &authorization);
+  if (problem == NULL && call->payload != NULL)
+    problem = deactivate(call, authorization);
+  else if (problem == NULL && !challenge_mail_trigger(call->acme, call->now, authorization, &error))
+    problem = problem_internal(&error);
+  return problem != NULL ? problem : authorization_answer(call, &call->id, 200);
 }

@@ -17,13 +17,18 @@ static gboolean is_repeated(GPtrArray *mailboxes, const Mailbox *mailbox) {
   return FALSE;
 }
 
-static Problem *read_one(json_t *identifier, GPtrArray *mailboxes) {
+json_t *identifier_json(const char *type, const char *value) {
+  return json_pack("{s:s, s:s}", "type", type, "value", value);
+}
+
+static Problem *read_one(json_t *identifier, gboolean dns_too, GPtrArray *mailboxes) {
   const char *type = json_string_value(json_object_get(identifier, "type"));
   const char *value = json_string_value(json_object_get(identifier, "value"));
   g_autoptr(GError) error = NULL;
   if (type == NULL || value == NULL)
     return problem_new(PROBLEM_MALFORMED, 0, "An identifier has a type and a value, each a text.");
-  if (strcmp(type, "email") != 0)
+  gboolean dns = dns_too && strcmp(type, "dns") == 0 && strchr(value, '@') != NULL;
+  if (strcmp(type, "email") != 0 && !dns)
     return problem_new(PROBLEM_UNSUPPORTED_IDENTIFIER, 0,
                        "Identifiers of type \"%s\" are not served here, only \"email\".", type);
   g_autoptr(Mailbox) mailbox = mailbox_parse(value, &error);
@@ -39,43 +44,77 @@ static Problem *read_one(json_t *identifier, GPtrArray *mailboxes) {
   if (is_repeated(mailboxes, mailbox))
     return problem_new(PROBLEM_MALFORMED, 0, "\"%s\" is ordered twice.", value);
   OrderedMailbox *ordered = g_new0(OrderedMailbox, 1);
+  ordered->type = dns ? "dns" : "email";
   ordered->identifier = g_strdup(value);
   ordered->mailbox = g_steal_pointer(&mailbox);
   g_ptr_array_add(mailboxes, ordered);
   return NULL;
 }
 
-static void add_subproblem(json_t *subproblems, json_t *identifier, const Problem *problem) {
+/* What was refused of several identifiers. */
+typedef struct {
+  Problem *first;
+  json_t *subproblems;
+  guint asked;
+  gboolean mixed; /* of different types */
+} Refusals;
+
+static void refusals_add(Refusals *refusals, const json_t *identifier, Problem *problem) {
+  refusals->asked++;
+  if (problem == NULL)
+    return;
   json_t *document = problem_json(problem);
-  json_object_set(document, "identifier", identifier);
-  json_array_append_new(subproblems, document);
+  json_object_set_new(document, "identifier", json_deep_copy(identifier));
+  json_array_append_new(refusals->subproblems, document);
+  if (refusals->first == NULL) {
+    refusals->first = problem;
+    return;
+  }
+  refusals->mixed = refusals->mixed || refusals->first->type != problem->type;
+  problem_free(problem);
 }
 
-Problem *identifiers_read(json_t *identifiers, GPtrArray **mailboxes) {
+/* RFC 8555 section 6.7.1. */
+static Problem *refusals_end(Refusals *refusals) {
+  Problem *problem = refusals->first;
+  if (problem != NULL && refusals->mixed) {
+    problem = problem_new(PROBLEM_COMPOUND, refusals->first->status,
+                          "Several identifiers are refused, for reasons given for each.");
+    problem_free(refusals->first);
+  }
+  if (problem != NULL && refusals->asked > 1)
+    problem_set(problem, "subproblems", json_incref(refusals->subproblems));
+  json_decref(refusals->subproblems);
+  return problem;
+}
+
+Problem *identifiers_read(json_t *identifiers, gboolean dns_too, GPtrArray **mailboxes) {
   g_autoptr(GPtrArray) read = g_ptr_array_new_with_free_func((GDestroyNotify)ordered_mailbox_free);
-  Problem *first = NULL;
-  json_t *identifier = NULL, *subproblems = json_array();
+  Refusals refusals = {.subproblems = json_array()};
+  json_t *identifier = NULL;
   size_t i = 0;
   if (!json_is_array(identifiers) || json_array_size(identifiers) == 0 ||
       json_array_size(identifiers) > IDENTIFIERS_MAX) {
-    json_decref(subproblems);
+    json_decref(refusals.subproblems);
     return problem_new(PROBLEM_MALFORMED, 0, "identifiers is a list of 1 to %d identifiers.",
                        IDENTIFIERS_MAX);
   }
   json_array_foreach(identifiers, i, identifier) {
-    Problem *problem = read_one(identifier, read);
-    if (problem == NULL)
-      continue;
-    add_subproblem(subproblems, identifier, problem);
-    if (first == NULL)
-      first = problem;
-    else
-      problem_free(problem);
+    refusals_add(&refusals, identifier, read_one(identifier, dns_too, read));
   }
-  if (first != NULL && json_array_size(identifiers) > 1)
-    problem_set(first, "subproblems", json_incref(subproblems));
-  json_decref(subproblems);
-  if (first == NULL)
+  Problem *problem = refusals_end(&refusals);
+  if (problem == NULL)
     *mailboxes = g_steal_pointer(&read);
-  return first;
+  return problem;
+}
+
+Problem *identifiers_check(GPtrArray *mailboxes, IdentifierCheck check, gpointer user) {
+  Refusals refusals = {.subproblems = json_array()};
+  for (guint i = 0; i < mailboxes->len; i++) {
+    const OrderedMailbox *ordered = mailboxes->pdata[i];
+    json_t *identifier = identifier_json(ordered->type, ordered->identifier);
+    refusals_add(&refusals, identifier, check(user, ordered));
+    json_decref(identifier);
+  }
+  return refusals_end(&refusals);
 }

@@ -3,8 +3,10 @@
    octets with lint verdict, signature, certificate. A restart finds the order where it was. */
 #include "acme/crl_job.h"
 #include "acme/job_run.h"
+#include "acme/profile.h"
 #include "acme/record.h"
 #include "acme/state.h"
+#include "acme/validity.h"
 #include "base/base64url.h"
 #include "base/log.h"
 #include "ca/certificate_read.h"
@@ -58,9 +60,27 @@ static char **names_of(Acme *acme, const Id *order, GError **error) {
   return names;
 }
 
-static gboolean ask_build(Acme *acme, gint64 now, const Order *order, Question *question,
-                          GError **error) {
+/* Why a certificate as ordered cannot be made now; NULL: it can. */
+static Problem *choose_validity(const Acme *acme, gint64 now, const Order *order,
+                                gint64 *not_before, gint64 *not_after) {
+  Profile profile;
+  if (!profile_find(acme, order->profile, &profile))
+    return problem_new(PROBLEM_INVALID_PROFILE, 0,
+                       "The profile \"%s\" of this order is not served any more.", order->profile);
+  return validity_of(acme, order, profile.days, now, not_before, not_after)
+             ? NULL
+             : problem_new(PROBLEM_MALFORMED, 0,
+                           "The order waited too long for the notBefore or notAfter that it asks "
+                           "for; order anew.");
+}
+
+static gboolean ask_build(Acme *acme, gint64 now, const Job *job, const Order *order,
+                          Question *question, GError **error) {
   guint8 random[CERTIFICATE_SERIAL_OCTETS + 2];
+  gint64 not_before = 0, not_after = 0;
+  g_autoptr(Problem) problem = choose_validity(acme, now, order, &not_before, &not_after);
+  if (problem != NULL)
+    return fail_order(acme, now, job, problem, error);
   gboolean opened = FALSE;
   question->names = names_of(acme, &order->id, error);
   if (question->names == NULL || !crl_shard_take(acme->store, &question->shard, &opened, error))
@@ -72,15 +92,12 @@ static gboolean ask_build(Acme *acme, gint64 now, const Order *order, Question *
   question->kind = QUESTION_BUILD;
   question->crl_url = crl_url(acme, question->shard);
   question->issuer_url = g_strconcat(config_text(acme->config, "publish.url"), "issuing.der", NULL);
-  gint64 begin =
-      MAX(now - config_number(acme->config, "ca.backdate"), issuer_not_before(acme->issuer));
   question->fields = (CertificateFields){
       .serial = certificate_serial(random),
       .spki = g_bytes_ref(order->spki),
       .names = (const char *const *)question->names,
-      .not_before = begin - begin % 1000,
-      .not_after = certificate_not_after(begin - begin % 1000,
-                                         (guint)config_number(acme->config, "ca.validity")),
+      .not_before = not_before,
+      .not_after = not_after,
       .sign = (order->usage & ORDER_USAGE_SIGN) != 0,
       .encrypt = (order->usage & ORDER_USAGE_ENCRYPT) != 0,
       .non_repudiation = (order->usage & ORDER_USAGE_NON_REPUDIATION) != 0,
@@ -118,7 +135,7 @@ static gboolean choose_step(Acme *acme, gint64 now, const Job *job, const Order 
     return TRUE;
   }
   if (found == STORE_MISSING)
-    return ask_build(acme, now, order, question, error);
+    return ask_build(acme, now, job, order, question, error);
   question->kind = QUESTION_SIGN;
   question->octets = g_bytes_ref(certificate->tbs);
   return TRUE;

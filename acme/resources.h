@@ -13,6 +13,7 @@ Problem *directory_get(Call *call);           /* RFC 8555 section 7.1.1 */
 Problem *account_new(Call *call);             /* 7.3 */
 Problem *account_post(Call *call);            /* 7.3.2, 7.3.6 */
 Problem *account_orders(Call *call);          /* 7.1.2.1 */
+Problem *authorization_new_post(Call *call);  /* 7.4.1 */
 Problem *order_new(Call *call);               /* 7.4 */
 Problem *order_post(Call *call);              /* 7.4 */
 Problem *order_finalize_post(Call *call);     /* 7.4 */
@@ -20,6 +21,13 @@ Problem *authorization_post(Call *call);      /* 7.5 */
 Problem *challenge_post(Call *call);          /* 7.5.1 */
 Problem *certificate_post(Call *call);        /* 7.4.2 */
 Problem *certificate_revoke_post(Call *call); /* 7.6 */
+Problem *renewal_info_get(Call *call);        /* RFC 9773 section 4 */
+
+/* Answers with an order or authorization as it is now. */
+Problem *order_answer(Call *call, const Id *id, guint status);
+Problem *authorization_answer(Call *call, const Id *id, guint status);
+/* The caller's order of the path; settled, so that what time ended is shown as ended. */
+Problem *order_load(Call *call, Order **order);
 
 /* The JSON form of an object, a new reference; NULL with error. */
 json_t *challenge_json(Acme *acme, const Challenge *challenge, GError **error);

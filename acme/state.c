@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "acme/state.h"
+#include "acme/identifier.h"
 #include "acme/record.h"
 #include "base/log.h"
 
@@ -15,6 +16,16 @@ static gboolean move_authorization(Acme *acme, gint64 now, const Id *id, const c
                  to, NULL));
 }
 
+/* Of no order: also a valid one ends. */
+static gboolean expire_authorization(Acme *acme, gint64 now, const Id *id, GError **error) {
+  StoreChange moved = authorization_move(acme->store, id, "valid", "expired", error);
+  return moved == STORE_UNCHANGED
+             ? move_authorization(acme, now, id, "expired", error)
+             : moved == STORE_CHANGED &&
+                   record(acme, now, "authorization status", (About){.authorization = id}, error,
+                          "status", "expired", NULL);
+}
+
 static gboolean move_order(Acme *acme, gint64 now, const Id *id, const char *from, const char *to,
                            const Problem *problem, GError **error) {
   g_autofree char *text = problem != NULL ? problem_text(problem) : NULL;
@@ -26,8 +37,7 @@ static gboolean move_order(Acme *acme, gint64 now, const Id *id, const char *fro
                  problem != NULL ? problem->detail : NULL, NULL));
 }
 
-/* The order becomes ready when its last authorization became valid. */
-static gboolean ready_if_all_valid(Acme *acme, gint64 now, const Id *order_id, GError **error) {
+gboolean state_order_authorized(Acme *acme, gint64 now, const Id *order_id, GError **error) {
   g_autoptr(GPtrArray) all = authorization_list(acme->store, order_id, error);
   if (all == NULL)
     return FALSE;
@@ -55,7 +65,8 @@ static gboolean validate_if_both(Acme *acme, gint64 now, const Id *challenge_id,
          record(acme, now, "challenge valid", (About){.challenge = challenge_id}, error, "address",
                 authorization->address, "method", "3.2.2.4 ACME email-reply-00", NULL) &&
          move_authorization(acme, now, &authorization->id, "valid", error) &&
-         ready_if_all_valid(acme, now, &authorization->order_id, error);
+         (!authorization->claimed ||
+          state_order_authorized(acme, now, &authorization->order_id, error));
 }
 
 gboolean state_challenge_responded(Acme *acme, gint64 now, const Id *challenge, GError **error) {
@@ -81,7 +92,7 @@ static Problem *order_problem(const Authorization *authorization, const Problem 
   json_t *sub = problem_json(cause);
   json_object_del(sub, "subproblems");
   json_object_set_new(sub, "identifier",
-                      json_pack("{s:s, s:s}", "type", "email", "value", authorization->identifier));
+                      identifier_json(authorization->type, authorization->identifier));
   problem_set(problem, "subproblems", json_pack("[o]", sub));
   return problem;
 }
@@ -100,7 +111,8 @@ gboolean state_challenge_failed(Acme *acme, gint64 now, const Id *challenge_id,
   return record(acme, now, "challenge invalid", (About){.challenge = challenge_id}, error,
                 "problem", problem_type_name(problem->type), "reason", problem->detail, NULL) &&
          move_authorization(acme, now, &authorization->id, "invalid", error) &&
-         move_order(acme, now, &authorization->order_id, "pending", "invalid", outer, error);
+         (!authorization->claimed ||
+          move_order(acme, now, &authorization->order_id, "pending", "invalid", outer, error));
 }
 
 gboolean state_challenge_noted(Acme *acme, gint64 now, const Id *challenge, const char *rule,
@@ -123,8 +135,9 @@ gboolean state_authorization_deactivated(Acme *acme, gint64 now, const Authoriza
              STORE_CHANGED &&
          record(acme, now, "authorization status", (About){.authorization = &authorization->id},
                 error, "status", "deactivated", NULL) &&
-         move_order(acme, now, &authorization->order_id, "pending", "invalid", problem, error) &&
-         move_order(acme, now, &authorization->order_id, "ready", "invalid", problem, error);
+         (!authorization->claimed ||
+          (move_order(acme, now, &authorization->order_id, "pending", "invalid", problem, error) &&
+           move_order(acme, now, &authorization->order_id, "ready", "invalid", problem, error)));
 }
 
 StoreChange state_order_finalized(Acme *acme, const Order *order, GError **error) {
@@ -167,24 +180,50 @@ gboolean state_settle_challenge(Acme *acme, gint64 now, const Id *authorization,
          (unjudged == STORE_MISSING && fail_overdue(acme, now, &challenge->id, error));
 }
 
-static gboolean expire_order(Acme *acme, gint64 now, const Id *id, const char *status,
-                             GError **error) {
-  g_autoptr(Problem) problem =
-      problem_new(PROBLEM_MALFORMED, 0, "The order expired before it was finalized.");
+/* An order that will not be finished; its pending authorizations end with it. */
+static gboolean end_order(Acme *acme, gint64 now, const Id *id, const char *authorizations_to,
+                          const Problem *problem, GError **error) {
   g_autoptr(GPtrArray) all = authorization_list(acme->store, id, error);
   if (all == NULL)
     return FALSE;
   for (guint i = 0; i < all->len; i++)
-    if (!move_authorization(acme, now, &((Authorization *)all->pdata[i])->id, "expired", error))
+    if (!move_authorization(acme, now, &((Authorization *)all->pdata[i])->id, authorizations_to,
+                            error))
       return FALSE;
-  return move_order(acme, now, id, status, "invalid", problem, error);
+  return move_order(acme, now, id, "pending", "invalid", problem, error) &&
+         move_order(acme, now, id, "ready", "invalid", problem, error);
+}
+
+static gboolean expire_order(Acme *acme, gint64 now, const Id *id, GError **error) {
+  g_autoptr(Problem) problem =
+      problem_new(PROBLEM_MALFORMED, 0, "The order expired before it was finalized.");
+  return end_order(acme, now, id, "expired", problem, error);
+}
+
+gboolean state_close_account(Acme *acme, gint64 now, const Id *account, guint limit, gboolean *more,
+                             GError **error) {
+  g_autoptr(GArray) orders = g_array_new(FALSE, FALSE, sizeof(Id));
+  g_autoptr(GArray) free_ones = g_array_new(FALSE, FALSE, sizeof(Id));
+  g_autoptr(Problem) problem = problem_new(PROBLEM_UNAUTHORIZED, 0, "The account is deactivated.");
+  gboolean good = order_list_open(acme->store, account, limit, orders, error) &&
+                  authorization_list_free(acme->store, account, now, limit, free_ones, error);
+  for (guint i = 0; good && i < orders->len; i++)
+    good = end_order(acme, now, &g_array_index(orders, Id, i), "deactivated", problem, error);
+  for (guint i = 0; good && i < free_ones->len; i++) {
+    g_autoptr(Authorization) authorization = NULL;
+    good = authorization_find(acme->store, &g_array_index(free_ones, Id, i), &authorization,
+                              error) == STORE_FOUND &&
+           state_authorization_deactivated(acme, now, authorization, error);
+  }
+  *more = orders->len == limit || free_ones->len == limit;
+  return good;
 }
 
 gboolean state_settle_order(Acme *acme, gint64 now, const Order *order, gboolean *changed,
                             GError **error) {
   gboolean open = strcmp(order->status, "pending") == 0 || strcmp(order->status, "ready") == 0;
   *changed = open && order->expires_at <= now;
-  return !*changed || expire_order(acme, now, &order->id, order->status, error);
+  return !*changed || expire_order(acme, now, &order->id, error);
 }
 
 static gboolean sweep_orders(Acme *acme, gint64 now, const char *status, guint limit,
@@ -192,7 +231,15 @@ static gboolean sweep_orders(Acme *acme, gint64 now, const char *status, guint l
   g_autoptr(GArray) ids = g_array_new(FALSE, FALSE, sizeof(Id));
   gboolean good = order_list_expired(acme->store, status, now, limit, ids, error);
   for (guint i = 0; good && i < ids->len; i++)
-    good = expire_order(acme, now, &g_array_index(ids, Id, i), status, error);
+    good = expire_order(acme, now, &g_array_index(ids, Id, i), error);
+  return good;
+}
+
+static gboolean sweep_free(Acme *acme, gint64 now, guint limit, GError **error) {
+  g_autoptr(GArray) ids = g_array_new(FALSE, FALSE, sizeof(Id));
+  gboolean good = authorization_list_free(acme->store, NULL, now, limit, ids, error);
+  for (guint i = 0; good && i < ids->len; i++)
+    good = expire_authorization(acme, now, &g_array_index(ids, Id, i), error);
   return good;
 }
 
@@ -202,5 +249,5 @@ gboolean state_sweep(Acme *acme, gint64 now, guint limit, GError **error) {
   for (guint i = 0; good && i < ids->len; i++)
     good = fail_overdue(acme, now, &g_array_index(ids, Id, i), error);
   return good && sweep_orders(acme, now, "pending", limit, error) &&
-         sweep_orders(acme, now, "ready", limit, error);
+         sweep_orders(acme, now, "ready", limit, error) && sweep_free(acme, now, limit, error);
 }

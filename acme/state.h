@@ -23,6 +23,12 @@ gboolean state_challenge_noted(Acme *acme, gint64 now, const Id *challenge, cons
 /* pending or valid -> deactivated; the order that needs it becomes invalid. */
 gboolean state_authorization_deactivated(Acme *acme, gint64 now, const Authorization *authorization,
                                          GError **error);
+/* pending -> ready when every authorization of the order is valid. */
+gboolean state_order_authorized(Acme *acme, gint64 now, const Id *order, GError **error);
+/* Of a deactivated account: ends at most limit unfinished orders, and free authorizations (RFC 8555
+   section 7.3.6); *more: there may be others. */
+gboolean state_close_account(Acme *acme, gint64 now, const Id *account, guint limit, gboolean *more,
+                             GError **error);
 /* ready -> processing with the CSR's contents; STORE_UNCHANGED when it is not ready. */
 StoreChange state_order_finalized(Acme *acme, const Order *order, GError **error);
 /* processing -> invalid. */

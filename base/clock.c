@@ -12,6 +12,19 @@ char *clock_rfc3339(gint64 milliseconds) {
   return g_date_time_format(time, "%Y-%m-%dT%H:%M:%SZ");
 }
 
+gboolean clock_read_rfc3339(const char *text, gint64 *milliseconds) {
+  static const char form[] = "^[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt][0-9]{2}:[0-9]{2}:[0-9]{2}"
+                             "(\\.[0-9]{1,9})?([Zz]|[+-][0-9]{2}:[0-9]{2})$";
+  if (!g_regex_match_simple(form, text, G_REGEX_DOLLAR_ENDONLY, 0))
+    return FALSE;
+  g_autofree char *upper = g_ascii_strup(text, -1);
+  g_autoptr(GDateTime) time = g_date_time_new_from_iso8601(upper, NULL);
+  if (time == NULL)
+    return FALSE;
+  *milliseconds = g_date_time_to_unix(time) * CLOCK_SECOND;
+  return TRUE;
+}
+
 char *clock_rfc5322(gint64 milliseconds) {
   static const char *const days[] = {"Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"};
   static const char *const months[] = {"Jan", "Feb", "Mar", "Apr", "May", "Jun",

@@ -12,7 +12,8 @@
 typedef struct {
   GBytes *spki; /* SubjectPublicKeyInfo, DER, exactly one of the forms of S/MIME BR 7.1.3.1 */
   GPtrArray *mailboxes; /* of Mailbox: the SAN's and the subject's CN and emailAddress, each once */
-  gboolean want_sign;   /* RFC 8823 section 3.3: both set when the request has no key usage */
+  gboolean has_usage;   /* the request has a key usage */
+  gboolean want_sign;   /* RFC 8823 section 3.3: both set when it has none */
   gboolean want_encrypt;
   gboolean want_non_repudiation;
 } Csr;

@@ -105,6 +105,7 @@ static gboolean read_key_usage(Csr *csr, const X509_EXTENSIONS *list, GError **e
   if (!get(list, NID_key_usage, ASN1_ITEM_rptr(ASN1_BIT_STRING), &value, error))
     return FALSE;
   usage = value;
+  csr->has_usage = usage != NULL;
   csr->want_sign = csr->want_encrypt = usage == NULL;
   csr->want_non_repudiation = FALSE;
   if (usage == NULL)

@@ -1,0 +1,113 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "acme/limit.h"
+#include "base/network.h"
+#include "store/authorization.h"
+#include "store/rate.h"
+
+#include <string.h>
+
+static char *period_text(gint64 period) {
+  static const struct {
+    gint64 length;
+    const char *name;
+  } units[] = {
+      {CLOCK_DAY, "day"}, {CLOCK_HOUR, "hour"}, {CLOCK_MINUTE, "minute"}, {CLOCK_SECOND, "second"}};
+  gsize i = 0;
+  while (i + 1 < G_N_ELEMENTS(units) && period % units[i].length != 0)
+    i++;
+  gint64 count = period / units[i].length;
+  return count == 1 ? g_strdup(units[i].name)
+                    : g_strdup_printf("%" G_GINT64_FORMAT " %ss", count, units[i].name);
+}
+
+static Problem *refuse(const Call *call, const char *name, const char *subject, Rate rate,
+                       gint64 again_at) {
+  gint64 seconds = MAX(1, (again_at - call->now + CLOCK_SECOND - 1) / CLOCK_SECOND);
+  g_autofree char *period = period_text(rate.period);
+  g_autofree char *time = clock_rfc3339(call->now + seconds * CLOCK_SECOND);
+  g_autofree char *wait = g_strdup_printf("%" G_GINT64_FORMAT, seconds);
+  Problem *problem = problem_new(PROBLEM_RATE_LIMITED, 0,
+                                 "The limit %s (%" G_GINT64_FORMAT
+                                 " per %s) is reached for %s; try again after %s.",
+                                 name, rate.count, period, subject, time);
+  problem_set_header(problem, "Retry-After", wait);
+  return problem;
+}
+
+/* account: whose own budget it is; NULL: the subject's one budget. */
+static Problem *spend(Call *call, const char *name, const char *subject, const Id *account) {
+  g_autoptr(GError) error = NULL;
+  g_autofree char *key = g_strconcat("limits.", name, NULL);
+  ConfigRate configured = config_rate(call->acme->config, key);
+  Rate rate = {configured.count, configured.period};
+  char text[ID_TEXT];
+  g_autofree char *budget =
+      account != NULL ? g_strconcat(subject, " ", id_text(account, text), NULL) : g_strdup(subject);
+  gint64 again_at = 0;
+  if (!rate_override_find(call->acme->store, name, subject, &rate, &error))
+    return problem_internal(&error);
+  StoreChange spent =
+      rate_spend(call->acme->store, name, budget, rate, call->now, &again_at, &error);
+  if (spent == STORE_FAILED)
+    return problem_internal(&error);
+  return spent == STORE_CHANGED ? NULL : refuse(call, name, subject, rate, again_at);
+}
+
+Problem *limit_new_account(Call *call) {
+  g_autofree char *network = network_of(call->request->peer);
+  return spend(call, "accounts-per-network", network, NULL);
+}
+
+Problem *limit_new_order(Call *call) {
+  g_autofree char *network = network_of(call->request->peer);
+  char account[ID_TEXT], key[ID_TEXT];
+  Problem *problem = spend(call, "orders-per-account", id_text(&call->account->id, account), NULL);
+  if (problem == NULL)
+    problem = spend(call, "orders-per-network", network, NULL);
+  if (problem == NULL && call->account->bound)
+    problem = spend(call, "orders-per-external-account",
+                    id_text(&call->account->external_key_id, key), NULL);
+  return problem;
+}
+
+/* Whether the account has shown that the mailbox is its own, or an operator vouches for it. */
+static gboolean is_trusted(Call *call, const Mailbox *mailbox, gboolean *trusted, GError **error) {
+  StoreFind served =
+      call->account->bound
+          ? STORE_FOUND
+          : authorization_served(call->acme->store, &call->account->id, mailbox->canonical, error);
+  *trusted = served == STORE_FOUND;
+  return served != STORE_LOOKUP_FAILED;
+}
+
+Problem *limit_challenge_mail(Call *call, const Mailbox *mailbox) {
+  g_autoptr(GError) error = NULL;
+  gboolean trusted = FALSE;
+  if (!is_trusted(call, mailbox, &trusted, &error))
+    return problem_internal(&error);
+  const Id *own = trusted ? &call->account->id : NULL;
+  Problem *problem = NULL;
+  if (!trusted)
+    problem = spend(call, "mails-per-mailbox-account", mailbox->canonical, &call->account->id);
+  if (problem == NULL)
+    problem = spend(call, "mails-per-mailbox-hour", mailbox->canonical, own);
+  if (problem == NULL)
+    problem = spend(call, "mails-per-mailbox-day", mailbox->canonical, own);
+  return problem != NULL ? problem : spend(call, "mails-per-domain", mailbox->domain, own);
+}
+
+Problem *limit_finalization(Call *call) {
+  char account[ID_TEXT];
+  return spend(call, "finalizations-per-account", id_text(&call->account->id, account), NULL);
+}
+
+Problem *limit_certificate(Call *call, const char *canonical) {
+  return spend(call, "certificates-per-mailbox", canonical, NULL);
+}
+
+gboolean limit_exists(const char *name) {
+  for (gsize i = 0; i < config_keys_count; i++)
+    if (strcmp(config_keys[i].group, "limits") == 0 && strcmp(config_keys[i].name, name) == 0)
+      return TRUE;
+  return FALSE;
+}

@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Limits on what strangers may ask for (RFC 8555 section 6.6): configured in [limits], changed for
+   one subject by an operator. Revocation has none. What a refused request spent is undone with it.
+ */
+#ifndef SIGNET_ACME_LIMIT_H
+#define SIGNET_ACME_LIMIT_H
+
+#include "acme/acme.h"
+#include "base/mailbox.h"
+
+/* Each spends one of the share, or is the refusal (rateLimited with Retry-After). */
+Problem *limit_new_account(Call *call);
+/* newOrder and newAuthz, but for renewals (RFC 9773 section 5). */
+Problem *limit_new_order(Call *call);
+/* One challenge mail. An account that is bound to an external one, or that got a certificate for
+   the mailbox before, has a budget of its own, which strangers cannot use up. */
+Problem *limit_challenge_mail(Call *call, const Mailbox *mailbox);
+Problem *limit_finalization(Call *call);
+Problem *limit_certificate(Call *call, const char *canonical);
+
+/* Whether name is one of the limits. */
+gboolean limit_exists(const char *name);
+
+#endif

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/config.h"
-#include "base/mailbox.h"
+#include "base/config_types.h"
 
-#include <arpa/inet.h>
 #include <string.h>
 
-/* A value in the form that is kept: durations in milliseconds, sizes in octets, paths absolute. */
+#define NAME_LENGTH_MAX 64
+
+/* A value in the form that is kept (config_parse_value). */
 typedef struct {
   char *text;
   char **list; /* for the list types */
@@ -14,7 +15,9 @@ typedef struct {
 
 struct Config {
   char *path;
+  gboolean test_mode;
   GHashTable *values; /* "group.name" -> Value */
+  GHashTable *names;  /* of named groups: "group" -> GPtrArray of char*, NULL-terminated */
 };
 
 static void value_free(gpointer data) {
@@ -29,6 +32,7 @@ void config_free(Config *config) {
     return;
   g_free(config->path);
   g_hash_table_unref(config->values);
+  g_hash_table_unref(config->names);
   g_free(config);
 }
 
@@ -36,178 +40,50 @@ static Config *config_new(const char *path) {
   Config *config = g_new0(Config, 1);
   config->path = g_strdup(path);
   config->values = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, value_free);
+  config->names =
+      g_hash_table_new_full(g_str_hash, g_str_equal, NULL, (GDestroyNotify)g_ptr_array_unref);
   return config;
 }
 
-static const ConfigKey *find_key(const char *full_name) {
-  for (gsize i = 0; i < config_keys_count; i++) {
-    const ConfigKey *key = &config_keys[i];
-    gsize group = strlen(key->group);
-    if (strncmp(full_name, key->group, group) == 0 && full_name[group] == '.' &&
-        strcmp(full_name + group + 1, key->name) == 0)
-      return key;
-  }
+/* --- groups and names
+ * ------------------------------------------------------------------------------------------ */
+
+/* What stands behind a key's group in the header of a group: "" for a group without name, "NAME"
+   for a named one; NULL when it is another group. */
+static const char *name_behind(const ConfigKey *key, const char *group) {
+  gsize length = strlen(key->group);
+  if (strncmp(group, key->group, length) != 0 || (group[length] != '\0' && !key->named))
+    return NULL;
+  return group[length] == '\0' ? "" : group[length] == ' ' ? group + length + 1 : NULL;
+}
+
+static gboolean is_name(const char *name) {
+  gsize length = strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789-");
+  return name[length] == '\0' && length >= 1 && length <= NAME_LENGTH_MAX;
+}
+
+static const ConfigKey *find_key(const char *group, const char *name) {
+  for (gsize i = 0; i < config_keys_count; i++)
+    if (strcmp(config_keys[i].name, name) == 0 && name_behind(&config_keys[i], group) != NULL)
+      return &config_keys[i];
   return NULL;
 }
 
-static gboolean is_list(ConfigType type) {
-  return type == CONFIG_LISTEN || type == CONFIG_DOMAINS || type == CONFIG_LIST;
-}
-
-/* --- one function a type: text as given -> text as kept, or NULL and why
- * ---------------------------- */
-
-static char *bad(char **why, const char *format, ...) G_GNUC_PRINTF(2, 3);
-static char *bad(char **why, const char *format, ...) {
-  va_list values;
-  va_start(values, format);
-  *why = g_strdup_vprintf(format, values);
-  va_end(values);
-  return NULL;
-}
-
-typedef struct {
-  const char *suffix;
-  gint64 factor;
-} Unit;
-
-static char *parse_number(const ConfigKey *key, const char *text, const Unit *units,
-                          const char *wanted, char **why) {
-  char *end = NULL;
-  guint64 number = g_ascii_strtoull(text, &end, 10);
-  if (!g_ascii_isdigit(text[0]))
-    return bad(why, "\"%s\" is not %s", text, wanted);
-  for (const Unit *unit = units; unit->suffix != NULL; unit++) {
-    if (strcmp(end, unit->suffix) != 0)
-      continue;
-    if (number > (guint64)(G_MAXINT64 / unit->factor) || (gint64)number * unit->factor > key->max ||
-        (gint64)number * unit->factor < key->min)
-      return bad(why, "\"%s\" is out of range", text);
-    return g_strdup_printf("%" G_GINT64_FORMAT, (gint64)number * unit->factor);
+static void add_name(Config *config, const char *group, const char *name) {
+  GPtrArray *names = g_hash_table_lookup(config->names, group);
+  if (names == NULL) {
+    names = g_ptr_array_new_null_terminated(1, g_free, TRUE);
+    g_hash_table_insert(config->names, (gpointer)group, names);
   }
-  return bad(why, "\"%s\" is not %s", text, wanted);
+  if (!g_ptr_array_find_with_equal_func(names, name, g_str_equal, NULL))
+    g_ptr_array_add(names, g_strdup(name));
 }
 
-static char *parse_integer(const ConfigKey *key, const char *text, const char *folder G_GNUC_UNUSED,
-                           char **why) {
-  static const Unit units[] = {{"", 1}, {NULL, 0}};
-  return parse_number(key, text, units, "a whole number", why);
+const char *const *config_names(const Config *config, const char *group) {
+  static const char *const none[] = {NULL};
+  const GPtrArray *names = g_hash_table_lookup(config->names, group);
+  return names != NULL ? (const char *const *)names->pdata : none;
 }
-
-static char *parse_duration(const ConfigKey *key, const char *text,
-                            const char *folder G_GNUC_UNUSED, char **why) {
-  static const Unit units[] = {{"ms", 1},      {"s", 1000},     {"m", 60000},
-                               {"h", 3600000}, {"d", 86400000}, {NULL, 0}};
-  return parse_number(key, text, units, "a duration such as 500ms, 30s, 5m, 6h or 7d", why);
-}
-
-static char *parse_size(const ConfigKey *key, const char *text, const char *folder G_GNUC_UNUSED,
-                        char **why) {
-  static const Unit units[] = {{"", 1}, {"k", 1024}, {"M", 1024 * 1024}, {NULL, 0}};
-  return parse_number(key, text, units, "a size such as 4096, 256k or 1M", why);
-}
-
-static char *parse_choice(const ConfigKey *key, const char *text, const char *folder G_GNUC_UNUSED,
-                          char **why) {
-  g_auto(GStrv) words = g_strsplit(key->choices, " ", -1);
-  if (g_strv_contains((const char *const *)words, text))
-    return g_strdup(text);
-  return bad(why, "\"%s\" is none of: %s", text, key->choices);
-}
-
-static char *parse_text(const ConfigKey *key G_GNUC_UNUSED, const char *text,
-                        const char *folder G_GNUC_UNUSED, char **why G_GNUC_UNUSED) {
-  return g_strdup(text);
-}
-
-static char *parse_path(const ConfigKey *key G_GNUC_UNUSED, const char *text, const char *folder,
-                        char **why G_GNUC_UNUSED) {
-  return g_path_is_absolute(text) ? g_strdup(text) : g_build_filename(folder, text, NULL);
-}
-
-gboolean config_split_peer(const char *text, char **host, guint16 *port) {
-  const char *colon = strrchr(text, ':');
-  guint64 number = 0;
-  if (colon == NULL || colon == text ||
-      !g_ascii_string_to_unsigned(colon + 1, 10, 0, G_MAXUINT16, &number, NULL))
-    return FALSE;
-  g_autofree char *name = g_strndup(text, (gsize)(colon - text));
-  gsize length = strlen(name);
-  if (name[0] == '[') {
-    if (length < 3 || name[length - 1] != ']')
-      return FALSE;
-    *host = g_strndup(name + 1, length - 2);
-  } else if (strchr(name, ':') != NULL) {
-    return FALSE;
-  } else {
-    *host = g_steal_pointer(&name);
-  }
-  *port = (guint16)number;
-  return TRUE;
-}
-
-static char *parse_peer(const ConfigKey *key G_GNUC_UNUSED, const char *text,
-                        const char *folder G_GNUC_UNUSED, char **why) {
-  g_autofree char *host = NULL;
-  guint16 port = 0;
-  if (!config_split_peer(text, &host, &port) || port == 0)
-    return bad(why, "\"%s\" is not HOST:PORT", text);
-  return g_strdup(text);
-}
-
-static char *parse_listen(const ConfigKey *key G_GNUC_UNUSED, const char *text,
-                          const char *folder G_GNUC_UNUSED, char **why) {
-  g_autofree char *host = NULL;
-  guint16 port = 0;
-  struct in6_addr address;
-  if (!config_split_peer(text, &host, &port) || port == 0 ||
-      inet_pton(strchr(host, ':') != NULL ? AF_INET6 : AF_INET, host, &address) != 1)
-    return bad(why, "\"%s\" is not ADDRESS:PORT (IPv6 in brackets)", text);
-  return g_strdup(text);
-}
-
-static gboolean has_scheme_and_host(const char *text, const char *scheme) {
-  g_autoptr(GUri) uri = g_uri_parse(text, G_URI_FLAGS_NONE, NULL);
-  return uri != NULL && strcmp(g_uri_get_scheme(uri), scheme) == 0 && g_uri_get_host(uri) != NULL &&
-         *g_uri_get_host(uri) != '\0' && g_uri_get_query(uri) == NULL &&
-         g_uri_get_fragment(uri) == NULL && g_uri_get_userinfo(uri) == NULL;
-}
-
-static char *parse_http(const ConfigKey *key G_GNUC_UNUSED, const char *text,
-                        const char *folder G_GNUC_UNUSED, char **why) {
-  if (!has_scheme_and_host(text, "http") || !g_str_has_suffix(text, "/"))
-    return bad(why, "\"%s\" is not an http:// URL that ends in \"/\"", text);
-  return g_strdup(text);
-}
-
-static char *parse_https(const ConfigKey *key G_GNUC_UNUSED, const char *text,
-                         const char *folder G_GNUC_UNUSED, char **why) {
-  if (!has_scheme_and_host(text, "https"))
-    return bad(why, "\"%s\" is not an https:// URL", text);
-  g_autofree char *kept = g_strdup(text);
-  while (g_str_has_suffix(kept, "/"))
-    kept[strlen(kept) - 1] = '\0';
-  return g_steal_pointer(&kept);
-}
-
-static char *parse_domain(const ConfigKey *key G_GNUC_UNUSED, const char *text,
-                          const char *folder G_GNUC_UNUSED, char **why) {
-  g_autoptr(GError) error = NULL;
-  char *domain = mailbox_domain_to_ascii(text, &error);
-  return domain != NULL ? domain : bad(why, "\"%s\": %s", text, error->message);
-}
-
-typedef char *(*ParseType)(const ConfigKey *key, const char *text, const char *folder, char **why);
-
-static const ParseType parse_type[] = {
-    [CONFIG_TEXT] = parse_text,         [CONFIG_INTEGER] = parse_integer,
-    [CONFIG_DURATION] = parse_duration, [CONFIG_SIZE] = parse_size,
-    [CONFIG_CHOICE] = parse_choice,     [CONFIG_PATH] = parse_path,
-    [CONFIG_LISTEN] = parse_listen,     [CONFIG_PEER] = parse_peer,
-    [CONFIG_HTTP] = parse_http,         [CONFIG_HTTPS] = parse_https,
-    [CONFIG_DOMAIN] = parse_domain,     [CONFIG_DOMAINS] = parse_domain,
-    [CONFIG_LIST] = parse_text,
-};
 
 /* --- values
  * ------------------------------------------------------------------------------------------ */
@@ -223,10 +99,11 @@ static char **split_list(const char *text) {
 }
 
 static Value *value_new(const ConfigKey *key, const char *text, const char *folder, char **why) {
-  g_auto(GStrv) items =
-      is_list(key->type) ? split_list(text) : g_strsplit(text, "\n", *text == '\0' ? 1 : -1);
+  g_auto(GStrv) items = config_type_is_list(key->type)
+                            ? split_list(text)
+                            : g_strsplit(text, "\n", *text == '\0' ? 1 : -1);
   for (char **item = items; *item != NULL; item++) {
-    char *kept = parse_type[key->type](key, *item, folder, why);
+    char *kept = config_parse_value(key, *item, folder, why);
     if (kept == NULL)
       return NULL;
     g_free(*item);
@@ -234,32 +111,82 @@ static Value *value_new(const ConfigKey *key, const char *text, const char *fold
   }
   Value *value = g_new0(Value, 1);
   value->text = g_strjoinv(";", items);
-  if (is_list(key->type))
+  if (config_type_is_list(key->type))
     value->list = g_steal_pointer(&items);
   return value;
 }
 
-static char *full_name(const ConfigKey *key) {
-  return g_strconcat(key->group, ".", key->name, NULL);
+/* Every "group" or "group NAME" in which a key has a value; the caller frees them. */
+static char **groups_of(const Config *config, const ConfigKey *key) {
+  g_autoptr(GStrvBuilder) groups = g_strv_builder_new();
+  if (!key->named)
+    g_strv_builder_add(groups, key->group);
+  const char *const *names = config_names(config, key->group);
+  for (; *names != NULL; names++) {
+    g_autofree char *group = g_strconcat(key->group, " ", *names, NULL);
+    g_strv_builder_add(groups, group);
+  }
+  return g_strv_builder_end(groups);
 }
 
-static void mistake(GPtrArray *mistakes, const char *path, guint line, const char *format, ...)
-    G_GNUC_PRINTF(4, 5);
-static void mistake(GPtrArray *mistakes, const char *path, guint line, const char *format, ...) {
+static char *full_name(const char *group, const ConfigKey *key) {
+  return g_strconcat(group, ".", key->name, NULL);
+}
+
+/* --- the file
+ * ------------------------------------------------------------------------------------------ */
+
+typedef struct {
+  Config *config;
+  GKeyFile *file;
+  GHashTable *lines; /* "group.name" -> line */
+  char *folder;
+  GPtrArray *mistakes;
+} Loading;
+
+static void mistake(Loading *loading, guint line, const char *format, ...) G_GNUC_PRINTF(3, 4);
+static void mistake(Loading *loading, guint line, const char *format, ...) {
   va_list values;
   va_start(values, format);
   g_autofree char *reason = g_strdup_vprintf(format, values);
   va_end(values);
-  if (line == 0)
-    g_ptr_array_add(mistakes, g_strdup_printf("%s: %s", path, reason));
-  else
-    g_ptr_array_add(mistakes, g_strdup_printf("%s:%u: %s", path, line, reason));
+  const char *path = loading->config->path;
+  g_ptr_array_add(loading->mistakes, line == 0 ? g_strdup_printf("%s: %s", path, reason)
+                                               : g_strdup_printf("%s:%u: %s", path, line, reason));
 }
 
-/* GKeyFile has no line numbers and merges duplicates: this scan notes "group.name" -> line first.
- */
-static GHashTable *scan_lines(const char *path, const char *content, GPtrArray *mistakes) {
-  g_autoptr(GHashTable) lines = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+/* The header of a group, which counts as a name even when no key follows. */
+static void scan_group(Loading *loading, const char *group, guint line) {
+  for (gsize i = 0; i < config_keys_count; i++) {
+    const ConfigKey *key = &config_keys[i];
+    const char *name = key->named ? name_behind(key, group) : NULL;
+    if (name == NULL)
+      continue;
+    if (is_name(name))
+      add_name(loading->config, key->group, name);
+    else
+      mistake(loading, line, "[%s]: not [%s NAME] with a NAME of 1 to 64 of a-z, 0-9 and \"-\"",
+              group, key->group);
+    return;
+  }
+}
+
+static void scan_key(Loading *loading, const char *group, const char *name, guint line) {
+  g_autofree char *full = g_strdup_printf("%s.%s", group, name);
+  const ConfigKey *key = find_key(group, name);
+  guint before = GPOINTER_TO_UINT(g_hash_table_lookup(loading->lines, full));
+  if (key == NULL)
+    mistake(loading, line, "[%s] %s: unknown key", group, name);
+  else if (before != 0)
+    mistake(loading, line, "[%s] %s: given before at line %u", group, name, before);
+  else if (key->test_preset != NULL && !loading->config->test_mode)
+    mistake(loading, line, "[%s] %s: only with signetd --test-mode", group, name);
+  else
+    g_hash_table_insert(loading->lines, g_steal_pointer(&full), GUINT_TO_POINTER(line));
+}
+
+/* GKeyFile has no line numbers and merges duplicates: this scan notes them first. */
+static void scan_lines(Loading *loading, const char *content) {
   g_auto(GStrv) all = g_strsplit(content, "\n", -1);
   g_autofree char *group = g_strdup("");
   for (guint i = 0; all[i] != NULL; i++) {
@@ -270,23 +197,14 @@ static GHashTable *scan_lines(const char *path, const char *content, GPtrArray *
     if (*line == '[' && g_str_has_suffix(line, "]")) {
       g_free(group);
       group = g_strndup(line + 1, strlen(line) - 2);
-      continue;
+      scan_group(loading, group, i + 1);
+    } else if (equals == NULL) {
+      mistake(loading, i + 1, "neither [group], name = value nor # comment");
+    } else {
+      *equals = '\0';
+      scan_key(loading, group, g_strchomp(line), i + 1);
     }
-    if (equals == NULL) {
-      mistake(mistakes, path, i + 1, "neither [group], name = value nor # comment");
-      continue;
-    }
-    *equals = '\0';
-    g_autofree char *name = g_strdup_printf("%s.%s", group, g_strchomp(line));
-    if (find_key(name) == NULL)
-      mistake(mistakes, path, i + 1, "[%s] %s: unknown key", group, line);
-    else if (g_hash_table_contains(lines, name))
-      mistake(mistakes, path, i + 1, "[%s] %s: given before at line %u", group, line,
-              GPOINTER_TO_UINT(g_hash_table_lookup(lines, name)));
-    else
-      g_hash_table_insert(lines, g_steal_pointer(&name), GUINT_TO_POINTER(i + 1));
   }
-  return g_steal_pointer(&lines);
 }
 
 /* An escape of the file (\n) may have made one. */
@@ -297,84 +215,128 @@ static gboolean has_control(const char *text) {
   return FALSE;
 }
 
-static void load_key(Config *config, const ConfigKey *key, GKeyFile *file, guint line,
-                     const char *folder, GPtrArray *mistakes) {
-  g_autoptr(GError) error = NULL;
-  g_autofree char *given =
-      line != 0 ? g_key_file_get_string(file, key->group, key->name, &error) : NULL;
-  g_autofree char *why = NULL;
-  const char *text = given != NULL ? g_strstrip(given) : key->preset;
-  if (g_error_matches(error, G_KEY_FILE_ERROR, G_KEY_FILE_ERROR_INVALID_VALUE) ||
-      (given != NULL && has_control(given))) {
-    mistake(mistakes, config->path, line,
-            "[%s] %s: a control character, or a backslash (write \\\\ for one)", key->group,
-            key->name);
-    return;
+/* An empty value is one: of a list without items, else only where the key says so. */
+static Value *read_value(const Loading *loading, const ConfigKey *key, const char *text,
+                         char **why) {
+  if (*text != '\0' || config_type_is_list(key->type))
+    return value_new(key, text, loading->folder, why);
+  if (*key->preset != '\0' && !key->may_empty) {
+    *why = g_strdup("empty");
+    return NULL;
   }
-  if (text == NULL || (*text == '\0' && key->preset == NULL)) {
-    mistake(mistakes, config->path, line, "[%s] %s: missing; %s", key->group, key->name, key->help);
-    return;
-  }
-  gboolean empty = *text == '\0' && !is_list(key->type);
-  if (empty && (*key->preset != '\0' && key->type != CONFIG_PATH)) {
-    mistake(mistakes, config->path, line, "[%s] %s: empty", key->group, key->name);
-    return;
-  }
-  Value *value = empty ? g_new0(Value, 1) : value_new(key, text, folder, &why);
-  if (value == NULL) {
-    mistake(mistakes, config->path, line, "[%s] %s: %s", key->group, key->name, why);
-    return;
-  }
-  if (empty)
-    value->text = g_strdup("");
-  value->line = line;
-  g_hash_table_insert(config->values, full_name(key), value);
+  Value *value = g_new0(Value, 1);
+  value->text = g_strdup("");
+  return value;
 }
 
-Config *config_load(const char *path, GPtrArray *mistakes) {
-  g_autoptr(Config) config = config_new(path);
+static void load_key(Loading *loading, const char *group, const ConfigKey *key) {
+  g_autoptr(GError) error = NULL;
+  g_autofree char *full = full_name(group, key);
+  guint line = GPOINTER_TO_UINT(g_hash_table_lookup(loading->lines, full));
+  g_autofree char *given =
+      line != 0 ? g_key_file_get_string(loading->file, group, key->name, &error) : NULL;
+  g_autofree char *why = NULL;
+  gboolean test = loading->config->test_mode && key->test_preset != NULL;
+  const char *text = given != NULL ? g_strstrip(given) : test ? key->test_preset : key->preset;
+  Value *value = NULL;
+  if (g_error_matches(error, G_KEY_FILE_ERROR, G_KEY_FILE_ERROR_INVALID_VALUE) ||
+      (given != NULL && has_control(given)))
+    why = g_strdup("a control character, or a backslash (write \\\\ for one)");
+  else if (text == NULL || (*text == '\0' && key->preset == NULL))
+    why = g_strdup_printf("missing; %s", key->help);
+  else
+    value = read_value(loading, key, text, &why);
+  if (value == NULL) {
+    mistake(loading, line, "[%s] %s: %s", group, key->name, why);
+    return;
+  }
+  value->line = line;
+  g_hash_table_insert(loading->config->values, g_steal_pointer(&full), value);
+}
+
+static void load_keys(Loading *loading) {
+  for (gsize i = 0; i < config_keys_count; i++) {
+    g_auto(GStrv) groups = groups_of(loading->config, &config_keys[i]);
+    for (char **group = groups; *group != NULL; group++)
+      load_key(loading, *group, &config_keys[i]);
+  }
+}
+
+static void load_content(Loading *loading, const char *content, gsize length) {
+  g_autoptr(GError) error = NULL;
+  guint before = loading->mistakes->len;
+  scan_lines(loading, content);
+  gboolean parsed =
+      g_key_file_load_from_data(loading->file, content, length, G_KEY_FILE_NONE, &error);
+  if (!parsed && loading->mistakes->len == before)
+    mistake(loading, 0, "%s", error->message);
+  else
+    load_keys(loading);
+}
+
+static void load_file(Loading *loading) {
   g_autoptr(GError) error = NULL;
   g_autofree char *content = NULL;
   gsize length = 0;
-  guint before = mistakes->len;
-  if (!g_file_get_contents(path, &content, &length, &error)) {
-    mistake(mistakes, path, 0, "%s", error->message);
-    return NULL;
-  }
-  if (!g_utf8_validate(content, (gssize)length, NULL)) {
-    mistake(mistakes, path, 0, "is not UTF-8 text");
-    return NULL;
-  }
-  g_autoptr(GHashTable) lines = scan_lines(path, content, mistakes);
+  if (!g_file_get_contents(loading->config->path, &content, &length, &error))
+    mistake(loading, 0, "%s", error->message);
+  else if (!g_utf8_validate(content, (gssize)length, NULL))
+    mistake(loading, 0, "is not UTF-8 text");
+  else
+    load_content(loading, content, length);
+}
+
+Config *config_load(const char *path, gboolean test_mode, GPtrArray *mistakes) {
+  g_autoptr(Config) config = config_new(path);
   g_autoptr(GKeyFile) file = g_key_file_new();
-  if (mistakes->len == before &&
-      !g_key_file_load_from_data(file, content, length, G_KEY_FILE_NONE, &error)) {
-    mistake(mistakes, path, 0, "%s", error->message);
-    return NULL;
-  }
-  if (mistakes->len > before)
-    g_key_file_load_from_data(file, content, length, G_KEY_FILE_NONE, NULL);
+  g_autoptr(GHashTable) lines = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
   g_autofree char *absolute = g_canonicalize_filename(path, NULL);
   g_autofree char *folder = g_path_get_dirname(absolute);
-  for (gsize i = 0; i < config_keys_count; i++) {
-    g_autofree char *name = full_name(&config_keys[i]);
-    guint line = GPOINTER_TO_UINT(g_hash_table_lookup(lines, name));
-    load_key(config, &config_keys[i], file, line, folder, mistakes);
-  }
+  Loading loading = {config, file, lines, folder, mistakes};
+  guint before = mistakes->len;
+  config->test_mode = test_mode;
+  load_file(&loading);
   return mistakes->len > before ? NULL : g_steal_pointer(&config);
+}
+
+gboolean config_test_mode(const Config *config) {
+  return config->test_mode;
+}
+
+/* --- what a role is told
+ * ------------------------------------------------------------------------------------------ */
+
+static void share_key(GVariantBuilder *builder, const Config *config, const ConfigKey *key) {
+  g_auto(GStrv) groups = groups_of(config, key);
+  for (char **group = groups; *group != NULL; group++) {
+    g_autofree char *name = full_name(*group, key);
+    const Value *value = g_hash_table_lookup(config->values, name);
+    g_variant_builder_add(builder, "{ss}", name, value->text);
+  }
 }
 
 GVariant *config_share(const Config *config, Role role) {
   GVariantBuilder builder;
   g_variant_builder_init(&builder, G_VARIANT_TYPE("a{ss}"));
-  for (gsize i = 0; i < config_keys_count; i++) {
-    if ((config_keys[i].roles & ROLE_BIT(role)) == 0)
-      continue;
-    g_autofree char *name = full_name(&config_keys[i]);
-    const Value *value = g_hash_table_lookup(config->values, name);
-    g_variant_builder_add(&builder, "{ss}", name, value->text);
-  }
+  for (gsize i = 0; i < config_keys_count; i++)
+    if ((config_keys[i].roles & ROLE_BIT(role)) != 0)
+      share_key(&builder, config, &config_keys[i]);
   return g_variant_builder_end(&builder);
+}
+
+static gboolean receive_value(Config *config, const char *full, const char *text) {
+  const char *dot = strrchr(full, '.');
+  g_autofree char *group = g_strndup(full, dot != NULL ? (gsize)(dot - full) : 0);
+  const ConfigKey *key = dot != NULL ? find_key(group, dot + 1) : NULL;
+  if (key == NULL || (key->named && !is_name(name_behind(key, group))))
+    return FALSE;
+  if (key->named)
+    add_name(config, key->group, name_behind(key, group));
+  Value *value = g_new0(Value, 1);
+  value->text = g_strdup(text);
+  value->list = config_type_is_list(key->type) ? split_list(text) : NULL;
+  g_hash_table_replace(config->values, g_strdup(full), value);
+  return TRUE;
 }
 
 Config *config_receive(GVariant *shared) {
@@ -384,17 +346,14 @@ Config *config_receive(GVariant *shared) {
   GVariantIter iter;
   const char *name = NULL, *text = NULL;
   g_variant_iter_init(&iter, shared);
-  while (g_variant_iter_next(&iter, "{&s&s}", &name, &text)) {
-    const ConfigKey *key = find_key(name);
-    if (key == NULL)
+  while (g_variant_iter_next(&iter, "{&s&s}", &name, &text))
+    if (!receive_value(config, name, text))
       return NULL;
-    Value *value = g_new0(Value, 1);
-    value->text = g_strdup(text);
-    value->list = is_list(key->type) ? split_list(text) : NULL;
-    g_hash_table_replace(config->values, g_strdup(name), value);
-  }
   return g_steal_pointer(&config);
 }
+
+/* --- values of a key
+ * ------------------------------------------------------------------------------------------ */
 
 static const Value *get(const Config *config, const char *key) {
   const Value *value = g_hash_table_lookup(config->values, key);
@@ -421,6 +380,13 @@ gboolean config_is(const Config *config, const char *key, const char *value) {
 
 gboolean config_given(const Config *config, const char *key) {
   return *config_text(config, key) != '\0';
+}
+
+ConfigRate config_rate(const Config *config, const char *key) {
+  const char *text = config_text(config, key), *slash = strchr(text, '/');
+  if (slash == NULL)
+    return (ConfigRate){0, 0};
+  return (ConfigRate){g_ascii_strtoll(text, NULL, 10), g_ascii_strtoll(slash + 1, NULL, 10)};
 }
 
 char *config_where(const Config *config, const char *key) {

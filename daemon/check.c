@@ -85,13 +85,21 @@ static void check_issued_by(Check *check, const Issuer *issuer, const Issuer *ro
     mistake(check, "ca.root", "did not issue the certificate of ca.certificate");
 }
 
+static gint64 longest_validity(const Config *config) {
+  gint64 days = config_number(config, "ca.validity");
+  for (const char *const *name = config_names(config, "profile"); *name != NULL; name++) {
+    g_autofree char *key = g_strdup_printf("profile %s.validity", *name);
+    days = MAX(days, config_number(config, key));
+  }
+  return days;
+}
+
 /* A certificate must never outlive its issuer. */
 static void check_life(Check *check, const Issuer *issuer) {
-  gint64 last = clock_now(&clock_system) + config_number(check->config, "ca.validity") * CLOCK_DAY;
-  if (issuer_not_after(issuer) < last)
+  gint64 days = longest_validity(check->config);
+  if (issuer_not_after(issuer) < clock_now(&clock_system) + days * CLOCK_DAY)
     mistake(check, "ca.certificate",
-            "ends before a certificate of %" G_GINT64_FORMAT " days issued now would",
-            config_number(check->config, "ca.validity"));
+            "ends before a certificate of %" G_GINT64_FORMAT " days issued now would", days);
 }
 
 static void check_root_crl(Check *check, const Issuer *root) {
@@ -164,9 +172,31 @@ static void check_dns(Check *check) {
   g_autoptr(GBytes) data = read_file(check, "dns.local-data");
 }
 
-Config *check_configuration(const char *path, GPtrArray *mistakes) {
+/* What may stand in the configuration of a private CA only. refused NULL: any value. */
+static const struct {
+  const char *key, *refused, *reason;
+} private_only[] = {
+    {"ca.caa", "off", "a public CA obeys CAA records"},
+    {"dns.trust-anchor", "", "a public CA validates DNS answers"},
+    {"dns.insecure", NULL, "a public CA validates DNS answers"},
+    {"dns.local-data", NULL, "a public CA asks the DNS"},
+};
+
+static void check_operation(Check *check) {
+  if (!config_is(check->config, "ca.operation", "public"))
+    return;
+  if (config_test_mode(check->config))
+    mistake(check, "ca.operation", "public, which has no test mode (--test-mode)");
+  for (gsize i = 0; i < G_N_ELEMENTS(private_only); i++) {
+    const char *key = private_only[i].key, *refused = private_only[i].refused;
+    if (refused != NULL ? config_is(check->config, key, refused) : config_given(check->config, key))
+      mistake(check, key, "%s ([ca] operation = public)", private_only[i].reason);
+  }
+}
+
+Config *check_configuration(const char *path, gboolean test_mode, GPtrArray *mistakes) {
   guint before = mistakes->len;
-  g_autoptr(Config) config = config_load(path, mistakes);
+  g_autoptr(Config) config = config_load(path, test_mode, mistakes);
   if (config == NULL)
     return NULL;
   Check check = {config, mistakes};
@@ -177,6 +207,7 @@ Config *check_configuration(const char *path, GPtrArray *mistakes) {
   check_caa(&check);
   check_dns(&check);
   check_times(&check);
+  check_operation(&check);
   check_link(&check, "acme.terms-of-service");
   check_link(&check, "acme.website");
   return mistakes->len > before ? NULL : g_steal_pointer(&config);

@@ -5,9 +5,9 @@
 
 #include "base/config.h"
 
-/* Loads the file and looks behind its values: files readable, keys and certificates that belong
-   together, a CA that outlives its leaves. Every mistake is added to mistakes (of char*) with file,
-   line and reason; NULL when there was one. */
-Config *check_configuration(const char *path, GPtrArray *mistakes);
+/* Loads the file (test_mode: as for config_load) and looks behind its values: files readable, keys
+   and certificates that belong together, a CA that outlives its leaves. Every mistake is added to
+   mistakes (of char*) with file, line and reason; NULL when there was one. */
+Config *check_configuration(const char *path, gboolean test_mode, GPtrArray *mistakes);
 
 #endif

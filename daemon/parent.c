@@ -315,7 +315,7 @@ static void on_sigterm(evutil_socket_t fd G_GNUC_UNUSED, short what G_GNUC_UNUSE
 static void on_sighup(evutil_socket_t fd G_GNUC_UNUSED, short what G_GNUC_UNUSED, void *user) {
   Parent *parent = user;
   g_autoptr(GPtrArray) mistakes = g_ptr_array_new_with_free_func(g_free);
-  Config *config = check_configuration(parent->path, mistakes);
+  Config *config = check_configuration(parent->path, config_test_mode(parent->config), mistakes);
   for (guint i = 0; i < mistakes->len; i++)
     log_error("not reloaded", "reason", mistakes->pdata[i], NULL);
   if (config == NULL)
@@ -414,6 +414,8 @@ int parent_run(const char *path, Config *config) {
   watch_signal(&parent, SIGCHLD, on_sigchld);
   if (!config_given(config, "dns.trust-anchor"))
     log_warning("DNS answers are not validated", "reason", "[dns] trust-anchor is empty", NULL);
+  if (config_test_mode(config))
+    log_warning("test mode", "reason", "answers are made worse on purpose, see [test]", NULL);
   for (guint i = 0; i < parent.children->len; i++)
     start_child(parent.children->pdata[i]);
   log_info("signetd started", "version", SIGNET_VERSION, "url", config_text(config, "acme.url"),

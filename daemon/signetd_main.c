@@ -21,20 +21,25 @@ static int run_role(const char *name) {
   return EXIT_USAGE;
 }
 
-static void print_keys(void) {
+static const char *preset_of(const ConfigKey *key, gboolean test_mode) {
+  return test_mode && key->test_preset != NULL ? key->test_preset : key->preset;
+}
+
+static void print_keys(gboolean test_mode) {
   const char *group = "";
   for (gsize i = 0; i < config_keys_count; i++) {
     const ConfigKey *key = &config_keys[i];
     if (strcmp(group, key->group) != 0)
-      printf("%s[%s]\n", i > 0 ? "\n" : "", group = key->group);
-    printf("# %s\n%s%s = %s\n", key->help, key->preset != NULL ? "#" : "", key->name,
-           key->preset != NULL ? key->preset : "");
+      printf("%s[%s%s]\n", i > 0 ? "\n" : "", group = key->group, key->named ? " NAME" : "");
+    const char *preset = preset_of(key, test_mode);
+    printf("# %s\n%s%s = %s\n", key->help, preset != NULL ? "#" : "", key->name,
+           preset != NULL ? preset : "");
   }
 }
 
-static int check(const char *path, Config **config) {
+static int check(const char *path, gboolean test_mode, Config **config) {
   g_autoptr(GPtrArray) mistakes = g_ptr_array_new_with_free_func(g_free);
-  *config = check_configuration(path, mistakes);
+  *config = check_configuration(path, test_mode, mistakes);
   for (guint i = 0; i < mistakes->len; i++)
     fprintf(stderr, "%s\n", (const char *)mistakes->pdata[i]);
   if (*config != NULL)
@@ -55,13 +60,15 @@ static void init_log(const Config *config) {
 
 int main(int argc, char **argv) {
   g_autofree char *path = NULL, *role = NULL;
-  gboolean only_check = FALSE, keys = FALSE, version = FALSE;
+  gboolean only_check = FALSE, keys = FALSE, test_mode = FALSE, version = FALSE;
   const GOptionEntry options[] = {
       {"config", 'c', 0, G_OPTION_ARG_FILENAME, &path, "Configuration file (" DEFAULT_CONFIG ")",
        "FILE"},
       {"check", 0, 0, G_OPTION_ARG_NONE, &only_check, "Check the configuration and exit", NULL},
       {"keys", 0, 0, G_OPTION_ARG_NONE, &keys,
        "Print every configuration key with its default and exit", NULL},
+      {"test-mode", 0, 0, G_OPTION_ARG_NONE, &test_mode,
+       "Make it hard for clients, for their authors' tests; see [test] in signet.conf(5)", NULL},
       {"version", 0, 0, G_OPTION_ARG_NONE, &version, "Print the version and exit", NULL},
       {"role", 0, G_OPTION_FLAG_HIDDEN, G_OPTION_ARG_STRING, &role, NULL, NULL},
       G_OPTION_ENTRY_NULL};
@@ -82,12 +89,12 @@ int main(int argc, char **argv) {
     return EXIT_SUCCESS;
   }
   if (keys) {
-    print_keys();
+    print_keys(test_mode);
     return EXIT_SUCCESS;
   }
   if (path == NULL)
     path = g_strdup(DEFAULT_CONFIG);
-  int status = check(path, &config);
+  int status = check(path, test_mode, &config);
   if (status != EXIT_SUCCESS || only_check) {
     if (config != NULL)
       printf("signetd: %s is good\n", path);

@@ -39,6 +39,9 @@ if "email" not in messages.IdentifierType.POSSIBLE_NAMES:
     messages.IdentifierType("email")  # registers the type with the library
 
 BUILD = pathlib.Path(os.environ.get("SIGNET_BUILD", "build/release"))
+LIMITS = ("accounts-per-network", "orders-per-account", "orders-per-network", "orders-per-external-account",
+          "mails-per-mailbox-hour", "mails-per-mailbox-day", "mails-per-mailbox-account", "mails-per-domain",
+          "finalizations-per-account", "certificates-per-mailbox")
 ROLES = ("edge", "core", "inbound", "outbound", "lookup", "signer")
 
 
@@ -64,10 +67,13 @@ def pem_key(key):
 
 
 class Signetd:
-    """One signetd with a CA of its own, in a folder of the lab. settings: {group: {key: value}} over the defaults."""
+    """One signetd with a CA of its own, in a folder of the lab. settings: {group: {key: value}} over the defaults.
+    No limits unless settings name them: tests order often."""
 
-    def __init__(self, lab, relay=f"{HOST}:9", domain="ca.test", zones=None, settings=None, start=True, name="signetd"):
+    def __init__(self, lab, relay=f"{HOST}:9", domain="ca.test", zones=None, settings=None, start=True, name="signetd",
+                 test_mode=False):
         self.lab, self.domain, self.name = lab, domain, name
+        self.options = ["--test-mode"] if test_mode else []
         self.folder = lab.folder(name)
         self.https, self.http, self.smtp = lab.free_port(), lab.free_port(), lab.free_port()
         self.url = f"https://{HOST}:{self.https}"
@@ -84,6 +90,7 @@ class Signetd:
             "dns": {"trust-anchor": zones.anchor_file, "stub": "; ".join(zones.stubs)} if zones else {},
             "ca": {"certificate": "ca/issuing.pem", "key": "ca/issuing.key", "root": "ca/root.pem",
                    "root-crl": "ca/root.crl", "caa-identities": domain},
+            "limits": dict.fromkeys(LIMITS, "off"),
             "store": {"directory": "store"},
             "log": {"level": "debug"},
         }
@@ -107,12 +114,13 @@ class Signetd:
 
     def check(self):
         """signetd --check: (exit status, what it printed on standard error)."""
-        done = subprocess.run([BUILD / "signetd", "--config", self.path, "--check"], capture_output=True, text=True)
+        done = subprocess.run([BUILD / "signetd", "--config", self.path, "--check", *self.options], capture_output=True, text=True)
         return done.returncode, done.stderr
 
     def start(self):
         ready = lambda: all(listening(port) for port in (self.https, self.http)) and self.is_up()
-        self.process = self.lab.spawn(self.name, [BUILD / "signetd", "--config", self.path], ready=ready, deadline=60)
+        self.process = self.lab.spawn(self.name, [BUILD / "signetd", "--config", self.path, *self.options],
+                                      ready=ready, deadline=60)
         self.lab.wait_for(self.has_all_roles, "every role to run")
 
     def has_all_roles(self):

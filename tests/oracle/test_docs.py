@@ -80,10 +80,10 @@ class Map(unittest.TestCase):
 
 
 class Configuration(unittest.TestCase):
-    def keys(self):
+    def keys(self, *options):
         """(group, key, default, meaning) as signetd prints them; default None: needed."""
         found, group, meaning = [], None, None
-        for line in run("signetd", "--keys").splitlines():
+        for line in run("signetd", "--keys", *options).splitlines():
             if line.startswith("["):
                 group = line.strip("[]")
             elif line.startswith("# "):
@@ -104,6 +104,17 @@ class Configuration(unittest.TestCase):
                 table.append((group, key.strip("`"), default, meaning))
         self.assertEqual(table, self.keys())
 
+    def test_presets_of_test_mode(self):
+        usual = {entry[:2]: entry for entry in self.keys()}
+        printed = {entry[1]: entry[2] for entry in self.keys("--test-mode") if entry[0] == "test"}
+        other = [entry for entry in self.keys("--test-mode") if entry != usual[entry[:2]] and entry[0] != "test"]
+        section = (DOCS / "configuration.md").read_text().split("## [test]")[1].split("## [")[0]
+        rows = [cells(line) for line in section.splitlines() if line.startswith("| `")]
+        table = {row[0].strip("`"): row[2].split("; ")[1].strip("`").replace("*empty*", "") for row in rows}
+        section = (DOCS / "man/signet.conf.5.md").read_text().split("## [test]")[1].split("## [")[0]
+        page = dict(re.findall(r"^`([\w-]+)`\n: .* In test mode: (?:empty|`(.*?)`)\.", section, re.M))
+        self.assertEqual((table, page, other), (printed, printed, []))
+
     def ranges(self):
         """(group, key) -> (least, greatest), as the table in the code has them."""
         units = {"CLOCK_SECOND": 1000, "CLOCK_MINUTE": 60000, "CLOCK_HOUR": 3600000, "CLOCK_DAY": 86400000}
@@ -122,16 +133,16 @@ class Configuration(unittest.TestCase):
         for line in (DOCS / "configuration.md").read_text().splitlines():
             if line.startswith("## ["):
                 group = line[4:-1]
-            bounds = re.fullmatch(r"\| `([\w-]+)` \| .* \| \w+, (\d+)(\w*) to (\d+)(\w*) \| .*", line)
+            bounds = re.fullmatch(r"\| `([\w-]+)` \| .* \| \w+, (\d+)(\w*) to (\d+)(\w*)(?:; .*)? \| .*", line)
             if bounds:
                 key, low, low_unit, high, high_unit = bounds.groups()
-                table[group, key] = int(low) * units[low_unit], int(high) * units[high_unit]
+                table[group.split()[0], key] = int(low) * units[low_unit], int(high) * units[high_unit]
         self.assertEqual(table, self.ranges())
 
     def test_man_page(self):
         group, table = None, []
         text = (DOCS / "man/signet.conf.5.md").read_text().split("## EXAMPLE")[0]
-        for line in re.findall(r"^## \[\w+\]$|^`[\w-]+`\n: .*$", text, re.M):
+        for line in re.findall(r"^## \[[\w ]+\]$|^`[\w-]+`\n: .*$", text, re.M):
             if line.startswith("## "):
                 group = line[4:-1]
                 continue

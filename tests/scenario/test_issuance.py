@@ -805,6 +805,12 @@ class Life(lab.SharedLabCase):
         again.net.account = user.account
         self.assertEqual(dict(again.get(order["url"]), url=order["url"]), order)
 
+    def test_test_mode_is_said(self):
+        server = Signetd(self.lab, name="test-mode", test_mode=True, settings={"test": {"delay": "0s"}})
+        self.assertRegex(server.log(), 'level=warning role=parent event="test mode"')
+        server.stop()
+        self.assertNotIn("test mode", Signetd(self.lab, name="usual").log())
+
 
 class Check(lab.SharedLabCase):
     """signetd --check: every mistake with file, line and reason (security 24)."""
@@ -942,12 +948,48 @@ class Check(lab.SharedLabCase):
         (folder / "short.pem").write_bytes(pem(builder.sign(root_key, hashes.SHA256())))
         text, line = self.changed("ca", "certificate", "short.pem")
         self.check(text, (line, "ends before a certificate of 365 days"))
+        short = text.replace("[ca]\n", "[ca]\nvalidity = 30\n")
+        self.assertEqual(self.checked(short), (0, ""))
+        self.check(short + "[profile long]\nvalidity = 180\n",
+                   (line + 1, "ends before a certificate of 180 days"))
 
     def test_no_caa_identity(self):
         text, line = self.changed("ca", "caa-identities", "")
         self.check(text, (line if line else None, "no name that a CAA issuemail record could permit"))
         self.server.path.write_text(text.replace("[ca]\n", "[ca]\ncaa = off\n"))
         self.assertEqual(self.server.check()[0], 0)
+
+    def checked(self, text, *options):
+        self.server.path.write_text(text)
+        done = subprocess.run([signet_lab.BUILD / "signetd", "--config", self.server.path, "--check", *options],
+                              capture_output=True, text=True, timeout=60)
+        return done.returncode, done.stderr
+
+    def test_public_operation(self):
+        """What a private CA may do and a public one may not, with file and line."""
+        (self.server.folder / "local.data").write_text("a.test. 60 IN A 127.0.0.1\n")
+        for group, key, value in (("ca", "caa", "off"), ("dns", "trust-anchor", ""), ("dns", "insecure", "a.test"),
+                                  ("dns", "local-data", "local.data")):
+            with self.subTest(f"{group}.{key} = {value}"):
+                text = self.changed(group, key, value)[0]
+                self.assertEqual(self.checked(text), (0, ""))
+                public = text.replace("[ca]\n", "[ca]\noperation = public\n")
+                line = self.line_of(public, key)
+                self.check(public, (line, f"[{group}] {key}: a public CA "))
+        self.assertEqual(self.checked(self.text.replace("[ca]\n", "[ca]\noperation = public\n")), (0, ""))
+
+    def test_test_mode(self):
+        with self.subTest("its keys need it"):
+            text = self.text + "[test]\npage = 7\n"
+            self.check(text, (len(text.splitlines()), "[test] page: only with signetd --test-mode"))
+            self.assertEqual(self.checked(text, "--test-mode"), (0, ""))
+        with self.subTest("public operation has none"):
+            text = self.text.replace("[ca]\n", "[ca]\noperation = public\n")
+            status, printed = self.checked(text, "--test-mode")
+            self.assertEqual(status, 78)
+            line = self.line_of(text, "operation")
+            self.assertIn(f"{self.server.path}:{line}: [ca] operation: public, which has no test mode", printed)
+            self.assertEqual(len(printed.splitlines()), 2, printed)
 
     def test_start_refuses_too(self):
         self.server.path.write_text(self.changed("log", "level", "loud")[0])

@@ -78,16 +78,22 @@ static inline Config *lab_config(const char *const *overrides) {
                                        "21600000",
                                        "ca.crl-lifetime",
                                        "604800000",
+                                       "acme.renewal-retry",
+                                       "21600000",
+                                       "store.keep-failed",
+                                       "2592000000",
                                        NULL};
   g_autoptr(GHashTable) values = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
   GVariantBuilder builder;
   GHashTableIter iter;
   gpointer name = NULL, value = NULL;
-  for (gsize i = 0; i < config_keys_count; i++)
-    if ((config_keys[i].roles & ROLE_BIT(ROLE_CORE)) != 0)
-      g_hash_table_replace(values,
-                           g_strdup_printf("%s.%s", config_keys[i].group, config_keys[i].name),
-                           g_strdup(config_keys[i].preset != NULL ? config_keys[i].preset : ""));
+  for (gsize i = 0; i < config_keys_count; i++) {
+    const ConfigKey *key = &config_keys[i];
+    const char *preset = key->type == CONFIG_RATE ? "off" : key->preset;
+    if ((key->roles & ROLE_BIT(ROLE_CORE)) != 0 && !key->named)
+      g_hash_table_replace(values, g_strdup_printf("%s.%s", key->group, key->name),
+                           g_strdup(preset != NULL ? preset : ""));
+  }
   for (const char *const *pair = always; *pair != NULL; pair += 2)
     g_hash_table_replace(values, g_strdup(pair[0]), g_strdup(pair[1]));
   for (const char *const *pair = overrides; pair != NULL && *pair != NULL; pair += 2)

@@ -5,6 +5,8 @@
 #include <glib/gstdio.h>
 #include <string.h>
 
+#define SIXTY_FOUR "a234567890123456789012345678901234567890123456789012345678901-34"
+
 /* The least that is valid: lines 1 to 18. */
 static const char least[] = "[acme]\n"                          /* 1 */
                             "url = https://acme.example.org/\n" /* 2 */
@@ -48,7 +50,7 @@ static void tear_down(Fixture *fixture, gconstpointer data G_GNUC_UNUSED) {
 
 static void load(Fixture *fixture, const char *content, gssize length) {
   g_assert_true(g_file_set_contents(fixture->path, content, length, NULL));
-  fixture->config = config_load(fixture->path, fixture->mistakes);
+  fixture->config = config_load(fixture->path, FALSE, fixture->mistakes);
 }
 
 static void load_good(Fixture *fixture, const char *more) {
@@ -113,6 +115,21 @@ static const struct {
      "user.test 127.0.0.1@53;a.test 127.0.0.1@54"},
     {"[acme]\nterms-of-service = https://x.example/a=b;c#d", "acme.terms-of-service",
      "https://x.example/a=b;c#d"},
+    {"[acme]\ndefault-profile =", "acme.default-profile", ""},
+    {"[limits]\norders-per-account = off", "limits.orders-per-account", "off"},
+    {"[limits]\norders-per-account = 5/1h", "limits.orders-per-account", "5/3600000"},
+    {"[limits]\norders-per-account = 1000000/1s", "limits.orders-per-account", "1000000/1000"},
+    {"[limits]\norders-per-account = 1/365d", "limits.orders-per-account", "1/31536000000"},
+    {"[acme]\nproxy-addresses = 192.0.2.1; 10.128.0.0/9; 0.0.0.0/0;", "acme.proxy-addresses",
+     "192.0.2.1;10.128.0.0/9;0.0.0.0/0"},
+    {"[acme]\nproxy-addresses = ::1;2001:db8::/32;2001:DB8::1/128", "acme.proxy-addresses",
+     "::1;2001:db8::/32;2001:DB8::1/128"},
+    {"[ca]\nalternate-chains = /a/one.pem; /two.pem", "ca.alternate-chains", "/a/one.pem;/two.pem"},
+    {"[profile a-1]\nkeys = p384; rsa", "profile a-1.keys", "p384;rsa"},
+    {"[profile a-1]\nvalidity = 825", "profile a-1.validity", "825"},
+    {"[profile a-1]", "profile a-1.usage", "csr"},
+    {"[profile a]\nusage = sign\n[profile b]\nusage = both", "profile a.usage", "sign"},
+    {"[test]", "test.page", "100"},
 };
 
 static void test_good(Fixture *fixture, gconstpointer data) {
@@ -172,6 +189,44 @@ static const struct {
     {"[mail]\nhostname = a_b.example", ":20: [mail] hostname: \"a_b.example\": "},
     {"[ca]\ncaa-identities = good.example; bad..example",
      ":20: [ca] caa-identities: \"bad..example\": "},
+    {"[store]\nkeep-failed =", ":20: [store] keep-failed: empty"},
+    {"[mail]\ndkim-selector =", ":20: [mail] dkim-selector: empty"},
+    {"[acme]\nproxy-addresses = 10.0.0.1/8",
+     ":20: [acme] proxy-addresses: \"10.0.0.1/8\" is not ADDRESS or ADDRESS/BITS"},
+    {"[acme]\nproxy-addresses = ::1; 2001:db8::1/64",
+     ":20: [acme] proxy-addresses: \"2001:db8::1/64\" is not ADDRESS"},
+    {"[acme]\nproxy-addresses = 10.128.0.0/8",
+     ":20: [acme] proxy-addresses: \"10.128.0.0/8\" is not"},
+    {"[acme]\nproxy-addresses = 2001:db8:8000::/32",
+     ":20: [acme] proxy-addresses: \"2001:db8:8000::/32\" is not"},
+    {"[acme]\nproxy-addresses = 10.0.0.0/33", ":20: [acme] proxy-addresses: \"10.0.0.0/33\" is"},
+    {"[acme]\nproxy-addresses = ::/129", ":20: [acme] proxy-addresses: \"::/129\" is not"},
+    {"[acme]\nproxy-addresses = 10.0.0.0/", ":20: [acme] proxy-addresses: \"10.0.0.0/\" is not"},
+    {"[acme]\nproxy-addresses = 10.0.0.0/ 8", ":20: [acme] proxy-addresses: \"10.0.0.0/ 8\" is"},
+    {"[acme]\nproxy-addresses = 10.0.0.0/+8", ":20: [acme] proxy-addresses: \"10.0.0.0/+8\" is"},
+    {"[acme]\nproxy-addresses = 10.0.0.0/8/8",
+     ":20: [acme] proxy-addresses: \"10.0.0.0/8/8\" is not"},
+    {"[acme]\nproxy-addresses = 10.1", ":20: [acme] proxy-addresses: \"10.1\" is not"},
+    {"[acme]\nproxy-addresses = [::1]", ":20: [acme] proxy-addresses: \"[::1]\" is not"},
+    {"[acme]\nproxy-addresses = fe80::1%lo", ":20: [acme] proxy-addresses: \"fe80::1%lo\" is not"},
+    {"[acme]\nproxy-addresses = localhost", ":20: [acme] proxy-addresses: \"localhost\" is not"},
+    {"[limits]\norders-per-account = 5", ":20: [limits] orders-per-account: \"5\" is not off, nor"},
+    {"[limits]\norders-per-account =", ":20: [limits] orders-per-account: empty"},
+    {"[profile a]\ncolour = red", ":20: [profile a] colour: unknown key"},
+    {"[profile a]\nkeys = rsa; p521", ":20: [profile a] keys: \"p521\" is none of: rsa p256 p384"},
+    {"[profile a]\nkeys = rsa p256", ":20: [profile a] keys: \"rsa p256\" is none of: rsa p256"},
+    {"[profile a]\nvalidity = 826", ":20: [profile a] validity: \"826\" is out of range"},
+    {"[profile a]\nusage = sign\n[profile a]\nusage = sign",
+     ":22: [profile a] usage: given before at line 20"},
+    {"[profile]\nusage = sign", ":19: [profile]: not [profile NAME] with a NAME of 1 to 64"},
+    {"[profile ]", ":19: [profile ]: not [profile NAME] with"},
+    {"[profile  a]", ":19: [profile  a]: not [profile NAME] with"},
+    {"[profile a.b]\nusage = sign", ":19: [profile a.b]: not [profile NAME] with"},
+    {"[profile A]", ":19: [profile A]: not [profile NAME] with"},
+    {"[profile " SIXTY_FOUR "x]", ":19: [profile " SIXTY_FOUR "x]: not [profile NAME] with"},
+    {"[profiles]\nusage = sign", ":20: [profiles] usage: unknown key"},
+    {"[acme a]\nlisten = [::]:1", ":20: [acme a] listen: unknown key"},
+    {"[test]\npage = 7", ":20: [test] page: only with signetd --test-mode"},
 };
 
 static void test_bad(Fixture *fixture, gconstpointer data) {
@@ -184,6 +239,165 @@ static void test_bad(Fixture *fixture, gconstpointer data) {
     g_test_message("%s", (const char *)fixture->mistakes->pdata[m]);
   g_assert_cmpuint(fixture->mistakes->len, ==, 1);
   g_assert_true(g_str_has_prefix(fixture->mistakes->pdata[0], expected));
+}
+
+/* --- rates --- */
+
+static const struct {
+  const char *text;
+  gint64 count, period; /* period 0: refused, or off */
+} rates[] = {
+    {"off", 0, 0},
+    {"5/1h", 5, CLOCK_HOUR},
+    {"1/1s", 1, CLOCK_SECOND},
+    {"1/1000ms", 1, CLOCK_SECOND},
+    {"1000000/365d", 1000000, 365 * CLOCK_DAY},
+    {"0/1h", -1, 0},
+    {"1000001/1h", -1, 0},
+    {"1/999ms", -1, 0},
+    {"1/0s", -1, 0},
+    {"1/366d", -1, 0},
+    {"-1/1h", -1, 0},
+    {"+1/1h", -1, 0},
+    {" 1/1h", -1, 0},
+    {"1 /1h", -1, 0},
+    {"1/ 1h", -1, 0},
+    {"1/1h ", -1, 0},
+    {"1/1", -1, 0},
+    {"1/", -1, 0},
+    {"/1h", -1, 0},
+    {"1/1h/1h", -1, 0},
+    {"1.5/1h", -1, 0},
+    {"99999999999999999999/1h", -1, 0},
+    {"1/99999999999999999999d", -1, 0},
+    {"Off", -1, 0},
+    {"", -1, 0},
+};
+
+static void test_rate(Fixture *fixture G_GNUC_UNUSED, gconstpointer data) {
+  gsize i = GPOINTER_TO_SIZE(data);
+  g_autofree char *why = NULL;
+  ConfigRate rate = {-1, -1};
+  gboolean good_rate = config_rate_parse(rates[i].text, &rate, &why);
+  g_assert_cmpint(good_rate, ==, rates[i].count >= 0);
+  g_assert_cmpint(why == NULL, ==, good_rate);
+  g_assert_cmpint(rate.count, ==, MAX(rates[i].count, 0));
+  g_assert_cmpint(rate.period, ==, rates[i].period);
+}
+
+/* What core reads is what a person wrote, there and behind the channel. */
+static void test_rate_of_key(Fixture *fixture, gconstpointer data G_GNUC_UNUSED) {
+  load_good(fixture, "[limits]\naccounts-per-network = off\norders-per-account = 7/2m\n");
+  g_autoptr(GVariant) shared = g_variant_ref_sink(config_share(fixture->config, ROLE_CORE));
+  g_autoptr(Config) received = config_receive(shared);
+  const Config *configs[] = {fixture->config, received};
+  for (gsize i = 0; i < G_N_ELEMENTS(configs); i++) {
+    ConfigRate off = config_rate(configs[i], "limits.accounts-per-network");
+    ConfigRate given = config_rate(configs[i], "limits.orders-per-account");
+    ConfigRate preset = config_rate(configs[i], "limits.certificates-per-mailbox");
+    g_assert_cmpint(off.count, ==, 0);
+    g_assert_cmpint(given.count, ==, 7);
+    g_assert_cmpint(given.period, ==, 2 * CLOCK_MINUTE);
+    g_assert_cmpint(preset.count, ==, 20);
+    g_assert_cmpint(preset.period, ==, 7 * CLOCK_DAY);
+  }
+}
+
+static void test_paths(Fixture *fixture, gconstpointer data G_GNUC_UNUSED) {
+  load_good(fixture, "[ca]\nalternate-chains = one.pem; /two.pem; a/three.pem\n");
+  g_autofree char *one = g_build_filename(fixture->folder, "one.pem", NULL);
+  g_autofree char *three = g_build_filename(fixture->folder, "a/three.pem", NULL);
+  const char *const expected[] = {one, "/two.pem", three, NULL};
+  g_assert_true(g_strv_equal(config_list(fixture->config, "ca.alternate-chains"), expected));
+}
+
+/* --- named groups --- */
+
+static const char profiles[] = "[profile zeta]\n"
+                               "validity = 30\n"
+                               "[profile alpha]\n"
+                               "[log]\n"
+                               "level = debug\n"
+                               "[profile " SIXTY_FOUR "]\n"
+                               "[profile zeta]\n"
+                               "keys = rsa\n";
+
+static void assert_profiles(const Config *config) {
+  const char *const expected[] = {"zeta", "alpha", SIXTY_FOUR, NULL};
+  g_assert_true(g_strv_equal(config_names(config, "profile"), expected));
+  g_assert_cmpint(config_number(config, "profile zeta.validity"), ==, 30);
+  g_assert_cmpstr(config_list(config, "profile zeta.keys")[0], ==, "rsa");
+  g_assert_cmpint(config_number(config, "profile alpha.validity"), ==, 0);
+  g_assert_null(config_list(config, "profile alpha.keys")[0]);
+  g_assert_true(config_is(config, "profile " SIXTY_FOUR ".usage", "csr"));
+}
+
+static void test_names(Fixture *fixture, gconstpointer data G_GNUC_UNUSED) {
+  load_good(fixture, profiles);
+  assert_profiles(fixture->config);
+  g_autofree char *where = config_where(fixture->config, "profile zeta.keys");
+  g_assert_true(g_str_has_suffix(where, "signet.conf:26"));
+  g_assert_null(config_names(fixture->config, "acme")[0]);
+}
+
+static void test_no_names(Fixture *fixture, gconstpointer data G_GNUC_UNUSED) {
+  load_good(fixture, "");
+  g_assert_null(config_names(fixture->config, "profile")[0]);
+}
+
+/* Core is told all of it, a role without keys of the group not even the names. */
+static void test_names_shared(Fixture *fixture, gconstpointer data G_GNUC_UNUSED) {
+  load_good(fixture, profiles);
+  g_autoptr(GVariant) core = g_variant_ref_sink(config_share(fixture->config, ROLE_CORE));
+  g_autoptr(GVariant) edge = g_variant_ref_sink(config_share(fixture->config, ROLE_EDGE));
+  g_autoptr(Config) in_core = config_receive(core);
+  g_autoptr(Config) in_edge = config_receive(edge);
+  g_autoptr(GVariant) again = g_variant_ref_sink(config_share(in_core, ROLE_CORE));
+  assert_profiles(in_core);
+  g_assert_true(g_variant_equal(core, again));
+  g_assert_null(config_names(in_edge, "profile")[0]);
+  g_autofree char *text = g_variant_print(edge, FALSE);
+  g_assert_null(strstr(text, "zeta"));
+}
+
+/* --- test mode --- */
+
+static void load_test_mode(Fixture *fixture, const char *more) {
+  g_autofree char *content = g_strconcat(least, more, NULL);
+  g_assert_true(g_file_set_contents(fixture->path, content, -1, NULL));
+  fixture->config = config_load(fixture->path, TRUE, fixture->mistakes);
+}
+
+static void test_test_mode(Fixture *fixture, gconstpointer data G_GNUC_UNUSED) {
+  load_test_mode(fixture, "[test]\npage = 7\nfail-addresses = a@b.test; c@d.test\n");
+  g_assert_nonnull(fixture->config);
+  g_assert_true(config_test_mode(fixture->config));
+  g_assert_cmpint(config_number(fixture->config, "test.page"), ==, 7);
+  g_assert_cmpint(config_number(fixture->config, "test.reject-nonces"), ==, 5);
+  g_assert_cmpint(config_number(fixture->config, "test.delay"), ==, 500);
+  g_assert_true(config_is(fixture->config, "test.random-order", "on"));
+  g_assert_true(config_is(fixture->config, "test.alternate-chain", "on"));
+  g_assert_cmpstr(config_list(fixture->config, "test.fail-addresses")[1], ==, "c@d.test");
+  g_assert_cmpint(config_number(fixture->config, "ca.validity"), ==, 365);
+}
+
+static void test_no_test_mode(Fixture *fixture, gconstpointer data G_GNUC_UNUSED) {
+  load_good(fixture, "");
+  g_assert_false(config_test_mode(fixture->config));
+  g_assert_cmpint(config_number(fixture->config, "test.page"), ==, 100);
+  g_assert_cmpint(config_number(fixture->config, "test.reject-nonces"), ==, 0);
+  g_assert_cmpint(config_number(fixture->config, "test.delay"), ==, 0);
+  g_assert_true(config_is(fixture->config, "test.random-order", "off"));
+  g_assert_true(config_is(fixture->config, "test.alternate-chain", "off"));
+  g_assert_null(config_list(fixture->config, "test.fail-addresses")[0]);
+}
+
+static void test_test_mode_range(Fixture *fixture, gconstpointer data G_GNUC_UNUSED) {
+  load_test_mode(fixture, "[test]\npage = 101\n");
+  g_assert_null(fixture->config);
+  g_assert_cmpuint(fixture->mistakes->len, ==, 1);
+  g_assert_nonnull(
+      strstr(fixture->mistakes->pdata[0], ":20: [test] page: \"101\" is out of range"));
 }
 
 /* Changes of one line of the least configuration. */
@@ -245,7 +459,7 @@ static void test_many(Fixture *fixture, gconstpointer data G_GNUC_UNUSED) {
 }
 
 static void test_unreadable(Fixture *fixture, gconstpointer data G_GNUC_UNUSED) {
-  fixture->config = config_load(fixture->path, fixture->mistakes);
+  fixture->config = config_load(fixture->path, FALSE, fixture->mistakes);
   g_assert_null(fixture->config);
   g_assert_cmpuint(fixture->mistakes->len, ==, 1);
   g_assert_nonnull(strstr(fixture->mistakes->pdata[0], fixture->path));
@@ -283,6 +497,8 @@ static void test_share(Fixture *fixture, gconstpointer data G_GNUC_UNUSED) {
     gsize told = 0;
     for (gsize i = 0; i < config_keys_count; i++) {
       const ConfigKey *key = &config_keys[i];
+      if (key->named)
+        continue; /* none here; see test_names_shared */
       g_autofree char *name = g_strconcat(key->group, ".", key->name, NULL);
       const char *value = NULL;
       gboolean has = g_variant_lookup(shared, name, "&s", &value);
@@ -346,6 +562,19 @@ static void test_received_nonsense(Fixture *fixture G_GNUC_UNUSED,
       g_variant_ref_sink(g_variant_new_parsed("{'acme.url': 'https://a', 'acme.colour': 'red'}"));
   g_assert_null(config_receive(text));
   g_assert_null(config_receive(unknown));
+  static const char *const names[] = {"",
+                                      "acme",
+                                      "acme.",
+                                      "profile.usage",
+                                      "profile .usage",
+                                      "profile A.usage",
+                                      "profile a.b.usage",
+                                      "acme a.url"};
+  for (gsize i = 0; i < G_N_ELEMENTS(names); i++) {
+    g_autoptr(GVariant) bad_name =
+        g_variant_ref_sink(g_variant_new_parsed("{%s: 'csr'}", names[i]));
+    g_assert_null(config_receive(bad_name));
+  }
 }
 
 /* --- the table --- */
@@ -364,7 +593,11 @@ static void test_table(Fixture *fixture, gconstpointer data G_GNUC_UNUSED) {
       g_assert_cmpuint(key->roles, ==, (1u << ROLE_COUNT) - 1);
     if (key->type == CONFIG_INTEGER || key->type == CONFIG_DURATION || key->type == CONFIG_SIZE)
       g_assert_cmpint(key->min, <, key->max);
-    g_assert_cmpint(key->type == CONFIG_CHOICE, ==, key->choices != NULL);
+    g_assert_cmpint(key->type == CONFIG_CHOICE || key->type == CONFIG_CHOICES, ==,
+                    key->choices != NULL);
+    g_assert_cmpint(strcmp(key->group, "test") == 0, ==, key->test_preset != NULL);
+    g_assert_cmpint(strcmp(key->group, "profile") == 0, ==, key->named);
+    g_assert_true(!key->named || key->preset != NULL);
   }
 }
 
@@ -417,6 +650,15 @@ int main(int argc, char **argv) {
   TABLE("good", good, test_good);
   TABLE("bad", bad, test_bad);
   TABLE("changed", changed, test_changed);
+  TABLE("rate", rates, test_rate);
+  TEST("rate-of-key", test_rate_of_key);
+  TEST("paths", test_paths);
+  TEST("names", test_names);
+  TEST("no-names", test_no_names);
+  TEST("names-shared", test_names_shared);
+  TEST("test-mode", test_test_mode);
+  TEST("no-test-mode", test_no_test_mode);
+  TEST("test-mode-range", test_test_mode_range);
   TEST("many", test_many);
   TEST("unreadable", test_unreadable);
   TABLE("strange", strange, test_strange);

@@ -289,8 +289,8 @@ static gboolean start(RoleProcess *process, GError **error) {
       g_uri_parse(config_text(process->config, "publish.url"), G_URI_FLAGS_NONE, NULL);
   g_autofree char *files_path =
       g_strndup(g_uri_get_path(files_url), strlen(g_uri_get_path(files_url)) - 1);
-  HttpFrontOptions acme = {tls, g_uri_get_path(url), on_request, on_refuse, edge};
-  HttpFrontOptions files = {NULL, files_path, on_file_request, on_file_refuse, edge};
+  HttpFrontOptions acme = {tls, g_uri_get_path(url), NULL, on_request, on_refuse, edge};
+  HttpFrontOptions files = {NULL, files_path, NULL, on_file_request, on_file_refuse, edge};
   edge->acme = http_front_new(process->base, &acme);
   edge->files = http_front_new(process->base, &files);
   SSL_CTX_free(tls);

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "acme/http_front.h"
+#include "acme/http_front_connections.h"
+#include "acme/http_front_proxy.h"
 #include "base/log.h"
+#include "base/network.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
 #include <event2/buffer.h>
 #include <event2/bufferevent.h>
@@ -14,28 +16,17 @@
 #include <netinet/tcp.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #define SWEEP_SECONDS 2
-#define IDLE_SECONDS 90
-
-/* One connection, known by its descriptor; inode tells whether the descriptor is still the same
-   socket, since evhttp says nothing when it frees a connection. */
-typedef struct {
-  ino_t inode;
-  char *peer;
-  gint64 deadline; /* monotonic seconds; G_MAXINT64 while a request is being answered */
-  gboolean served; /* a request was read */
-} Connection;
 
 struct HttpFront {
   struct event_base *base;
   struct evhttp *http;
   HttpFrontOptions options;
   char *base_path;
-  GHashTable *connections; /* fd -> Connection */
-  GHashTable *per_peer;    /* address -> count */
+  Connections *connections;
+  GArray *proxies; /* of Network */
+  ProxyHeaders *proxy_headers;
   struct event *sweep;
 };
 
@@ -47,109 +38,31 @@ struct HttpExchange {
   gboolean head, close_after;
 };
 
-static gint64 seconds_now(void) {
-  return g_get_monotonic_time() / G_USEC_PER_SEC;
+/* --- connections
+ * --------------------------------------------------------------------------------------- */
+
+static void on_sweep(evutil_socket_t fd G_GNUC_UNUSED, short what G_GNUC_UNUSED, void *front) {
+  connections_sweep(((HttpFront *)front)->connections);
 }
 
-/* --- connections and their deadlines
- * -------------------------------------------------------------------- */
-
-static void count_peer(HttpFront *front, const char *peer, int change) {
-  int count = GPOINTER_TO_INT(g_hash_table_lookup(front->per_peer, peer)) + change;
-  if (count > 0)
-    g_hash_table_replace(front->per_peer, g_strdup(peer), GINT_TO_POINTER(count));
-  else
-    g_hash_table_remove(front->per_peer, peer);
+static gboolean is_proxy(const HttpFront *front, const char *peer) {
+  for (guint i = 0; i < front->proxies->len; i++)
+    if (network_contains(&g_array_index(front->proxies, Network, i), peer))
+      return TRUE;
+  return FALSE;
 }
 
-static void connection_free(gpointer data) {
-  Connection *connection = data;
-  g_free(connection->peer);
-  g_free(connection);
-}
-
-static gboolean is_gone(int fd, const Connection *connection) {
-  struct stat status;
-  return fstat(fd, &status) != 0 || !S_ISSOCK(status.st_mode) || status.st_ino != connection->inode;
-}
-
-/* evhttp answers what it cannot read by itself (400, 413, 501) and tells nobody: this is its trace.
- */
-static void settle_gone(HttpFront *front, const Connection *connection) {
-  count_peer(front, connection->peer, -1);
-  if (!connection->served)
-    log_info("connection ended", "reason", "no HTTP request that can be read", "peer",
-             connection->peer, NULL);
-}
-
-static void forget(HttpFront *front, int fd) {
-  Connection *connection = g_hash_table_lookup(front->connections, GINT_TO_POINTER(fd));
-  if (connection == NULL)
+/* Connections of a proxy are counted for the clients that its headers name. */
+static void take(HttpFront *front, struct bufferevent *bufferevent) {
+  int fd = bufferevent_getfd(bufferevent);
+  if (fd < 0)
     return;
-  settle_gone(front, connection);
-  g_hash_table_remove(front->connections, GINT_TO_POINTER(fd));
-}
-
-static char *peer_of(int fd) {
-  struct sockaddr_storage address;
-  socklen_t length = sizeof(address);
-  char text[INET6_ADDRSTRLEN] = "?";
-  if (getpeername(fd, (struct sockaddr *)&address, &length) != 0)
-    return g_strdup(text);
-  if (address.ss_family == AF_INET)
-    inet_ntop(AF_INET, &((struct sockaddr_in *)&address)->sin_addr, text, sizeof(text));
-  else if (address.ss_family == AF_INET6)
-    inet_ntop(AF_INET6, &((struct sockaddr_in6 *)&address)->sin6_addr, text, sizeof(text));
-  return g_strdup(g_str_has_prefix(text, "::ffff:") ? text + 7 : text);
-}
-
-static void register_connection(HttpFront *front, int fd) {
-  struct stat status;
-  if (fd < 0 || fstat(fd, &status) != 0)
-    return;
-  forget(front, fd);
-  Connection *connection = g_new0(Connection, 1);
-  connection->inode = status.st_ino;
-  connection->peer = peer_of(fd);
-  connection->deadline = seconds_now() + HTTP_FRONT_FIRST_SECONDS;
-  g_hash_table_insert(front->connections, GINT_TO_POINTER(fd), connection);
-  count_peer(front, connection->peer, 1);
-  gboolean many = g_hash_table_size(front->connections) > HTTP_FRONT_MAX_CONNECTIONS ||
-                  GPOINTER_TO_INT(g_hash_table_lookup(front->per_peer, connection->peer)) >
-                      HTTP_FRONT_MAX_PER_ADDRESS;
-  if (many) {
-    log_warning("connection refused", "reason", "too many connections", "peer", connection->peer,
-                NULL);
-    shutdown(fd, SHUT_RDWR);
-  }
-}
-
-static void on_sweep(evutil_socket_t fd G_GNUC_UNUSED, short what G_GNUC_UNUSED, void *user) {
-  HttpFront *front = user;
-  GHashTableIter iter;
-  gpointer key = NULL, value = NULL;
-  gint64 now = seconds_now();
-  g_hash_table_iter_init(&iter, front->connections);
-  while (g_hash_table_iter_next(&iter, &key, &value)) {
-    Connection *connection = value;
-    if (is_gone(GPOINTER_TO_INT(key), connection)) {
-      settle_gone(front, connection);
-      g_hash_table_iter_remove(&iter);
-    } else if (connection->deadline <= now) {
-      log_debug("connection closed", "reason", "no whole request in time", "peer", connection->peer,
-                NULL);
-      shutdown(GPOINTER_TO_INT(key), SHUT_RDWR);
-      connection->deadline = now + IDLE_SECONDS;
-    }
-  }
-}
-
-static void set_deadline(HttpFront *front, int fd, gint64 deadline) {
-  Connection *connection = g_hash_table_lookup(front->connections, GINT_TO_POINTER(fd));
-  if (connection == NULL)
-    return;
-  connection->deadline = deadline;
-  connection->served = TRUE;
+  gboolean few = connections_add(front->connections, fd);
+  gboolean proxied = is_proxy(front, connections_peer(front->connections, fd));
+  if (!few || (!proxied && !connections_count(front->connections, fd, NULL)))
+    connections_refuse(front->connections, fd, "too many connections");
+  else if (proxied)
+    proxy_headers_read(front->proxy_headers, bufferevent);
 }
 
 /* evhttp sets the descriptor after it has asked for the bufferevent: it is read as soon as this
@@ -161,7 +74,7 @@ typedef struct {
 
 static void on_accepted(evutil_socket_t fd G_GNUC_UNUSED, short what G_GNUC_UNUSED, void *user) {
   Accepted *accepted = user;
-  register_connection(accepted->front, bufferevent_getfd(accepted->bufferevent));
+  take(accepted->front, accepted->bufferevent);
   g_free(accepted);
 }
 
@@ -274,19 +187,15 @@ static char *path_of(const HttpFront *front, struct evhttp_request *raw) {
   return g_strdup(path + prefix);
 }
 
-static HttpExchange *exchange_new(HttpFront *front, struct evhttp_request *raw) {
+static HttpExchange *exchange_new(HttpFront *front, struct evhttp_request *raw, int fd) {
   HttpExchange *exchange = g_new0(HttpExchange, 1);
   struct evbuffer *input = evhttp_request_get_input_buffer(raw);
   const char *type = evhttp_find_header(evhttp_request_get_input_headers(raw), "Content-Type");
-  struct evhttp_connection *connection = evhttp_request_get_connection(raw);
-  char *peer = NULL;
-  ev_uint16_t port = 0;
-  evhttp_connection_get_peer(connection, &peer, &port);
   exchange->front = front;
   exchange->raw = raw;
   exchange->path = path_of(front, raw);
   exchange->content_type = g_strdup(type != NULL && g_utf8_validate(type, -1, NULL) ? type : "");
-  exchange->peer = g_strdup(peer != NULL ? peer : "?");
+  exchange->peer = g_strdup(connections_peer(front->connections, fd));
   exchange->request.method = method_name(evhttp_request_get_command(raw));
   exchange->request.path = exchange->path != NULL ? exchange->path : "";
   exchange->request.content_type = exchange->content_type;
@@ -301,11 +210,10 @@ static HttpExchange *exchange_new(HttpFront *front, struct evhttp_request *raw) 
 
 static void on_request(struct evhttp_request *raw, void *user) {
   HttpFront *front = user;
-  struct bufferevent *bufferevent =
-      evhttp_connection_get_bufferevent(evhttp_request_get_connection(raw));
+  int fd = bufferevent_getfd(evhttp_connection_get_bufferevent(evhttp_request_get_connection(raw)));
   guint status = 0;
-  HttpExchange *exchange = exchange_new(front, raw);
-  set_deadline(front, bufferevent_getfd(bufferevent), G_MAXINT64);
+  HttpExchange *exchange = exchange_new(front, raw, fd);
+  connections_asked(front->connections, fd);
   const char *fault = framing_fault(raw, &status);
   if (fault != NULL) {
     exchange->close_after = TRUE;
@@ -334,8 +242,8 @@ void http_exchange_answer(HttpExchange *exchange, guint status, GPtrArray *heade
   if (exchange->close_after)
     evhttp_add_header(output, "Connection", "close");
   if (connection != NULL)
-    set_deadline(exchange->front, bufferevent_getfd(evhttp_connection_get_bufferevent(connection)),
-                 seconds_now() + HTTP_FRONT_NEXT_SECONDS);
+    connections_answered(exchange->front->connections,
+                         bufferevent_getfd(evhttp_connection_get_bufferevent(connection)));
   struct evbuffer *buffer = evbuffer_new();
   if (body != NULL && !exchange->head)
     evbuffer_add(buffer, g_bytes_get_data(body, NULL), g_bytes_get_size(body));
@@ -352,6 +260,18 @@ void http_exchange_answer(HttpExchange *exchange, guint status, GPtrArray *heade
  * -------------------------------------------------------------------------------------------------
  */
 
+/* The configuration has been checked: every text is one. */
+static GArray *read_networks(const char *const *texts) {
+  GArray *networks = g_array_new(FALSE, FALSE, sizeof(Network));
+  for (; texts != NULL && *texts != NULL; texts++) {
+    Network network;
+    const char *why = NULL;
+    if (network_parse(*texts, &network, &why))
+      g_array_append_val(networks, network);
+  }
+  return networks;
+}
+
 HttpFront *http_front_new(struct event_base *base, const HttpFrontOptions *options) {
   HttpFront *front = g_new0(HttpFront, 1);
   static const struct timeval interval = {SWEEP_SECONDS, 0};
@@ -360,8 +280,9 @@ HttpFront *http_front_new(struct event_base *base, const HttpFrontOptions *optio
   front->base_path = g_strdup(options->base_path);
   if (front->options.tls != NULL)
     SSL_CTX_up_ref(front->options.tls);
-  front->connections = g_hash_table_new_full(g_direct_hash, g_direct_equal, NULL, connection_free);
-  front->per_peer = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+  front->connections = connections_new();
+  front->proxies = read_networks(options->proxies);
+  front->proxy_headers = proxy_headers_new(base, front->connections);
   front->http = evhttp_new(base);
   evhttp_set_bevcb(front->http, make_bufferevent, front);
   evhttp_set_gencb(front->http, on_request, front);
@@ -371,7 +292,7 @@ HttpFront *http_front_new(struct event_base *base, const HttpFrontOptions *optio
                                               EVHTTP_REQ_CONNECT | EVHTTP_REQ_PATCH);
   evhttp_set_max_headers_size(front->http, HTTP_FRONT_MAX_HEADERS);
   evhttp_set_max_body_size(front->http, HTTP_FRONT_MAX_READ);
-  evhttp_set_timeout(front->http, IDLE_SECONDS);
+  evhttp_set_timeout(front->http, HTTP_FRONT_IDLE_SECONDS);
   evhttp_set_default_content_type(front->http, NULL);
   front->sweep = event_new(base, -1, EV_PERSIST, on_sweep, front);
   event_add(front->sweep, &interval);
@@ -413,10 +334,11 @@ void http_front_free(HttpFront *front) {
   if (front == NULL)
     return;
   event_free(front->sweep);
+  proxy_headers_free(front->proxy_headers);
   evhttp_free(front->http);
   SSL_CTX_free(front->options.tls);
-  g_hash_table_unref(front->connections);
-  g_hash_table_unref(front->per_peer);
+  connections_free(front->connections);
+  g_array_unref(front->proxies);
   g_free(front->base_path);
   g_free(front);
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The HTTP front of an edge: evhttp with strict framing, limits, and a total deadline for every
- * connection. */
+   connection; behind a load balancer the client's address comes from its PROXY header. */
 #ifndef SIGNET_ACME_HTTP_FRONT_H
 #define SIGNET_ACME_HTTP_FRONT_H
 
@@ -29,6 +29,9 @@ typedef void (*HttpRefuse)(HttpExchange *exchange, guint status, const char *det
 typedef struct {
   SSL_CTX *tls;          /* NULL: plain HTTP; kept by reference */
   const char *base_path; /* "" or "/path": taken off the front of every path; others are 404 */
+  /* Networks (base/network.h) whose connections begin with a PROXY header, NULL-terminated; NULL:
+     none. From other sources none is looked for. Read by http_front_new. */
+  const char *const *proxies;
   HttpHandler handle;
   HttpRefuse refuse;
   gpointer user;

@@ -4,6 +4,7 @@
 
 #include <openssl/crypto.h>
 #include <openssl/hmac.h>
+#include <openssl/rand.h>
 #include <string.h>
 
 #define SEAL_OCTETS 16
@@ -72,6 +73,12 @@ char *nonces_issue(Nonces *nonces, gint64 now) {
   Sealed sealed = {GUINT64_TO_BE(nonces->next), {0}};
   nonces->next++;
   seal(nonces, &sealed);
+  return base64url_encode(&sealed, sizeof(sealed));
+}
+
+char *nonce_placeholder(void) {
+  Sealed sealed;
+  RAND_bytes((guint8 *)&sealed, sizeof(sealed));
   return base64url_encode(&sealed, sizeof(sealed));
 }
 

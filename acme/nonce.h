@@ -19,6 +19,10 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(Nonces, nonces_free)
 
 /* A fresh nonce, base64url; now in milliseconds. The caller frees it. */
 char *nonces_issue(Nonces *nonces, gint64 now);
+/* A value of the same form that no Nonces accepts (but for a guessed seal, 1 in 2^128), for an
+   answer while there is nobody to ask for a real one: its user gets badNonce and with it a fresh
+   one. The caller frees it. */
+char *nonce_placeholder(void);
 /* TRUE exactly once for a nonce that was issued and has not aged out. */
 gboolean nonces_use(Nonces *nonces, const char *nonce, gint64 now);
 

@@ -35,18 +35,22 @@ gboolean route_match(const Route *route, const char *path, Id *id) {
   return id_from_text(text, id);
 }
 
-static const Route *find_route(const char *path, Id *id) {
+const Route *route_find(const char *path, Id *id) {
   for (gsize i = 0; i < routes_count; i++)
     if (route_match(&routes[i], path, id))
       return &routes[i];
   return NULL;
 }
 
+const char *route_methods(const Route *route) {
+  return route->access == ROUTE_OPEN || route->access == ROUTE_EDGE ? "GET, HEAD" : "POST";
+}
+
 static Problem *wrong_method(const Route *route, const char *method) {
   Problem *problem =
       problem_new(PROBLEM_MALFORMED, 405, "The method %s does not fit this resource; use %s.",
                   method, route->access == ROUTE_OPEN ? "GET" : "POST (POST-as-GET to read)");
-  problem_set_header(problem, "Allow", route->access == ROUTE_OPEN ? "GET, HEAD" : "POST");
+  problem_set_header(problem, "Allow", route_methods(route));
   return problem;
 }
 
@@ -54,7 +58,7 @@ static Problem *run(Call *call) {
   static const JwsSigner signers[] = {
       [ROUTE_KEY] = JWS_KEY, [ROUTE_ACCOUNT] = JWS_ACCOUNT, [ROUTE_EITHER] = JWS_EITHER};
   const char *method = call->request->method;
-  const Route *route = find_route(call->request->path, &call->id);
+  const Route *route = route_find(call->request->path, &call->id);
   if (route == NULL || route->access == ROUTE_EDGE)
     return problem_new(PROBLEM_MALFORMED, 404, "There is no such resource on this server.");
   gboolean reads = strcmp(method, "GET") == 0 || strcmp(method, "HEAD") == 0;

@@ -23,6 +23,10 @@ typedef struct {
 extern const Route routes[];
 extern const gsize routes_count;
 
+/* The route of a path below the base URL, with the id in it; NULL when there is none. */
+const Route *route_find(const char *path, Id *id);
+/* The methods that a route takes, as in the field Allow (RFC 9110 section 10.2.1). */
+const char *route_methods(const Route *route);
 gboolean route_match(const Route *route, const char *path, Id *id);
 
 #endif

@@ -2,7 +2,9 @@
 /* edge: TLS, HTTP and framing. Holds the TLS key and a stock of nonces; passes JWS on unverified. A
    second, plain listener serves the published files, also while core, store and signer are down. */
 #include "acme/http_front.h"
+#include "acme/nonce.h"
 #include "acme/problem.h"
+#include "acme/route.h"
 #include "base/log.h"
 #include "daemon/pem_key.h"
 #include "daemon/published.h"
@@ -15,6 +17,7 @@
 #define STOCK_RENEWAL_SECONDS (15 * 60) /* so that a nonce leaves with an hour of life or more */
 #define PATIENCE_SECONDS 25             /* with core, then 503 */
 #define RETRY_AFTER "2"
+#define PREFLIGHT_SECONDS "86400"
 
 typedef struct {
   RoleProcess *process;
@@ -73,15 +76,11 @@ static void on_renewal(evutil_socket_t fd G_GNUC_UNUSED, short what G_GNUC_UNUSE
   ask_nonces(user, TRUE);
 }
 
-/* Adds Replay-Nonce; FALSE when there is none to give. */
-static gboolean add_nonce(Edge *edge, GPtrArray *headers) {
+/* NULL when there is none to give. */
+static char *take_nonce(Edge *edge) {
   char *nonce = g_queue_pop_head(&edge->nonces);
   refill(edge);
-  if (nonce == NULL)
-    return FALSE;
-  g_ptr_array_add(headers, g_strdup("Replay-Nonce"));
-  g_ptr_array_add(headers, nonce);
-  return TRUE;
+  return nonce;
 }
 
 /* --- answers
@@ -98,6 +97,27 @@ static void add_index(Edge *edge, GPtrArray *headers) {
   add(headers, "Link", link);
 }
 
+/* So that scripts of every web page may be ACME clients (RFC 8555 section 6.1). Nothing here relies
+   on who is connected: every request that does anything is signed. */
+static void add_origins(GPtrArray *headers) {
+  add(headers, "Access-Control-Allow-Origin", "*");
+  add(headers, "Access-Control-Expose-Headers", "Link, Location, Replay-Nonce, Retry-After");
+}
+
+/* Every answer of the ACME listener leaves here. One to a POST has a nonce, whatever it says (RFC
+   8555 section 6.5): without core a placeholder, so that clients which insist on one find it and
+   learn from badNonce. */
+static void answer(Edge *edge, HttpExchange *exchange, guint status, GPtrArray *headers,
+                   GBytes *body) {
+  if (strcmp(http_exchange_request(exchange)->method, "POST") == 0) {
+    char *nonce = take_nonce(edge);
+    g_ptr_array_add(headers, g_strdup("Replay-Nonce"));
+    g_ptr_array_add(headers, nonce != NULL ? nonce : nonce_placeholder());
+  }
+  add_origins(headers);
+  http_exchange_answer(exchange, status, headers, body);
+}
+
 /* A refusal of the edge's own, as a problem document like every other. */
 static void answer_problem(Edge *edge, HttpExchange *exchange, const Problem *problem) {
   g_autoptr(GPtrArray) headers = g_ptr_array_new_with_free_func(g_free);
@@ -111,11 +131,9 @@ static void answer_problem(Edge *edge, HttpExchange *exchange, const Problem *pr
     add(headers, "Retry-After", RETRY_AFTER);
   if (problem->header != NULL)
     add(headers, problem->header, problem->header_value);
-  if (strcmp(request->method, "POST") == 0)
-    add_nonce(edge, headers);
   log_info("request refused by the edge", "method", request->method, "path", request->path,
            "reason", problem->detail, "peer", request->peer, NULL);
-  http_exchange_answer(exchange, problem->status, headers, body);
+  answer(edge, exchange, problem->status, headers, body);
 }
 
 static void on_refuse(HttpExchange *exchange, guint status, const char *detail, gpointer user) {
@@ -156,9 +174,7 @@ static void on_response(GVariant *body, gpointer user) {
   while (g_variant_iter_next(iter, "(&s&s)", &name, &value))
     add(headers, name, value);
   g_autoptr(GBytes) content = message_octets(octets);
-  if (strcmp(http_exchange_request(pending->exchange)->method, "POST") == 0)
-    add_nonce(pending->edge, headers);
-  http_exchange_answer(pending->exchange, status, headers, content);
+  answer(pending->edge, pending->exchange, status, headers, content);
 }
 
 /* A core that hangs keeps no client waiting for ever; oldest first. */
@@ -174,29 +190,50 @@ static void on_patience(evutil_socket_t fd G_GNUC_UNUSED, short what G_GNUC_UNUS
   }
 }
 
-static void answer_new_nonce(Edge *edge, HttpExchange *exchange, const char *method) {
+static void answer_new_nonce(Edge *edge, HttpExchange *exchange, const Route *route) {
+  const char *method = http_exchange_request(exchange)->method;
   g_autoptr(GPtrArray) headers = g_ptr_array_new_with_free_func(g_free);
   gboolean head = strcmp(method, "HEAD") == 0;
   if (!head && strcmp(method, "GET") != 0) {
     g_autoptr(Problem) problem =
         problem_new(PROBLEM_MALFORMED, 405, "newNonce is read with HEAD or GET.");
-    problem_set_header(problem, "Allow", "GET, HEAD");
+    problem_set_header(problem, "Allow", route_methods(route));
     answer_problem(edge, exchange, problem);
     return;
   }
-  if (!add_nonce(edge, headers)) {
+  char *nonce = take_nonce(edge);
+  if (nonce == NULL) {
     answer_busy(edge, exchange);
     return;
   }
+  g_ptr_array_add(headers, g_strdup("Replay-Nonce"));
+  g_ptr_array_add(headers, nonce);
   add(headers, "Cache-Control", "no-store");
   add_index(edge, headers);
-  http_exchange_answer(exchange, head ? 200 : 204, headers, NULL);
+  answer(edge, exchange, head ? 200 : 204, headers, NULL);
+}
+
+/* A browser asks before it sends what a form could not (fetch.spec.whatwg.org, CORS-preflight). */
+static void answer_options(Edge *edge, HttpExchange *exchange, const Route *route) {
+  g_autoptr(GPtrArray) headers = g_ptr_array_new_with_free_func(g_free);
+  add(headers, "Allow", route_methods(route));
+  add(headers, "Access-Control-Allow-Methods", route_methods(route));
+  add(headers, "Access-Control-Allow-Headers", "Content-Type");
+  add(headers, "Access-Control-Max-Age", PREFLIGHT_SECONDS);
+  add_index(edge, headers);
+  answer(edge, exchange, 204, headers, NULL);
 }
 
 static void on_request(HttpExchange *exchange, const Request *request, gpointer user) {
   Edge *edge = user;
-  if (strcmp(request->path, "/new-nonce") == 0) {
-    answer_new_nonce(edge, exchange, request->method);
+  Id id;
+  const Route *route = route_find(request->path, &id);
+  if (route != NULL && strcmp(request->method, "OPTIONS") == 0) {
+    answer_options(edge, exchange, route);
+    return;
+  }
+  if (route != NULL && route->access == ROUTE_EDGE) {
+    answer_new_nonce(edge, exchange, route);
     return;
   }
   if (edge->process->core == NULL) {
@@ -289,8 +326,8 @@ static gboolean start(RoleProcess *process, GError **error) {
       g_uri_parse(config_text(process->config, "publish.url"), G_URI_FLAGS_NONE, NULL);
   g_autofree char *files_path =
       g_strndup(g_uri_get_path(files_url), strlen(g_uri_get_path(files_url)) - 1);
-  HttpFrontOptions acme = {tls, g_uri_get_path(url), on_request, on_refuse, edge};
-  HttpFrontOptions files = {NULL, files_path, on_file_request, on_file_refuse, edge};
+  HttpFrontOptions acme = {tls, g_uri_get_path(url), NULL, on_request, on_refuse, edge};
+  HttpFrontOptions files = {NULL, files_path, NULL, on_file_request, on_file_refuse, edge};
   edge->acme = http_front_new(process->base, &acme);
   edge->files = http_front_new(process->base, &files);
   SSL_CTX_free(tls);

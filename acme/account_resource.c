@@ -23,7 +23,7 @@ static json_t *account_json(const Acme *acme, const Account *account) {
   return document;
 }
 
-static void answer(Call *call, const Account *account, guint status) {
+void account_answer(Call *call, const Account *account, guint status) {
   g_autofree char *location = acme_url(call->acme, "account", &account->id, "");
   response_header(call->response, "Location", "%s", location);
   response_json(call->response, status, "application/json", account_json(call->acme, account));
@@ -75,9 +75,9 @@ static Problem *check_terms(const Call *call) {
 }
 
 /* Account keys obey the policy of subscriber keys (ca-rules 15), of more types. */
-static Problem *check_key(const Call *call) {
+Problem *account_check_key(const Call *call, const Jwk *key) {
   g_autoptr(GError) error = NULL;
-  g_autoptr(GBytes) spki = jwk_spki(call->key);
+  g_autoptr(GBytes) spki = jwk_spki(key);
   g_autoptr(GBytes) digest = key_digest(spki);
   if (!key_check(spki, KEY_ACCOUNT, NULL, &error))
     return problem_new(PROBLEM_BAD_PUBLIC_KEY, 0, "The account key was refused: %s",
@@ -97,7 +97,7 @@ static Problem *insert(Call *call) {
   if (problem == NULL)
     problem = check_terms(call);
   if (problem == NULL)
-    problem = check_key(call);
+    problem = account_check_key(call, call->key);
   if (problem != NULL)
     return problem;
   const char *terms = config_text(call->acme->config, "acme.terms-of-service");
@@ -114,7 +114,7 @@ static Problem *insert(Call *call) {
       !record(call->acme, call->now, "account created", (About){.account = &account->id}, &error,
               "thumbprint", call->key->thumbprint_text, "terms", account->terms, NULL))
     return problem_internal(&error);
-  answer(call, account, 201);
+  account_answer(call, account, 201);
   return NULL;
 }
 
@@ -130,7 +130,7 @@ Problem *account_new(Call *call) {
     return problem_new(PROBLEM_UNAUTHORIZED, 401, "The account of this key is %s.",
                        account->status);
   if (found == STORE_FOUND) {
-    answer(call, account, 200);
+    account_answer(call, account, 200);
     return NULL;
   }
   if (json_is_true(json_object_get(call->payload, "onlyReturnExisting")))
@@ -171,7 +171,7 @@ Problem *account_post(Call *call) {
     return resource_missing();
   Problem *problem = call->payload != NULL ? update(call) : NULL;
   if (problem == NULL)
-    answer(call, call->account, 200);
+    account_answer(call, call->account, 200);
   return problem;
 }
 

@@ -30,6 +30,7 @@ Problem *directory_get(Call *call) {
   add_url(call, directory, "newAccount", "/new-account");
   add_url(call, directory, "newOrder", "/new-order");
   add_url(call, directory, "revokeCert", "/revoke-cert");
+  add_url(call, directory, "keyChange", "/key-change");
   json_object_set_new(directory, "meta", meta(call->acme->config));
   response_json(call->response, 200, "application/json", directory);
   return NULL;

@@ -13,6 +13,7 @@ Problem *directory_get(Call *call);           /* RFC 8555 section 7.1.1 */
 Problem *account_new(Call *call);             /* 7.3 */
 Problem *account_post(Call *call);            /* 7.3.2, 7.3.6 */
 Problem *account_orders(Call *call);          /* 7.1.2.1 */
+Problem *key_change_post(Call *call);         /* 7.3.5 */
 Problem *order_new(Call *call);               /* 7.4 */
 Problem *order_post(Call *call);              /* 7.4 */
 Problem *order_finalize_post(Call *call);     /* 7.4 */
@@ -20,6 +21,11 @@ Problem *authorization_post(Call *call);      /* 7.5 */
 Problem *challenge_post(Call *call);          /* 7.5.1 */
 Problem *certificate_post(Call *call);        /* 7.4.2 */
 Problem *certificate_revoke_post(Call *call); /* 7.6 */
+
+/* Answers with the account object. */
+void account_answer(Call *call, const Account *account, guint status);
+/* The policy of account keys; badPublicKey when key breaks it or is known to be compromised. */
+Problem *account_check_key(const Call *call, const Jwk *key);
 
 /* The JSON form of an object, a new reference; NULL with error. */
 json_t *challenge_json(Acme *acme, const Challenge *challenge, GError **error);

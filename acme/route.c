@@ -12,6 +12,7 @@ const Route routes[] = {
     {"/new-nonce", NULL, FALSE, ROUTE_EDGE, NULL},
     {"/new-account", NULL, FALSE, ROUTE_KEY, account_new},
     {"/new-order", NULL, FALSE, ROUTE_ACCOUNT, order_new},
+    {"/key-change", NULL, FALSE, ROUTE_ACCOUNT, key_change_post},
     {"/revoke-cert", NULL, FALSE, ROUTE_EITHER, certificate_revoke_post},
     {"/account/", "", TRUE, ROUTE_ACCOUNT, account_post},
     {"/account/", "/orders", TRUE, ROUTE_ACCOUNT, account_orders},

@@ -21,8 +21,9 @@ typedef struct {
   const Config *config;
   Nonces *nonces;
   JwkCache *keys;
-  Issuer *issuer; /* without key */
-  char *chain;    /* PEM of the issuing CA, appended to a certificate */
+  Issuer *issuer;        /* without key */
+  char *chain;           /* PEM of the issuing CA, appended to a certificate */
+  GPtrArray *alternates; /* of char*: other such chains, offered as alternates */
   /* Files to be written to the published folder when the transaction is committed: name, GBytes,
    * ... */
   GPtrArray *publications;
@@ -36,6 +37,7 @@ typedef struct {
   Response *response;
   gint64 now;
   Id id;            /* from the path */
+  const char *tail; /* the rest of a path that has one (route.h); NULL */
   Jwk *key;         /* that signed the request */
   Account *account; /* of the kid; NULL when the request carries a jwk */
   json_t *payload;  /* NULL for POST-as-GET */

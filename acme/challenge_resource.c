@@ -3,6 +3,7 @@
 #include "acme/challenge_mail_job.h"
 #include "acme/resources.h"
 #include "acme/state.h"
+#include "acme/test_mode.h"
 
 #include <string.h>
 
@@ -87,6 +88,11 @@ static Problem *respond(Call *call, const Authorization *authorization) {
   g_autoptr(GError) error = NULL;
   if (strcmp(authorization->status, "pending") != 0 || authorization->expires_at <= call->now)
     return NULL;
+  g_autoptr(Problem) forced = test_mode_fails(call->acme, authorization->canonical);
+  if (forced != NULL)
+    return state_challenge_failed(call->acme, call->now, &call->id, forced, &error)
+               ? NULL
+               : problem_internal(&error);
   return challenge_mail_trigger(call->acme, call->now, authorization, &error) &&
                  state_challenge_responded(call->acme, call->now, &call->id, &error)
              ? NULL

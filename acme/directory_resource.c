@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The directory (RFC 8555 section 7.1.1). */
+#include "acme/profile.h"
 #include "acme/resources.h"
 
 static void add_url(const Call *call, json_t *directory, const char *name, const char *path) {
@@ -7,7 +8,8 @@ static void add_url(const Call *call, json_t *directory, const char *name, const
                       json_sprintf("%s%s", config_text(call->acme->config, "acme.url"), path));
 }
 
-static json_t *meta(const Config *config) {
+static json_t *meta(const Acme *acme) {
+  const Config *config = acme->config;
   json_t *meta = json_object();
   json_t *identities = json_array();
   if (config_given(config, "acme.terms-of-service"))
@@ -20,7 +22,9 @@ static json_t *meta(const Config *config) {
   if (json_array_size(identities) > 0)
     json_object_set(meta, "caaIdentities", identities);
   json_decref(identities);
-  json_object_set_new(meta, "externalAccountRequired", json_false());
+  json_object_set_new(meta, "externalAccountRequired",
+                      json_boolean(config_is(config, "acme.external-account", "required")));
+  json_object_set_new(meta, "profiles", profiles_json(acme));
   return meta;
 }
 
@@ -28,9 +32,13 @@ Problem *directory_get(Call *call) {
   json_t *directory = json_object();
   add_url(call, directory, "newNonce", "/new-nonce");
   add_url(call, directory, "newAccount", "/new-account");
+  add_url(call, directory, "newAuthz", "/new-authz");
   add_url(call, directory, "newOrder", "/new-order");
   add_url(call, directory, "revokeCert", "/revoke-cert");
-  json_object_set_new(directory, "meta", meta(call->acme->config));
+  add_url(call, directory, "keyChange", "/key-change");
+  add_url(call, directory, "renewalInfo", "/renewal-info");
+  json_object_set_new(directory, "meta", meta(call->acme));
+  response_header(call->response, "Cache-Control", "public, max-age=300");
   response_json(call->response, 200, "application/json", directory);
   return NULL;
 }

@@ -3,9 +3,15 @@
 #include "acme/crl_job.h"
 #include "acme/record.h"
 #include "acme/state.h"
+#include "store/purge.h"
+#include "store/rate.h"
 
 #define SWEEP_INTERVAL (30 * CLOCK_SECOND)
 #define SWEEP_LIMIT 100
+#define CLOSE_LIMIT 50
+#define PURGE_INTERVAL (10 * CLOCK_MINUTE)
+#define PURGE_LIMIT 10 /* orders, each with up to 20 authorizations */
+#define PURGE_RATES 400
 #define UNANSWERED_DELAY ((gint64)200)
 
 void question_clear(Question *question) {
@@ -30,8 +36,9 @@ gint64 job_delay(const gint64 *steps, gsize count, gint64 attempt) {
 
 gboolean job_begin(Acme *acme, const Job *job, Question *question, GError **error) {
   static gboolean (*const begin[JOB_KINDS])(Acme *, gint64, const Job *, Question *, GError **) = {
-      [JOB_MAIL] = mail_job_begin, [JOB_JUDGE] = judge_job_begin, [JOB_ISSUE] = issue_job_begin,
-      [JOB_CRL] = crl_job_begin,   [JOB_SWEEP] = sweep_job_begin,
+      [JOB_MAIL] = mail_job_begin,     [JOB_JUDGE] = judge_job_begin, [JOB_ISSUE] = issue_job_begin,
+      [JOB_CRL] = crl_job_begin,       [JOB_SWEEP] = sweep_job_begin, [JOB_CLOSE] = close_job_begin,
+      [JOB_REVOKE] = revoke_job_begin, [JOB_PURGE] = purge_job_begin,
   };
   question->job = *job;
   return begin[job->kind](acme, clock_now(acme->clock), job, question, error);
@@ -57,10 +64,33 @@ gboolean sweep_job_begin(Acme *acme, gint64 now, const Job *job, Question *quest
          job_again(acme->store, job, now + SWEEP_INTERVAL, FALSE, error);
 }
 
+gboolean close_job_begin(Acme *acme, gint64 now, const Job *job, Question *question G_GNUC_UNUSED,
+                         GError **error) {
+  gboolean more = FALSE;
+  return state_close_account(acme, now, &job->subject, CLOSE_LIMIT, &more, error) &&
+         (more ? job_again(acme->store, job, now, FALSE, error)
+               : job_done(acme->store, job, error));
+}
+
+gboolean purge_job_begin(Acme *acme, gint64 now, const Job *job, Question *question G_GNUC_UNUSED,
+                         GError **error) {
+  guint removed = 0;
+  gint64 expired_before = now - config_number(acme->config, "store.keep-failed");
+  if (!purge_failed(acme->store, expired_before, PURGE_LIMIT, &removed, error) ||
+      !rate_purge(acme->store, now, PURGE_RATES, error))
+    return FALSE;
+  g_autofree char *count = g_strdup_printf("%u", removed);
+  return (removed == 0 ||
+          record(acme, now, "failed orders removed", (About){NULL}, error, "count", count, NULL)) &&
+         job_again(acme->store, job, removed < PURGE_LIMIT ? now + PURGE_INTERVAL : now, FALSE,
+                   error);
+}
+
 gboolean jobs_start(Acme *acme, GError **error) {
   static const Id none = {{0}};
   gint64 now = clock_now(acme->clock);
   return job_release_all(acme->store, error) &&
-         job_add(acme->store, JOB_SWEEP, &none, now, error) && crl_start(acme, now, error) &&
+         job_add(acme->store, JOB_SWEEP, &none, now, error) &&
+         job_add(acme->store, JOB_PURGE, &none, now, error) && crl_start(acme, now, error) &&
          record(acme, now, "core started", (About){NULL}, error, "version", SIGNET_VERSION, NULL);
 }

@@ -85,6 +85,12 @@ gboolean issue_job_begin(Acme *acme, gint64 now, const Job *job, Question *quest
 gboolean crl_job_begin(Acme *acme, gint64 now, const Job *job, Question *question, GError **error);
 gboolean sweep_job_begin(Acme *acme, gint64 now, const Job *job, Question *question,
                          GError **error);
+gboolean close_job_begin(Acme *acme, gint64 now, const Job *job, Question *question,
+                         GError **error);
+gboolean revoke_job_begin(Acme *acme, gint64 now, const Job *job, Question *question,
+                          GError **error);
+gboolean purge_job_begin(Acme *acme, gint64 now, const Job *job, Question *question,
+                         GError **error);
 
 /* Waits between attempts, in milliseconds: step[attempt - 1], then the last one. */
 gint64 job_delay(const gint64 *steps, gsize count, gint64 attempt);

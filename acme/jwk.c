@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "acme/jwk.h"
+#include "acme/ed25519.h"
 #include "base/base64url.h"
 
 #include <openssl/core_names.h>
+#include <openssl/ec.h>
 #include <openssl/ecdsa.h>
 #include <openssl/err.h>
 #include <openssl/param_build.h>
@@ -11,12 +13,30 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define P256_OCTETS 32
+#define RSA_MIN_OCTETS 256
 #define RSA_MAX_OCTETS 512
+#define EXPONENT_MAX_OCTETS 8
+#define COORDINATE_MAX_OCTETS 66
+#define SUPPORTED "RSA, EC with P-256, P-384 or P-521, and OKP with Ed25519 are"
+
+struct JwkKind {
+  const char *algorithm, *type, *curve; /* alg, kty, crv (NULL: it has none) */
+  const char *members[5];               /* that RFC 7638 section 3.2 and RFC 8037 section 2 name */
+  const char *name;                     /* OpenSSL's, of the group or the type */
+  const char *digest;                   /* NULL: the algorithm's own */
+  gsize octets;                         /* of a coordinate, of r and of s; 0: it has none */
+  EVP_PKEY *(*parse)(const JwkKind *kind, json_t *jwk, char **why);
+  json_t *(*write)(const JwkKind *kind, EVP_PKEY *key);
+};
 
 static GBytes *member(json_t *jwk, const char *name) {
   const char *text = json_string_value(json_object_get(jwk, name));
   return text != NULL ? base64url_decode(text) : NULL;
+}
+
+static json_t *encoded(const guint8 *octets, gsize length) {
+  g_autofree char *text = base64url_encode(octets, length);
+  return json_string(text);
 }
 
 static EVP_PKEY *key_from(const char *type, OSSL_PARAM *parameters) {
@@ -30,17 +50,21 @@ static EVP_PKEY *key_from(const char *type, OSSL_PARAM *parameters) {
   return key;
 }
 
-/* RFC 7518 section 2 forbids it: one key would have many thumbprints, and so many accounts. */
-static gboolean begins_with_zero(GBytes *number) {
-  return ((const guint8 *)g_bytes_get_data(number, NULL))[0] == 0;
+/* --- RSA (RFC 7518 section 6.3.1)
+ * ---------------------------------------------------------------------------- */
+
+/* RFC 7518 section 2 forbids a zero in front: one key would have many thumbprints, and so many
+   accounts. */
+static gboolean is_number(GBytes *number, gsize least, gsize most) {
+  gsize size = 0;
+  const guint8 *octets = number != NULL ? g_bytes_get_data(number, &size) : NULL;
+  return size >= least && size <= most && octets[0] != 0;
 }
 
-static EVP_PKEY *rsa_key(json_t *jwk, char **why) {
+static EVP_PKEY *parse_rsa(const JwkKind *kind, json_t *jwk, char **why) {
   g_autoptr(GBytes) n = member(jwk, "n");
   g_autoptr(GBytes) e = member(jwk, "e");
-  if (n == NULL || e == NULL || g_bytes_get_size(n) > RSA_MAX_OCTETS || g_bytes_get_size(e) > 8 ||
-      g_bytes_get_size(n) < 256 || g_bytes_get_size(e) == 0 || begins_with_zero(n) ||
-      begins_with_zero(e)) {
+  if (!is_number(n, RSA_MIN_OCTETS, RSA_MAX_OCTETS) || !is_number(e, 1, EXPONENT_MAX_OCTETS)) {
     *why = g_strdup("an RSA key needs n (2048 to 4096 bit) and e in the fewest octets, base64url");
     return NULL;
   }
@@ -50,7 +74,7 @@ static EVP_PKEY *rsa_key(json_t *jwk, char **why) {
   OSSL_PARAM_BLD_push_BN(builder, OSSL_PKEY_PARAM_RSA_N, modulus);
   OSSL_PARAM_BLD_push_BN(builder, OSSL_PKEY_PARAM_RSA_E, exponent);
   OSSL_PARAM *parameters = OSSL_PARAM_BLD_to_param(builder);
-  EVP_PKEY *key = key_from("RSA", parameters);
+  EVP_PKEY *key = key_from(kind->name, parameters);
   OSSL_PARAM_free(parameters);
   OSSL_PARAM_BLD_free(builder);
   BN_free(modulus);
@@ -60,69 +84,210 @@ static EVP_PKEY *rsa_key(json_t *jwk, char **why) {
   return key;
 }
 
-static EVP_PKEY *p256_key(json_t *jwk, char **why) {
-  const char *curve = json_string_value(json_object_get(jwk, "crv"));
+static json_t *number_of(EVP_PKEY *key, const char *parameter) {
+  BIGNUM *number = NULL;
+  if (EVP_PKEY_get_bn_param(key, parameter, &number) != 1)
+    return NULL;
+  gsize length = (gsize)BN_num_bytes(number);
+  g_autofree guint8 *octets = g_malloc(length);
+  BN_bn2bin(number, octets);
+  BN_free(number);
+  return encoded(octets, length);
+}
+
+static json_t *write_rsa(const JwkKind *kind, EVP_PKEY *key) {
+  if (!EVP_PKEY_is_a(key, kind->name))
+    return NULL;
+  return json_pack("{s:s, s:o, s:o}", "kty", kind->type, "n", number_of(key, OSSL_PKEY_PARAM_RSA_N),
+                   "e", number_of(key, OSSL_PKEY_PARAM_RSA_E));
+}
+
+/* --- EC (RFC 7518 section 6.2.1)
+ * ----------------------------------------------------------------------------- */
+
+static EVP_PKEY *parse_ec(const JwkKind *kind, json_t *jwk, char **why) {
   g_autoptr(GBytes) x = member(jwk, "x");
   g_autoptr(GBytes) y = member(jwk, "y");
-  if (curve == NULL || strcmp(curve, "P-256") != 0 || x == NULL || y == NULL ||
-      g_bytes_get_size(x) != P256_OCTETS || g_bytes_get_size(y) != P256_OCTETS) {
-    *why = g_strdup("an EC key needs crv P-256 with x and y of 32 octets in base64url");
+  if (x == NULL || y == NULL || g_bytes_get_size(x) != kind->octets ||
+      g_bytes_get_size(y) != kind->octets) {
+    *why = g_strdup_printf("a %s key needs x and y of %" G_GSIZE_FORMAT " octets in base64url",
+                           kind->curve, kind->octets);
     return NULL;
   }
-  guint8 point[1 + 2 * P256_OCTETS] = {POINT_CONVERSION_UNCOMPRESSED};
-  memcpy(point + 1, g_bytes_get_data(x, NULL), P256_OCTETS);
-  memcpy(point + 1 + P256_OCTETS, g_bytes_get_data(y, NULL), P256_OCTETS);
-  char group[] = "prime256v1";
+  guint8 point[1 + 2 * COORDINATE_MAX_OCTETS] = {POINT_CONVERSION_UNCOMPRESSED};
+  memcpy(point + 1, g_bytes_get_data(x, NULL), kind->octets);
+  memcpy(point + 1 + kind->octets, g_bytes_get_data(y, NULL), kind->octets);
   OSSL_PARAM parameters[] = {
-      OSSL_PARAM_construct_utf8_string(OSSL_PKEY_PARAM_GROUP_NAME, group, 0),
-      OSSL_PARAM_construct_octet_string(OSSL_PKEY_PARAM_PUB_KEY, point, sizeof(point)),
+      OSSL_PARAM_construct_utf8_string(OSSL_PKEY_PARAM_GROUP_NAME, (char *)kind->name, 0),
+      OSSL_PARAM_construct_octet_string(OSSL_PKEY_PARAM_PUB_KEY, point, 1 + 2 * kind->octets),
       OSSL_PARAM_construct_end()};
   EVP_PKEY *key = key_from("EC", parameters);
   if (key == NULL)
-    *why = g_strdup("the EC point is not on the curve");
+    *why = g_strdup_printf("x and y are not a point of %s", kind->curve);
   return key;
 }
 
-/* The key types, with the members that RFC 7638 section 3.2 names. */
-static const struct {
-  const char *type, *algorithm;
-  const char *members[5];
-  EVP_PKEY *(*parse)(json_t *jwk, char **why);
-} kinds[] = {
-    {"RSA", "RS256", {"e", "kty", "n"}, rsa_key},
-    {"EC", "ES256", {"crv", "kty", "x", "y"}, p256_key},
+static json_t *coordinate_of(EVP_PKEY *key, const char *parameter, gsize octets) {
+  guint8 padded[COORDINATE_MAX_OCTETS];
+  BIGNUM *number = NULL;
+  if (EVP_PKEY_get_bn_param(key, parameter, &number) != 1)
+    return NULL;
+  BN_bn2binpad(number, padded, (int)octets);
+  BN_free(number);
+  return encoded(padded, octets);
+}
+
+static json_t *write_ec(const JwkKind *kind, EVP_PKEY *key) {
+  char group[32] = "";
+  if (!EVP_PKEY_is_a(key, "EC") || EVP_PKEY_get_group_name(key, group, sizeof(group), NULL) != 1 ||
+      strcmp(group, kind->name) != 0)
+    return NULL;
+  return json_pack("{s:s, s:s, s:o, s:o}", "kty", kind->type, "crv", kind->curve, "x",
+                   coordinate_of(key, OSSL_PKEY_PARAM_EC_PUB_X, kind->octets), "y",
+                   coordinate_of(key, OSSL_PKEY_PARAM_EC_PUB_Y, kind->octets));
+}
+
+/* --- OKP (RFC 8037 section 2)
+ * --------------------------------------------------------------------------------- */
+
+static EVP_PKEY *parse_okp(const JwkKind *kind, json_t *jwk, char **why) {
+  g_autoptr(GBytes) x = member(jwk, "x");
+  const guint8 *octets = x != NULL ? g_bytes_get_data(x, NULL) : NULL;
+  if (x == NULL || g_bytes_get_size(x) != ED25519_OCTETS) {
+    *why =
+        g_strdup_printf("an %s key needs x of %d octets in base64url", kind->curve, ED25519_OCTETS);
+    return NULL;
+  }
+  if (!ed25519_is_public_key(octets)) {
+    *why = g_strdup_printf("x is not a point of %s, or one of small order", kind->curve);
+    return NULL;
+  }
+  return EVP_PKEY_new_raw_public_key_ex(NULL, kind->name, NULL, octets, ED25519_OCTETS);
+}
+
+static json_t *write_okp(const JwkKind *kind, EVP_PKEY *key) {
+  guint8 octets[ED25519_OCTETS];
+  size_t length = sizeof(octets);
+  if (!EVP_PKEY_is_a(key, kind->name) || EVP_PKEY_get_raw_public_key(key, octets, &length) != 1)
+    return NULL;
+  return json_pack("{s:s, s:s, s:o}", "kty", kind->type, "crv", kind->curve, "x",
+                   encoded(octets, length));
+}
+
+/* --- every kind
+ * -------------------------------------------------------------------------------------------------
+ */
+
+static const JwkKind kinds[] = {
+    {"ES256",
+     "EC",
+     "P-256",
+     {"crv", "kty", "x", "y"},
+     "prime256v1",
+     "SHA256",
+     32,
+     parse_ec,
+     write_ec},
+    {"ES384",
+     "EC",
+     "P-384",
+     {"crv", "kty", "x", "y"},
+     "secp384r1",
+     "SHA384",
+     48,
+     parse_ec,
+     write_ec},
+    {"ES512",
+     "EC",
+     "P-521",
+     {"crv", "kty", "x", "y"},
+     "secp521r1",
+     "SHA512",
+     66,
+     parse_ec,
+     write_ec},
+    {"EdDSA", "OKP", "Ed25519", {"crv", "kty", "x"}, "ED25519", NULL, 0, parse_okp, write_okp},
+    {"RS256", "RSA", NULL, {"e", "kty", "n"}, "RSA", "SHA256", 0, parse_rsa, write_rsa},
 };
 
-static void finish(Jwk *jwk, json_t *source, const char *const *members) {
+gboolean jwk_supports(const char *algorithm) {
+  for (gsize i = 0; i < G_N_ELEMENTS(kinds); i++)
+    if (strcmp(kinds[i].algorithm, algorithm) == 0)
+      return TRUE;
+  return FALSE;
+}
+
+json_t *jwk_algorithms(void) {
+  json_t *names = json_array();
+  for (gsize i = 0; i < G_N_ELEMENTS(kinds); i++)
+    json_array_append_new(names, json_string(kinds[i].algorithm));
+  return names;
+}
+
+/* The key's required members as RFC 7638 section 3 writes them; the caller frees it. */
+static char *canonical(const JwkKind *kind, json_t *source) {
   json_t *required = json_object();
-  for (; *members != NULL; members++)
-    json_object_set(required, *members, json_object_get(source, *members));
-  char *text = json_dumps(required, JSON_COMPACT | JSON_SORT_KEYS);
+  for (const char *const *name = kind->members; *name != NULL; name++)
+    json_object_set(required, *name, json_object_get(source, *name));
+  char *dumped = json_dumps(required, JSON_COMPACT | JSON_SORT_KEYS);
+  char *text = g_strdup(dumped);
+  free(dumped);
+  json_decref(required);
+  return text;
+}
+
+static GBytes *thumbprint_of(const char *text) {
   guint8 digest[SHA256_DIGEST_LENGTH];
   SHA256((const guint8 *)text, strlen(text), digest);
-  jwk->text = g_strdup(text);
-  jwk->thumbprint = g_bytes_new(digest, sizeof(digest));
-  jwk->thumbprint_text = base64url_encode(digest, sizeof(digest));
-  free(text);
-  json_decref(required);
+  return g_bytes_new(digest, sizeof(digest));
+}
+
+static Jwk *jwk_new(const JwkKind *kind, EVP_PKEY *key, json_t *source) {
+  Jwk *jwk = g_atomic_rc_box_new0(Jwk);
+  jwk->kind = kind;
+  jwk->key = key;
+  jwk->algorithm = kind->algorithm;
+  jwk->text = canonical(kind, source);
+  jwk->thumbprint = thumbprint_of(jwk->text);
+  jwk->thumbprint_text =
+      base64url_encode(g_bytes_get_data(jwk->thumbprint, NULL), SHA256_DIGEST_LENGTH);
+  return jwk;
+}
+
+static const JwkKind *find_kind(json_t *source) {
+  const char *type = json_string_value(json_object_get(source, "kty"));
+  const char *curve = json_string_value(json_object_get(source, "crv"));
+  for (gsize i = 0; i < G_N_ELEMENTS(kinds); i++)
+    if (g_strcmp0(type, kinds[i].type) == 0 &&
+        (kinds[i].curve == NULL || g_strcmp0(curve, kinds[i].curve) == 0))
+      return &kinds[i];
+  return NULL;
+}
+
+/* RFC 7518 section 6 and RFC 8037 section 2: the members that only the key's owner may know. */
+static const char *private_member(json_t *source) {
+  static const char *const names[] = {"d", "p", "q", "dp", "dq", "qi", "oth", "k"};
+  for (gsize i = 0; i < G_N_ELEMENTS(names); i++)
+    if (json_object_get(source, names[i]) != NULL)
+      return names[i];
+  return NULL;
 }
 
 Jwk *jwk_parse(json_t *source, char **why) {
-  const char *type = json_string_value(json_object_get(source, "kty"));
-  for (gsize i = 0; type != NULL && i < G_N_ELEMENTS(kinds); i++) {
-    if (strcmp(type, kinds[i].type) != 0)
-      continue;
-    EVP_PKEY *key = kinds[i].parse(source, why);
-    if (key == NULL)
-      return NULL;
-    Jwk *jwk = g_atomic_rc_box_new0(Jwk);
-    jwk->key = key;
-    jwk->algorithm = kinds[i].algorithm;
-    finish(jwk, source, kinds[i].members);
-    return jwk;
+  const JwkKind *kind = find_kind(source);
+  const char *secret = private_member(source);
+  if (kind == NULL) {
+    *why = g_strdup("the key's kty or crv is not supported: " SUPPORTED);
+    return NULL;
   }
-  *why = g_strdup("the key type is not supported: use an RSA or P-256 key");
-  return NULL;
+  if (secret != NULL) {
+    *why = g_strdup_printf("it holds a private part (%s), which is no secret any more: make a new "
+                           "key and send its public part only",
+                           secret);
+    return NULL;
+  }
+  EVP_PKEY *key = kind->parse(kind, source, why);
+  return key != NULL ? jwk_new(kind, key, source) : NULL;
 }
 
 Jwk *jwk_parse_text(const char *text, char **why) {
@@ -153,15 +318,38 @@ GBytes *jwk_spki(const Jwk *jwk) {
   return spki;
 }
 
-/* r||s of exactly 64 octets, neither zero -> DER (RFC 7518 section 3.4). */
-static guint8 *ecdsa_der(GBytes *signature, int *length) {
+static GBytes *thumbprint_of_key(EVP_PKEY *key) {
+  GBytes *thumbprint = NULL;
+  for (gsize i = 0; i < G_N_ELEMENTS(kinds) && thumbprint == NULL; i++) {
+    json_t *source = kinds[i].write(&kinds[i], key);
+    if (source == NULL)
+      continue;
+    g_autofree char *text = canonical(&kinds[i], source);
+    thumbprint = thumbprint_of(text);
+    json_decref(source);
+  }
+  return thumbprint;
+}
+
+GBytes *jwk_thumbprint_of_spki(GBytes *spki) {
+  gsize size = 0;
+  const guint8 *octets = g_bytes_get_data(spki, &size);
+  const guint8 *end = octets;
+  EVP_PKEY *key = d2i_PUBKEY(NULL, &end, (long)size);
+  GBytes *thumbprint = key != NULL && end == octets + size ? thumbprint_of_key(key) : NULL;
+  EVP_PKEY_free(key);
+  ERR_clear_error();
+  return thumbprint;
+}
+
+/* r||s of exactly twice the order's octets, neither zero -> DER (RFC 7518 section 3.4). */
+static guint8 *ecdsa_der(GBytes *signature, gsize octets, int *length) {
   const guint8 *data = g_bytes_get_data(signature, NULL);
-  if (g_bytes_get_size(signature) != 2 * P256_OCTETS)
+  if (g_bytes_get_size(signature) != 2 * octets)
     return NULL;
   guint8 *der = NULL;
   ECDSA_SIG *pair = ECDSA_SIG_new();
-  BIGNUM *r = BN_bin2bn(data, P256_OCTETS, NULL),
-         *s = BN_bin2bn(data + P256_OCTETS, P256_OCTETS, NULL);
+  BIGNUM *r = BN_bin2bn(data, (int)octets, NULL), *s = BN_bin2bn(data + octets, (int)octets, NULL);
   gboolean zero = BN_is_zero(r) || BN_is_zero(s);
   ECDSA_SIG_set0(pair, r, s);
   *length = zero ? 0 : i2d_ECDSA_SIG(pair, &der);
@@ -169,23 +357,26 @@ static guint8 *ecdsa_der(GBytes *signature, int *length) {
   return der;
 }
 
-gboolean jwk_verify(const Jwk *jwk, const char *input, gsize length, GBytes *signature) {
-  int size = (int)g_bytes_get_size(signature);
-  const guint8 *octets = g_bytes_get_data(signature, NULL);
-  guint8 *der = NULL;
-  if (strcmp(jwk->algorithm, "ES256") == 0) {
-    der = ecdsa_der(signature, &size);
-    octets = der;
-    if (der == NULL)
-      return FALSE;
-  }
+static gboolean verify(const Jwk *jwk, const char *input, gsize length, const guint8 *signature,
+                       gsize size) {
   EVP_MD_CTX *context = EVP_MD_CTX_new();
   gboolean good =
-      EVP_DigestVerifyInit(context, NULL, EVP_sha256(), NULL, jwk->key) == 1 &&
-      EVP_DigestVerify(context, octets, (gsize)size, (const guint8 *)input, length) == 1;
+      EVP_DigestVerifyInit_ex(context, NULL, jwk->kind->digest, NULL, NULL, jwk->key, NULL) == 1 &&
+      EVP_DigestVerify(context, signature, size, (const guint8 *)input, length) == 1;
   EVP_MD_CTX_free(context);
-  OPENSSL_free(der);
   ERR_clear_error(); /* of a bad signature: not the reason of what fails later */
+  return good;
+}
+
+gboolean jwk_verify(const Jwk *jwk, const char *input, gsize length, GBytes *signature) {
+  gsize size = 0;
+  const guint8 *octets = g_bytes_get_data(signature, &size);
+  int der_length = 0;
+  if (jwk->kind->octets == 0)
+    return octets != NULL && verify(jwk, input, length, octets, size);
+  guint8 *der = ecdsa_der(signature, jwk->kind->octets, &der_length);
+  gboolean good = der != NULL && verify(jwk, input, length, der, (gsize)der_length);
+  OPENSSL_free(der);
   return good;
 }
 

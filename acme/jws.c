@@ -1,22 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "acme/jws.h"
+#include "acme/test_mode.h"
 #include "base/base64url.h"
 
 #include <string.h>
 
-/* The parts of one flattened JWS. */
-typedef struct {
-  json_t *message, *header;
-  const char *protected, *payload;
-  GBytes *signature;
-} Jws;
-
-static void jws_clear(Jws *jws) {
-  json_decref(jws->message);
-  json_decref(jws->header);
+void jws_clear(Jws *jws) {
+  g_clear_pointer(&jws->header, json_decref);
   g_clear_pointer(&jws->signature, g_bytes_unref);
 }
-G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Jws, jws_clear)
 
 static gboolean too_deep(json_t *value, int left) {
   const char *key = NULL;
@@ -50,23 +42,34 @@ static Problem *malformed(const char *detail) {
   return problem_new(PROBLEM_MALFORMED, 0, "%s", detail);
 }
 
-static Problem *read_message(const Request *request, Jws *jws) {
-  gsize size = 0;
-  const void *body = g_bytes_get_data(request->body, &size);
-  if (strcmp(request->content_type, "application/jose+json") != 0)
-    return problem_new(PROBLEM_MALFORMED, 415, "The content type must be application/jose+json.");
-  if (size > HTTP_MAX_BODY)
-    return problem_new(PROBLEM_MALFORMED, 413, "The request is larger than %d octets.",
-                       HTTP_MAX_BODY);
-  jws->message = jws_parse_json(body, size);
-  if (!json_is_object(jws->message))
-    return malformed("The body is not a JSON object, or has a member twice.");
-  if (json_object_get(jws->message, "signatures") != NULL ||
-      json_object_get(jws->message, "header") != NULL)
+Problem *jws_problem_in(const char *what, Problem *problem) {
+  if (problem == NULL)
+    return NULL;
+  char *detail = g_strdup_printf("%s: %s", what, problem->detail);
+  g_free(problem->detail);
+  problem->detail = detail;
+  return problem;
+}
+
+static const char *text_of(const Jws *jws, const char *member) {
+  return json_string_value(json_object_get(jws->header, member));
+}
+
+static gboolean has(const Jws *jws, const char *member) {
+  return json_object_get(jws->header, member) != NULL;
+}
+
+/* --- one JWS
+ * --------------------------------------------------------------------------------------------- */
+
+static Problem *read_form(json_t *message, Jws *jws) {
+  if (!json_is_object(message))
+    return malformed("A flattened JWS is a JSON object with no member twice.");
+  if (json_object_get(message, "signatures") != NULL || json_object_get(message, "header") != NULL)
     return malformed("Only the flattened JWS form without unprotected header is taken.");
-  jws->protected = json_string_value(json_object_get(jws->message, "protected"));
-  jws->payload = json_string_value(json_object_get(jws->message, "payload"));
-  const char *signature = json_string_value(json_object_get(jws->message, "signature"));
+  jws->protected = json_string_value(json_object_get(message, "protected"));
+  jws->payload = json_string_value(json_object_get(message, "payload"));
+  const char *signature = json_string_value(json_object_get(message, "signature"));
   if (jws->protected == NULL || jws->payload == NULL || signature == NULL)
     return malformed("A JWS has the members protected, payload and signature, each a text.");
   jws->signature = base64url_decode(signature);
@@ -82,32 +85,138 @@ static Problem *read_header(Jws *jws) {
   jws->header = jws_parse_json(g_bytes_get_data(octets, NULL), g_bytes_get_size(octets));
   if (!json_is_object(jws->header))
     return malformed("The protected header is not a JSON object, or has a member twice.");
-  if (json_object_get(jws->header, "crit") != NULL || json_object_get(jws->header, "b64") != NULL)
+  if (has(jws, "crit") || has(jws, "b64"))
     return malformed("The header parameters crit and b64 are not supported.");
-  if (!json_is_string(json_object_get(jws->header, "alg")) ||
-      !json_is_string(json_object_get(jws->header, "nonce")) ||
-      !json_is_string(json_object_get(jws->header, "url")))
-    return malformed("The protected header needs alg, nonce and url, each a text.");
-  if ((json_object_get(jws->header, "jwk") != NULL) ==
-      (json_object_get(jws->header, "kid") != NULL))
-    return malformed("The protected header needs exactly one of jwk and kid.");
+  jws->algorithm = text_of(jws, "alg");
+  jws->url = text_of(jws, "url");
+  if (jws->algorithm == NULL || jws->url == NULL)
+    return malformed("The protected header needs alg and url, each a text.");
   return NULL;
 }
 
-static gboolean is_supported(const char *algorithm) {
-  return g_strv_contains((const char *const[]){"ES256", "RS256", NULL}, algorithm);
+Problem *jws_read(json_t *message, Jws *jws) {
+  Problem *problem = read_form(message, jws);
+  return problem != NULL ? problem : read_header(jws);
 }
 
-static Problem *unsupported_algorithm(const char *wanted) {
-  Problem *problem = wanted != NULL ? problem_new(PROBLEM_BAD_SIGNATURE_ALGORITHM, 0,
-                                                  "A key of this type signs with %s.", wanted)
-                                    : problem_new(PROBLEM_BAD_SIGNATURE_ALGORITHM, 0,
-                                                  "The signature algorithm is not supported.");
-  problem_set(problem, "algorithms", json_pack("[s, s]", "ES256", "RS256"));
+char *jws_signing_input(const Jws *jws) {
+  return g_strconcat(jws->protected, ".", jws->payload, NULL);
+}
+
+Problem *jws_algorithm_problem(const char *detail, json_t *algorithms) {
+  Problem *problem = problem_new(PROBLEM_BAD_SIGNATURE_ALGORITHM, 0, "%s", detail);
+  problem_set(problem, "algorithms", algorithms);
   return problem;
 }
 
-static Problem *read_account(Call *call, const char *kid) {
+/* RFC 8555 section 6.2: said before anything about the key. */
+static Problem *check_algorithm(const Jws *jws) {
+  return jwk_supports(jws->algorithm)
+             ? NULL
+             : jws_algorithm_problem("The signature algorithm (alg) is not supported.",
+                                     jwk_algorithms());
+}
+
+Problem *jws_read_key(const Jws *jws, Jwk **key) {
+  g_autofree char *why = NULL;
+  Problem *problem = check_algorithm(jws);
+  if (problem != NULL)
+    return problem;
+  *key = jwk_parse(json_object_get(jws->header, "jwk"), &why);
+  if (*key == NULL)
+    return problem_new(PROBLEM_BAD_PUBLIC_KEY, 0, "The jwk was refused: %s.", why);
+  /* The same section: "alg" is "ES256" but "jwk" does not contain a valid P-256 public key. */
+  return strcmp(jws->algorithm, (*key)->algorithm) == 0
+             ? NULL
+             : problem_new(PROBLEM_BAD_PUBLIC_KEY, 0,
+                           "The jwk is a key that signs with %s, not with the alg of the header.",
+                           (*key)->algorithm);
+}
+
+Problem *jws_check_signature(const Jws *jws, const Jwk *key) {
+  g_autofree char *input = jws_signing_input(jws);
+  return jwk_verify(key, input, strlen(input), jws->signature)
+             ? NULL
+             : malformed("The signature does not fit the key and the request.");
+}
+
+Problem *jws_read_payload(const Jws *jws, json_t **payload) {
+  if (*jws->payload == '\0')
+    return NULL;
+  g_autoptr(GBytes) octets = base64url_decode(jws->payload);
+  if (octets != NULL)
+    *payload = jws_parse_json(g_bytes_get_data(octets, NULL), g_bytes_get_size(octets));
+  return json_is_object(*payload) ? NULL
+                                  : malformed("The payload is not a JSON object in base64url.");
+}
+
+/* --- a JWS inside another
+ * -------------------------------------------------------------------------------- */
+
+Problem *jws_check_inner_header(const Jws *jws, const char *named_by) {
+  const char *other = strcmp(named_by, "jwk") == 0 ? "kid" : "jwk";
+  if (has(jws, "nonce"))
+    return malformed("Its protected header must not have a nonce.");
+  if (!has(jws, named_by) || has(jws, other))
+    return problem_new(PROBLEM_MALFORMED, 0, "Its protected header needs %s and must not have %s.",
+                       named_by, other);
+  return NULL;
+}
+
+static gboolean is_url_of(const Call *call, const Jws *jws) {
+  g_autofree char *url =
+      g_strconcat(config_text(call->acme->config, "acme.url"), call->request->path, NULL);
+  return strcmp(jws->url, url) == 0;
+}
+
+Problem *jws_check_inner_url(const Call *call, const Jws *jws) {
+  return is_url_of(call, jws) ? NULL
+                              : problem_new(PROBLEM_UNAUTHORIZED, 0,
+                                            "Its url is not that of the request around it.");
+}
+
+/* --- the gate
+ * -------------------------------------------------------------------------------------------- */
+
+static Problem *read_message(const Request *request, json_t **message) {
+  gsize size = 0;
+  const void *body = g_bytes_get_data(request->body, &size);
+  if (strcmp(request->content_type, "application/jose+json") != 0)
+    return problem_new(PROBLEM_MALFORMED, 415, "The content type must be application/jose+json.");
+  if (size > HTTP_MAX_BODY)
+    return problem_new(PROBLEM_MALFORMED, 413, "The request is larger than %d octets.",
+                       HTTP_MAX_BODY);
+  *message = jws_parse_json(body, size);
+  return *message != NULL
+             ? NULL
+             : problem_new(PROBLEM_MALFORMED, 0,
+                           "The body is not JSON in UTF-8, has a member twice, or is more than %d "
+                           "deep.",
+                           JWS_MAX_DEPTH);
+}
+
+/* RFC 8555 section 6.5.2. One that is missing is a bad nonce (section 6.5), said with the others.
+ */
+static Problem *check_nonce_form(const Jws *jws) {
+  const char *text = text_of(jws, "nonce");
+  g_autoptr(GBytes) octets = text != NULL && *text != '\0' ? base64url_decode(text) : NULL;
+  return octets != NULL || !has(jws, "nonce") ? NULL : malformed("The nonce is not base64url.");
+}
+
+static Problem *check_header(const Jws *jws, JwsSigner signer) {
+  Problem *problem = check_nonce_form(jws);
+  if (problem != NULL)
+    return problem;
+  if (has(jws, "jwk") == has(jws, "kid"))
+    return malformed("The protected header needs exactly one of jwk and kid.");
+  if (has(jws, "jwk") && signer == JWS_ACCOUNT)
+    return malformed("This resource takes requests signed by an account: use kid.");
+  if (has(jws, "kid") && signer == JWS_KEY)
+    return malformed("This resource takes requests that carry their key: use jwk.");
+  return NULL;
+}
+
+static Problem *find_account(Call *call, const char *kid) {
   g_autofree char *prefix =
       g_strconcat(config_text(call->acme->config, "acme.url"), "/account/", NULL);
   g_autoptr(GError) error = NULL;
@@ -126,72 +235,60 @@ static Problem *read_account(Call *call, const char *kid) {
   return call->key != NULL ? NULL : problem_internal(NULL);
 }
 
-static Problem *read_key(Call *call, const Jws *jws, JwsSigner signer) {
-  json_t *jwk = json_object_get(jws->header, "jwk");
-  g_autofree char *why = NULL;
-  /* RFC 8555 section 6.2: said before anything about the key. */
-  if (!is_supported(json_string_value(json_object_get(jws->header, "alg"))))
-    return unsupported_algorithm(NULL);
-  if (jwk != NULL && signer == JWS_ACCOUNT)
-    return malformed("This resource takes requests signed by an account: use kid.");
-  if (jwk == NULL && signer == JWS_KEY)
-    return malformed("This resource takes requests that carry their key: use jwk.");
-  if (jwk == NULL)
-    return read_account(call, json_string_value(json_object_get(jws->header, "kid")));
-  call->key = jwk_parse(jwk, &why);
-  return call->key != NULL
+static Problem *read_account(Call *call, const Jws *jws) {
+  Problem *problem = check_algorithm(jws);
+  if (problem == NULL)
+    problem = find_account(call, text_of(jws, "kid"));
+  if (problem != NULL || strcmp(jws->algorithm, call->key->algorithm) == 0)
+    return problem;
+  g_autofree char *detail =
+      g_strdup_printf("The key of this account signs with %s.", call->key->algorithm);
+  return jws_algorithm_problem(detail, jwk_algorithms());
+}
+
+static Problem *check_account_status(const Call *call) {
+  return call->account == NULL || strcmp(call->account->status, "valid") == 0
              ? NULL
-             : problem_new(PROBLEM_BAD_PUBLIC_KEY, 0, "The jwk was refused: %s.", why);
+             : problem_new(PROBLEM_UNAUTHORIZED, 401, "The account is %s.", call->account->status);
 }
 
-static Problem *check_signature(const Call *call, const Jws *jws) {
-  const char *algorithm = json_string_value(json_object_get(jws->header, "alg"));
-  if (strcmp(algorithm, call->key->algorithm) != 0)
-    return unsupported_algorithm(call->key->algorithm);
-  g_autofree char *input = g_strconcat(jws->protected, ".", jws->payload, NULL);
-  if (!jwk_verify(call->key, input, strlen(input), jws->signature))
-    return malformed("The signature does not fit the key and the request.");
-  if (call->account != NULL && strcmp(call->account->status, "valid") != 0)
-    return problem_new(PROBLEM_UNAUTHORIZED, 401, "The account is %s.", call->account->status);
-  return NULL;
-}
-
-static Problem *check_nonce_and_url(Call *call, const Jws *jws) {
-  g_autofree char *url =
-      g_strconcat(config_text(call->acme->config, "acme.url"), call->request->path, NULL);
-  if (!nonces_use(call->acme->nonces, json_string_value(json_object_get(jws->header, "nonce")),
-                  call->now))
+static Problem *check_nonce_and_url(const Call *call, const Jws *jws) {
+  const char *nonce = text_of(jws, "nonce");
+  if (nonce == NULL)
+    return problem_new(PROBLEM_BAD_NONCE, 0,
+                       "The protected header has no nonce; try again with the one of this answer.");
+  if (!nonces_use(call->acme->nonces, nonce, call->now) || test_mode_rejects_nonce(call->acme))
     return problem_new(PROBLEM_BAD_NONCE, 0,
                        "The nonce is unknown, used or too old; try again with the new one.");
-  if (strcmp(json_string_value(json_object_get(jws->header, "url")), url) != 0)
-    return problem_new(PROBLEM_UNAUTHORIZED, 0,
-                       "The url in the protected header is not that of the request.");
-  return NULL;
-}
-
-static Problem *read_payload(Call *call, const Jws *jws) {
-  if (*jws->payload == '\0')
-    return NULL;
-  g_autoptr(GBytes) octets = base64url_decode(jws->payload);
-  if (octets != NULL)
-    call->payload = jws_parse_json(g_bytes_get_data(octets, NULL), g_bytes_get_size(octets));
-  return json_is_object(call->payload)
+  return is_url_of(call, jws)
              ? NULL
-             : malformed("The payload is not a JSON object in base64url.");
+             : problem_new(PROBLEM_UNAUTHORIZED, 0,
+                           "The url in the protected header is not that of the request.");
 }
 
-Problem *jws_open(Call *call, JwsSigner signer) {
+static Problem *open_message(Call *call, json_t *message, JwsSigner signer) {
   g_auto(Jws) jws = {0};
-  Problem *problem = read_message(call->request, &jws);
+  Problem *problem = jws_read(message, &jws);
   if (problem == NULL)
-    problem = read_header(&jws);
+    problem = check_header(&jws, signer);
   if (problem == NULL)
-    problem = read_key(call, &jws, signer);
+    problem = has(&jws, "jwk") ? jws_read_key(&jws, &call->key) : read_account(call, &jws);
   if (problem == NULL)
-    problem = check_signature(call, &jws);
+    problem = jws_check_signature(&jws, call->key);
+  if (problem == NULL)
+    problem = check_account_status(call);
   if (problem == NULL)
     problem = check_nonce_and_url(call, &jws);
   if (problem == NULL)
-    problem = read_payload(call, &jws);
+    problem = jws_read_payload(&jws, &call->payload);
+  return problem;
+}
+
+Problem *jws_open(Call *call, JwsSigner signer) {
+  json_t *message = NULL;
+  Problem *problem = read_message(call->request, &message);
+  if (problem == NULL)
+    problem = open_message(call, message, signer);
+  json_decref(message);
   return problem;
 }

@@ -13,6 +13,7 @@ Problem *directory_get(Call *call);           /* RFC 8555 section 7.1.1 */
 Problem *account_new(Call *call);             /* 7.3 */
 Problem *account_post(Call *call);            /* 7.3.2, 7.3.6 */
 Problem *account_orders(Call *call);          /* 7.1.2.1 */
+Problem *key_change_post(Call *call);         /* 7.3.5 */
 Problem *authorization_new_post(Call *call);  /* 7.4.1 */
 Problem *order_new(Call *call);               /* 7.4 */
 Problem *order_post(Call *call);              /* 7.4 */
@@ -28,6 +29,11 @@ Problem *order_answer(Call *call, const Id *id, guint status);
 Problem *authorization_answer(Call *call, const Id *id, guint status);
 /* The caller's order of the path; settled, so that what time ended is shown as ended. */
 Problem *order_load(Call *call, Order **order);
+
+/* Answers with the account object. */
+void account_answer(Call *call, const Account *account, guint status);
+/* The policy of account keys; badPublicKey when key breaks it or is known to be compromised. */
+Problem *account_check_key(const Call *call, const Jwk *key);
 
 /* The JSON form of an object, a new reference; NULL with error. */
 json_t *challenge_json(Acme *acme, const Challenge *challenge, GError **error);

@@ -10,34 +10,48 @@
 const Route routes[] = {
     {"/directory", NULL, FALSE, ROUTE_OPEN, directory_get},
     {"/new-nonce", NULL, FALSE, ROUTE_EDGE, NULL},
+    {"/renewal-info/*", NULL, FALSE, ROUTE_OPEN, renewal_info_get},
     {"/new-account", NULL, FALSE, ROUTE_KEY, account_new},
+    {"/new-authz", NULL, FALSE, ROUTE_ACCOUNT, authorization_new_post},
     {"/new-order", NULL, FALSE, ROUTE_ACCOUNT, order_new},
+    {"/key-change", NULL, FALSE, ROUTE_ACCOUNT, key_change_post},
     {"/revoke-cert", NULL, FALSE, ROUTE_EITHER, certificate_revoke_post},
     {"/account/", "", TRUE, ROUTE_ACCOUNT, account_post},
     {"/account/", "/orders", TRUE, ROUTE_ACCOUNT, account_orders},
+    {"/account/", "/orders/*", TRUE, ROUTE_ACCOUNT, account_orders},
     {"/order/", "", TRUE, ROUTE_ACCOUNT, order_post},
     {"/order/", "/finalize", TRUE, ROUTE_ACCOUNT, order_finalize_post},
     {"/authorization/", "", TRUE, ROUTE_ACCOUNT, authorization_post},
     {"/challenge/", "", TRUE, ROUTE_ACCOUNT, challenge_post},
     {"/certificate/", "", TRUE, ROUTE_ACCOUNT, certificate_post},
+    {"/certificate/", "/alternate/*", TRUE, ROUTE_ACCOUNT, certificate_post},
 };
 const gsize routes_count = G_N_ELEMENTS(routes);
 
-gboolean route_match(const Route *route, const char *path, Id *id) {
+/* Whether text is pattern, or what "*" at its end stands for. */
+static gboolean fits(const char *pattern, const char *text, const char **tail) {
+  gsize length = strlen(pattern);
+  *tail = NULL;
+  if (!g_str_has_suffix(pattern, "*"))
+    return strcmp(pattern, text) == 0;
+  *tail = text + length - 1;
+  return strncmp(pattern, text, length - 1) == 0 && **tail != '\0' && strchr(*tail, '/') == NULL;
+}
+
+gboolean route_match(const Route *route, const char *path, Id *id, const char **tail) {
   if (!route->has_id)
-    return strcmp(path, route->prefix) == 0;
+    return fits(route->prefix, path, tail);
   gsize prefix = strlen(route->prefix);
-  if (strncmp(path, route->prefix, prefix) != 0 ||
-      strlen(path) != prefix + ID_TEXT - 1 + strlen(route->suffix) ||
-      strcmp(path + prefix + ID_TEXT - 1, route->suffix) != 0)
+  if (strncmp(path, route->prefix, prefix) != 0 || strlen(path) < prefix + ID_TEXT - 1 ||
+      !fits(route->suffix, path + prefix + ID_TEXT - 1, tail))
     return FALSE;
   g_autofree char *text = g_strndup(path + prefix, ID_TEXT - 1);
   return id_from_text(text, id);
 }
 
-const Route *route_find(const char *path, Id *id) {
+const Route *route_find(const char *path, Id *id, const char **tail) {
   for (gsize i = 0; i < routes_count; i++)
-    if (route_match(&routes[i], path, id))
+    if (route_match(&routes[i], path, id, tail))
       return &routes[i];
   return NULL;
 }
@@ -58,7 +72,7 @@ static Problem *run(Call *call) {
   static const JwsSigner signers[] = {
       [ROUTE_KEY] = JWS_KEY, [ROUTE_ACCOUNT] = JWS_ACCOUNT, [ROUTE_EITHER] = JWS_EITHER};
   const char *method = call->request->method;
-  const Route *route = route_find(call->request->path, &call->id);
+  const Route *route = route_find(call->request->path, &call->id, &call->tail);
   if (route == NULL || route->access == ROUTE_EDGE)
     return problem_new(PROBLEM_MALFORMED, 404, "There is no such resource on this server.");
   gboolean reads = strcmp(method, "GET") == 0 || strcmp(method, "HEAD") == 0;
@@ -88,16 +102,15 @@ gboolean acme_handle(Acme *acme, const Request *request, Response *response) {
   Call call = {
       .acme = acme, .request = request, .response = response, .now = clock_now(acme->clock)};
   g_autoptr(Problem) problem = run(&call);
-  gboolean directory = strcmp(request->path, "/directory") == 0;
   if (problem != NULL) {
     log_refusal(&call, problem);
     answer_problem(response, problem);
   }
-  if (!directory)
+  if (strcmp(request->path, "/directory") != 0)
     response_header(response, "Link", "<%s/directory>;rel=\"index\"",
                     config_text(acme->config, "acme.url"));
-  response_header(response, "Cache-Control",
-                  directory && problem == NULL ? "public, max-age=300" : "no-store");
+  if (response_find_header(response, "Cache-Control") == NULL)
+    response_header(response, "Cache-Control", "no-store");
   g_clear_pointer(&call.key, jwk_unref);
   g_clear_pointer(&call.account, account_free);
   json_decref(call.payload);

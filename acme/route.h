@@ -14,7 +14,9 @@ typedef enum {
 } RouteAccess;
 
 typedef struct {
-  const char *prefix, *suffix; /* the path, or what stands before and after its id */
+  /* The path, or what stands before and after its id; a "*" at the end stands for anything without
+     "/", but not for nothing. */
+  const char *prefix, *suffix;
   gboolean has_id;
   RouteAccess access;
   Problem *(*handle)(Call *call);
@@ -24,9 +26,10 @@ extern const Route routes[];
 extern const gsize routes_count;
 
 /* The route of a path below the base URL, with the id in it; NULL when there is none. */
-const Route *route_find(const char *path, Id *id);
+const Route *route_find(const char *path, Id *id, const char **tail);
 /* The methods that a route takes, as in the field Allow (RFC 9110 section 10.2.1). */
 const char *route_methods(const Route *route);
-gboolean route_match(const Route *route, const char *path, Id *id);
+/* id and what "*" stands for (a part of path, NULL without) are set. */
+gboolean route_match(const Route *route, const char *path, Id *id, const char **tail);
 
 #endif

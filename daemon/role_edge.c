@@ -227,7 +227,8 @@ static void answer_options(Edge *edge, HttpExchange *exchange, const Route *rout
 static void on_request(HttpExchange *exchange, const Request *request, gpointer user) {
   Edge *edge = user;
   Id id;
-  const Route *route = route_find(request->path, &id);
+  const char *tail = NULL;
+  const Route *route = route_find(request->path, &id, &tail);
   if (route != NULL && strcmp(request->method, "OPTIONS") == 0) {
     answer_options(edge, exchange, route);
     return;

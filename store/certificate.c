@@ -136,8 +136,18 @@ gboolean key_block(Store *store, GBytes *digest, gint64 now, const char *why, GE
                  "bit", digest, now, why);
 }
 
-StoreFind key_blocked(Store *store, GBytes *digest, GError **error) {
-  SqlQuery query = sql_query(store, "SELECT 1 FROM blocked_key WHERE digest = ?1", "b", digest);
+static StoreFind exists(SqlQuery query, GError **error) {
   StoreFind found = sql_row(&query) ? STORE_FOUND : STORE_MISSING;
   return sql_end(&query, error) ? found : STORE_LOOKUP_FAILED;
+}
+
+StoreFind key_blocked(Store *store, GBytes *digest, GError **error) {
+  return exists(sql_query(store, "SELECT 1 FROM blocked_key WHERE digest = ?1", "b", digest),
+                error);
+}
+
+StoreFind key_certified(Store *store, GBytes *digest, GError **error) {
+  return exists(
+      sql_query(store, "SELECT 1 FROM certificate WHERE key_digest = ?1 LIMIT 1", "b", digest),
+      error);
 }

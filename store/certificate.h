@@ -55,5 +55,7 @@ StoreFind certificate_renewal_asked(Store *store, gint64 issued_at, gint64 *at, 
 
 gboolean key_block(Store *store, GBytes *digest, gint64 now, const char *why, GError **error);
 StoreFind key_blocked(Store *store, GBytes *digest, GError **error);
+/* Whether a certificate was ever made for the key. */
+StoreFind key_certified(Store *store, GBytes *digest, GError **error);
 
 #endif

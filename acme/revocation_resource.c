@@ -100,8 +100,8 @@ static Problem *check_right(Call *call, const Certificate *certificate, RevokedB
 }
 
 /* STORE_UNCHANGED when it is revoked already. */
-static StoreChange revoke(Acme *acme, gint64 now, const Certificate *certificate, int reason,
-                          const char *by, GError **error) {
+static StoreChange revoke_one(Acme *acme, gint64 now, const Certificate *certificate, int reason,
+                              const char *by, GError **error) {
   Id shard = crl_subject(certificate->shard);
   g_autofree char *serial = base64url_encode(g_bytes_get_data(certificate->serial, NULL),
                                              g_bytes_get_size(certificate->serial));
@@ -161,7 +161,7 @@ gboolean revoke_job_begin(Acme *acme, gint64 now, const Job *job, Question *ques
   if (others == NULL)
     return FALSE;
   for (guint i = 0; i < others->len; i++)
-    if (revoke(acme, now, others->pdata[i], KEY_COMPROMISE, by_names[BY_KEY], error) ==
+    if (revoke_one(acme, now, others->pdata[i], KEY_COMPROMISE, by_names[BY_KEY], error) ==
         STORE_FAILED)
       return FALSE;
   return others->len < REVOKE_BATCH ? job_done(acme->store, job, error)
@@ -173,7 +173,8 @@ gboolean revoke_job_begin(Acme *acme, gint64 now, const Job *job, Question *ques
 
 static Problem *revoke_this(Call *call, const Certificate *certificate, int reason, RevokedBy by) {
   g_autoptr(GError) error = NULL;
-  StoreChange revoked = revoke(call->acme, call->now, certificate, reason, by_names[by], &error);
+  StoreChange revoked =
+      revoke_one(call->acme, call->now, certificate, reason, by_names[by], &error);
   if (revoked == STORE_FAILED)
     return problem_internal(&error);
   if (revoked == STORE_CHANGED)

@@ -88,6 +88,10 @@ static gboolean publish_root_crl(RoleProcess *process, Core *core, GError **erro
   return TRUE;
 }
 
+static char *text_of(GBytes *octets) {
+  return g_strndup(g_bytes_get_data(octets, NULL), g_bytes_get_size(octets));
+}
+
 static gboolean read_ca(RoleProcess *process, Core *core, GError **error) {
   g_autoptr(GBytes) issuing = NULL, root = NULL;
   if (!publish_certificate(process, core, "ca-certificate", "issuing.der", &issuing, error) ||
@@ -95,7 +99,12 @@ static gboolean read_ca(RoleProcess *process, Core *core, GError **error) {
       !publish_root_crl(process, core, error))
     return FALSE;
   core->acme.issuer = issuer_new(issuing, NULL, NULL, error);
-  core->acme.chain = g_strndup(g_bytes_get_data(issuing, NULL), g_bytes_get_size(issuing));
+  core->acme.chain = text_of(issuing);
+  core->acme.alternates = g_ptr_array_new_with_free_func(g_free);
+  if (config_is(process->config, "test.alternate-chain", "on")) {
+    g_autofree char *above = text_of(root);
+    g_ptr_array_add(core->acme.alternates, g_strconcat(core->acme.chain, above, NULL));
+  }
   return core->acme.issuer != NULL;
 }
 

@@ -175,6 +175,7 @@ static inline Lab *lab_new_with(const char *const *overrides) {
   lab->signer = lab_issuer(made->issuing_certificate, made->issuing_key);
   lab->acme.issuer = lab_issuer(made->issuing_certificate, NULL);
   lab->acme.chain = g_strdup(made->issuing_certificate);
+  lab->acme.alternates = g_ptr_array_new_with_free_func(g_free);
   lab->acme.clock = &lab->clock.clock;
   lab->acme.random = lab_random;
   lab->acme.config = lab->config;
@@ -206,6 +207,7 @@ static inline void lab_free(Lab *lab) {
   issuer_free(lab->signer);
   issuer_free(lab->acme.issuer);
   g_free(lab->acme.chain);
+  g_ptr_array_unref(lab->acme.alternates);
   g_hash_table_unref(lab->signatures);
   g_free(lab);
 }

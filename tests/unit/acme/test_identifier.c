@@ -76,7 +76,7 @@ static void check(const Case *c) {
   json_t *identifiers = json_loads(c->json, JSON_DECODE_ANY, NULL);
   g_assert_nonnull(identifiers);
   g_test_message("%s", c->json);
-  g_autoptr(Problem) problem = identifiers_read(identifiers, &mailboxes);
+  g_autoptr(Problem) problem = identifiers_read(identifiers, FALSE, &mailboxes);
   g_assert_cmpint(problem == NULL ? PASSED : problem->type, ==, c->problem);
   g_assert_cmpint(mailboxes != NULL, ==, problem == NULL);
   if (problem != NULL) {
@@ -101,7 +101,7 @@ static void test_table(void) {
 static void test_forms(void) {
   g_autoptr(GPtrArray) mailboxes = NULL;
   json_t *identifiers = json_pack("[{s:s, s:s}]", "type", "email", "value", "Alice@BÜCHER.example");
-  g_assert_null(identifiers_read(identifiers, &mailboxes));
+  g_assert_null(identifiers_read(identifiers, FALSE, &mailboxes));
   g_assert_cmpuint(mailboxes->len, ==, 1);
   const OrderedMailbox *ordered = mailboxes->pdata[0];
   g_assert_cmpstr(ordered->identifier, ==, "Alice@BÜCHER.example");
@@ -118,7 +118,7 @@ static void test_count(void) {
       g_autofree char *value = g_strdup_printf("user%u@example.org", i);
       json_array_append_new(identifiers, json_pack("{s:s, s:s}", "type", "email", "value", value));
     }
-    g_autoptr(Problem) problem = identifiers_read(identifiers, &mailboxes);
+    g_autoptr(Problem) problem = identifiers_read(identifiers, FALSE, &mailboxes);
     g_assert_cmpint(problem == NULL, ==, count == IDENTIFIERS_MAX);
     json_decref(identifiers);
   }

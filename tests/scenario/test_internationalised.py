@@ -3,6 +3,7 @@
 Postfix that speaks SMTPUTF8 and one that does not (RFC 6531, 6532, 8616, 9598; security 2, 14; ca-rules 26)."""
 
 import email.utils
+import re
 import shutil
 import subprocess
 import unicodedata
@@ -300,20 +301,36 @@ class Internationalised(lab.SharedLabCase):
                 self.assertEqual((order["status"], order["error"]["type"]), ("invalid", problem("caa")))
                 self.assertIn(FORBIDDEN_A_LABEL, order["error"]["detail"])
 
+    def signet(self, address, postfix, name):
+        """signet request, which finds the mail in the maildir and replies through a Postfix; (process, folder)."""
+        maildir, out = self.mail.maildir(address), self.lab.path / name
+        for box in ("new", "cur", "tmp"):
+            (maildir / box).mkdir(exist_ok=True)
+            shutil.chown(maildir / box, "nobody", "nogroup")
+        local = address.partition("@")[0]
+        return subprocess.run(
+            [signet_lab.BUILD / "signet", "request", f"{local}@{IDN}", "--directory", self.server.url + "/directory",
+             "--ca-file", self.server.tls, "--account-key", out.with_suffix(".account"), "--out", out,
+             "--mail", "maildir", "--maildir", maildir, "--smtp", f"{HOST}:{postfix.port}", "--timeout", "90s"],
+            stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=120), out
+
     def test_program(self):
-        """signet finds the mail in a maildir and replies through Postfix, where OpenDKIM signs."""
-        maildir, out = self.mail.maildir(f"{ANNA}@{A_LABEL}"), self.lab.path / "program"
-        for name in ("new", "cur", "tmp"):
-            (maildir / name).mkdir(exist_ok=True)
-            shutil.chown(maildir / name, "nobody", "nogroup")
-        done = subprocess.run(
-            [signet_lab.BUILD / "signet", "request", f"{ANNA}@{IDN}", "--directory", self.server.url + "/directory",
-             "--ca-file", self.server.tls, "--account-key", self.lab.path / "program.account", "--out", out,
-             "--mail", "maildir", "--maildir", maildir, "--smtp", f"{HOST}:{self.mail.port}", "--timeout", "90s"],
-            stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=120)
+        """OpenDKIM signs the reply."""
+        done, out = self.signet(f"{ANNA}@{A_LABEL}", self.mail, "program")
         self.assertEqual(done.returncode, 0, done.stderr)
         leaf = x509.load_pem_x509_certificate((out / f"{ANNA}.pem").read_bytes())
         self.check_certificate(leaf, f"{ANNA}@{A_LABEL}")
+
+    def test_program_without_smtputf8(self):
+        """Its mail server is not even told the address."""
+        before = len(self.plain_mail.text())
+        done, _ = self.signet(f"{USER}@{A_LABEL}", self.plain_mail, "program-without")
+        self.assertEqual(done.returncode, 3, done.stderr)
+        self.assertIn("no SMTPUTF8", done.stderr)
+        found = self.lab.wait_for(lambda: re.search(r"disconnect from .*", self.plain_mail.text()[before:]),
+                                  "the session to end")
+        self.assertIn("ehlo=1", found.group())
+        self.assertNotIn("mail=", found.group())
 
 
 if __name__ == "__main__":

@@ -41,6 +41,14 @@ gboolean challenge_mail_trigger(Acme *acme, gint64 now, const Authorization *aut
                 authorization->address, "message-id", message_id, NULL);
 }
 
+/* The identifier verbatim, as clients compare it. Where U-labels are all in it that is not ASCII,
+   A-labels stand for them: such a mail needs no SMTPUTF8. */
+static const char *to_field(const Authorization *authorization) {
+  gboolean u_labels_alone =
+      g_str_is_ascii(authorization->address) && !g_str_is_ascii(authorization->identifier);
+  return u_labels_alone ? authorization->address : authorization->identifier;
+}
+
 gboolean mail_job_begin(Acme *acme, gint64 now, const Job *job, Question *question,
                         GError **error) {
   g_autoptr(Challenge) challenge = NULL;
@@ -53,9 +61,7 @@ gboolean mail_job_begin(Acme *acme, gint64 now, const Job *job, Question *questi
     return job_done(acme->store, job, error);
   question->kind = QUESTION_DELIVER;
   question->from = g_strdup(challenge->mail_from);
-  /* Verbatim, as clients compare it; a U-label domain goes out as A-labels. */
-  question->to = g_strdup(g_str_is_ascii(authorization->identifier) ? authorization->identifier
-                                                                    : authorization->address);
+  question->to = g_strdup(to_field(authorization));
   question->token = g_strdup(challenge->token1);
   question->message_id = g_strdup(challenge->message_id);
   question->date = now;

@@ -38,9 +38,6 @@ static Problem *read_one(json_t *identifier, gboolean dns_too, GPtrArray *mailbo
   if (strcmp(mailbox->local, "*") == 0)
     return problem_new(PROBLEM_REJECTED_IDENTIFIER, 0,
                        "\"%s\" is refused: there are no wildcards for mailboxes.", value);
-  if (!mailbox->ascii)
-    return problem_new(PROBLEM_REJECTED_IDENTIFIER, 0,
-                       "\"%s\" is refused: local parts beyond ASCII are not served here.", value);
   if (is_repeated(mailboxes, mailbox))
     return problem_new(PROBLEM_MALFORMED, 0, "\"%s\" is ordered twice.", value);
   OrderedMailbox *ordered = g_new0(OrderedMailbox, 1);

@@ -55,8 +55,12 @@ static JudgeVerdict rule_from(Judgement *j) {
   if (j->facts->from_fields != 1 || j->facts->from_mailboxes != 1 || j->facts->from == NULL)
     return refuse(j, PROBLEM_UNAUTHORIZED,
                   "it must have exactly one From field with exactly one address.");
-  g_autoptr(Mailbox) from = mailbox_parse(j->facts->from, NULL);
-  if (from == NULL || !mailbox_equal(from, j->c->mailbox, j->c->exact_case))
+  g_autoptr(GError) error = NULL;
+  g_autoptr(Mailbox) from = mailbox_parse(j->facts->from, &error);
+  if (from ==
+      NULL) /* two addresses that look alike may differ in nothing but what the parser says */
+    return refuse(j, PROBLEM_UNAUTHORIZED, "it comes from %s, %s.", j->facts->from, error->message);
+  if (!mailbox_equal(from, j->c->mailbox, j->c->exact_case))
     return refuse(j, PROBLEM_UNAUTHORIZED, "it comes from %s, not from %s.", j->facts->from,
                   j->c->mailbox->address);
   return JUDGE_PASSED;

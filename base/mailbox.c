@@ -113,25 +113,38 @@ static char *domain_to_ascii(const char *domain, GError **error) {
   return g_steal_pointer(&ascii);
 }
 
-/* What may stand nowhere in an address. */
-static gboolean check_characters(const char *text, GError **error) {
+/* The joiners of Indic and Arabic script, which IDNA allows in some places of a U-label (RFC 5892
+   appendix A.1 and A.2) and libidn2 looks after. */
+static gboolean is_joiner(gunichar c) {
+  return c == 0x200C || c == 0x200D;
+}
+
+/* Why the character may stand nowhere in an address; NULL when it may. */
+static const char *refuse_character(gunichar c) {
+  switch (g_unichar_type(c)) {
+  case G_UNICODE_SPACE_SEPARATOR:
+    return "it has a blank";
+  case G_UNICODE_CONTROL:
+  case G_UNICODE_FORMAT:
+  case G_UNICODE_LINE_SEPARATOR:
+  case G_UNICODE_PARAGRAPH_SEPARATOR:
+    return "it has a control character";
+  case G_UNICODE_UNASSIGNED:
+  case G_UNICODE_PRIVATE_USE:
+    return "it has a character without a meaning";
+  default:
+    return NULL;
+  }
+}
+
+static gboolean check_characters(const char *text, gboolean joiners, GError **error) {
   if (!g_utf8_validate(text, -1, NULL))
     return refuse(error, "it is not UTF-8");
   for (const char *p = text; *p != '\0'; p = g_utf8_next_char(p)) {
-    switch (g_unichar_type(g_utf8_get_char(p))) {
-    case G_UNICODE_SPACE_SEPARATOR:
-      return refuse(error, "it has a blank");
-    case G_UNICODE_CONTROL:
-    case G_UNICODE_FORMAT:
-    case G_UNICODE_LINE_SEPARATOR:
-    case G_UNICODE_PARAGRAPH_SEPARATOR:
-      return refuse(error, "it has a control character");
-    case G_UNICODE_UNASSIGNED:
-    case G_UNICODE_PRIVATE_USE:
-      return refuse(error, "it has a character without a meaning");
-    default:
-      break;
-    }
+    gunichar c = g_utf8_get_char(p);
+    const char *why = joiners && is_joiner(c) ? NULL : refuse_character(c);
+    if (why != NULL)
+      return refuse(error, why);
   }
   return TRUE;
 }
@@ -140,7 +153,7 @@ char *mailbox_domain_to_ascii(const char *domain, GError **error) {
   /* Before any work: a label of n characters costs n squared in Punycode. */
   if (strlen(domain) > DOMAIN_MAX_OCTETS)
     return refuse(error, "the domain is longer than 253 octets"), NULL;
-  if (!check_characters(domain, error))
+  if (!check_characters(domain, TRUE, error))
     return NULL;
   return domain_to_ascii(domain, error);
 }
@@ -151,7 +164,7 @@ static gboolean is_atext(char c) {
 }
 
 /* dot-atom = 1*atext *("." 1*atext) */
-static gboolean check_local(const char *local, GError **error) {
+static gboolean check_dot_atom(const char *local, GError **error) {
   if (*local == '\0')
     return refuse(error, "there is nothing before the @");
   if (strlen(local) > MAILBOX_MAX_LOCAL_OCTETS)
@@ -166,17 +179,48 @@ static gboolean check_local(const char *local, GError **error) {
     if (*p != '.' && !is_atext(*p))
       return refuse(error, "the part before the @ has a character that needs quoting");
   }
-  /* RFC 6532 section 3.1: without one normal form there would be twins that look alike. */
+  return TRUE;
+}
+
+/* What shows nothing and yet is neither control nor format character: the rest of Unicode's
+   Default_Ignorable_Code_Point, and the empty Braille pattern. */
+static gboolean is_invisible(gunichar c) {
+  static const struct {
+    gunichar first, last;
+  } ranges[] = {
+      {0x034F, 0x034F}, {0x115F, 0x1160}, {0x17B4, 0x17B5}, {0x180B, 0x180F},   {0x2800, 0x2800},
+      {0x3164, 0x3164}, {0xFE00, 0xFE0F}, {0xFFA0, 0xFFA0}, {0xE0100, 0xE01EF},
+  };
+  for (gsize i = 0; i < G_N_ELEMENTS(ranges); i++)
+    if (c >= ranges[i].first && c <= ranges[i].last)
+      return TRUE;
+  return FALSE;
+}
+
+/* A local part beyond ASCII is compared octet by octet: what would give it a twin that looks the
+   same is refused. */
+static gboolean check_unicode(const char *local, GError **error) {
+  for (const char *p = local; *p != '\0'; p = g_utf8_next_char(p))
+    if (is_invisible(g_utf8_get_char(p)))
+      return refuse(error, "the part before the @ has an invisible character");
+  /* It would combine with the "<" before it. */
+  if (g_unichar_ismark(g_utf8_get_char(local)))
+    return refuse(error, "the part before the @ begins with a combining mark");
   g_autofree char *normal = g_utf8_normalize(local, -1, G_NORMALIZE_NFC);
   if (normal == NULL || strcmp(normal, local) != 0)
     return refuse(error, "the part before the @ is not in Unicode normalization form C");
   return TRUE;
 }
 
+static gboolean check_local(const char *local, GError **error) {
+  return check_characters(local, FALSE, error) && check_dot_atom(local, error) &&
+         check_unicode(local, error);
+}
+
 static Mailbox *parse(const char *text, GError **error) {
   if (strlen(text) > MAILBOX_MAX_OCTETS)
     return refuse(error, "it is longer than 254 octets"), NULL;
-  if (!check_characters(text, error))
+  if (!check_characters(text, TRUE, error))
     return NULL;
   const char *at = strrchr(text, '@');
   if (at == NULL)

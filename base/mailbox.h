@@ -25,7 +25,12 @@ typedef struct {
 /* Takes local@domain alone: dot-atom local part of at most 64 octets, domain of two labels or more
    in letters, digits and hyphens or as U-labels (RFC 5890), 254 octets in all. Quoted local parts,
    source routes, address literals, blanks and control characters are refused with
-   MAILBOX_ERROR_SYNTAX; the message says what is wrong in words that can be shown to the sender. */
+   MAILBOX_ERROR_SYNTAX; the message says what is wrong in words that can be shown to the sender.
+   A local part beyond ASCII (RFC 6531 section 3.3) is UTF-8 in normalization form C (RFC 6532
+   section 3.1, RFC 5198 section 3): another form is refused and not converted, since only the mail
+   server of the domain knows whether it names the same mailbox. So are format characters (bidi
+   controls, joiners), private use, unassigned and invisible characters. Letters beyond ASCII keep
+   their case in the canonical form. */
 Mailbox *mailbox_parse(const char *text, GError **error);
 
 /* Lower-case A-labels of a domain name of two labels or more; NULL with MAILBOX_ERROR_SYNTAX. */

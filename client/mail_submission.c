@@ -14,15 +14,14 @@ typedef struct {
   const guint8 *data;
   gsize left;
   gboolean needs_utf8;     /* an address is not ASCII (RFC 6531) */
-  gboolean offered_utf8;   /* in the answer to EHLO */
+  gboolean offered_utf8;   /* in the answer to the EHLO that counts */
+  guint ehlo;              /* which 2xx of the server answers that one */
+  guint answers;           /* 2xx so far */
   char refusal[WORDS_MAX]; /* the server's last 4xx or 5xx line; QUIT is answered after it */
 } Upload;
 
 static size_t give_message(char *buffer, size_t size, size_t count, void *user) {
   Upload *upload = user;
-  /* libcurl sends such an address raw to a server that did not offer SMTPUTF8. */
-  if (upload->needs_utf8 && !upload->offered_utf8)
-    return CURL_READFUNC_ABORT;
   gsize length = MIN(size * count, upload->left);
   if (length > 0)
     memcpy(buffer, upload->data, length);
@@ -31,6 +30,8 @@ static size_t give_message(char *buffer, size_t size, size_t count, void *user) 
   return length;
 }
 
+/* libcurl gives each line before it acts on it, and sends an address beyond ASCII raw to a server
+   that did not offer SMTPUTF8: 0, which ends the session, keeps it from that. */
 static size_t take_line(char *data, size_t size, size_t count, void *user) {
   Upload *upload = user;
   gsize length = size * count;
@@ -38,8 +39,12 @@ static size_t take_line(char *data, size_t size, size_t count, void *user) {
   g_strchomp(line);
   if (line[0] == '4' || line[0] == '5')
     g_strlcpy(upload->refusal, line, sizeof upload->refusal);
-  if (strlen(line) > 4 && g_ascii_strncasecmp(line + 4, "SMTPUTF8", 8) == 0)
+  if (upload->answers == upload->ehlo - 1 && strlen(line) > 4 &&
+      g_ascii_strncasecmp(line + 4, "SMTPUTF8", 8) == 0)
     upload->offered_utf8 = TRUE;
+  gboolean answered = line[0] == '2' && strlen(line) >= 3 && line[3] != '-';
+  if (answered && ++upload->answers == upload->ehlo && upload->needs_utf8 && !upload->offered_utf8)
+    return 0;
   return length;
 }
 
@@ -98,8 +103,8 @@ static void set_common(CURL *curl, const char *url, const char *from, struct cur
 static const char *words_of_failure(const Upload *upload, const char *reason) {
   if (upload->refusal[0] != '\0')
     return upload->refusal;
-  if (upload->needs_utf8 && !upload->offered_utf8)
-    return "it may not take addresses that are not ASCII (no SMTPUTF8)";
+  if (upload->answers >= upload->ehlo && upload->needs_utf8 && !upload->offered_utf8)
+    return "it does not take addresses that are not ASCII (no SMTPUTF8)";
   return reason;
 }
 
@@ -133,7 +138,9 @@ static gboolean send_once(const MailServer *server, const char *from, const char
 
 gboolean mail_submission_send(const MailServer *server, const char *from, const char *to,
                               GBytes *message, GError **error) {
-  Upload upload = {.needs_utf8 = !g_str_is_ascii(from) || !g_str_is_ascii(to)};
+  /* Greeting, EHLO; with STARTTLS its answer and EHLO again. */
+  Upload upload = {.needs_utf8 = !g_str_is_ascii(from) || !g_str_is_ascii(to),
+                   .ehlo = server->tls == MAIL_TLS_STARTTLS ? 4 : 2};
   upload.data = g_bytes_get_data(message, &upload.left);
   for (guint tries = 1;; tries++) {
     g_autoptr(GError) reason = NULL;

@@ -2,6 +2,7 @@
 /* outbound: composes, DKIM-signs and hands over challenge mails. Holds the DKIM key; parses the
  * relay's answers. */
 #include "base/log.h"
+#include "base/mailbox.h"
 #include "daemon/pem_key.h"
 #include "daemon/role.h"
 #include "mime/challenge_mail.h"
@@ -63,7 +64,8 @@ static void on_core_says(Channel *channel G_GNUC_UNUSED, guint kind G_GNUC_UNUSE
   g_variant_get(body, "(&s&s&s&sx)", &mail.from, &mail.to, &mail.token, &mail.message_id,
                 &mail.date);
   g_autoptr(GBytes) message = compose(outbound, &mail, &error);
-  if (message == NULL) {
+  g_autoptr(Mailbox) recipient = message != NULL ? mailbox_parse(mail.to, &error) : NULL;
+  if (recipient == NULL) {
     g_autoptr(GBytes) nothing = g_bytes_new(NULL, 0);
     answer(outbound, process->core_generation, id, SENDER_PERMANENT, 0, error->message, nothing);
     return;
@@ -71,7 +73,7 @@ static void on_core_says(Channel *channel G_GNUC_UNUSED, guint kind G_GNUC_UNUSE
   Mail *waiting = g_new0(Mail, 1);
   waiting->generation = process->core_generation;
   waiting->id = id;
-  waiting->message = sender_message_new(mail.from, mail.to, message);
+  waiting->message = sender_message_new(mail.from, recipient->address, message);
   g_ptr_array_add(outbound->waiting, waiting);
   event_add(outbound->send, &at_once);
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "mime/challenge_field.h"
 #include "base/base64url.h"
+#include "base/mailbox.h"
 #include "mime/mailbox_scan.h"
 
 #include <string.h>
@@ -23,12 +24,20 @@ static gboolean is_line(const char *text, char least, gsize max) {
   return TRUE;
 }
 
-/* Besides the characters: text must be one mailbox alone, or it would add recipients. */
+/* One mailbox alone: text might add recipients otherwise. */
 gboolean challenge_field_check_address(const char *what, const char *text, GError **error) {
   if (!is_line(text, '!', CHALLENGE_MAX_ADDRESS_OCTETS))
     return fail(error, what, "is empty, too long, or not printable ASCII without blanks");
   g_autofree char *scanned = mailbox_scan(text);
   return g_strcmp0(scanned, text) == 0 || fail(error, what, "is not one mailbox address");
+}
+
+/* RFC 6532 section 3.2: what is not ASCII stands in the field as it is. */
+gboolean challenge_field_check_mailbox(const char *what, const char *text, GError **error) {
+  if (text != NULL && g_str_is_ascii(text))
+    return challenge_field_check_address(what, text, error);
+  g_autoptr(Mailbox) mailbox = text != NULL ? mailbox_parse(text, NULL) : NULL;
+  return mailbox != NULL || fail(error, what, "is not one mailbox address");
 }
 
 gboolean challenge_field_is_message_id(const char *text) {

@@ -7,6 +7,8 @@
 
 /* Each FALSE with CHALLENGE_MAIL_ERROR_FIELD that names what; NULL is never valid. */
 gboolean challenge_field_check_address(const char *what, const char *text, GError **error);
+/* An address that may be beyond ASCII. */
+gboolean challenge_field_check_mailbox(const char *what, const char *text, GError **error);
 gboolean challenge_field_check_message_id(const char *what, const char *text, GError **error);
 gboolean challenge_field_check_token(const char *text, GError **error);
 gboolean challenge_field_check_service(const char *text, GError **error);

@@ -17,7 +17,7 @@ typedef enum { CHALLENGE_MAIL_ERROR_FIELD, CHALLENGE_MAIL_ERROR_MESSAGE } Challe
 #define CHALLENGE_MAX_MESSAGE_OCTETS (1024 * 1024) /* of a received one */
 
 /* What a challenge message is made of: addr-specs without display name, one line each, printable
- * ASCII. */
+   ASCII; to alone may be beyond ASCII as base/mailbox.h takes it. */
 typedef struct {
   const char *from;       /* as in the challenge object, byte for byte */
   const char *to;         /* the identifier, verbatim */
@@ -28,8 +28,9 @@ typedef struct {
 } ChallengeMail;
 
 /* The unsigned message with CRLF line ends; CHALLENGE_MAIL_ERROR_FIELD when a field is missing, too
-   long, or holds what could break out of its line: a control character, non-ASCII, or (but in
-   service) a blank. */
+   long, or holds what could break out of its line: a control character, non-ASCII (but in to), or
+   (but in service) a blank. With a to beyond ASCII the header is that of RFC 6532, and the message
+   needs SMTPUTF8. */
 GBytes *challenge_mail_compose(const ChallengeMail *mail, GError **error);
 
 /* What an ACME client reads from a challenge message that it received (CRLF line ends). */
@@ -49,9 +50,9 @@ ReceivedChallenge *received_challenge_read(GBytes *message, GError **error);
 void received_challenge_free(ReceivedChallenge *challenge);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(ReceivedChallenge, received_challenge_free)
 
-/* The response message, unsigned, CRLF: From identifier, To the reply address, "Re: " and the
-   challenge's label and token as Subject, In-Reply-To, References, and the block with digest
-   (base64url, 32 octets). message_id with angle brackets; date in milliseconds.
+/* The response message, unsigned, CRLF: From identifier (perhaps beyond ASCII), To the reply
+   address, "Re: " and the challenge's label and token as Subject, In-Reply-To, References, and the
+   block with digest (base64url, 32 octets). message_id with angle brackets; date in milliseconds.
    CHALLENGE_MAIL_ERROR_FIELD as above. */
 GBytes *challenge_reply_compose(const ReceivedChallenge *challenge, const char *identifier,
                                 const char *digest, const char *message_id, gint64 date,

@@ -6,8 +6,8 @@
 
 static gboolean check(const ReceivedChallenge *challenge, const char *identifier,
                       const char *digest, const char *message_id, gint64 date, GError **error) {
-  return challenge_field_check_address("the identifier", identifier, error) &&
-         challenge_field_check_address("the reply address", challenge->reply_to, error) &&
+  return challenge_field_check_mailbox("the identifier", identifier, error) &&
+         challenge_field_check_mailbox("the reply address", challenge->reply_to, error) &&
          challenge_field_check_token(challenge->token, error) &&
          challenge_field_check_digest(digest, error) &&
          challenge_field_check_message_id("the Message-ID", message_id, error) &&

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "mime/mime_text.h"
+#include "base/mailbox.h"
 #include "mime/mailbox_scan.h"
 
 #include <string.h>
@@ -73,6 +74,19 @@ guint mime_text_count_mailboxes(const RawField *field, gsize max_octets, guint m
   return sum;
 }
 
+/* gmime gives A-labels out as U-labels. */
+static gboolean same_domain(const char *a, const char *b) {
+  g_autofree char *first = mailbox_domain_to_ascii(a, NULL);
+  g_autofree char *second = mailbox_domain_to_ascii(b, NULL);
+  return strcmp(a, b) == 0 || (first != NULL && g_strcmp0(first, second) == 0);
+}
+
+static gboolean same_address(const char *a, const char *b) {
+  const char *first = strrchr(a, '@'), *second = strrchr(b, '@');
+  return first != NULL && second != NULL && first - a == second - b &&
+         memcmp(a, b, (gsize)(first - a)) == 0 && same_domain(first + 1, second + 1);
+}
+
 /* Whether gmime reads exactly this one mailbox. */
 static gboolean gmime_agrees(const char *value, const char *address) {
   InternetAddressList *list = internet_address_list_parse(NULL, value);
@@ -81,7 +95,7 @@ static gboolean gmime_agrees(const char *value, const char *address) {
     InternetAddress *first = internet_address_list_get_address(list, 0);
     if (INTERNET_ADDRESS_IS_MAILBOX(first)) {
       const char *read = internet_address_mailbox_get_addr(INTERNET_ADDRESS_MAILBOX(first));
-      same = g_strcmp0(read, address) == 0;
+      same = read != NULL && same_address(read, address);
     }
   }
   g_clear_object(&list);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Handing messages to a relay. One interface; sender_esmtp.c serves relays on this host or a
- * trusted network. */
+/* Handing messages to a relay on this host or a trusted network. One interface over two libraries:
+   sender_esmtp.c for recipients in ASCII, sender_curl.c for those that need SMTPUTF8 (RFC 6531). */
 #ifndef SIGNET_SMTP_SENDER_H
 #define SIGNET_SMTP_SENDER_H
 
@@ -27,8 +27,8 @@ typedef struct {
 
 /* One message to one recipient, and what became of it. */
 typedef struct {
-  char *from; /* reverse-path, "" for the null path */
-  char *to;
+  char *from;      /* reverse-path in ASCII, "" for the null path */
+  char *to;        /* local part perhaps beyond ASCII, domain in A-labels */
   GBytes *message; /* complete, CRLF line ends */
   SenderOutcome outcome;
   int code;   /* the relay's reply code, 0 when it gave none */
@@ -41,10 +41,12 @@ void sender_message_free(SenderMessage *message);
 void sender_message_settle(SenderMessage *message, SenderOutcome outcome, int code,
                            const char *text);
 
-/* Hands the messages (of SenderMessage) over in one session, blocking; each gets its outcome. A
-   message that sender_check.h refuses is SENDER_PERMANENT and does not reach the relay. FALSE with
-   SENDER_ERROR_SETTING only when relay itself is unusable. A relay that neither answers nor closes
-   costs timeout_seconds a step; the whole session is bounded too, however slowly octets trickle in.
+/* Hands the messages (of SenderMessage) over, blocking, all with ASCII recipients in one session;
+   each gets its outcome. A message to a recipient beyond ASCII is SENDER_PERMANENT when the relay
+   does not offer SMTPUTF8. A message that sender_check.h refuses is SENDER_PERMANENT and does not
+   reach the relay. FALSE with SENDER_ERROR_SETTING only when relay itself is unusable. A relay that
+   neither answers nor closes costs timeout_seconds a step; the whole session is bounded too,
+   however slowly octets trickle in.
  */
 gboolean sender_send(const SenderRelay *relay, GPtrArray *messages, GError **error);
 

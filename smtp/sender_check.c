@@ -105,12 +105,12 @@ static gboolean is_address(const char *address, gboolean null_allowed) {
 }
 
 const char *sender_check_message(const SenderMessage *message) {
-  if (!g_str_is_ascii(message->to) || !g_str_is_ascii(message->from))
-    return "a non-ASCII address (SMTPUTF8) cannot be sent through this relay";
-  if (!is_address(message->from, TRUE))
+  if (!g_str_is_ascii(message->from) || !is_address(message->from, TRUE))
     return "the sender address is malformed";
   if (!is_address(message->to, FALSE))
     return "the recipient address is malformed";
+  if (!g_str_is_ascii(strrchr(message->to, '@')))
+    return "the recipient's domain is not in A-labels";
   gsize length = 0;
   const char *text = g_bytes_get_data(message->message, &length);
   const char *problem = check_octets(text, length);

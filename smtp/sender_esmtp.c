@@ -3,8 +3,7 @@
    are asked for: what libesmtp does there is not fit for use (docs/dependencies.md). */
 #include <stddef.h> /* libesmtp.h needs it */
 
-#include "smtp/sender.h"
-#include "smtp/sender_check.h"
+#include "smtp/sender_esmtp.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -341,32 +340,20 @@ static void run(Session *session) {
 }
 
 static void add_message(Session *session, SenderMessage *message) {
-  const char *problem = sender_check_message(message);
-  if (problem != NULL) {
-    sender_message_settle(message, SENDER_PERMANENT, 0, problem);
-    return;
-  }
   Delivery *delivery = g_new0(Delivery, 1);
   delivery->message = message;
   g_ptr_array_add(session->deliveries, delivery);
 }
 
-gboolean sender_send(const SenderRelay *relay, GPtrArray *messages, GError **error) {
-  if (!sender_check_relay(relay, error))
-    return FALSE;
+void sender_esmtp_send(const SenderRelay *relay, GPtrArray *messages) {
   g_autoptr(Session) session = session_new(relay);
   for (guint i = 0; i < messages->len; i++)
     add_message(session, messages->pdata[i]);
-  if (session->deliveries->len == 0)
-    return TRUE;
   g_autofree char *problem = find_relay(session);
   if (problem == NULL) {
     run(session);
-    return TRUE;
+    return;
   }
-  for (guint i = 0; i < session->deliveries->len; i++) {
-    Delivery *delivery = session->deliveries->pdata[i];
-    sender_message_settle(delivery->message, SENDER_TEMPORARY, 0, problem);
-  }
-  return TRUE;
+  for (guint i = 0; i < messages->len; i++)
+    sender_message_settle(messages->pdata[i], SENDER_TEMPORARY, 0, problem);
 }

@@ -206,11 +206,11 @@ static char *take_path(SmtpSession *session, const char *argument, const char *k
   return path;
 }
 
-/* RFC 6531 section 3.5: without SMTPUTF8 an address is ASCII. */
-static gboolean check_ascii(SmtpSession *session, const char *path, gboolean utf8) {
+/* Without SMTPUTF8 an address is ASCII; code: 550 to MAIL, 553 to RCPT (RFC 6531 section 3.5). */
+static gboolean check_ascii(SmtpSession *session, const char *path, gboolean utf8, int code) {
   if (utf8 || g_str_is_ascii(path))
     return TRUE;
-  refuse(session, 553, "5.6.7", "a non-ASCII address needs SMTPUTF8");
+  refuse(session, code, "5.6.7", "a non-ASCII address needs SMTPUTF8");
   return FALSE;
 }
 
@@ -244,7 +244,7 @@ static void run_mail(SmtpSession *session, const char *argument) {
   g_autofree char *from = take_path(session, argument, "FROM:", "5.1.7", &rest);
   SmtpMailParameters parameters;
   if (from == NULL || !check_mail_parameters(session, rest, &parameters) ||
-      !check_ascii(session, from, parameters.utf8))
+      !check_ascii(session, from, parameters.utf8, 550))
     return;
   if (*from != '\0' && strrchr(from, '@') == NULL) {
     refuse(session, 501, "5.1.7", "the address has no domain");
@@ -262,7 +262,7 @@ static gboolean is_forward_path(const char *path) {
 static void run_rcpt(SmtpSession *session, const char *argument) {
   const char *rest = NULL;
   g_autofree char *path = take_path(session, argument, "TO:", "5.1.3", &rest);
-  if (path == NULL || !check_ascii(session, path, session->envelope->utf8))
+  if (path == NULL || !check_ascii(session, path, session->envelope->utf8, 553))
     return;
   if (!is_forward_path(path))
     refuse(session, 501, "5.1.3", "the address has no domain");

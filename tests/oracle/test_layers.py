@@ -23,7 +23,7 @@ HOMES = {
     "libesmtp": ("smtp/sender_esmtp.c",),
     "gmime": ("mime/", "client/signet_main.c"),  # there g_mime_init alone
     "jansson": ("acme/", "client/"),
-    "curl": ("client/",),
+    "curl": ("client/", "smtp/sender_curl.c"),
     "event2/http": ("acme/http_front",),
     "event2": ("base/channel", "base/resolver", "smtp/server", "acme/http_front", "client/mail_listen.c", "daemon/"),
     "openssl": ("mime/", "smtp/server", "ca/", "acme/", "client/", "daemon/"),

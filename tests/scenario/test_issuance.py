@@ -727,7 +727,7 @@ class Program(IssuanceCase):
         for name in ("new", "cur", "tmp"):
             (empty / name).mkdir()
         for name, status, words, arguments in (
-                ("refused", 1, "rejectedIdentifier", ["j\u00f6rg@user.test"]),
+                ("refused", 1, "rejectedIdentifier", ["*@user.test"]),
                 ("usage", 2, "", ["ann@user.test", "--mail", "carrier-pigeon"]),
                 ("no address", 2, "", []),
                 ("no server for the reply", 2, "--smtp", ["ann@user.test", "--mail", "maildir", "--maildir", "/tmp"]),

@@ -334,7 +334,7 @@ class Identifiers(RefusalsCase):
         "ann@user.test\r\nSubject: x", "ann\x00@user.test", "ann\x7f@user.test", "ann\u0085@user.test", "ann\u202e@user.test",
         "ann\u00a0@user.test", ".ann@user.test", "ann.@user.test", "a..b@user.test", "ann,bob@user.test",
         "ann@user.test,bob@user.test", "ann;bob@user.test", "ann:bob@user.test", "a" * 65 + "@user.test",
-        "ann@" + "a" * 64 + ".test", "ann@" + ".".join(["a" * 60] * 5) + ".test", "j\u00f6rg@user.test",
+        "ann@" + "a" * 64 + ".test", "ann@" + ".".join(["a" * 60] * 5) + ".test", "jo\u0308rg@user.test",
         "ann@xn--a.test", "ann@xn--zzzzzz-.test", "ann@ab--cd.test", "ann@\u2603\ufe0f\u200d.test", "ann@us\u00ader.test",
         "ann@\uff55ser.test", "mailto:ann@user.test", "ann@user.test/x",
     ]
@@ -356,7 +356,8 @@ class Identifiers(RefusalsCase):
 
     def test_accepted_and_kept_as_sent(self):
         for value in ("ann@user.test", "Ann.O'Hara+x@User.TEST", "!#$%&'*+-/=?^_`{|}~@user.test",
-                      "a" * 64 + "@user.test", "ann@b\u00fccher.test", "ann@xn--bcher-kva.test", "ann@3com.test"):
+                      "a" * 64 + "@user.test", "j\u00f6rg@user.test", "ann@b\u00fccher.test",
+                      "ann@xn--bcher-kva.test", "ann@3com.test"):
             with self.subTest(value):
                 answer = self.order(self.named(value))
                 self.assertEqual(answer.status, 201, answer.body)

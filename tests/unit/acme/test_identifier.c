@@ -22,6 +22,10 @@ static const Case cases[] = {
     {"[" EMAIL("alice@example.org") "," EMAIL("bob@example.org") "]", PASSED, 0},
     {"[" EMAIL("alice@example.org") "," EMAIL("alice@example.net") "]", PASSED, 0},
     {"[" EMAIL(LOCAL_64 "@example.org") "]", PASSED, 0},
+    {"[" EMAIL("жук@example.org") "]", PASSED, 0},
+    {"[" EMAIL("жук@bücher.example") "," EMAIL("alice@bücher.example") "]", PASSED, 0},
+    /* Beyond ASCII case makes another mailbox. */
+    {"[" EMAIL("жук@example.org") "," EMAIL("Жук@example.org") "]", PASSED, 0},
 
     {"[]", PROBLEM_MALFORMED, 0},
     {"{}", PROBLEM_MALFORMED, 0},
@@ -56,7 +60,9 @@ static const Case cases[] = {
     {"[" EMAIL("al..ice@example.org") "]", PROBLEM_REJECTED_IDENTIFIER, 0},
     {"[" EMAIL("alice@exam_ple.org") "]", PROBLEM_REJECTED_IDENTIFIER, 0},
     {"[" EMAIL("alice\\u007f@example.org") "]", PROBLEM_REJECTED_IDENTIFIER, 0},
-    {"[" EMAIL("жук@example.org") "]", PROBLEM_REJECTED_IDENTIFIER, 0},
+    {"[" EMAIL("jo\\u0308rg@example.org") "]", PROBLEM_REJECTED_IDENTIFIER, 0},
+    {"[" EMAIL("жук\\u202e@example.org") "]", PROBLEM_REJECTED_IDENTIFIER, 0},
+    {"[" EMAIL("жук\\u200b@example.org") "]", PROBLEM_REJECTED_IDENTIFIER, 0},
     {"[" EMAIL(LOCAL_64 "a@example.org") "]", PROBLEM_REJECTED_IDENTIFIER, 0},
 
     /* twins */
@@ -64,6 +70,8 @@ static const Case cases[] = {
     {"[" EMAIL("alice@example.org") "," EMAIL("ALICE@example.org") "]", PROBLEM_MALFORMED, 1},
     {"[" EMAIL("alice@example.org") "," EMAIL("alice@EXAMPLE.org") "]", PROBLEM_MALFORMED, 1},
     {"[" EMAIL("alice@bücher.example") "," EMAIL("alice@xn--bcher-kva.example") "]",
+     PROBLEM_MALFORMED, 1},
+    {"[" EMAIL("жук+a@bücher.example") "," EMAIL("жук+A@XN--Bcher-kva.example") "]",
      PROBLEM_MALFORMED, 1},
 
     /* each one refused is named */

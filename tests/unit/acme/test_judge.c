@@ -20,19 +20,24 @@ typedef struct {
   const char *reason;
 } Signed;
 
-/* NULL or 0 is what a right reply to "Alice@example.org" has; -1 stands for 0. */
+/* NULL or 0 is what a right reply of the mailbox has; -1 stands for 0. */
 typedef struct {
   const char *name;
   JudgeVerdict verdict;
   const char *rule;
   const char *detail; /* part of what the client is told */
   const char *refused, *token, *from, *list;
+  const char *mailbox; /* NULL: "Alice@example.org" */
   int from_fields, from_mailboxes, subjects, content_types, encodings;
   int block; /* a ReplyBlock; REPLY_BLOCK_NONE is -1 */
   Signed signatures[SIGNATURES];
   gboolean no_from, is_unsigned, is_report, wrong_digest, late, decided, strict, exact;
   ProblemType problem; /* 0: PROBLEM_UNAUTHORIZED, of those that have a problem */
 } Case;
+
+#define ANNA "\u0430\u043d\u043d\u0430"
+#define U_LABEL "b\u00fccher.example"
+#define A_LABEL "xn--bcher-kva.example"
 
 #define PASS JUDGE_PASSED, "all", NULL
 #define IGNORED(rule) JUDGE_IGNORED, rule, NULL
@@ -56,6 +61,12 @@ static const Case cases[] = {
     {"exact case", PASS, .exact = TRUE, .from = "Alice@example.org"},
     {"exact case of the domain", PASS, .exact = TRUE, .from = "Alice@Example.Org"},
     {"strict", PASS, .strict = TRUE, .signatures = {{OWN, DKIM_PASS, STRICT, NULL}}},
+    {"U-label for A-label", PASS, .mailbox = "ann@" A_LABEL, .from = "ann@" U_LABEL,
+     .signatures = {{A_LABEL, DKIM_PASS, NULL, NULL}}},
+    {"A-label for U-label", PASS, .mailbox = ANNA "@" U_LABEL, .from = ANNA "@" A_LABEL,
+     .signatures = {{A_LABEL, DKIM_PASS, NULL, NULL}}},
+    {"UTF-8 with an ASCII tag in capitals", PASS, .mailbox = ANNA "+x@" U_LABEL,
+     .from = ANNA "+X@" U_LABEL, .signatures = {{A_LABEL, DKIM_PASS, NULL, NULL}}},
     {"a Content-Type", PASS, .content_types = 1, .encodings = 1},
 
     /* proves nothing: no trace */
@@ -80,6 +91,17 @@ static const Case cases[] = {
     {"a domain below", JUDGE_NOTED, "from", NULL, .from = "alice@mail.example.org"},
     {"a tag", JUDGE_NOTED, "from", NULL, .from = "alice+x@example.org"},
     {"no mailbox", JUDGE_NOTED, "from", NULL, .from = "alice"},
+    {"capital beyond ASCII", JUDGE_NOTED, "from", NULL, .mailbox = ANNA "@" U_LABEL,
+     .from = "\u0410\u043d\u043d\u0430@" U_LABEL},
+    {"a Latin letter among Cyrillic ones", JUDGE_NOTED, "from", NULL, .mailbox = ANNA "@" U_LABEL,
+     .from = "a\u043d\u043d\u0430@" U_LABEL},
+    {"not NFC", JUDGE_NOTED, "from", "normalization form C", .mailbox = "j\u00f6rg@example.org",
+     .from = "jo\u0308rg@example.org"},
+    {"another U-label", JUDGE_NOTED, "from", NULL, .mailbox = ANNA "@" U_LABEL,
+     .from = ANNA "@bucher.example"},
+    {"signed for another U-label", JUDGE_NOTED, "dkim", "which must be " A_LABEL,
+     .mailbox = ANNA "@" U_LABEL, .from = ANNA "@" U_LABEL,
+     .signatures = {{"xn--bucher-example.example", DKIM_PASS, NULL, NULL}}},
     {"exact case broken", JUDGE_NOTED, "from", NULL, .from = "alice@example.org", .exact = TRUE},
     {"two Subjects", JUDGE_NOTED, "single-fields", "one Subject", .subjects = 2},
     {"two Content-Types", JUDGE_NOTED, "single-fields", "more than once", .content_types = 2},
@@ -175,7 +197,8 @@ static GPtrArray *signatures(const Case *c) {
 
 static void check(const Case *c) {
   static const guint8 digest[REPLY_DIGEST_OCTETS] = {7};
-  g_autoptr(Mailbox) mailbox = mailbox_parse("Alice@example.org", NULL);
+  const char *address = c->mailbox != NULL ? c->mailbox : "Alice@example.org";
+  g_autoptr(Mailbox) mailbox = mailbox_parse(address, NULL);
   g_autoptr(GPtrArray) list = signatures(c);
   g_autoptr(Problem) problem = NULL;
   const char *rule = NULL;
@@ -187,20 +210,19 @@ static void check(const Case *c) {
                       .decided = c->decided,
                       .strict_fields = c->strict,
                       .exact_case = c->exact};
-  ReplyFacts facts = {
-      .refused = (char *)c->refused,
-      .token = (char *)(c->token != NULL ? c->token : TOKEN),
-      .from = c->no_from ? NULL : (char *)(c->from != NULL ? c->from : "Alice@example.org"),
-      .from_fields = number(c->from_fields),
-      .from_mailboxes = number(c->from_mailboxes),
-      .subject_fields = number(c->subjects),
-      .content_type_fields = (guint)c->content_types,
-      .transfer_encoding_fields = (guint)c->encodings,
-      .list_field = (char *)c->list,
-      .is_report = c->is_report,
-      .block = c->block == 0  ? REPLY_BLOCK_ONE
-               : c->block < 0 ? REPLY_BLOCK_NONE
-                              : (ReplyBlock)c->block};
+  ReplyFacts facts = {.refused = (char *)c->refused,
+                      .token = (char *)(c->token != NULL ? c->token : TOKEN),
+                      .from = c->no_from ? NULL : (char *)(c->from != NULL ? c->from : address),
+                      .from_fields = number(c->from_fields),
+                      .from_mailboxes = number(c->from_mailboxes),
+                      .subject_fields = number(c->subjects),
+                      .content_type_fields = (guint)c->content_types,
+                      .transfer_encoding_fields = (guint)c->encodings,
+                      .list_field = (char *)c->list,
+                      .is_report = c->is_report,
+                      .block = c->block == 0  ? REPLY_BLOCK_ONE
+                               : c->block < 0 ? REPLY_BLOCK_NONE
+                                              : (ReplyBlock)c->block};
   memcpy(facts.digest, digest, sizeof(digest));
   facts.digest[REPLY_DIGEST_OCTETS - 1] ^= c->wrong_digest ? 1 : 0;
   g_test_message("%s", c->name);

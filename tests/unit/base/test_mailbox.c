@@ -20,6 +20,17 @@ static const struct {
     {"J\u00d6RG@example.org", "J\u00d6RG@example.org", "j\u00d6rg@example.org", FALSE},
     {"\u0437\u0430@\u043f\u0440.\u0440\u0444", "\u0437\u0430@xn--o1ac.xn--p1ai",
      "\u0437\u0430@xn--o1ac.xn--p1ai", FALSE},
+    {"\u0430\u043d\u043d\u0430+Tag@XN--Bcher-KVA.example",
+     "\u0430\u043d\u043d\u0430+Tag@xn--bcher-kva.example",
+     "\u0430\u043d\u043d\u0430+tag@xn--bcher-kva.example", FALSE},
+    {"\u7528\u6237@example.org", "\u7528\u6237@example.org", "\u7528\u6237@example.org", FALSE},
+    /* A mark that composes with nothing. */
+    {"q\u0308@example.org", "q\u0308@example.org", "q\u0308@example.org", FALSE},
+    /* The joiner of a Persian word is part of the domain's U-label alone. */
+    {"ann@\u0646\u0627\u0645\u0647\u200c\u0627\u06cc.example", "ann@xn--mgba3gch31f060k.example",
+     "ann@xn--mgba3gch31f060k.example", TRUE},
+    {"ann@xn--mgba3gch31f060k.example", "ann@xn--mgba3gch31f060k.example",
+     "ann@xn--mgba3gch31f060k.example", TRUE},
 };
 
 static void test_good(void) {
@@ -112,6 +123,22 @@ static const struct {
     {"an\xc0\xafn@example.org", "UTF-8"},
     {"an\xed\xa0\x80n@example.org", "UTF-8"},
     {"jo\u0308rg@example.org", "form C"},
+    {"\u212bngstr\u00f6m@example.org", "form C"},
+    {"\u0301ann@example.org", "combining mark"},
+    {"an\u200cn@example.org", "control"},
+    {"an\u2066n@example.org", "control"},
+    {"an\ufeffn@example.org", "control"},
+    {"an\u00adn@example.org", "control"},
+    {"an\U000e0061n@example.org", "control"},
+    {"an\u034fn@example.org", "invisible"},
+    {"an\u3164n@example.org", "invisible"},
+    {"an\ufe0fn@example.org", "invisible"},
+    {"an\u2800n@example.org", "invisible"},
+    {"an\U000e0100n@example.org", "invisible"},
+    {"an\ufffen@example.org", "meaning"},
+    {"an\U000f0000n@example.org", "meaning"},
+    {"an\u0378n@example.org", "meaning"},
+    {"ann@a\u200cb.example.org", "internationalised"},
 };
 
 static void test_bad(void) {

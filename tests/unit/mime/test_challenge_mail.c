@@ -2,6 +2,7 @@
 /* The challenge message (interop.md items 8 to 12, security.md item 18), and the client's side of
  * it. */
 #include "mime/challenge_mail.h"
+#include "mime/mime_text.h"
 #include "mime/reply.h"
 
 #include <string.h>
@@ -74,6 +75,32 @@ static void test_body(void) {
   }
 }
 
+#define ANNA "\u0430\u043d\u043d\u0430@b\u00fccher.example"
+
+/* RFC 6532: raw in the field; the body stays ASCII, and says the same as ever. */
+static void test_internationalised(void) {
+  ChallengeMail mail = good;
+  mail.to = ANNA;
+  g_autoptr(GBytes) bytes = compose(&mail), plain = compose(&good);
+  g_autofree char *text = text_of(bytes), *plain_text = text_of(plain);
+  char *body = strstr(text, "\r\n\r\n") + 4;
+  g_assert_nonnull(strstr(text, "\r\nTo: " ANNA "\r\n"));
+  g_assert_true(g_str_has_prefix(text, "From: " FROM "\r\nReply-To: " FROM "\r\n"));
+  g_assert_nonnull(strstr(text, "Content-Type: text/plain; charset=utf-8\r\n"
+                                "Content-Transfer-Encoding: quoted-printable\r\n\r\n"));
+  g_assert_true(g_str_is_ascii(body));
+  g_auto(GStrv) lines = g_strsplit(body, "\r\n", -1);
+  for (char **line = lines; *line != NULL; line++)
+    g_assert_cmpuint(strlen(*line), <=, 76);
+  g_autofree char *decoded = g_strdup(body);
+  GMimeEncoding decoder;
+  g_mime_encoding_init_decode(&decoder, GMIME_CONTENT_ENCODING_QUOTEDPRINTABLE);
+  decoded[g_mime_encoding_flush(&decoder, body, strlen(body), decoded)] = '\0';
+  g_auto(GStrv) parts = g_strsplit(strstr(plain_text, "\r\n\r\n") + 4, good.to, -1);
+  g_autofree char *expected = g_strjoinv(ANNA, parts);
+  g_assert_cmpstr(decoded, ==, expected);
+}
+
 #define FIELD(member) G_STRUCT_OFFSET(ChallengeMail, member)
 
 static const struct {
@@ -97,12 +124,20 @@ static const struct {
     {FIELD(to), "user"},
     {FIELD(to), "user@"},
     {FIELD(to), "g:user@example.org;"},
-    {FIELD(to), "\xC3\xBC@example.org"},
+    {FIELD(to), "\xC3\xBC@example.org\r\nBcc: x@example.org"},
+    {FIELD(to), "\xC3\xBC@example.org,x@example.org"},
+    {FIELD(to), "\xC3\xBC@example.org, x@example.org"},
+    {FIELD(to), "u\xCC\x88@example.org"},
+    {FIELD(to), "\xC3\xBC\xE2\x80\xAE@example.org"},
+    {FIELD(to), "\xC3\xBC <x@example.org>"},
+    {FIELD(to), "\xFF@example.org"},
+    {FIELD(to), "\xC3\xBC@[192.0.2.1]"},
     {FIELD(to), "user\x7F@example.org"},
     {FIELD(to), "user\x01@example.org"},
     {FIELD(from), "a@ca.example\r\nX: y"},
     {FIELD(from), "a@ca.example,b@ca.example"},
     {FIELD(from), NULL},
+    {FIELD(from), "\xC3\xBC@ca.example"},
     {FIELD(token), ""},
     {FIELD(token), "short"},
     {FIELD(token), TOKEN "\r\n"},
@@ -282,6 +317,25 @@ static void test_reply(void) {
   g_assert_cmpint(facts->block, ==, REPLY_BLOCK_ONE);
 }
 
+/* The client of an address beyond ASCII, from our mail to what the server reads of the answer. */
+static void test_reply_internationalised(void) {
+  g_autoptr(GError) error = NULL;
+  ChallengeMail mail = good;
+  mail.to = ANNA;
+  g_autoptr(GBytes) bytes = compose(&mail);
+  g_autoptr(ReceivedChallenge) challenge = received_challenge_read(bytes, &error);
+  g_assert_no_error(error);
+  g_assert_cmpstr(challenge->to, ==, ANNA);
+  g_autoptr(GBytes) reply =
+      challenge_reply_compose(challenge, ANNA, DIGEST, "<3@example.org>", good.date, &error);
+  g_assert_no_error(error);
+  g_autofree char *text = text_of(reply);
+  g_assert_true(g_str_has_prefix(text, "From: " ANNA "\r\nTo: " FROM "\r\n"));
+  g_autoptr(ReplyFacts) facts = reply_read(reply);
+  g_assert_cmpstr(facts->from, ==, ANNA);
+  g_assert_cmpint(facts->block, ==, REPLY_BLOCK_ONE);
+}
+
 static void test_reply_refused(void) {
   static const struct {
     const char *identifier, *digest, *message_id;
@@ -289,6 +343,8 @@ static void test_reply_refused(void) {
       {"u@example.org\r\nBcc: x@example.org", DIGEST, "<3@example.org>"},
       {"u@example.org,x@example.org", DIGEST, "<3@example.org>"},
       {NULL, DIGEST, "<3@example.org>"},
+      {"\xC3\xBC@example.org\r\nBcc: x@example.org", DIGEST, "<3@example.org>"},
+      {"\xC3\xBC@example.org,x@example.org", DIGEST, "<3@example.org>"},
       {"u@example.org", DIGEST "=", "<3@example.org>"},
       {"u@example.org", DIGEST "\r\n", "<3@example.org>"},
       {"u@example.org", "AAAA", "<3@example.org>"},
@@ -335,12 +391,14 @@ int main(int argc, char **argv) {
   g_test_init(&argc, &argv, NULL);
   g_test_add_func("/challenge-mail/header", test_header);
   g_test_add_func("/challenge-mail/body", test_body);
+  g_test_add_func("/challenge-mail/internationalised", test_internationalised);
   g_test_add_func("/challenge-mail/refused", test_refused);
   g_test_add_func("/challenge-mail/bounds", test_bounds);
   g_test_add_func("/challenge-mail/receive/ours", test_receive_ours);
   g_test_add_func("/challenge-mail/receive/table", test_receive);
   g_test_add_func("/challenge-mail/receive/reply-to", test_reply_to);
   g_test_add_func("/challenge-mail/reply/form", test_reply);
+  g_test_add_func("/challenge-mail/reply/internationalised", test_reply_internationalised);
   g_test_add_func("/challenge-mail/reply/refused", test_reply_refused);
   g_test_add_func("/challenge-mail/reply/hostile-challenge", test_reply_hostile_challenge);
   return g_test_run();

@@ -329,7 +329,15 @@ static const Unfit unfits[] = {
     UNFIT("user@example.org> NOTIFY=NEVER", HEADER "x\r\n", "recipient address"),
     UNFIT("@relay.example:user@example.org", HEADER "x\r\n", "recipient address"),
     UNFIT("", HEADER "x\r\n", "recipient address"),
-    UNFIT("\xC3\xBCser@example.org", HEADER "x\r\n", "non-ASCII"),
+    UNFIT("\u00fcser@b\u00fccher.example", HEADER "x\r\n", "A-labels"),
+    UNFIT("\u00fcser", HEADER "x\r\n", "recipient address"),
+    UNFIT("\u00fcs er@example.org", HEADER "x\r\n", "recipient address"),
+    UNFIT("\u00fcs\xC2\x85"
+          "er@example.org",
+          HEADER "x\r\n", "recipient address"),
+    UNFIT("\xFFser@example.org", HEADER "x\r\n", "recipient address"),
+    UNFIT("\u00fcser@example.org>\r\nRCPT TO:<x@example.org", HEADER "x\r\n", "recipient address"),
+    UNFIT("\u00fcser@example.org", HEADER "a\n.\r\n", "bare CR or LF"),
 };
 
 static void test_unfit(void) {
@@ -476,6 +484,165 @@ static void test_scripts(void) {
   }
 }
 
+/* What libcurl brings: SMTPUTF8 */
+
+#define ANNA "\u0430\u043d\u043d\u0430@xn--bcher-kva.example"
+#define OFFERED .greeting = "220 relay", .ehlo = "250-relay\r\n250-8BITMIME\r\n250 SMTPUTF8"
+#define TO_RCPT8 OFFERED, .mail = "250 ok", .rcpt = "250 ok"
+
+static const Case utf8_cases[] = {
+    {"accepted",
+     {TO_RCPT8, .data = "354 go", .end = "250 2.0.0 queued"},
+     SENDER_ACCEPTED,
+     250,
+     "queued"},
+    {"many lines",
+     {TO_RCPT8, .data = "354-go\r\n354 on", .end = "250-queued\r\n250 as 7"},
+     SENDER_ACCEPTED,
+     250,
+     "as 7"},
+    {"not offered",
+     {TO_RCPT, .ehlo = "250-relay\r\n250 8BITMIME", .data = "354 go", .end = "250 ok"},
+     SENDER_PERMANENT,
+     0,
+     "does not offer SMTPUTF8"},
+    {"nothing offered",
+     {TO_RCPT, .ehlo = "250 relay", .data = "354 go", .end = "250 ok"},
+     SENDER_PERMANENT,
+     0,
+     "does not offer SMTPUTF8"},
+    {"offered by another name",
+     {TO_RCPT, .ehlo = "250-relay\r\n250 SMTPUTF8X", .data = "354 go", .end = "250 ok"},
+     SENDER_PERMANENT,
+     0,
+     "does not offer SMTPUTF8"},
+    {"no EHLO", {.greeting = "220 relay", .ehlo = "502 what"}, SENDER_TEMPORARY, 502, "what"},
+    {"EHLO later", {.greeting = "220 relay", .ehlo = "450 wait"}, SENDER_TEMPORARY, 450, "wait"},
+    {"dropped at once", {.greeting = NULL}, SENDER_TEMPORARY, 0, "broke"},
+    {"busy", {.greeting = "421 busy"}, SENDER_TEMPORARY, 421, "busy"},
+    {"not for us", {.greeting = "554 go away"}, SENDER_TEMPORARY, 554, "go away"},
+    {"no SMTP", {.greeting = "SSH-2.0-x"}, SENDER_TEMPORARY, 0, "broke"},
+    {"MAIL dropped", {OFFERED, .mail = NULL}, SENDER_TEMPORARY, 0, "broke"},
+    {"MAIL 4xx",
+     {OFFERED, .mail = "451 4.7.1 greylisted"},
+     SENDER_TEMPORARY,
+     451,
+     "4.7.1 greylisted"},
+    {"MAIL 5xx", {OFFERED, .mail = "550 5.6.7 no"}, SENDER_PERMANENT, 550, "5.6.7 no"},
+    {"RCPT dropped", {OFFERED, .mail = "250 ok", .rcpt = NULL}, SENDER_TEMPORARY, 0, "broke"},
+    {"RCPT 4xx",
+     {OFFERED, .mail = "250 ok", .rcpt = "450 wait", .data = "503 no"},
+     SENDER_TEMPORARY,
+     450,
+     "wait"},
+    {"RCPT 5xx",
+     {OFFERED, .mail = "250 ok", .rcpt = "553 5.6.7 no", .data = "354 go", .end = "250 ok"},
+     SENDER_PERMANENT,
+     553,
+     "5.6.7 no"},
+    {"DATA dropped", {TO_RCPT8, .data = NULL}, SENDER_TEMPORARY, 0, "broke"},
+    {"DATA 5xx", {TO_RCPT8, .data = "554 no"}, SENDER_PERMANENT, 554, "no"},
+    {"a lie: 250 to DATA", {TO_RCPT8, .data = "250 queued"}, SENDER_TEMPORARY, 0, "broke"},
+    {"end dropped", {TO_RCPT8, .data = "354 go", .end = NULL}, SENDER_TEMPORARY, 0, "broke"},
+    {"end 4xx", {TO_RCPT8, .data = "354 go", .end = "452 full"}, SENDER_TEMPORARY, 452, "full"},
+    {"end 5xx",
+     {TO_RCPT8, .data = "354 go", .end = "554 5.6.9 no"},
+     SENDER_PERMANENT,
+     554,
+     "5.6.9 no"},
+    {"end 354 again",
+     {TO_RCPT8, .data = "354 go", .end = "354 go on"},
+     SENDER_TEMPORARY,
+     0,
+     "broke"},
+    {"end without sense",
+     {TO_RCPT8, .data = "354 go", .end = "fine"},
+     SENDER_TEMPORARY,
+     0,
+     "broke"},
+    {"end cut off",
+     {TO_RCPT8, .data = "354 go", .end = "250-half\r\n999 x"},
+     SENDER_TEMPORARY,
+     0,
+     "broke"},
+    {"control characters",
+     {TO_RCPT8, .data = "354 go", .end = "554 \x1B[31mred"},
+     SENDER_PERMANENT,
+     554,
+     "\\x1B[31mred"},
+};
+
+static void test_utf8_scripts(void) {
+  for (guint i = 0; i < G_N_ELEMENTS(utf8_cases); i++) {
+    g_test_message("%s", utf8_cases[i].name);
+    g_autoptr(Relay) relay = relay_new(&utf8_cases[i].script);
+    g_autoptr(GPtrArray) messages = messages_new();
+    g_ptr_array_add(messages, letter(ANNA, "x\r\n"));
+    send_all(relay->port, 60, messages);
+    check(messages, 0, utf8_cases[i].outcome, utf8_cases[i].code, utf8_cases[i].text);
+  }
+}
+
+/* The recipient and the message arrive octet by octet, beside messages that go by the other way. */
+static void test_utf8_accepted(void) {
+  g_autoptr(Server) server = server_new(100000);
+  g_autoptr(GPtrArray) messages = messages_new();
+  const char *body = ".first\r\n.\r\n..\r\n\u0430\r\n\r\nlast\r\n";
+  g_ptr_array_add(messages, letter(ANNA, body));
+  g_ptr_array_add(messages, letter("user@example.org", "two\r\n"));
+  g_ptr_array_add(messages, letter("\u00fc@example.org", "refuse me\r\n"));
+  g_ptr_array_add(messages, letter("\u00fc@example.org", "four\r\n"));
+  send_all(server->port, 60, messages);
+  check(messages, 0, SENDER_ACCEPTED, 250, "2.0.0 committed");
+  check(messages, 1, SENDER_ACCEPTED, 250, "2.0.0 committed");
+  check(messages, 2, SENDER_PERMANENT, 554, "5.7.1 not wanted");
+  check(messages, 3, SENDER_ACCEPTED, 250, "2.0.0 committed");
+  server_join(server);
+  g_assert_cmpuint(server->messages->len, ==, 3);
+  g_assert_cmpstr(server->paths->pdata[1], ==, "bounce+1@example.net>" ANNA);
+  gsize size = 0;
+  const char *text = g_bytes_get_data(server->messages->pdata[1], &size);
+  const char *start = g_strstr_len(text, (gssize)size, "DKIM-Signature");
+  g_autofree char *sent = g_strconcat(HEADER, body, NULL);
+  g_autofree char *arrived = g_strndup(start, size - (gsize)(start - text));
+  g_assert_cmpstr(arrived, ==, sent);
+  g_assert_nonnull(g_strstr_len(text, start - text, "with UTF8SMTP"));
+}
+
+/* What befell the session befalls the rest unasked; what befell the message does not. */
+static void test_utf8_several(void) {
+  static const Script without = {.greeting = "220 relay", .ehlo = "250 relay"};
+  g_autoptr(Relay) relay = relay_new(&without);
+  g_autoptr(GPtrArray) messages = messages_new();
+  for (guint i = 0; i < 3; i++)
+    g_ptr_array_add(messages, letter(ANNA, "x\r\n"));
+  send_all(relay->port, 60, messages);
+  for (guint i = 0; i < 3; i++)
+    check(messages, i, SENDER_PERMANENT, 0, "does not offer SMTPUTF8");
+}
+
+static void test_utf8_slow(void) {
+  static const Script silent = {.silent = TRUE};
+  static const Script endless = {.greeting = "220 relay", .repeated = "250-and"};
+  static const Script *const scripts[] = {&silent, &endless};
+  for (guint i = 0; i < G_N_ELEMENTS(scripts); i++) {
+    g_autoptr(Relay) relay = relay_new(scripts[i]);
+    g_autoptr(GPtrArray) messages = messages_new();
+    g_ptr_array_add(messages, letter(ANNA, "x\r\n"));
+    send_all(relay->port, 1, messages);
+    check(messages, 0, SENDER_TEMPORARY, 0, "did not answer in time");
+  }
+}
+
+static void test_utf8_nothing_listening(void) {
+  guint16 port = 0;
+  close(listen_on_loopback(&port, 1, 0));
+  g_autoptr(GPtrArray) messages = messages_new();
+  g_ptr_array_add(messages, letter(ANNA, "x\r\n"));
+  send_all(port, 60, messages);
+  check(messages, 0, SENDER_TEMPORARY, 0, "Connection refused");
+}
+
 static void test_text_is_short(void) {
   g_autofree char *words = g_strnfill(480, 'w');
   g_autofree char *reply = g_strconcat("550 ", words, NULL);
@@ -551,6 +718,11 @@ int main(int argc, char **argv) {
   g_test_add_func("/sender/nothing-listening", test_nothing_listening);
   g_test_add_func("/sender/no-answer-to-connect", test_no_answer_to_connect);
   g_test_add_func("/sender/scripts", test_scripts);
+  g_test_add_func("/sender/utf8/scripts", test_utf8_scripts);
+  g_test_add_func("/sender/utf8/accepted", test_utf8_accepted);
+  g_test_add_func("/sender/utf8/several", test_utf8_several);
+  g_test_add_func("/sender/utf8/slow", test_utf8_slow);
+  g_test_add_func("/sender/utf8/nothing-listening", test_utf8_nothing_listening);
   g_test_add_func("/sender/text", test_text_is_short);
   g_test_add_func("/sender/silent", test_silent_relay);
   g_test_add_func("/sender/endless", test_endless_relay);

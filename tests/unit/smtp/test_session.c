@@ -181,7 +181,7 @@ static const Dialogue dialogues[] = {
                "MAIL FROM:<\xC3\xA4@example.org> SMTPUTF8\r\n",
                "RCPT TO:<\xC3\xB6@example.net>\r\nRCPT TO:<\xC3\x28@example.net>\r\nDATA\r\n",
                "x\r\n.\r\n", "MAIL FROM:<a@example.org>\r\nRCPT TO:<\xC3\xB6@example.net>\r\n"},
-     .expected = HELLO "553 5.6.7 a non-ASCII address needs SMTPUTF8\r\n" MAIL_OK RCPT_OK(
+     .expected = HELLO "550 5.6.7 a non-ASCII address needs SMTPUTF8\r\n" MAIL_OK RCPT_OK(
          "\xC3\xB6@example.net") "501 5.1.3 malformed path\r\n" DATA_OK
                                  "[message from <\xC3\xA4@example.org> to 1, utf8 1, tls "
                                  "0]\r\n" COMMITTED MAIL_OK

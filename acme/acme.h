@@ -23,6 +23,8 @@ typedef struct {
   JwkCache *keys;
   Issuer *issuer; /* without key */
   char *chain;    /* PEM of the issuing CA, appended to a certificate */
+  GPtrArray
+      *alternates; /* of char*: the same of other chains (RFC 8555 section 7.4.2); NULL: none */
   /* Files to be written to the published folder when the transaction is committed: name, GBytes,
    * ... */
   GPtrArray *publications;

@@ -133,7 +133,7 @@ static Issuer *make_level(const CeremonyPlan *plan, const Level *level, char **c
   if (der == NULL)
     return NULL;
   *certificate_pem = pem_certificate(der);
-  *key_pem = pem_private_key(key, plan->passphrase);
+  *key_pem = pem_write_private_key(key, plan->passphrase);
   g_autoptr(GBytes) certificate = g_bytes_new(*certificate_pem, strlen(*certificate_pem));
   g_autoptr(GBytes) secret = g_bytes_new_static(*key_pem, strlen(*key_pem));
   return issuer_new(certificate, secret, plan->passphrase, error);

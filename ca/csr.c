@@ -25,7 +25,16 @@ static X509_REQ *decode(GBytes *der) {
   int tbs_length = i2d_re_X509_REQ_tbs(request, &tbs);
   g_autoptr(GBytes) unused G_GNUC_UNUSED = der_take(tbs, tbs_length);
   g_autoptr(GBytes) again = der_encode(request, ASN1_ITEM_rptr(X509_REQ));
-  return g_bytes_equal(again, der) ? g_steal_pointer(&request) : NULL;
+  return g_bytes_equal(again, der) && der_is_name(X509_REQ_get_subject_name(request))
+             ? g_steal_pointer(&request)
+             : NULL;
+}
+
+/* RFC 4055 section 5: NULL, or absent all the same; RFC 5758 section 3.2: absent. */
+static gboolean parameters_fit(const X509_ALGOR *algorithm, EVP_PKEY *key) {
+  int type;
+  X509_ALGOR_get0(NULL, &type, NULL, algorithm);
+  return type == V_ASN1_UNDEF || (type == V_ASN1_NULL && EVP_PKEY_is_a(key, "RSA") == 1);
 }
 
 static gboolean check_signature(X509_REQ *request, GError **error) {
@@ -40,7 +49,12 @@ static gboolean check_signature(X509_REQ *request, GError **error) {
     return refuse(error, "the request's signature is not RSA (PKCS #1 v1.5) or ECDSA with SHA-256, "
                          "SHA-384 or SHA-512");
   EVP_PKEY *key = X509_REQ_get0_pubkey(request);
-  if (key == NULL || X509_REQ_verify(request, key) != 1)
+  const X509_ALGOR *algorithm;
+  X509_REQ_get0_signature(request, NULL, &algorithm);
+  if (key == NULL || !parameters_fit(algorithm, key))
+    return refuse(error, "the parameters of the request's signature algorithm are not those of RFC "
+                         "4055 (RSA) or RFC 5758 (ECDSA)");
+  if (X509_REQ_verify(request, key) != 1)
     return refuse(error, "the request's own signature does not verify");
   return TRUE;
 }
@@ -64,6 +78,8 @@ static X509_EXTENSIONS *read_attributes(X509_REQ *request, GError **error) {
   for (int i = 0; i < X509_REQ_get_attr_count(request); i++) {
     X509_ATTRIBUTE *attribute = X509_REQ_get_attr(request, i);
     int nid = OBJ_obj2nid(X509_ATTRIBUTE_get0_object(attribute));
+    if (X509_ATTRIBUTE_count(attribute) == 0)
+      return refuse(error, "an attribute of the request has no value"), NULL;
     if (nid == NID_pkcs9_challengePassword)
       return refuse(error, "the request has a challengePassword; leave it out"), NULL;
     if (nid == NID_ms_ext_req || (nid == NID_ext_req && found != NULL))

@@ -9,9 +9,12 @@ static gboolean refuse(GError **error, const char *why) {
   return openssl_fail(error, CA_ERROR_BAD_CSR, why);
 }
 
-static gboolean check_no_duplicates(const X509_EXTENSIONS *list, GError **error) {
+static gboolean check_each(const X509_EXTENSIONS *list, GError **error) {
   for (int i = 0; i < sk_X509_EXTENSION_num(list); i++) {
-    const ASN1_OBJECT *type = X509_EXTENSION_get_object(sk_X509_EXTENSION_value(list, i));
+    X509_EXTENSION *extension = sk_X509_EXTENSION_value(list, i);
+    const ASN1_OBJECT *type = X509_EXTENSION_get_object(extension);
+    if (!der_is_extension(extension))
+      return refuse(error, "an extension of the request is not DER");
     if (X509v3_get_ext_by_OBJ(list, type, i) >= 0)
       return refuse(error, "the request has an extension twice");
   }
@@ -150,7 +153,7 @@ static gboolean check_not_ca(const X509_EXTENSIONS *list, GError **error) {
 
 gboolean csr_read_extensions(Csr *csr, const X509_EXTENSIONS *list, CsrNames names,
                              GError **error) {
-  return check_no_duplicates(list, error) && read_names(csr, list, names, error) &&
+  return check_each(list, error) && read_names(csr, list, names, error) &&
          read_key_usage(csr, list, error) && check_purposes(list, error) &&
          check_not_ca(list, error);
 }

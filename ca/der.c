@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "ca/der.h"
 
+#include "ca/openssl_auto.h"
+
 #include <openssl/crypto.h>
 #include <openssl/err.h>
 
@@ -35,4 +37,27 @@ gpointer der_decode(GBytes *der, const ASN1_ITEM *item) {
     return value;
   ASN1_item_free(value, item);
   return NULL;
+}
+
+gboolean der_is_name(const X509_NAME *name) {
+  g_autoptr(X509_NAME) again = openssl_must(X509_NAME_new());
+  int last = -1;
+  for (int i = 0; i < X509_NAME_entry_count(name); i++) {
+    const X509_NAME_ENTRY *entry = X509_NAME_get_entry(name, i);
+    int set = X509_NAME_ENTRY_set(entry) == last ? -1 : 0;
+    last = X509_NAME_ENTRY_set(entry);
+    openssl_check(X509_NAME_add_entry(again, entry, -1, set) == 1);
+  }
+  g_autoptr(GBytes) octets = openssl_name_octets(name);
+  g_autoptr(GBytes) fresh = der_encode(again, ASN1_ITEM_rptr(X509_NAME));
+  return g_bytes_equal(octets, fresh);
+}
+
+gboolean der_is_extension(X509_EXTENSION *extension) {
+  g_autoptr(X509_EXTENSION) fresh = openssl_must(X509_EXTENSION_create_by_OBJ(
+      NULL, X509_EXTENSION_get_object(extension), X509_EXTENSION_get_critical(extension),
+      X509_EXTENSION_get_data(extension)));
+  g_autoptr(GBytes) octets = der_encode(extension, ASN1_ITEM_rptr(X509_EXTENSION));
+  g_autoptr(GBytes) wanted = der_encode(fresh, ASN1_ITEM_rptr(X509_EXTENSION));
+  return g_bytes_equal(octets, wanted);
 }

@@ -4,7 +4,7 @@
 #define SIGNET_CA_DER_H
 
 #include <glib.h>
-#include <openssl/asn1.h>
+#include <openssl/x509.h>
 
 /* Encodes value. */
 GBytes *der_encode(gconstpointer value, const ASN1_ITEM *item);
@@ -16,5 +16,10 @@ gpointer der_decode(GBytes *der, const ASN1_ITEM *item);
 
 /* For OpenSSL's i2d functions that allocate: takes what *octets points to. */
 GBytes *der_take(guint8 *octets, int length);
+
+/* What der_decode cannot see, since OpenSSL keeps it as it came: the octets of a decoded Name, and
+   the BOOLEAN of an extension (critical TRUE must be ff, FALSE left out). */
+gboolean der_is_name(const X509_NAME *name);
+gboolean der_is_extension(X509_EXTENSION *extension);
 
 #endif

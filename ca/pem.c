@@ -24,7 +24,7 @@ static void write_encrypted(BIO *bio, PKCS8_PRIV_KEY_INFO *plain, const char *pa
   openssl_check(PEM_write_bio_PKCS8(bio, sealed) == 1);
 }
 
-char *pem_private_key(EVP_PKEY *key, const char *passphrase) {
+char *pem_write_private_key(EVP_PKEY *key, const char *passphrase) {
   g_autoptr(BIO) bio = openssl_must(BIO_new(BIO_s_secmem()));
   g_autoptr(PKCS8_PRIV_KEY_INFO) plain = openssl_must(EVP_PKEY2PKCS8(key));
   if (passphrase != NULL)

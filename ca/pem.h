@@ -11,6 +11,6 @@
 char *pem_certificate(GBytes *der);
 
 /* PKCS#8; with a passphrase PBES2, AES-256-CBC. The caller clears and frees the text. */
-char *pem_private_key(EVP_PKEY *key, const char *passphrase);
+char *pem_write_private_key(EVP_PKEY *key, const char *passphrase);
 
 #endif

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "daemon/check.h"
 #include "base/clock.h"
+#include "ca/alternate_chain.h"
 #include "ca/issuer.h"
 #include "daemon/pem_key.h"
 #include "mime/dkim.h"
@@ -102,6 +103,23 @@ static void check_life(Check *check, const Issuer *issuer) {
             "ends before a certificate of %" G_GINT64_FORMAT " days issued now would", days);
 }
 
+static void check_alternates(Check *check, const Issuer *issuer) {
+  const char *const *paths = config_list(check->config, "ca.alternate-chains");
+  for (; *paths != NULL; paths++) {
+    g_autoptr(GError) error = NULL;
+    char *content = NULL;
+    gsize length = 0;
+    if (!g_file_get_contents(*paths, &content, &length, &error)) {
+      mistake(check, "ca.alternate-chains", "%s", error->message);
+      continue;
+    }
+    g_autoptr(GBytes) pem = g_bytes_new_take(content, length);
+    g_autofree char *chain = alternate_chain_read(pem, issuer, clock_now(&clock_system), &error);
+    if (chain == NULL)
+      mistake(check, "ca.alternate-chains", "%s: %s", *paths, error->message);
+  }
+}
+
 static void check_root_crl(Check *check, const Issuer *root) {
   g_autoptr(GBytes) file = read_file(check, "ca.root-crl");
   if (file == NULL)
@@ -132,8 +150,10 @@ static void check_ca(Check *check) {
   g_autoptr(Issuer) root = root_pem != NULL ? issuer_new(root_pem, NULL, NULL, &error) : NULL;
   if (error != NULL)
     mistake(check, "ca.root", "%s", error->message);
-  if (issuer != NULL)
+  if (issuer != NULL) {
     check_life(check, issuer);
+    check_alternates(check, issuer);
+  }
   if (issuer != NULL && root != NULL)
     check_issued_by(check, issuer, root);
   if (root != NULL)

@@ -97,6 +97,12 @@ static void give_files(Child *child, gboolean reload) {
   }
 }
 
+static void give_alternate_chains(Child *child) {
+  const char *const *paths = config_list(child->parent->config, "ca.alternate-chains");
+  for (; child->role == ROLE_CORE && *paths != NULL; paths++)
+    give(child, "ca-alternate-chain", open(*paths, O_RDONLY | O_CLOEXEC), *paths);
+}
+
 static void give_folder(Child *child) {
   const char *folder = config_text(child->parent->config, "store.directory");
   if (child->role == ROLE_EDGE || child->role == ROLE_CORE) {
@@ -211,6 +217,7 @@ static void start_child(Child *child) {
   }
   channel_send(child->control, MESSAGE_CONFIG, config_share(parent->config, child->role), -1);
   give_files(child, FALSE);
+  give_alternate_chains(child);
   give_folder(child);
   give_sockets(child, "listen-https", child->https);
   give_sockets(child, "listen-http", child->http);

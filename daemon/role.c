@@ -42,25 +42,39 @@ GArray *role_take_descriptors(RoleProcess *process, const char *name) {
   return list;
 }
 
-GBytes *role_read_file(RoleProcess *process, const char *name, GError **error) {
-  g_autoptr(GArray) list = role_take_descriptors(process, name);
-  if (list->len == 0)
-    return NULL;
-  int fd = g_array_index(list, int, 0);
+/* Closes fd. */
+static GBytes *read_descriptor(int fd, const char *name, GError **error) {
   g_autofree guint8 *data = g_malloc(MAX_FILE);
   gsize size = 0;
   ssize_t got = 0;
   while (size < MAX_FILE && (got = pread(fd, data + size, MAX_FILE - size, (off_t)size)) > 0)
     size += (gsize)got;
   int failure = got < 0 ? errno : 0;
-  for (guint i = 0; i < list->len; i++)
-    close(g_array_index(list, int, i));
+  close(fd);
   if (failure != 0 || size == MAX_FILE) {
     g_set_error(error, G_IO_ERROR, G_IO_ERROR_FAILED, "%s: %s", name,
                 failure != 0 ? g_strerror(failure) : "the file is too large");
     return NULL;
   }
   return g_bytes_new(data, size);
+}
+
+GPtrArray *role_read_files(RoleProcess *process, const char *name, GError **error) {
+  g_autoptr(GArray) list = role_take_descriptors(process, name);
+  g_autoptr(GPtrArray) files = g_ptr_array_new_with_free_func((GDestroyNotify)g_bytes_unref);
+  gboolean good = TRUE;
+  for (guint i = 0; i < list->len; i++) {
+    GBytes *file = read_descriptor(g_array_index(list, int, i), name, good ? error : NULL);
+    good = good && file != NULL;
+    if (file != NULL)
+      g_ptr_array_add(files, file);
+  }
+  return good ? g_steal_pointer(&files) : NULL;
+}
+
+GBytes *role_read_file(RoleProcess *process, const char *name, GError **error) {
+  g_autoptr(GPtrArray) files = role_read_files(process, name, error);
+  return files != NULL && files->len > 0 ? g_bytes_ref(files->pdata[0]) : NULL;
 }
 
 Channel *role_open_channel(RoleProcess *process, Role peer, int fd, ChannelReceived received,

@@ -52,6 +52,9 @@ GArray *role_take_descriptors(RoleProcess *process, const char *name);
 /* The whole content of the file behind the one descriptor of a name; NULL when it was not given.
  * Bounded. */
 GBytes *role_read_file(RoleProcess *process, const char *name, GError **error);
+/* The same for each of several descriptors of a name: of GBytes, empty when there are none; NULL
+ * when one cannot be read. */
+GPtrArray *role_read_files(RoleProcess *process, const char *name, GError **error);
 /* Answers a question of the core of that generation, if it is still there; body is sunk. */
 void role_answer(RoleProcess *process, guint generation, guint kind, guint64 id, GVariant *body);
 /* A channel to another role; nonsense from it ends this process, and says so. */

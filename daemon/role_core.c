@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* core: ACME, judging, jobs, audit; the only writer of the store. */
 #include "base/log.h"
+#include "ca/alternate_chain.h"
 #include "daemon/core.h"
 
 #include <openssl/pem.h>
@@ -92,6 +93,23 @@ static char *text_of(GBytes *octets) {
   return g_strndup(g_bytes_get_data(octets, NULL), g_bytes_get_size(octets));
 }
 
+/* They were good when the parent started. One that has ended since is offered no more; that is no
+   reason to issue nothing. */
+static gboolean read_alternates(RoleProcess *process, Core *core, GError **error) {
+  g_autoptr(GPtrArray) files = role_read_files(process, "ca-alternate-chain", error);
+  core->acme.alternates = g_ptr_array_new_with_free_func(g_free);
+  for (guint i = 0; files != NULL && i < files->len; i++) {
+    g_autoptr(GError) fault = NULL;
+    char *chain = alternate_chain_read(files->pdata[i], core->acme.issuer,
+                                       clock_now(core->acme.clock), &fault);
+    if (chain != NULL)
+      g_ptr_array_add(core->acme.alternates, chain);
+    else
+      log_error("alternate chain not offered", "reason", fault->message, NULL);
+  }
+  return files != NULL;
+}
+
 static gboolean read_ca(RoleProcess *process, Core *core, GError **error) {
   g_autoptr(GBytes) issuing = NULL, root = NULL;
   if (!publish_certificate(process, core, "ca-certificate", "issuing.der", &issuing, error) ||
@@ -100,12 +118,13 @@ static gboolean read_ca(RoleProcess *process, Core *core, GError **error) {
     return FALSE;
   core->acme.issuer = issuer_new(issuing, NULL, NULL, error);
   core->acme.chain = text_of(issuing);
-  core->acme.alternates = g_ptr_array_new_with_free_func(g_free);
+  if (core->acme.issuer == NULL || !read_alternates(process, core, error))
+    return FALSE;
   if (config_is(process->config, "test.alternate-chain", "on")) {
     g_autofree char *above = text_of(root);
     g_ptr_array_add(core->acme.alternates, g_strconcat(core->acme.chain, above, NULL));
   }
-  return core->acme.issuer != NULL;
+  return TRUE;
 }
 
 static gboolean start_jobs(Core *core, GError **error) {

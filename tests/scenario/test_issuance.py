@@ -953,6 +953,34 @@ class Check(lab.SharedLabCase):
         self.check(short + "[profile long]\nvalidity = 180\n",
                    (line + 1, "ends before a certificate of 180 days"))
 
+    def test_alternate_chains(self):
+        """A cross certificate of another root is taken; one that is not the issuing CA's, or no chain, is named."""
+        folder = self.server.folder
+        own = x509.load_pem_x509_certificate((folder / "ca/issuing.pem").read_bytes())
+        key = ec.generate_private_key(ec.SECP256R1())
+        name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "Another Root")])
+        end = datetime.datetime.utcnow() + datetime.timedelta(days=400)
+
+        def certificate(subject, public_key, extensions):
+            builder = x509.CertificateBuilder(name, subject, public_key, 77, own.not_valid_before, end)
+            for extension in extensions:
+                builder = builder.add_extension(extension.value, extension.critical)
+            return builder.sign(key, hashes.SHA256())
+        kept = [e for e in own.extensions if not isinstance(e.value, x509.AuthorityKeyIdentifier)]
+        root = pem(certificate(name, key.public_key(), [e for e in kept if isinstance(e.value, x509.KeyUsage)] + [
+            x509.Extension(x509.BasicConstraints.oid, True, x509.BasicConstraints(True, None))]))
+        cross = pem(certificate(own.subject, own.public_key(), kept))
+        (folder / "cross.pem").write_bytes(cross + root)
+        (folder / "other.pem").write_bytes(cross + (folder / "ca/root.pem").read_bytes())
+        (folder / "root.pem").write_bytes(root)
+        self.assertEqual(self.checked(self.changed("ca", "alternate-chains", "cross.pem")[0]), (0, ""))
+        for value, words in (("other.pem", "other.pem: certificate 2: it did not issue the one before"),
+                             ("cross.pem; root.pem", "root.pem: certificate 1: its subject is not"),
+                             ("ca/issuing.key", "issuing.key: the file does not hold 1 to 8 PEM certificates"),
+                             ("missing.pem", "missing.pem")):
+            text, line = self.changed("ca", "alternate-chains", value)
+            self.check(text, (line, words))
+
     def test_no_caa_identity(self):
         text, line = self.changed("ca", "caa-identities", "")
         self.check(text, (line if line else None, "no name that a CAA issuemail record could permit"))

@@ -168,7 +168,8 @@ static const Case cases[] = {
     {"RS512", ALGORITHM, .header = KID_HEADER("\"RS512\"", N, U, ""), .rsa = TRUE},
     {"PS256", ALGORITHM, .header = KID_HEADER("\"PS256\"", N, U, ""), .rsa = TRUE},
     {"ES256K before its key", ALGORITHM, NEW,
-     .header = KEY_HEADER("ES256K", "{\"kty\":\"EC\",\"crv\":\"P-384\",\"x\":\"AA\",\"y\":\"AA\"}")},
+     .header =
+         KEY_HEADER("ES256K", "{\"kty\":\"EC\",\"crv\":\"P-384\",\"x\":\"AA\",\"y\":\"AA\"}")},
 
     /* signatures */
     {"DER", MALFORMED, .signing = SIGNED_DER},

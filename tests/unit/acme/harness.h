@@ -17,6 +17,7 @@
 #include <glib/gstdio.h>
 #include <openssl/core_names.h>
 #include <openssl/ecdsa.h>
+#include <openssl/hmac.h>
 #include <openssl/rand.h>
 #include <openssl/x509v3.h>
 #include <stdlib.h>
@@ -254,23 +255,52 @@ static inline char *lab_number(EVP_PKEY *key, const char *name, gsize length) {
   return base64url_encode(octets, size);
 }
 
+/* What each type of key is called here, by JWK and by JWS. */
+typedef struct {
+  const char *type, *algorithm, *curve, *digest;
+  gsize octets; /* of a coordinate */
+} LabKeyType;
+
+static const LabKeyType lab_key_types[] = {{"P-256", "ES256", "P-256", "SHA256", 32},
+                                           {"P-384", "ES384", "P-384", "SHA384", 48},
+                                           {"P-521", "ES512", "P-521", "SHA512", 66},
+                                           {"ED25519", "EdDSA", "Ed25519", NULL, 0},
+                                           {"RSA", "RS256", NULL, "SHA256", 0}};
+
+static inline const LabKeyType *lab_key_type(EVP_PKEY *key) {
+  for (gsize i = 0; i < G_N_ELEMENTS(lab_key_types); i++)
+    if (lab_key_types[i].octets == 0
+            ? EVP_PKEY_is_a(key, lab_key_types[i].type)
+            : EVP_PKEY_is_a(key, "EC") &&
+                  (gsize)(EVP_PKEY_get_bits(key) + 7) / 8 == lab_key_types[i].octets)
+      return &lab_key_types[i];
+  g_assert_not_reached();
+}
+
 static inline json_t *lab_jwk(EVP_PKEY *key) {
+  const LabKeyType *type = lab_key_type(key);
   if (EVP_PKEY_is_a(key, "RSA")) {
     g_autofree char *n = lab_number(key, OSSL_PKEY_PARAM_RSA_N, 0);
     g_autofree char *e = lab_number(key, OSSL_PKEY_PARAM_RSA_E, 0);
     return json_pack("{s:s, s:s, s:s}", "kty", "RSA", "n", n, "e", e);
   }
-  gsize size = (gsize)(EVP_PKEY_get_bits(key) + 7) / 8;
-  g_autofree char *x = lab_number(key, OSSL_PKEY_PARAM_EC_PUB_X, size);
-  g_autofree char *y = lab_number(key, OSSL_PKEY_PARAM_EC_PUB_Y, size);
-  return json_pack("{s:s, s:s, s:s, s:s}", "kty", "EC", "crv", size == 32 ? "P-256" : "P-384", "x",
-                   x, "y", y);
+  if (type->octets == 0) {
+    guint8 raw[32];
+    size_t length = sizeof(raw);
+    g_assert_cmpint(EVP_PKEY_get_raw_public_key(key, raw, &length), ==, 1);
+    g_autofree char *point = base64url_encode(raw, length);
+    return json_pack("{s:s, s:s, s:s}", "kty", "OKP", "crv", type->curve, "x", point);
+  }
+  g_autofree char *x = lab_number(key, OSSL_PKEY_PARAM_EC_PUB_X, type->octets);
+  g_autofree char *y = lab_number(key, OSSL_PKEY_PARAM_EC_PUB_Y, type->octets);
+  return json_pack("{s:s, s:s, s:s, s:s}", "kty", "EC", "crv", type->curve, "x", x, "y", y);
 }
 
-/* type: "P-256", "P-384" or "RSA". */
+/* type: of lab_key_types. */
 static inline EVP_PKEY *lab_key(const char *type) {
   EVP_PKEY *key = strcmp(type, "RSA") == 0 ? EVP_PKEY_Q_keygen(NULL, NULL, "RSA", (size_t)2048)
-                                           : EVP_PKEY_Q_keygen(NULL, NULL, "EC", type);
+                  : strcmp(type, "ED25519") == 0 ? EVP_PKEY_Q_keygen(NULL, NULL, type)
+                                                 : EVP_PKEY_Q_keygen(NULL, NULL, "EC", type);
   g_assert_nonnull(key);
   return key;
 }
@@ -279,19 +309,19 @@ static inline EVP_PKEY *lab_key(const char *type) {
 static inline LabClient *lab_client_of(EVP_PKEY *key) {
   LabClient *client = g_new0(LabClient, 1);
   client->key = key;
-  client->algorithm = EVP_PKEY_is_a(key, "RSA") ? "RS256" : "ES256";
+  client->algorithm = lab_key_type(key)->algorithm;
   client->jwk = lab_jwk(key);
   return client;
 }
 
-/* DER ECDSA signature -> r||s. */
-static inline GBytes *lab_pair(const guint8 *der, gsize length) {
-  guint8 pair[64];
+/* DER ECDSA signature -> r||s of octets each. */
+static inline GBytes *lab_pair(const guint8 *der, gsize length, gsize octets) {
+  guint8 pair[2 * 66];
   ECDSA_SIG *signature = d2i_ECDSA_SIG(NULL, &der, (long)length);
-  g_assert_cmpint(BN_bn2binpad(ECDSA_SIG_get0_r(signature), pair, 32), ==, 32);
-  g_assert_cmpint(BN_bn2binpad(ECDSA_SIG_get0_s(signature), pair + 32, 32), ==, 32);
+  g_assert_cmpint(BN_bn2binpad(ECDSA_SIG_get0_r(signature), pair, (int)octets), >, 0);
+  g_assert_cmpint(BN_bn2binpad(ECDSA_SIG_get0_s(signature), pair + octets, (int)octets), >, 0);
   ECDSA_SIG_free(signature);
-  return g_bytes_new(pair, sizeof(pair));
+  return g_bytes_new(pair, 2 * octets);
 }
 
 /* The signature in OpenSSL's form: DER for EC. */
@@ -299,7 +329,9 @@ static inline GBytes *lab_sign_raw(EVP_PKEY *key, const char *input) {
   guint8 octets[1024];
   size_t length = sizeof(octets);
   EVP_MD_CTX *context = EVP_MD_CTX_new();
-  g_assert_cmpint(EVP_DigestSignInit(context, NULL, EVP_sha256(), NULL, key), ==, 1);
+  g_assert_cmpint(
+      EVP_DigestSignInit_ex(context, NULL, lab_key_type(key)->digest, NULL, NULL, key, NULL), ==,
+      1);
   g_assert_cmpint(EVP_DigestSign(context, octets, &length, (const guint8 *)input, strlen(input)),
                   ==, 1);
   EVP_MD_CTX_free(context);
@@ -308,9 +340,9 @@ static inline GBytes *lab_sign_raw(EVP_PKEY *key, const char *input) {
 
 static inline GBytes *lab_sign(EVP_PKEY *key, const char *input) {
   g_autoptr(GBytes) raw = lab_sign_raw(key, input);
-  if (EVP_PKEY_is_a(key, "RSA"))
+  if (!EVP_PKEY_is_a(key, "EC"))
     return g_steal_pointer(&raw);
-  return lab_pair(g_bytes_get_data(raw, NULL), g_bytes_get_size(raw));
+  return lab_pair(g_bytes_get_data(raw, NULL), g_bytes_get_size(raw), lab_key_type(key)->octets);
 }
 
 static inline char *lab_encode(const char *text) {
@@ -370,12 +402,39 @@ static inline Answer *lab_handle(Lab *lab, const char *method, const char *path,
   return lab_read_answer(response);
 }
 
+static inline char *lab_dump(const json_t *value) {
+  char *dumped = json_dumps(value, JSON_COMPACT);
+  char *text = g_strdup(dumped);
+  free(dumped);
+  return text;
+}
+
 static inline GBytes *lab_flattened(const char *protected, const char *payload, GBytes *signature) {
   g_autofree char *encoded =
       base64url_encode(g_bytes_get_data(signature, NULL), g_bytes_get_size(signature));
   char *text = g_strdup_printf("{\"protected\":\"%s\",\"payload\":\"%s\",\"signature\":\"%s\"}",
                                protected, payload, encoded);
   return g_bytes_new_take(text, strlen(text));
+}
+
+/* An external account binding (RFC 8555 section 7.3.4): payload under a MAC; header is taken. */
+static inline json_t *lab_binding(json_t *header, const char *payload, GBytes *mac_key) {
+  const char *algorithm = json_string_value(json_object_get(header, "alg"));
+  const EVP_MD *digest = g_strcmp0(algorithm, "HS384") == 0   ? EVP_sha384()
+                         : g_strcmp0(algorithm, "HS512") == 0 ? EVP_sha512()
+                                                              : EVP_sha256();
+  guint8 mac[EVP_MAX_MD_SIZE];
+  guint length = 0;
+  g_autofree char *header_text = lab_dump(header);
+  g_autofree char *protected = lab_encode(header_text);
+  g_autofree char *encoded = lab_encode(payload);
+  g_autofree char *input = g_strconcat(protected, ".", encoded, NULL);
+  HMAC(digest, g_bytes_get_data(mac_key, NULL), (int)g_bytes_get_size(mac_key),
+       (const guint8 *)input, strlen(input), mac, &length);
+  g_autofree char *signature = base64url_encode(mac, length);
+  json_decref(header);
+  return json_pack("{s:s, s:s, s:s}", "protected", protected, "payload", encoded, "signature",
+                   signature);
 }
 
 /* A signed request; payload NULL is POST-as-GET; by kid when the client has one and by_key is

@@ -3,6 +3,7 @@
    7515, 7518, 7638. Each row of the table differs in one thing from a request that is taken. */
 #include "tests/unit/acme/harness.h"
 
+#include "acme/ed25519.h"
 #include "acme/jws.h"
 
 #include <openssl/hmac.h>
@@ -566,6 +567,129 @@ static void test_rfc7515(void) {
          "DtEhU3ljbEg8L38VWAfUAqOyKAM6-Xx-F4GawxaepmXFCgfTjDxw5djxLa8ISlSApmWQxfKTUJqPP3-Kg6NU1Q");
 }
 
+/* RFC 8037 appendices A.2 to A.4. */
+static void test_rfc8037(void) {
+  static const char key[] = "{\"kty\":\"OKP\",\"crv\":\"Ed25519\",\"x\":"
+                            "\"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo\"}";
+  g_autoptr(Jwk) jwk = parse(key);
+  g_assert_cmpstr(jwk->algorithm, ==, "EdDSA");
+  g_assert_cmpstr(jwk->thumbprint_text, ==, "kPrK_qmxVWaYVA9wwBF6Iuo3vVzz7TxHCTwXBygrS4k");
+  verify(key, "eyJhbGciOiJFZERTQSJ9.RXhhbXBsZSBvZiBFZDI1NTE5IHNpZ25pbmc",
+         "hgyY0il_MGCjP0JzlnLWG1PPOt7-09PGcvMg3AIbQR6dWbhijcNR4ki4iylGjg5BhVsPt9g7sVvpAr_"
+         "MuM0KAg");
+}
+
+/* Octets of an x that is no public key: of small order, in a second encoding, on no point. */
+static void test_ed25519_points(void) {
+  static const char *const bad[] = {
+      "0100000000000000000000000000000000000000000000000000000000000000",
+      "0100000000000000000000000000000000000000000000000000000000000080",
+      "0000000000000000000000000000000000000000000000000000000000000000",
+      "0000000000000000000000000000000000000000000000000000000000000080",
+      "ecffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f",
+      "c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac037a",
+      "26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc05",
+      "f6ffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f",
+      "ffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff",
+      "0200000000000000000000000000000000000000000000000000000000000000"};
+  for (gsize i = 0; i < G_N_ELEMENTS(bad); i++) {
+    guint8 octets[32];
+    for (gsize j = 0; j < 32; j++)
+      octets[j] = (guint8)(g_ascii_xdigit_value(bad[i][2 * j]) * 16 +
+                           g_ascii_xdigit_value(bad[i][2 * j + 1]));
+    g_test_message("%s", bad[i]);
+    g_assert_false(ed25519_is_public_key(octets));
+  }
+  for (guint i = 0; i < 50; i++) {
+    EVP_PKEY *key = lab_key("ED25519");
+    guint8 octets[32];
+    size_t length = sizeof(octets);
+    g_assert_cmpint(EVP_PKEY_get_raw_public_key(key, octets, &length), ==, 1);
+    g_assert_true(ed25519_is_public_key(octets));
+    EVP_PKEY_free(key);
+  }
+}
+
+static GBytes *spki_of(EVP_PKEY *key) {
+  guint8 *der = NULL;
+  int length = i2d_PUBKEY(key, &der);
+  GBytes *spki = g_bytes_new(der, (gsize)length);
+  OPENSSL_free(der);
+  return spki;
+}
+
+/* An account's key is known again in a CSR, whatever its type. */
+static void test_thumbprint_of_spki(void) {
+  for (gsize i = 0; i < G_N_ELEMENTS(lab_key_types); i++) {
+    g_autofree char *why = NULL;
+    EVP_PKEY *key = lab_key(lab_key_types[i].type);
+    json_t *source = lab_jwk(key);
+    g_autoptr(Jwk) jwk = jwk_parse(source, &why);
+    g_autoptr(GBytes) spki = spki_of(key);
+    g_autoptr(GBytes) ours = jwk_spki(jwk);
+    g_autoptr(GBytes) thumbprint = jwk_thumbprint_of_spki(spki);
+    g_autoptr(GBytes) cut = g_bytes_new_from_bytes(spki, 0, g_bytes_get_size(spki) - 1);
+    g_assert_true(g_bytes_equal(spki, ours));
+    g_assert_true(g_bytes_equal(thumbprint, jwk->thumbprint));
+    g_assert_null(jwk_thumbprint_of_spki(cut));
+    json_decref(source);
+    EVP_PKEY_free(key);
+  }
+  EVP_PKEY *other[] = {EVP_PKEY_Q_keygen(NULL, NULL, "X25519"),
+                       EVP_PKEY_Q_keygen(NULL, NULL, "ED448"),
+                       EVP_PKEY_Q_keygen(NULL, NULL, "EC", "secp256k1")};
+  for (gsize i = 0; i < G_N_ELEMENTS(other); i++) {
+    g_autoptr(GBytes) spki = spki_of(other[i]);
+    g_assert_null(jwk_thumbprint_of_spki(spki));
+    EVP_PKEY_free(other[i]);
+  }
+}
+
+/* Each kind of key: the signature of the exact length, and no other, opens the account. */
+static void test_kinds(void) {
+  static const char input[] = "a.b";
+  for (gsize i = 0; i < G_N_ELEMENTS(lab_key_types); i++) {
+    g_autofree char *why = NULL;
+    EVP_PKEY *key = lab_key(lab_key_types[i].type);
+    json_t *source = lab_jwk(key);
+    g_autoptr(Jwk) jwk = jwk_parse(source, &why);
+    g_autoptr(GBytes) good = lab_sign(key, input);
+    gsize size = g_bytes_get_size(good);
+    g_autofree guint8 *longer = g_malloc0(size + 1);
+    g_autofree guint8 *half = g_malloc0(size);
+    memcpy(longer, g_bytes_get_data(good, NULL), size);
+    memcpy(half, longer, size / 2);
+    g_autoptr(GBytes) cut = g_bytes_new(longer, size - 1);
+    g_autoptr(GBytes) more = g_bytes_new(longer, size + 1);
+    g_autoptr(GBytes) zero = g_bytes_new(half, size);
+    g_autoptr(GBytes) none = g_bytes_new(NULL, 0);
+    g_assert_cmpstr(jwk->algorithm, ==, lab_key_types[i].algorithm);
+    g_assert_true(jwk_supports(jwk->algorithm));
+    g_assert_true(jwk_verify(jwk, input, 3, good));
+    g_assert_false(jwk_verify(jwk, input, 2, good));
+    GBytes *const bad[] = {cut, more, zero, none};
+    for (gsize j = 0; j < G_N_ELEMENTS(bad); j++)
+      g_assert_false(jwk_verify(jwk, input, 3, bad[j]));
+    json_decref(source);
+    EVP_PKEY_free(key);
+  }
+}
+
+/* An account of each kind of key: made, read, and refused for another algorithm. */
+static void test_accounts(void) {
+  g_autoptr(Lab) lab = lab_new();
+  for (gsize i = 0; i < G_N_ELEMENTS(lab_key_types); i++) {
+    g_autoptr(LabClient) client = lab_account_with(lab, lab_key(lab_key_types[i].type));
+    g_autoptr(Answer) read = lab_post(lab, client, client->kid, NULL);
+    g_assert_cmpuint(read->status, ==, 200);
+    client->algorithm = lab_key_types[(i + 1) % G_N_ELEMENTS(lab_key_types)].algorithm;
+    g_autoptr(Answer) other = lab_post(lab, client, client->kid, NULL);
+    assert_problem(other, 400, "badSignatureAlgorithm");
+    g_autoptr(Answer) by_key = lab_send(lab, client, TRUE, "/new-account", "{}");
+    assert_problem(by_key, 400, "badPublicKey");
+  }
+}
+
 /* RFC 7638 section 3.1; members beyond the required ones and their order do not count. */
 static void test_rfc7638(void) {
   g_autoptr(Jwk) jwk = parse(
@@ -612,6 +736,11 @@ int main(int argc, char **argv) {
   g_test_add_func("/acme/jws/nonce-spent-after-signature", test_nonce_spent_after_signature);
   g_test_add_func("/acme/jws/rfc7515", test_rfc7515);
   g_test_add_func("/acme/jws/rfc7638", test_rfc7638);
+  g_test_add_func("/acme/jws/rfc8037", test_rfc8037);
+  g_test_add_func("/acme/jws/ed25519-points", test_ed25519_points);
+  g_test_add_func("/acme/jws/kinds", test_kinds);
+  g_test_add_func("/acme/jws/thumbprint-of-spki", test_thumbprint_of_spki);
+  g_test_add_func("/acme/jws/accounts", test_accounts);
   g_test_add_func("/acme/jws/cache", test_cache);
   return g_test_run();
 }

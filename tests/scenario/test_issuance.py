@@ -552,7 +552,7 @@ class Revocation(IssuanceCase):
         self.prove(self.user, order)
         with self.assertRaises(messages.Error) as refusal:
             self.user.finalize(order, make_csr(key, "ann+k3@user.test"))
-        self.assertEqual(refusal.exception.code, "badPublicKey")
+        self.assertEqual(refusal.exception.code, "badCSR")
 
     def test_what_was_not_issued_here(self):
         leaf = self.obtain(self.user, "ann+n@user.test")[0]

@@ -14,6 +14,7 @@
 #include "store/caa_check.h"
 #include "store/certificate.h"
 #include "store/crl_shard.h"
+#include "store/external_account_key.h"
 
 #include <string.h>
 
@@ -141,14 +142,32 @@ static gboolean choose_step(Acme *acme, gint64 now, const Job *job, const Order 
   return TRUE;
 }
 
+/* Whether the operator took back the external account that the account is bound to. */
+static gboolean external_revoked(Acme *acme, const Account *account, gboolean *revoked,
+                                 GError **error) {
+  g_autoptr(ExternalAccountKey) key = NULL;
+  *revoked = FALSE;
+  if (!account->bound)
+    return TRUE;
+  if (external_account_key_find(acme->store, &account->external_key_id, &key, error) != STORE_FOUND)
+    return FALSE;
+  *revoked = key->revoked_at != 0;
+  return TRUE;
+}
+
 /* Why the order may not go on: what it stands on can be taken back until the signature. NULL with
    error when the store fails, NULL without when it may. */
 static Problem *withdrawn(Acme *acme, const Order *order, GError **error) {
   g_autoptr(Account) account = NULL;
   g_autoptr(GPtrArray) authorizations = authorization_list(acme->store, &order->id, error);
+  gboolean revoked = FALSE;
   if (authorizations == NULL ||
-      account_find(acme->store, &order->account_id, &account, error) != STORE_FOUND)
+      account_find(acme->store, &order->account_id, &account, error) != STORE_FOUND ||
+      !external_revoked(acme, account, &revoked, error))
     return NULL;
+  if (revoked)
+    return problem_new(PROBLEM_UNAUTHORIZED, 0,
+                       "The external account that this account is bound to was revoked.");
   if (strcmp(account->status, "valid") != 0)
     return problem_new(PROBLEM_UNAUTHORIZED, 0, "The account is %s.", account->status);
   for (guint i = 0; i < authorizations->len; i++) {

@@ -4,6 +4,7 @@
 #include "acme/renewal.h"
 #include "acme/resources.h"
 #include "acme/state.h"
+#include "acme/test_mode.h"
 
 #include <string.h>
 
@@ -46,6 +47,7 @@ static json_t *order_json(Acme *acme, const Order *order, GError **error) {
                           identifier_json(authorization->type, authorization->identifier));
     json_array_append_new(urls, json_string(url));
   }
+  test_mode_shuffle(acme, urls);
   json_t *document =
       json_pack("{s:s, s:s, s:o, s:o, s:s}", "status", order->status, "expires", expires,
                 "identifiers", identifiers, "authorizations", urls, "finalize", finalize);

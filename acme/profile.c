@@ -52,6 +52,11 @@ static void read_group(const Config *config, const char *name, gboolean is_built
     profile->usage = read_usage(config_text(config, usage));
 }
 
+gboolean profile_exists(const Config *config, const char *name) {
+  Profile ignored;
+  return find_built_in(name, &ignored) || g_strv_contains(config_names(config, "profile"), name);
+}
+
 gboolean profile_find(const Acme *acme, const char *name, Profile *profile) {
   static const char *const all[] = {NULL};
   *profile = (Profile){"", config_number(acme->config, "ca.validity"), all, PROFILE_USAGE_CSR};

@@ -25,6 +25,8 @@ typedef struct {
   ProfileUsage usage;
 } Profile;
 
+/* Whether there is a profile of that name, built in or configured. */
+gboolean profile_exists(const Config *config, const char *name);
 /* name NULL: what holds for an order without one. FALSE: there is no such profile. */
 gboolean profile_find(const Acme *acme, const char *name, Profile *profile);
 /* Name -> description, for the directory; a new reference. */

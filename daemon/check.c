@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "daemon/check.h"
+#include "acme/profile.h"
 #include "base/clock.h"
 #include "ca/alternate_chain.h"
 #include "ca/issuer.h"
@@ -177,6 +178,13 @@ static void check_times(Check *check) {
     mistake(check, "acme.order-lifetime", "must not be shorter than [mail] challenge-lifetime");
 }
 
+static void check_default_profile(Check *check) {
+  const char *name = config_text(check->config, "acme.default-profile");
+  if (*name != '\0' && !profile_exists(check->config, name))
+    mistake(check, "acme.default-profile",
+            "there is no profile \"%s\": neither built in nor a group [profile %s]", name, name);
+}
+
 /* Shown to clients, and sent in a header field. */
 static void check_link(Check *check, const char *key) {
   const char *url = config_text(check->config, key);
@@ -226,7 +234,9 @@ Config *check_configuration(const char *path, gboolean test_mode, GPtrArray *mis
   check_ca(&check);
   check_caa(&check);
   check_dns(&check);
+  check_default_profile(&check);
   check_times(&check);
+  check_default_profile(&check);
   check_operation(&check);
   check_link(&check, "acme.terms-of-service");
   check_link(&check, "acme.website");

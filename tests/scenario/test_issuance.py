@@ -873,6 +873,7 @@ class Check(lab.SharedLabCase):
                 ("ca", "crl-lifetime", "1h", "must be longer than crl-interval"),
                 ("acme", "order-lifetime", "1h", "must not be shorter than [mail] challenge-lifetime"),
                 ("acme", "terms-of-service", "javascript:x", "is no http:// or https:// URL"),
+                ("acme", "default-profile", "tls", 'there is no profile "tls"'),
                 ("acme", "website", "https://ca.test/a b", "is no http:// or https:// URL"),
                 ("ca", "caa-identities", "*", "host names cannot have")):
             with self.subTest(f"{group}.{key} = {value}"):

@@ -283,9 +283,8 @@ def add_other_type(random, plan, maker):
 
 
 def add_dns(random, plan, maker):
-    address = random.choice(ADDRESSES + BAD_ADDRESSES)
-    if random.random() < 0.6:
-        address = variant(random, random.choice(maker.named))
+    address = random.choice((variant(random, random.choice(maker.named)), random.choice(ADDRESSES),
+                             random.choice(BAD_ADDRESSES)))
     plan.names.insert(random.randrange(len(plan.names) + 1), Node(0x82, address.encode()))
 
 
@@ -427,7 +426,7 @@ def too_long(random, plan, maker):
     plan.attributes.append(("1.2.840.113549.1.9.2", [Node(OCTET_STRING, bytes(random.choice((15000, 16500, 17000))))]))
 
 
-CHANGES = {add_bad_mail: 3, add_utf8: 3, add_other_type: 3, add_dns: 4, only_dns: 4, add_mail: 2, repeat_name: 2,
+CHANGES = {add_bad_mail: 3, add_utf8: 3, add_other_type: 3, add_dns: 10, only_dns: 4, add_mail: 2, repeat_name: 2,
            other_case: 4, drop_name: 1, drop_names: 1, subject_address: 6, own_common_name: 4, subject_other: 3,
            join_subject: 2, change_usage: 7, change_purposes: 4, change_constraints: 4, change_critical: 4,
            add_extension: 3, add_attribute: 4, change_lists: 2, empty_list: 1, weak_key: 1, change_point: 3,
@@ -526,10 +525,11 @@ class Maker:
 
     def mutant(self):
         random, plan = self.random, self.base()
-        order, dns_names, story = self.order(), random.random() < 0.4, []
+        order, story = self.order(), []
         for change in random.choices(list(CHANGES), CHANGES.values(), k=random.choice((0, 1, 1, 1, 2, 2, 3))):
             change(random, plan, self)
             story.append(change.__name__)
+        dns_names = random.random() < (0.8 if {"add_dns", "only_dns"} & set(story) else 0.3)
         info = info_node(plan)
         if random.random() < 0.25:
             story.append("node: " + change_node(random, info))

@@ -304,6 +304,10 @@ guint channel_open_questions(const Channel *channel) {
   return g_hash_table_size(channel->open);
 }
 
+guint channel_owed_answers(const Channel *channel) {
+  return g_hash_table_size(channel->owed) + g_queue_get_length((GQueue *)&channel->outgoing);
+}
+
 Role channel_peer(const Channel *channel) {
   return channel->peer;
 }

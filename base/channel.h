@@ -56,6 +56,8 @@ gboolean channel_ask(Channel *channel, guint kind, GVariant *body, ChannelAnswer
                      gpointer user);
 void channel_answer(Channel *channel, guint kind, guint64 id, GVariant *body);
 guint channel_open_questions(const Channel *channel);
+/* Answers that the peer waits for: not given yet, or not wholly sent. */
+guint channel_owed_answers(const Channel *channel);
 /* Sends what is queued, waiting at most timeout milliseconds. */
 void channel_flush(Channel *channel, int timeout);
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The processes of signetd by name. */
+/* The processes of signetd by name, and who else speaks to them over a channel. */
 #ifndef SIGNET_BASE_ROLE_H
 #define SIGNET_BASE_ROLE_H
 
@@ -13,13 +13,14 @@ typedef enum {
   ROLE_OUTBOUND,
   ROLE_LOOKUP,
   ROLE_SIGNER,
-  ROLE_COUNT
+  ROLE_COUNT,                /* of the processes */
+  ROLE_OPERATOR = ROLE_COUNT /* signetctl, at the control socket */
 } Role;
 
 /* A set of roles: bits by number. */
 typedef guint RoleSet;
 #define ROLE_BIT(role) (1u << (role))
 
-extern const char *const role_names[ROLE_COUNT];
+extern const char *const role_names[ROLE_COUNT + 1];
 
 #endif

@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "ca/alternate_chain.h"
 #include "ca/issuer.h"
+#include "daemon/control.h"
 #include "daemon/pem_key.h"
 #include "mime/dkim.h"
 
@@ -195,6 +196,14 @@ static void check_link(Check *check, const char *key) {
     mistake(check, key, "is no http:// or https:// URL");
 }
 
+static void check_store(Check *check) {
+  g_autofree char *control = control_path(config_text(check->config, "store.directory"));
+  if (strlen(control) > CONTROL_PATH_MAX)
+    mistake(check, "store.directory",
+            "is too long: the control socket %s would have a path of more than %d octets", control,
+            CONTROL_PATH_MAX);
+}
+
 static void check_dns(Check *check) {
   g_autoptr(GBytes) anchor = read_file(check, "dns.trust-anchor");
   g_autoptr(GBytes) data = read_file(check, "dns.local-data");
@@ -238,6 +247,7 @@ Config *check_configuration(const char *path, gboolean test_mode, GPtrArray *mis
   check_times(&check);
   check_default_profile(&check);
   check_operation(&check);
+  check_store(&check);
   check_link(&check, "acme.terms-of-service");
   check_link(&check, "acme.website");
   return mistakes->len > before ? NULL : g_steal_pointer(&config);

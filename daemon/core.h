@@ -14,6 +14,8 @@
    once, and so does a start of core. */
 #define CORE_LEASE CLOCK_DAY
 
+typedef struct Operators Operators;
+
 typedef struct {
   RoleProcess *process;
   Acme acme;
@@ -22,6 +24,7 @@ typedef struct {
   GQueue waiting;      /* of CoreItem */
   GPtrArray *out;      /* of CoreOutput: what the turn will say when it is committed */
   struct event *turn, *timer;
+  Operators *operators; /* NULL: there is no control socket */
 } Core;
 
 /* One thing to do in a turn. */
@@ -34,6 +37,7 @@ typedef struct CoreItem {
   guint64 id;
   GVariant *body;     /* NULL: the process that was asked is gone */
   Question *question; /* that this answers */
+  guint uid;          /* of the operator whose command it is */
 } CoreItem;
 
 /* A core without store, with its loop events. */
@@ -42,6 +46,8 @@ void core_item_free(CoreItem *item);
 /* Queues an item and sees to it that a turn comes. */
 void core_enqueue(Core *core, CoreItem *item);
 void core_wake(Core *core);
+/* Forgets what came by a channel that is gone: it needs no answer. */
+void core_drop_items(Core *core, const Channel *channel);
 /* The item is the last thing that the turn does for it: answer now, or fallback when the commit
  * fails; both sunk. */
 void core_answer(Core *core, Channel *channel, guint kind, guint64 id, GVariant *body,
@@ -50,6 +56,8 @@ void core_answer(Core *core, Channel *channel, guint kind, guint64 id, GVariant 
 void core_ask(Core *core, Channel *channel, guint kind, GVariant *body, Question *question);
 /* A request of an edge or of inbound as an item; NULL when core takes no such message. */
 CoreItem *core_request_item(Channel *channel, guint kind, guint64 id, GVariant *body);
+/* Takes operators' commands at the control socket, which is listening; fd is taken. */
+Operators *core_operators_new(Core *core, int fd);
 /* The answer to a question. */
 CoreItem *core_answer_item(Question *question, GVariant *body);
 /* Takes due jobs and asks what they need. */

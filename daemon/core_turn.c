@@ -45,6 +45,17 @@ void core_enqueue(Core *core, CoreItem *item) {
   core_wake(core);
 }
 
+void core_drop_items(Core *core, const Channel *channel) {
+  for (GList *link = core->waiting.head; link != NULL;) {
+    GList *next = link->next;
+    if (((CoreItem *)link->data)->channel == channel) {
+      core_item_free(link->data);
+      g_queue_delete_link(&core->waiting, link);
+    }
+    link = next;
+  }
+}
+
 void core_answer(Core *core, Channel *channel, guint kind, guint64 id, GVariant *body,
                  GVariant *fallback) {
   CoreOutput *output = g_new0(CoreOutput, 1);

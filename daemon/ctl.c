@@ -22,6 +22,13 @@ gboolean ctl_options(const char *command, const char *summary, const GOptionEntr
   return FALSE;
 }
 
+gboolean ctl_count_words(char **words, guint wanted, const char *shown) {
+  if (words != NULL && g_strv_length(words) == wanted)
+    return TRUE;
+  fprintf(stderr, "%s: needs %s; see --help\n", g_get_prgname(), shown);
+  return FALSE;
+}
+
 int ctl_failed(const char *what, GError **error) {
   fprintf(stderr, "%s: %s%s%s\n", g_get_prgname(), what,
           error != NULL && *error != NULL ? ": " : "",

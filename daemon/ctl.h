@@ -10,10 +10,22 @@ enum { CTL_DONE = 0, CTL_FAILED = 1, CTL_USAGE = 2 }; /* exit status */
 int ctl_ca_init(int argc, char **argv);
 int ctl_ca_crl(int argc, char **argv);
 int ctl_dkim_init(int argc, char **argv);
+int ctl_eab_add(int argc, char **argv);
+int ctl_eab_list(int argc, char **argv);
+int ctl_eab_revoke(int argc, char **argv);
+int ctl_limit_set(int argc, char **argv);
+int ctl_limit_clear(int argc, char **argv);
+int ctl_limit_list(int argc, char **argv);
+int ctl_renewal_ask(int argc, char **argv);
 
 /* Parses the options of a command; prints and returns FALSE when they are wrong. */
 gboolean ctl_options(const char *command, const char *summary, const GOptionEntry *options,
                      int argc, char **argv);
+/* An option entry for what stands on the line beside options; words is a char **, NULL for none. */
+#define CTL_WORDS(words, shown)                                                                    \
+  { G_OPTION_REMAINING, 0, 0, G_OPTION_ARG_STRING_ARRAY, &(words), NULL, shown }
+/* Whether there are as many of them as wanted; prints and returns FALSE otherwise. */
+gboolean ctl_count_words(char **words, guint wanted, const char *shown);
 /* Prints what went wrong; returns CTL_FAILED. */
 int ctl_failed(const char *what, GError **error);
 /* Writes a new file; refuses to replace one. */

@@ -9,6 +9,7 @@
 #define OUTBOUND ROLE_BIT(ROLE_OUTBOUND)
 #define LOOKUP ROLE_BIT(ROLE_LOOKUP)
 #define SIGNER ROLE_BIT(ROLE_SIGNER)
+#define OPERATOR ROLE_BIT(ROLE_OPERATOR)
 #define ROLES (EDGE | CORE | INBOUND | OUTBOUND | LOOKUP | SIGNER)
 
 #define TOLD(roles_from, roles_to, type_text)                                                      \
@@ -45,6 +46,8 @@ static const ChannelKind kinds[MESSAGE_COUNT] = {
     [MESSAGE_SIGNED] = {"signed", ANSWER(MESSAGE_SIGN, SIGNER, CORE, "(ays)")},
     [MESSAGE_SIGN_CRL] = {"sign-crl", ASKED(CORE, SIGNER, "(xxxsa(ayxi))")},
     [MESSAGE_CRL] = {"crl", ANSWER(MESSAGE_SIGN_CRL, SIGNER, CORE, "(ays)")},
+    [MESSAGE_COMMAND] = {"command", ASKED(OPERATOR, CORE, "(ss)")},
+    [MESSAGE_COMMAND_ANSWER] = {"command-answer", ANSWER(MESSAGE_COMMAND, CORE, OPERATOR, "(us)")},
 };
 
 const ChannelCatalogue message_catalogue = {kinds, MESSAGE_COUNT};

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The catalogue of what the processes of signetd say to each other. */
+/* The catalogue of what the processes of signetd, and an operator, say to each other. */
 #ifndef SIGNET_DAEMON_MESSAGES_H
 #define SIGNET_DAEMON_MESSAGES_H
 
@@ -38,6 +38,9 @@ typedef enum {
   MESSAGE_SIGNED,   /* certificate; error text otherwise */
   MESSAGE_SIGN_CRL, /* number, thisUpdate, nextUpdate, URL, entries */
   MESSAGE_CRL,      /* CRL; error text otherwise */
+  /* an operator (signetctl) and core */
+  MESSAGE_COMMAND,        /* name ("eab add"), arguments as the text of a JSON object */
+  MESSAGE_COMMAND_ANSWER, /* 0 done, and what it gave as JSON text; 1 refused, and why */
   MESSAGE_COUNT
 } MessageKind;
 

@@ -2,6 +2,7 @@
 #include "daemon/parent.h"
 #include "base/log.h"
 #include "daemon/check.h"
+#include "daemon/control.h"
 #include "daemon/messages.h"
 #include "daemon/role.h"
 #include "daemon/sockets.h"
@@ -21,7 +22,8 @@
 #define DEATHS_AT_ONCE 2 /* within a minute; from the next one on the restart waits */
 #define MAX_BACK_OFF_SECONDS 30
 #define MAX_DESCRIPTORS 65536
-#define STOP_SECONDS 10 /* until a role that does not end is killed */
+#define STOP_SECONDS 10   /* until a role that does not end is killed */
+#define CONTROL_SECONDS 1 /* between attempts to have the control socket */
 
 typedef struct Parent Parent;
 
@@ -43,6 +45,9 @@ struct Parent {
   Config *config;
   struct event_base *base;
   GPtrArray *children;
+  char *control_path;
+  int control;             /* the control socket, listening; core's; -1: not ours */
+  gboolean control_missed; /* and it was said */
   gboolean stopping;
   guint stage; /* of stopping */
 };
@@ -118,6 +123,12 @@ static void give_folder(Child *child) {
 static void give_sockets(Child *child, const char *name, GArray *sockets) {
   for (guint i = 0; sockets != NULL && i < sockets->len; i++)
     give(child, name, fcntl(g_array_index(sockets, int, i), F_DUPFD_CLOEXEC, 0), name);
+}
+
+/* Kept over restarts of core: who connects meanwhile waits. */
+static void give_control(Child *child) {
+  if (child->role == ROLE_CORE)
+    give(child, "control", fcntl(child->parent->control, F_DUPFD_CLOEXEC, 0), CONTROL_NAME);
 }
 
 static void send_peer(Child *child, Role role, int fd) {
@@ -207,8 +218,32 @@ static void schedule_restart(Child *child, guint seconds) {
   event_add(child->restart, &wait);
 }
 
+/* While another server has it, which may be one that is about to end, there is no work for a core.
+ */
+static gboolean have_control(Parent *parent) {
+  g_autoptr(GError) error = NULL;
+  if (parent->control < 0)
+    parent->control = control_listen(parent->control_path, &error);
+  if (parent->control < 0 && !parent->control_missed)
+    log_error("core waits for the control socket", "reason", error->message, NULL);
+  parent->control_missed = parent->control < 0;
+  return parent->control >= 0;
+}
+
+static void drop_control(Parent *parent) {
+  if (parent->control < 0)
+    return;
+  unlink(parent->control_path);
+  close(parent->control);
+  parent->control = -1;
+}
+
 static void start_child(Child *child) {
   Parent *parent = child->parent;
+  if (child->role == ROLE_CORE && !have_control(parent)) {
+    schedule_restart(child, CONTROL_SECONDS);
+    return;
+  }
   if (!start_process(child)) {
     log_error("role not started", "which", role_names[child->role], "reason", g_strerror(errno),
               NULL);
@@ -219,6 +254,7 @@ static void start_child(Child *child) {
   give_files(child, FALSE);
   give_alternate_chains(child);
   give_folder(child);
+  give_control(child);
   give_sockets(child, "listen-https", child->https);
   give_sockets(child, "listen-http", child->http);
   give_sockets(child, "listen-smtp", child->smtp);
@@ -315,6 +351,7 @@ static void on_sigterm(evutil_socket_t fd G_GNUC_UNUSED, short what G_GNUC_UNUSE
     return;
   log_info("stopping", NULL);
   parent->stopping = TRUE;
+  drop_control(parent);
   advance_stop(parent);
 }
 
@@ -405,8 +442,12 @@ static void watch_signal(Parent *parent, int number, event_callback_fn handler) 
 
 int parent_run(const char *path, Config *config) {
   g_autoptr(GError) error = NULL;
-  Parent parent = {
-      .path = path, .config = config, .base = event_base_new(), .children = g_ptr_array_new()};
+  Parent parent = {.path = path,
+                   .config = config,
+                   .base = event_base_new(),
+                   .children = g_ptr_array_new(),
+                   .control_path = control_path(config_text(config, "store.directory")),
+                   .control = -1};
   signal(SIGPIPE, SIG_IGN);
   prctl(PR_SET_DUMPABLE, 0);
   umask(077);
@@ -429,6 +470,7 @@ int parent_run(const char *path, Config *config) {
            NULL);
   event_base_dispatch(parent.base);
   log_info("signetd stopped", NULL);
+  g_free(parent.control_path);
   config_free(parent.config);
   return EXIT_SUCCESS;
 }

@@ -27,24 +27,12 @@ static void on_role_says(Channel *channel, guint kind, guint64 id, GVariant *bod
   core_enqueue(core, item);
 }
 
-/* Requests of a process that is gone need no answer. */
-static void drop_requests(Core *core, const Channel *channel) {
-  for (GList *link = core->waiting.head; link != NULL;) {
-    GList *next = link->next;
-    if (((CoreItem *)link->data)->channel == channel) {
-      core_item_free(link->data);
-      g_queue_delete_link(&core->waiting, link);
-    }
-    link = next;
-  }
-}
-
 static void on_role_gone(Channel *channel, const char *nonsense, gpointer user) {
   Core *core = ((RoleProcess *)user)->state;
   if (nonsense != NULL)
     role_die_of_nonsense(channel_peer(channel), nonsense);
   log_debug("role gone", "peer", role_names[channel_peer(channel)], NULL);
-  drop_requests(core, channel);
+  core_drop_items(core, channel);
   g_ptr_array_remove_fast(core->channels, channel);
 }
 
@@ -140,6 +128,7 @@ static gboolean start(RoleProcess *process, GError **error) {
   Core *core = process->state = core_new(process);
   guint8 nonce_key[NONCE_KEY_OCTETS];
   g_autoptr(GArray) folder = role_take_descriptors(process, "published");
+  g_autoptr(GArray) control = role_take_descriptors(process, "control");
   random_octets(nonce_key, sizeof(nonce_key));
   json_object_seed(0);
   core->acme.clock = &clock_system;
@@ -153,6 +142,8 @@ static gboolean start(RoleProcess *process, GError **error) {
   core->acme.store = store_open(config_text(process->config, "store.directory"), error);
   if (core->acme.store == NULL || !read_ca(process, core, error) || !start_jobs(core, error))
     return FALSE;
+  if (control->len > 0)
+    core->operators = core_operators_new(core, g_array_index(control, int, 0));
   core_wake(core);
   return TRUE;
 }

@@ -13,12 +13,19 @@ static const struct {
     {"ca", "init", "make a root and an issuing CA", ctl_ca_init},
     {"ca", "crl", "make a new revocation list of the root", ctl_ca_crl},
     {"dkim", "init", "make a DKIM key and print its DNS record", ctl_dkim_init},
+    {"eab", "add", "make a key for external account binding", ctl_eab_add},
+    {"eab", "list", "list these keys", ctl_eab_list},
+    {"eab", "revoke", "revoke one of them", ctl_eab_revoke},
+    {"limit", "set", "set another limit for one subject", ctl_limit_set},
+    {"limit", "clear", "remove it", ctl_limit_clear},
+    {"limit", "list", "list these limits", ctl_limit_list},
+    {"renewal", "ask", "ask clients to renew certificates at once", ctl_renewal_ask},
 };
 
 static int usage(FILE *out, int status) {
   fprintf(out, "Usage: signetctl COMMAND [OPTION...]\n\nCommands (each has --help):\n");
   for (gsize i = 0; i < G_N_ELEMENTS(commands); i++)
-    fprintf(out, "  %-4s %-6s %s\n", commands[i].noun, commands[i].verb, commands[i].help);
+    fprintf(out, "  %-7s %-6s %s\n", commands[i].noun, commands[i].verb, commands[i].help);
   fprintf(out, "\n  --version  print the version\n  --help     print this\n");
   return status;
 }

@@ -75,10 +75,14 @@ void rate_override_free(RateOverride *override) {
   g_free(override);
 }
 
-GPtrArray *rate_override_list(Store *store, GError **error) {
+GPtrArray *rate_override_list(Store *store, const char *after_name, const char *after_subject,
+                              guint limit, GError **error) {
   g_autoptr(GPtrArray) list = g_ptr_array_new_with_free_func((GDestroyNotify)rate_override_free);
   SqlQuery query = sql_query(
-      store, "SELECT name, subject, count, period FROM rate_override ORDER BY name, subject", "");
+      store,
+      "SELECT name, subject, count, period FROM rate_override WHERE (name, subject) > (?1, ?2)"
+      " ORDER BY name, subject LIMIT ?3",
+      "tti", after_name, after_subject, (gint64)limit);
   while (sql_row(&query)) {
     RateOverride *override = g_new0(RateOverride, 1);
     override->name = sql_text(&query, 0);

@@ -34,7 +34,9 @@ typedef struct {
 } RateOverride;
 
 void rate_override_free(RateOverride *override);
-/* All; of RateOverride. NULL on failure. */
-GPtrArray *rate_override_list(Store *store, GError **error);
+/* In order of name and subject, those after a pair of them ("", "": from the first), at most limit;
+   of RateOverride. NULL on failure. */
+GPtrArray *rate_override_list(Store *store, const char *after_name, const char *after_subject,
+                              guint limit, GError **error);
 
 #endif

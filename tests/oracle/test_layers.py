@@ -22,7 +22,7 @@ HOMES = {
     "idn2": ("base/mailbox.c",),
     "libesmtp": ("smtp/sender_esmtp.c",),
     "gmime": ("mime/", "client/signet_main.c"),  # there g_mime_init alone
-    "jansson": ("acme/", "client/"),
+    "jansson": ("acme/", "client/", "daemon/ctl_"),
     "curl": ("client/", "smtp/sender_curl.c"),
     "event2/http": ("acme/http_front",),
     "event2": ("base/channel", "base/resolver", "smtp/server", "acme/http_front", "client/mail_listen.c", "daemon/"),

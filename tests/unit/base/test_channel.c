@@ -166,6 +166,7 @@ static void test_questions(Fixture *fixture, gconstpointer data G_GNUC_UNUSED) {
   g_assert_true(channel_ask(edge->channel, ASK, g_variant_new_uint32(7), on_answered, edge));
   g_assert_cmpuint(channel_open_questions(parent->channel), ==, 3);
   UNTIL(fixture, edge->ids->len == 3 && parent->ids->len == 1);
+  g_assert_cmpuint(channel_owed_answers(edge->channel), ==, 3);
   static const guint order[] = {2, 0, 1};
   for (guint i = 0; i < 3; i++)
     channel_answer(edge->channel, ANSWER, g_array_index(edge->ids, guint64, order[i]),
@@ -176,6 +177,7 @@ static void test_questions(Fixture *fixture, gconstpointer data G_GNUC_UNUSED) {
   g_assert_cmpstr(parent->answers->str, ==, "201");
   g_assert_cmpstr(edge->answers->str, ==, "8");
   g_assert_cmpuint(channel_open_questions(parent->channel), ==, 0);
+  g_assert_cmpuint(channel_owed_answers(edge->channel), ==, 0);
 }
 
 static char *long_text(gsize length) {
@@ -191,6 +193,7 @@ static void test_large(Fixture *fixture, gconstpointer data G_GNUC_UNUSED) {
   for (guint i = 0; i < 4; i++)
     channel_send(fixture->parent.channel, TELL, g_variant_new_string(text), -1);
   channel_send(fixture->parent.channel, TELL, g_variant_new_string("end"), -1);
+  g_assert_cmpuint(channel_owed_answers(fixture->parent.channel), >, 0); /* the socket is full */
   UNTIL(fixture, fixture->edge.messages == 5);
   g_assert_cmpuint(fixture->edge.text->len, ==, 4 * (CHANNEL_MAX_FRAME - 1) + 3);
   g_assert_true(g_str_has_suffix(fixture->edge.text->str, "xend"));

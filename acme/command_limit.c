@@ -1,0 +1,170 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* signetctl limit: other limits for one subject than those of the configuration. */
+#include "acme/command.h"
+#include "acme/record.h"
+#include "base/mailbox.h"
+#include "store/rate.h"
+
+#include <gio/gio.h>
+#include <string.h>
+
+#define TEXT_MAX 1000 /* octets of an argument */
+
+/* --- arguments
+ * --------------------------------------------------------------------------------------------- */
+
+/* The keys of the group [limits]. */
+static gboolean read_name(Command *command, const char **name) {
+  g_autoptr(GString) known = g_string_new(NULL);
+  if (!command_needs_text(command, "name", TEXT_MAX, name))
+    return FALSE;
+  for (gsize i = 0; i < config_keys_count; i++) {
+    if (strcmp(config_keys[i].group, "limits") != 0)
+      continue;
+    if (strcmp(config_keys[i].name, *name) == 0)
+      return TRUE;
+    g_string_append_printf(known, "%s%s", known->len > 0 ? ", " : "", config_keys[i].name);
+  }
+  return command_refuse(command, "There is no limit \"%s\"; there are: %s.", *name, known->str);
+}
+
+/* "192.0.2.7/24" -> "192.0.2.0/24". */
+static char *canonical_network(const char *text) {
+  g_auto(GStrv) parts = g_strsplit(text, "/", 2);
+  guint64 bits = 0;
+  g_autoptr(GInetAddress) address = g_inet_address_new_from_string(parts[0]);
+  if (address == NULL || parts[1] == NULL ||
+      !g_ascii_string_to_unsigned(parts[1], 10, 0, 8 * g_inet_address_get_native_size(address),
+                                  &bits, NULL))
+    return NULL;
+  gsize size = g_inet_address_get_native_size(address);
+  g_autofree guint8 *octets = g_memdup2(g_inet_address_to_bytes(address), size);
+  for (gsize bit = bits; bit < 8 * size; bit++)
+    octets[bit / 8] &= (guint8) ~(0x80u >> bit % 8);
+  g_autoptr(GInetAddress) first =
+      g_inet_address_new_from_bytes(octets, g_inet_address_get_family(address));
+  g_autofree char *shown = g_inet_address_to_string(first);
+  return g_strdup_printf("%s/%u", shown, (guint)bits);
+}
+
+static char *canonical_address(const char *text) {
+  g_autoptr(Mailbox) mailbox = mailbox_parse(text, NULL);
+  return mailbox != NULL ? g_strdup(mailbox->canonical) : NULL;
+}
+
+static char *canonical_id_or_domain(const char *text) {
+  g_autoptr(GInetAddress) address = g_inet_address_new_from_string(text);
+  Id id;
+  if (id_from_text(text, &id))
+    return g_strdup(text);
+  return address == NULL ? mailbox_domain_to_ascii(text, NULL) : NULL;
+}
+
+/* In the form in which what is limited is counted; a slip would be a limit for nobody. */
+static gboolean read_subject(Command *command, char **subject) {
+  const char *text = NULL;
+  if (!command_needs_text(command, "subject", TEXT_MAX, &text))
+    return FALSE;
+  *subject = strchr(text, '@') != NULL   ? canonical_address(text)
+             : strchr(text, '/') != NULL ? canonical_network(text)
+                                         : canonical_id_or_domain(text);
+  return *subject != NULL ||
+         command_refuse(command,
+                        "\"%s\" is no address, domain, network (192.0.2.0/24), account or key"
+                        " identifier.",
+                        text);
+}
+
+/* --- rates as text
+ * ----------------------------------------------------------------------------------------- */
+
+static char *rate_text(Rate rate) {
+  static const struct {
+    gint64 length;
+    const char *name;
+  } units[] = {
+      {CLOCK_DAY, "d"}, {CLOCK_HOUR, "h"}, {CLOCK_MINUTE, "m"}, {CLOCK_SECOND, "s"}, {1, "ms"}};
+  gsize i = 0;
+  if (rate.count == 0)
+    return g_strdup("off");
+  while (i + 1 < G_N_ELEMENTS(units) && rate.period % units[i].length != 0)
+    i++;
+  return g_strdup_printf("%" G_GINT64_FORMAT "/%" G_GINT64_FORMAT "%s", rate.count,
+                         rate.period / units[i].length, units[i].name);
+}
+
+static json_t *row_of(const char *name, const char *subject, Rate rate) {
+  g_autofree char *text = rate_text(rate);
+  return json_pack("{s:s, s:s, s:s}", "name", name, "subject", subject, "rate", text);
+}
+
+static gboolean read_rate(Command *command, Rate *rate) {
+  const char *text = NULL;
+  g_autofree char *why = NULL;
+  ConfigRate parsed;
+  if (!command_needs_text(command, "rate", TEXT_MAX, &text))
+    return FALSE;
+  if (!config_rate_parse(text, &parsed, &why))
+    return command_refuse(command, "%s", why);
+  *rate = (Rate){parsed.count, parsed.period};
+  return TRUE;
+}
+
+/* --- the commands
+ * ------------------------------------------------------------------------------------------ */
+
+gboolean command_limit_set(Command *command, GError **error) {
+  const char *name = NULL;
+  g_autofree char *subject = NULL;
+  Rate rate;
+  if (!read_name(command, &name) || !read_subject(command, &subject) || !read_rate(command, &rate))
+    return FALSE;
+  g_autofree char *text = rate_text(rate);
+  json_decref(command->result);
+  command->result = row_of(name, subject, rate);
+  return rate_override_set(command->acme->store, name, subject, rate, error) &&
+         record(command->acme, command->now, "limit set", (About){NULL}, error, "name", name,
+                "subject", subject, "rate", text, "uid", command->uid, NULL);
+}
+
+/* Of any name: a limit may be gone since. */
+gboolean command_limit_clear(Command *command, GError **error) {
+  const char *name = NULL;
+  g_autofree char *subject = NULL;
+  if (!command_needs_text(command, "name", TEXT_MAX, &name) || !read_subject(command, &subject))
+    return FALSE;
+  StoreChange cleared = rate_override_clear(command->acme->store, name, subject, error);
+  if (cleared == STORE_UNCHANGED)
+    return command_refuse(command, "No limit \"%s\" is set for %s.", name, subject);
+  json_object_set_new(command->result, "name", json_string(name));
+  json_object_set_new(command->result, "subject", json_string(subject));
+  return cleared == STORE_CHANGED &&
+         record(command->acme, command->now, "limit cleared", (About){NULL}, error, "name", name,
+                "subject", subject, "uid", command->uid, NULL);
+}
+
+gboolean command_limit_list(Command *command, GError **error) {
+  const char *name = NULL, *subject = NULL;
+  gsize octets = 0;
+  if (!command_text(command, "after-name", TEXT_MAX, &name) ||
+      !command_text(command, "after-subject", TEXT_MAX, &subject))
+    return FALSE;
+  g_autoptr(GPtrArray) overrides =
+      rate_override_list(command->acme->store, name != NULL ? name : "",
+                         subject != NULL ? subject : "", COMMAND_PAGE, error);
+  if (overrides == NULL)
+    return FALSE;
+  json_t *rows = json_array();
+  gboolean all = overrides->len < COMMAND_PAGE;
+  for (guint i = 0; i < overrides->len; i++) {
+    const RateOverride *override = overrides->pdata[i];
+    if (!command_add_row(rows, &octets,
+                         row_of(override->name, override->subject, override->rate))) {
+      all = FALSE;
+      break;
+    }
+  }
+  json_object_set_new(command->result, "limits", rows);
+  json_object_set_new(command->result, "more", json_boolean(!all));
+  return TRUE;
+}

@@ -1,0 +1,123 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* signetctl renewal: certificates that are to be renewed at once (RFC 9773 section 4.2). */
+#include "acme/command.h"
+#include "acme/record.h"
+#include "store/certificate.h"
+
+#include <string.h>
+
+#define SERIAL_MAX 20 /* octets, RFC 5280 section 4.1.2.2 */
+#define TEXT_MAX 1000 /* octets of an argument */
+
+/* Shown to people by their clients (explanationURL). */
+static gboolean is_page(const char *url) {
+  g_autoptr(GUri) uri = g_uri_parse(url, G_URI_FLAGS_NONE, NULL);
+  const char *scheme = uri != NULL ? g_uri_get_scheme(uri) : "";
+  return (strcmp(scheme, "https") == 0 || strcmp(scheme, "http") == 0) &&
+         g_uri_get_host(uri) != NULL && *g_uri_get_host(uri) != '\0' && g_str_is_ascii(url) &&
+         strpbrk(url, " <>\"") == NULL;
+}
+
+static gboolean read_why(Command *command, const char **why) {
+  if (!command_text(command, "why", TEXT_MAX, why))
+    return FALSE;
+  if (*why == NULL)
+    *why = "";
+  return **why == '\0' || is_page(*why) ||
+         command_refuse(command, "why is no https:// or http:// URL.");
+}
+
+/* --- by serial number
+ * -------------------------------------------------------------------------------------- */
+
+/* Hexadecimal digits, with or without a colon between octets, as OpenSSL prints them; without
+   leading zero octets, as they are stored. NULL when it is none. */
+static GBytes *read_serial(const char *text) {
+  guint8 octets[SERIAL_MAX];
+  gsize count = 0, digits = 0;
+  gboolean colons = strchr(text, ':') != NULL;
+  g_autofree char *even = !colons && strlen(text) % 2 == 1 ? g_strconcat("0", text, NULL) : NULL;
+  for (const char *p = even != NULL ? even : text; *p != '\0'; p += 2) {
+    if (colons && digits > 0 && *p++ != ':')
+      return NULL;
+    if (!g_ascii_isxdigit(p[0]) || !g_ascii_isxdigit(p[1]))
+      return NULL;
+    digits += 2;
+    int octet = g_ascii_xdigit_value(p[0]) << 4 | g_ascii_xdigit_value(p[1]);
+    if (octet == 0 && count == 0)
+      continue;
+    if (count == SERIAL_MAX)
+      return NULL;
+    octets[count++] = (guint8)octet;
+  }
+  return count > 0 ? g_bytes_new(octets, count) : NULL;
+}
+
+static gboolean ask_one(Command *command, const char *text, const char *why, GError **error) {
+  g_autoptr(GBytes) serial = read_serial(text);
+  if (serial == NULL)
+    return command_refuse(command, "\"%s\" is no serial number in hexadecimal digits.", text);
+  StoreChange asked =
+      certificate_ask_renewal(command->acme->store, serial, command->now, why, error);
+  if (asked == STORE_UNCHANGED)
+    return command_refuse(command, "No certificate with the serial number %s was issued here.",
+                          text);
+  return asked == STORE_CHANGED &&
+         record(command->acme, command->now, "renewal asked", (About){NULL}, error, "serial", text,
+                "why", why, "uid", command->uid, NULL);
+}
+
+static gboolean ask_each(Command *command, GPtrArray *serials, const char *why, GError **error) {
+  for (guint i = 0; i < serials->len; i++)
+    if (!ask_one(command, serials->pdata[i], why, error))
+      return FALSE;
+  json_object_set_new(command->result, "serials",
+                      json_incref(json_object_get(command->arguments, "serials")));
+  return TRUE;
+}
+
+/* --- by time of issuance
+ * ----------------------------------------------------------------------------------- */
+
+/* A date-time of RFC 3339 in milliseconds. */
+static gboolean read_time(const char *text, gint64 *time) {
+  static const char form[] =
+      "^[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ][0-9]{2}:[0-9]{2}:[0-9]{2}(\\.[0-9]+)?"
+      "([Zz]|[+-][0-9]{2}:[0-9]{2})$";
+  if (!g_regex_match_simple(form, text, G_REGEX_DOLLAR_ENDONLY, 0))
+    return FALSE;
+  g_autofree char *upper = g_ascii_strup(text, -1);
+  g_autoptr(GDateTime) moment = g_date_time_new_from_iso8601(upper, NULL);
+  if (moment == NULL)
+    return FALSE;
+  *time = g_date_time_to_unix(moment) * CLOCK_SECOND;
+  return TRUE;
+}
+
+/* A time ahead would have certificates renewed as soon as they are issued. */
+static gboolean ask_before(Command *command, const char *text, const char *why, GError **error) {
+  gint64 before = 0;
+  if (!read_time(text, &before))
+    return command_refuse(command,
+                          "issued-before is no time such as 2026-03-31T12:00:00Z (RFC 3339).");
+  if (before > command->now)
+    return command_refuse(command, "issued-before lies ahead.");
+  Id id = acme_id(command->acme, command->now);
+  g_autofree char *time = clock_rfc3339(before);
+  json_object_set_new(command->result, "issued-before", json_string(time));
+  return certificate_ask_renewals(command->acme->store, &id, before, command->now, why, error) &&
+         record(command->acme, command->now, "renewals asked", (About){NULL}, error,
+                "issued-before", time, "why", why, "uid", command->uid, NULL);
+}
+
+gboolean command_renewal_ask(Command *command, GError **error) {
+  const char *before = NULL, *why = NULL;
+  g_autoptr(GPtrArray) serials = command_texts(command, "serials", COMMAND_PAGE, TEXT_MAX);
+  if (serials == NULL || !command_text(command, "issued-before", TEXT_MAX, &before) ||
+      !read_why(command, &why))
+    return FALSE;
+  if ((serials->len > 0) == (before != NULL))
+    return command_refuse(command, "Give either serial numbers or issued-before.");
+  return before != NULL ? ask_before(command, before, why, error)
+                        : ask_each(command, serials, why, error);
+}

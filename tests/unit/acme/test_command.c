@@ -1,0 +1,434 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What operators ask: external account keys, limits, renewals. */
+#include "acme/command.h"
+#include "harness.h"
+#include "store/certificate.h"
+#include "store/external_account_key.h"
+#include "store/rate.h"
+
+#define UID 1234
+
+typedef struct {
+  CommandOutcome outcome;
+  json_t *json; /* NULL unless it is done */
+  char *text;
+} Said;
+
+static void said_free(Said *said) {
+  json_decref(said->json);
+  g_free(said->text);
+  g_free(said);
+}
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(Said, said_free)
+
+/* Runs a command as core's turns do: undone unless it is done. */
+static Said *ask(Lab *lab, const char *name, const char *arguments) {
+  g_autoptr(GError) error = NULL;
+  Said *said = g_new0(Said, 1);
+  lab_begin(lab);
+  said->outcome = command_run(&lab->acme, UID, name, arguments, &said->text, &error);
+  lab_commit(lab, said->outcome == COMMAND_DONE);
+  g_assert_no_error(error);
+  if (said->outcome == COMMAND_DONE)
+    said->json = json_loads(said->text, 0, NULL);
+  return said;
+}
+
+static Said *done(Lab *lab, const char *name, const char *arguments) {
+  Said *said = ask(lab, name, arguments);
+  if (said->outcome != COMMAND_DONE)
+    g_error("%s %s: %s", name, arguments, said->text);
+  return said;
+}
+
+static void refused(Lab *lab, const char *name, const char *arguments, const char *why) {
+  g_autoptr(Said) said = ask(lab, name, arguments);
+  if (said->outcome != COMMAND_REFUSED || strstr(said->text, why) == NULL)
+    g_error("%s %s: %d %s, not %s", name, arguments, (int)said->outcome, said->text, why);
+}
+
+static const char *member(const json_t *object, const char *name) {
+  return json_string_value(json_object_get(object, name));
+}
+
+static json_t *row(const Said *said, const char *list, gsize i) {
+  return json_array_get(json_object_get(said->json, list), i);
+}
+
+static gsize rows(const Said *said, const char *list) {
+  return json_array_size(json_object_get(said->json, list));
+}
+
+static char *last_audit(Lab *lab) {
+  SqlQuery query = sql_query(
+      lab->acme.store, "SELECT kind || ' ' || detail FROM audit ORDER BY number DESC LIMIT 1", "");
+  g_assert_true(sql_row(&query));
+  char *text = sql_text(&query, 0);
+  g_assert_true(sql_end(&query, NULL));
+  return text;
+}
+
+static void audited(Lab *lab, const char *pattern) {
+  g_autofree char *text = last_audit(lab);
+  if (!g_pattern_match_simple(pattern, text))
+    g_error("audit record %s is not like %s", text, pattern);
+}
+
+#define TEN "1234567890"
+#define HUNDRED TEN TEN TEN TEN TEN TEN TEN TEN TEN TEN
+
+static const struct {
+  const char *name, *arguments, *why;
+} bad[] = {
+    {"", "{}", "knows no command"},
+    {"eab", "{}", "knows no command"},
+    {"eab add ", "{}", "knows no command"},
+    {HUNDRED HUNDRED, "{}", "knows no command"},
+    {"eab add", "", "no JSON object"},
+    {"eab add", "[]", "no JSON object"},
+    {"eab add", "{", "no JSON object"},
+    {"eab add", "{\"note\":\"a\",\"note\":\"b\"}", "no JSON object"},
+    {"eab add", "{\"identifier\":[\"example.org\"]}", "no argument of that name"},
+    {"eab add", "{\"note\":1}", "note is no text"},
+    {"eab add", "{\"note\":null}", "note is no text"},
+    {"eab add", "{\"note\":\"a\\nb\"}", "control character"},
+    {"eab add", "{\"note\":\"a\\u0085b\"}", "control character"},
+    {"eab add", "{\"note\":\"" HUNDRED HUNDRED "1\"}", "longer than 200 octets"},
+    {"eab add", "{\"identifiers\":\"example.org\"}", "identifiers is no list"},
+    {"eab add", "{\"identifiers\":{\"a\":1}}", "identifiers is no list"},
+    {"eab add", "{\"identifiers\":[\"example.org\",7]}", "identifiers is no text"},
+    {"eab add", "{\"identifiers\":[\"localhost\"]}", "is no domain and no address"},
+    {"eab add", "{\"identifiers\":[\"\"]}", "is no domain and no address"},
+    {"eab add", "{\"identifiers\":[\"*.example.org\"]}", "is no domain and no address"},
+    {"eab add", "{\"identifiers\":[\"a b@example.org\"]}", "is no domain and no address"},
+    {"eab add", "{\"profiles\":[\"\"]}", "There is no profile"},
+    {"eab add", "{\"profiles\":[\"Smime\"]}", "There is no profile \"Smime\""},
+    {"eab list", "{\"after\":\"x\"}", "no key identifier"},
+    {"eab revoke", "{}", "kid is missing"},
+    {"eab revoke", "{\"kid\":\"\"}", "kid is missing"},
+    {"eab revoke", "{\"kid\":\"x\"}", "no key identifier"},
+    {"eab revoke", "{\"kid\":\"AAAAAAAAAAAAAAAAAAAAAA\"}", "no key of this identifier"},
+    {"limit set", "{}", "name is missing"},
+    {"limit set", "{\"name\":\"orders\",\"subject\":\"a@b.org\",\"rate\":\"1/1h\"}",
+     "there are: accounts-per-network, "},
+    {"limit set", "{\"name\":\"mails-per-domain\"}", "subject is missing"},
+    {"limit set", "{\"name\":\"mails-per-domain\",\"subject\":\"b.org\"}", "rate is missing"},
+    {"limit set", "{\"name\":\"mails-per-domain\",\"subject\":\"b.org\",\"rate\":\"0/1h\"}",
+     "nor a rate such as"},
+    {"limit set", "{\"name\":\"mails-per-domain\",\"subject\":\"b.org\",\"rate\":\"5\"}",
+     "nor a rate such as"},
+    {"limit set", "{\"name\":\"mails-per-domain\",\"subject\":\"b\",\"rate\":\"5/1h\"}",
+     "is no address, domain"},
+    {"limit set", "{\"name\":\"mails-per-domain\",\"subject\":\"@b.org\",\"rate\":\"5/1h\"}",
+     "is no address, domain"},
+    {"limit set", "{\"name\":\"mails-per-domain\",\"subject\":\"192.0.2.1\",\"rate\":\"5/1h\"}",
+     "is no address, domain"},
+    {"limit set", "{\"name\":\"mails-per-domain\",\"subject\":\"192.0.2.1/33\",\"rate\":\"5/1h\"}",
+     "is no address, domain"},
+    {"limit set", "{\"name\":\"mails-per-domain\",\"subject\":\"::/129\",\"rate\":\"5/1h\"}",
+     "is no address, domain"},
+    {"limit set", "{\"name\":\"mails-per-domain\",\"subject\":\"example.org/8\",\"rate\":\"off\"}",
+     "is no address, domain"},
+    {"limit clear", "{\"name\":\"mails-per-domain\"}", "subject is missing"},
+    {"limit clear", "{\"name\":\"mails-per-domain\",\"subject\":\"b.org\"}",
+     "No limit \"mails-per-domain\" is set for b.org"},
+    {"renewal ask", "{}", "Give either"},
+    {"renewal ask", "{\"serials\":[]}", "Give either"},
+    {"renewal ask", "{\"serials\":[\"01\"],\"issued-before\":\"2026-01-01T00:00:00Z\"}",
+     "Give either"},
+    {"renewal ask", "{\"serials\":[\"01\"]}", "No certificate with the serial number 01"},
+    {"renewal ask", "{\"serials\":[\"\"]}", "no serial number"},
+    {"renewal ask", "{\"serials\":[\"00\"]}", "no serial number"},
+    {"renewal ask", "{\"serials\":[\"0x12\"]}", "no serial number"},
+    {"renewal ask", "{\"serials\":[\"12:\"]}", "no serial number"},
+    {"renewal ask", "{\"serials\":[\"1:2\"]}", "no serial number"},
+    {"renewal ask", "{\"serials\":[\"12:3\"]}", "no serial number"},
+    {"renewal ask", "{\"serials\":[\":12\"]}", "no serial number"},
+    {"renewal ask", "{\"serials\":[\"" TEN TEN TEN TEN "12\"]}", "no serial number"},
+    {"renewal ask", "{\"issued-before\":\"yesterday\"}", "RFC 3339"},
+    {"renewal ask", "{\"issued-before\":\"2026-01-01\"}", "RFC 3339"},
+    {"renewal ask", "{\"issued-before\":\"2026-01-01T00:00:00\"}", "RFC 3339"},
+    {"renewal ask", "{\"issued-before\":\"2026-13-01T00:00:00Z\"}", "RFC 3339"},
+    {"renewal ask", "{\"issued-before\":\"2026-03-01T00:00:01Z\"}", "lies ahead"},
+    {"renewal ask", "{\"issued-before\":\"2026-01-01T00:00:00Z\",\"why\":\"ftp://x/\"}", "why is"},
+    {"renewal ask", "{\"issued-before\":\"2026-01-01T00:00:00Z\",\"why\":\"https:\"}", "why is"},
+    {"renewal ask", "{\"issued-before\":\"2026-01-01T00:00:00Z\",\"why\":\"https://a/\\\"\"}",
+     "why is"},
+};
+
+static void test_refused(void) {
+  g_autoptr(Lab) lab = lab_new();
+  for (gsize i = 0; i < G_N_ELEMENTS(bad); i++)
+    refused(lab, bad[i].name, bad[i].arguments, bad[i].why);
+  g_assert_cmpint(lab_count(lab, "SELECT count(*) FROM audit WHERE detail LIKE '%uid%'"), ==, 0);
+  g_assert_cmpint(lab_count(lab, "SELECT count(*) FROM external_account_key"), ==, 0);
+  g_assert_cmpint(lab_count(lab, "SELECT count(*) FROM rate_override"), ==, 0);
+  g_assert_cmpint(lab_count(lab, "SELECT count(*) FROM renewal"), ==, 0);
+  g_autoptr(Said) key = done(lab, "eab add", "{}");
+}
+
+/* The key is as stored, and only in the answer. */
+static void test_eab_add(void) {
+  g_autoptr(Lab) lab = lab_new();
+  g_autoptr(Said) said = done(
+      lab, "eab add",
+      "{\"note\":\"Sales \\u00e4\",\"identifiers\":[\"B\\u00fccher.Example\",\"Ann@Example.ORG\","
+      "\"ann@example.org\"],\"profiles\":[\"smime\",\"smime\",\"own-1\"]}");
+  g_autoptr(ExternalAccountKey) key = NULL;
+  Id id;
+  g_assert_cmpuint(json_object_size(said->json), ==, 2);
+  g_assert_true(id_from_text(member(said->json, "kid"), &id));
+  g_autoptr(GBytes) mac = base64url_decode(member(said->json, "key"));
+  g_assert_cmpuint(g_bytes_get_size(mac), ==, 32);
+  g_assert_cmpint(external_account_key_find(lab->acme.store, &id, &key, NULL), ==, STORE_FOUND);
+  g_assert_true(g_bytes_equal(mac, key->mac_key));
+  g_assert_cmpstr(key->note, ==, "Sales \xc3\xa4");
+  g_assert_cmpstr(key->identifiers, ==, "[\"xn--bcher-kva.example\",\"ann@example.org\"]");
+  g_assert_cmpstr(key->profiles, ==, "[\"smime\",\"own-1\"]");
+  g_assert_cmpint(key->created_at, ==, LAB_NOW);
+  audited(lab, "external account key made kid=*note=*identifiers=*ann@example.org*"
+               "profiles=*own-1*uid=\"1234\"");
+  g_autofree char *record = last_audit(lab);
+  g_assert_null(strstr(record, member(said->json, "key")));
+  g_autoptr(Said) list = done(lab, "eab list", "{}");
+  g_assert_null(strstr(list->text, member(said->json, "key")));
+  g_autoptr(Said) other = done(lab, "eab add", "{}");
+  g_assert_cmpstr(member(other->json, "key"), !=, member(said->json, "key"));
+  g_assert_cmpint(lab_count(lab, "SELECT count(*) FROM external_account_key WHERE identifiers = ''"
+                                 " AND profiles = '' AND note = ''"),
+                  ==, 1);
+}
+
+static void test_eab_life(void) {
+  g_autoptr(Lab) lab = lab_new();
+  static const Id account = {{9}};
+  Id id;
+  char text[ID_TEXT];
+  g_autoptr(Said) said = done(lab, "eab add", "{\"identifiers\":[\"example.org\"]}");
+  const char *kid = member(said->json, "kid");
+  g_assert_true(id_from_text(kid, &id));
+  g_autofree char *this = g_strdup_printf("{\"kid\":\"%s\"}", kid);
+  g_autoptr(Said) fresh = done(lab, "eab list", "{}");
+  g_assert_cmpuint(rows(fresh, "keys"), ==, 1);
+  g_assert_false(json_is_true(json_object_get(fresh->json, "more")));
+  g_assert_cmpstr(member(row(fresh, "keys", 0), "kid"), ==, kid);
+  g_assert_cmpstr(member(row(fresh, "keys", 0), "made"), ==, "2026-03-01T00:00:00Z");
+  g_assert_null(json_object_get(row(fresh, "keys", 0), "account"));
+  g_assert_null(json_object_get(row(fresh, "keys", 0), "revoked"));
+  lab_begin(lab);
+  g_assert_cmpint(external_account_key_bind(lab->acme.store, &id, &account, NULL), ==,
+                  STORE_CHANGED);
+  lab_commit(lab, TRUE);
+  lab->clock.now += CLOCK_HOUR;
+  g_autoptr(Said) revoked = done(lab, "eab revoke", this);
+  audited(lab, "external account key revoked kid=*uid=\"1234\"");
+  refused(lab, "eab revoke", this, "revoked already");
+  g_autoptr(Said) list = done(lab, "eab list", "{}");
+  g_autofree char *url = g_strdup_printf("%s/account/%s", LAB_URL, id_text(&account, text));
+  g_assert_cmpstr(member(row(list, "keys", 0), "account"), ==, url);
+  g_assert_cmpstr(member(row(list, "keys", 0), "revoked"), ==, "2026-03-01T01:00:00Z");
+}
+
+/* Every key is on exactly one page, and no page is too long for a message. */
+static void walk_pages(Lab *lab, guint wanted, gsize most) {
+  g_autofree char *arguments = g_strdup("{}");
+  g_autoptr(GHashTable) seen = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+  for (gboolean more = TRUE; more;) {
+    g_autoptr(Said) page = done(lab, "eab list", arguments);
+    gsize count = rows(page, "keys");
+    g_assert_cmpuint(count, <=, most);
+    g_assert_cmpuint(strlen(page->text), <=, COMMAND_ANSWER_OCTETS);
+    for (gsize i = 0; i < count; i++)
+      g_assert_true(g_hash_table_add(seen, g_strdup(member(row(page, "keys", i), "kid"))));
+    more = json_is_true(json_object_get(page->json, "more"));
+    g_assert_true(!more || count > 0);
+    g_free(arguments);
+    arguments = count == 0 ? NULL
+                           : g_strdup_printf("{\"after\":\"%s\"}",
+                                             member(row(page, "keys", count - 1), "kid"));
+  }
+  g_assert_cmpuint(g_hash_table_size(seen), ==, wanted);
+}
+
+static void add_keys(Lab *lab, guint count, const char *identifiers) {
+  g_autoptr(GBytes) mac = g_bytes_new("secret", 6);
+  lab_begin(lab);
+  for (guint i = 0; i < count; i++) {
+    ExternalAccountKey key = {.id = acme_id(&lab->acme, lab->clock.now + i),
+                              .mac_key = mac,
+                              .note = (char *)"",
+                              .identifiers = (char *)identifiers,
+                              .profiles = (char *)""};
+    g_assert_true(external_account_key_insert(lab->acme.store, &key, NULL));
+  }
+  lab_commit(lab, TRUE);
+}
+
+static void test_eab_pages(void) {
+  g_autoptr(Lab) lab = lab_new();
+  g_autoptr(Said) first = done(lab, "eab add", "{}");
+  add_keys(lab, COMMAND_PAGE - 1, "");
+  walk_pages(lab, COMMAND_PAGE, COMMAND_PAGE);
+  add_keys(lab, COMMAND_PAGE, "");
+  walk_pages(lab, 2 * COMMAND_PAGE, COMMAND_PAGE);
+  g_autoptr(GString) long_list = g_string_new("[\"" HUNDRED HUNDRED "\"");
+  for (guint i = 0; i < 99; i++)
+    g_string_append(long_list, ",\"" HUNDRED HUNDRED "\"");
+  g_string_append(long_list, "]");
+  add_keys(lab, 100, long_list->str);
+  walk_pages(lab, 2 * COMMAND_PAGE + 100, COMMAND_PAGE);
+}
+
+static const struct {
+  const char *given, *kept;
+} subjects[] = {
+    {"Ann@Example.org", "ann@example.org"},
+    {"B\xc3\xbc"
+     "cher.Example",
+     "xn--bcher-kva.example"},
+    {"192.0.2.77/24", "192.0.2.0/24"},
+    {"192.0.2.77/32", "192.0.2.77/32"},
+    {"192.0.2.77/0", "0.0.0.0/0"},
+    {"2001:DB8:0:1:ffff::1/63", "2001:db8::/63"},
+    {"AAECAwQFBgcICQoLDA0ODw", "AAECAwQFBgcICQoLDA0ODw"},
+};
+
+static const struct {
+  const char *given, *kept;
+} rates[] = {{"5/1h", "5/1h"},    {"5/60m", "5/1h"},        {"7/90m", "7/90m"},
+             {"20/24h", "20/1d"}, {"1/1500ms", "1/1500ms"}, {"1000000/365d", "1000000/365d"},
+             {"off", "off"}};
+
+static void test_limits(void) {
+  g_autoptr(Lab) lab = lab_new();
+  for (gsize i = 0; i < G_N_ELEMENTS(subjects); i++) {
+    const char *rate = rates[i].given;
+    g_autofree char *arguments =
+        g_strdup_printf("{\"name\":\"mails-per-domain\",\"subject\":\"%s\",\"rate\":\"%s\"}",
+                        subjects[i].given, rate);
+    g_autoptr(Said) set = done(lab, "limit set", arguments);
+    g_assert_cmpstr(member(set->json, "subject"), ==, subjects[i].kept);
+    g_assert_cmpstr(member(set->json, "rate"), ==, rates[i].kept);
+  }
+  audited(lab, "limit set name=\"mails-per-domain\" subject=\"AAEC*rate=\"off\" uid=\"1234\"");
+  Rate rate = {-1, -1};
+  g_assert_true(
+      rate_override_find(lab->acme.store, "mails-per-domain", "ann@example.org", &rate, NULL));
+  g_assert_cmpint(rate.count, ==, 5);
+  g_assert_cmpint(rate.period, ==, CLOCK_HOUR);
+  g_autoptr(Said) again =
+      done(lab, "limit set",
+           "{\"name\":\"mails-per-domain\",\"subject\":\"ann@example.org\",\"rate\":\"6/1h\"}");
+  g_autoptr(Said) list = done(lab, "limit list", "{}");
+  g_assert_cmpuint(rows(list, "limits"), ==, G_N_ELEMENTS(subjects));
+  g_assert_cmpstr(member(row(list, "limits", 5), "subject"), ==, "ann@example.org");
+  g_assert_cmpstr(member(row(list, "limits", 5), "rate"), ==, "6/1h");
+  g_autoptr(Said) clear =
+      done(lab, "limit clear", "{\"name\":\"mails-per-domain\",\"subject\":\"ANN@example.org\"}");
+  audited(lab, "limit cleared name=* subject=\"ann@example.org\" uid=\"1234\"");
+  refused(lab, "limit clear", "{\"name\":\"mails-per-domain\",\"subject\":\"ann@example.org\"}",
+          "No limit");
+}
+
+static void test_limit_pages(void) {
+  g_autoptr(Lab) lab = lab_new();
+  g_autoptr(Said) first = done(lab, "eab add", "{}");
+  lab_sql(lab, "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 1100)"
+               " INSERT INTO rate_override SELECT CASE i % 2 WHEN 0 THEN 'a' ELSE 'b' END,"
+               " 'd' || i || '.example', 1, 1000 FROM n");
+  g_autofree char *arguments = g_strdup("{}");
+  gsize total = 0;
+  for (gboolean more = TRUE; more;) {
+    g_autoptr(Said) page = done(lab, "limit list", arguments);
+    gsize count = rows(page, "limits");
+    g_assert_cmpuint(count, <=, COMMAND_PAGE);
+    total += count;
+    more = json_is_true(json_object_get(page->json, "more"));
+    const json_t *last = row(page, "limits", count - 1);
+    g_free(arguments);
+    arguments = g_strdup_printf("{\"after-name\":\"%s\",\"after-subject\":\"%s\"}",
+                                member(last, "name"), member(last, "subject"));
+  }
+  g_assert_cmpuint(total, ==, 1100);
+}
+
+/* Two certificates, one of them not signed yet. */
+static void add_certificates(Lab *lab) {
+  lab_sql(lab, "INSERT INTO account (id, status, thumbprint, jwk, contact, created_at)"
+               " VALUES (x'01', 'valid', x'01', '', '[]', 0);"
+               "INSERT INTO orders (id, account_id, status, created_at, expires_at)"
+               " VALUES (x'01', x'01', 'valid', 0, 0), (x'02', x'01', 'processing', 0, 0);"
+               "INSERT INTO certificate (id, order_id, account_id, serial, shard, not_before,"
+               " not_after, key_digest, tbs, findings, signing_at, der, issued_at) VALUES"
+               " (x'01', x'01', x'01', x'0a0b', 0, 0, 0, x'', x'', '', 0, x'30', 5),"
+               " (x'02', x'02', x'01', x'0c0d', 0, 0, 0, x'', x'', '', 0, NULL, NULL);");
+}
+
+static void test_renewal_by_serial(void) {
+  static const char *const forms[] = {"0A0B", "0a:0B", "a0b", "00:0a:0b"};
+  g_autoptr(Lab) lab = lab_new();
+  add_certificates(lab);
+  for (gsize i = 0; i < G_N_ELEMENTS(forms); i++) {
+    g_autofree char *arguments = g_strdup_printf(
+        "{\"serials\":[\"%s\"],\"why\":\"https://example.org/why%u\"}", forms[i], (guint)i);
+    g_autofree char *sql = g_strdup_printf("SELECT renew_at FROM certificate WHERE serial = x'0a0b'"
+                                           " AND renew_why = 'https://example.org/why%u'",
+                                           (guint)i);
+    g_autoptr(Said) asked = done(lab, "renewal ask", arguments);
+    g_assert_cmpint(lab_count(lab, sql), ==, LAB_NOW);
+    audited(lab, "renewal asked serial=*why=\"https://example.org/why?\" uid=\"1234\"");
+  }
+  refused(lab, "renewal ask", "{\"serials\":[\"0c0d\"]}", "No certificate");
+  lab->clock.now += CLOCK_HOUR;
+  refused(lab, "renewal ask", "{\"serials\":[\"0a0b\",\"0c0d\"]}", "No certificate");
+  g_assert_cmpint(lab_count(lab, "SELECT max(renew_at) FROM certificate"), ==, LAB_NOW);
+}
+
+static void test_renewal_by_time(void) {
+  static const char *const times[] = {"2026-03-01T00:00:00Z", "2026-03-01t01:00:00+01:00",
+                                      "2026-02-28T23:59:59.999Z"};
+  g_autoptr(Lab) lab = lab_new();
+  for (gsize i = 0; i < G_N_ELEMENTS(times); i++) {
+    g_autofree char *arguments = g_strdup_printf("{\"issued-before\":\"%s\"}", times[i]);
+    g_autoptr(Said) asked = done(lab, "renewal ask", arguments);
+    g_assert_cmpstr(member(asked->json, "issued-before"), ==,
+                    i < 2 ? "2026-03-01T00:00:00Z" : "2026-02-28T23:59:59Z");
+  }
+  audited(lab, "renewals asked issued-before=\"2026-02-28T23:59:59Z\" why=\"\" uid=\"1234\"");
+  gint64 at = 0;
+  g_autofree char *why = NULL;
+  g_assert_cmpint(
+      certificate_renewal_asked(lab->acme.store, LAB_NOW - CLOCK_SECOND, &at, &why, NULL), ==,
+      STORE_FOUND);
+  g_assert_cmpint(certificate_renewal_asked(lab->acme.store, LAB_NOW, &at, &why, NULL), ==,
+                  STORE_MISSING);
+}
+
+/* A store that fails is no refusal. */
+static void test_failed(void) {
+  g_autoptr(Lab) lab = lab_new();
+  g_autoptr(Said) first = done(lab, "eab add", "{}");
+  g_autoptr(GError) error = NULL;
+  g_autofree char *answer = NULL;
+  lab_sql(lab, "ALTER TABLE external_account_key RENAME TO elsewhere");
+  lab_begin(lab);
+  g_assert_cmpint(command_run(&lab->acme, UID, "eab add", "{}", &answer, &error), ==,
+                  COMMAND_FAILED);
+  g_assert_error(error, STORE_ERROR, STORE_ERROR_FAILED);
+  g_assert_null(answer);
+  lab_commit(lab, FALSE);
+}
+
+int main(int argc, char **argv) {
+  g_test_init(&argc, &argv, NULL);
+  g_test_add_func("/acme/command/refused", test_refused);
+  g_test_add_func("/acme/command/eab-add", test_eab_add);
+  g_test_add_func("/acme/command/eab-life", test_eab_life);
+  g_test_add_func("/acme/command/eab-pages", test_eab_pages);
+  g_test_add_func("/acme/command/limits", test_limits);
+  g_test_add_func("/acme/command/limit-pages", test_limit_pages);
+  g_test_add_func("/acme/command/renewal-by-serial", test_renewal_by_serial);
+  g_test_add_func("/acme/command/renewal-by-time", test_renewal_by_time);
+  g_test_add_func("/acme/command/failed", test_failed);
+  return g_test_run();
+}

@@ -243,7 +243,6 @@ Config *check_configuration(const char *path, gboolean test_mode, GPtrArray *mis
   check_ca(&check);
   check_caa(&check);
   check_dns(&check);
-  check_default_profile(&check);
   check_times(&check);
   check_default_profile(&check);
   check_operation(&check);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* signetctl eab: keys that bind accounts to one outside (RFC 8555 section 7.3.4). */
 #include "acme/command.h"
+#include "acme/profile.h"
 #include "acme/record.h"
 #include "base/base64url.h"
 #include "base/mailbox.h"
@@ -13,7 +14,6 @@
 #define NOTE_MAX 200      /* octets */
 #define LIST_MAX 100      /* identifiers, and profiles, of one key */
 #define IDENTIFIER_MAX 1000
-#define PROFILE_MAX 64
 
 /* --- eab add
  * -----------------------------------------------------------------------------------------------
@@ -25,11 +25,6 @@ static char *canonical_identifier(const char *text, GError **error) {
     return mailbox_domain_to_ascii(text, error);
   g_autoptr(Mailbox) mailbox = mailbox_parse(text, error);
   return mailbox != NULL ? g_strdup(mailbox->canonical) : NULL;
-}
-
-static gboolean is_profile_name(const char *text) {
-  gsize length = strspn(text, "abcdefghijklmnopqrstuvwxyz0123456789-");
-  return text[length] == '\0' && length >= 1 && length <= PROFILE_MAX;
 }
 
 static gboolean has_text(json_t *list, const char *text) {
@@ -63,7 +58,7 @@ static gboolean read_identifiers(Command *command, json_t *list) {
 static gboolean read_profiles(Command *command, json_t *list) {
   g_autoptr(GPtrArray) given = command_texts(command, "profiles", LIST_MAX, IDENTIFIER_MAX);
   for (guint i = 0; given != NULL && i < given->len; i++) {
-    if (!is_profile_name(given->pdata[i]))
+    if (!profile_exists(command->acme->config, given->pdata[i]))
       return command_refuse(command, "There is no profile \"%s\".", (const char *)given->pdata[i]);
     add_once(list, given->pdata[i]);
   }

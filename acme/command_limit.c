@@ -3,9 +3,9 @@
 #include "acme/command.h"
 #include "acme/record.h"
 #include "base/mailbox.h"
+#include "base/network.h"
 #include "store/rate.h"
 
-#include <gio/gio.h>
 #include <string.h>
 
 #define TEXT_MAX 1000 /* octets of an argument */
@@ -28,23 +28,17 @@ static gboolean read_name(Command *command, const char **name) {
   return command_refuse(command, "There is no limit \"%s\"; there are: %s.", *name, known->str);
 }
 
-/* "192.0.2.7/24" -> "192.0.2.0/24". */
+/* The network that counts for an address ("192.0.2.7", "192.0.2.7/24" -> "192.0.2.0/24"); NULL for
+   one of another size, which no limit counts by. */
 static char *canonical_network(const char *text) {
   g_auto(GStrv) parts = g_strsplit(text, "/", 2);
-  guint64 bits = 0;
-  g_autoptr(GInetAddress) address = g_inet_address_new_from_string(parts[0]);
-  if (address == NULL || parts[1] == NULL ||
-      !g_ascii_string_to_unsigned(parts[1], 10, 0, 8 * g_inet_address_get_native_size(address),
-                                  &bits, NULL))
+  if (!g_hostname_is_ip_address(parts[0]))
     return NULL;
-  gsize size = g_inet_address_get_native_size(address);
-  g_autofree guint8 *octets = g_memdup2(g_inet_address_to_bytes(address), size);
-  for (gsize bit = bits; bit < 8 * size; bit++)
-    octets[bit / 8] &= (guint8) ~(0x80u >> bit % 8);
-  g_autoptr(GInetAddress) first =
-      g_inet_address_new_from_bytes(octets, g_inet_address_get_family(address));
-  g_autofree char *shown = g_inet_address_to_string(first);
-  return g_strdup_printf("%s/%u", shown, (guint)bits);
+  g_autofree char *network = network_of(parts[0]);
+  const char *bits = strchr(network, '/');
+  if (parts[1] != NULL && (bits == NULL || strcmp(bits + 1, parts[1]) != 0))
+    return NULL;
+  return g_steal_pointer(&network);
 }
 
 static char *canonical_address(const char *text) {
@@ -53,11 +47,8 @@ static char *canonical_address(const char *text) {
 }
 
 static char *canonical_id_or_domain(const char *text) {
-  g_autoptr(GInetAddress) address = g_inet_address_new_from_string(text);
   Id id;
-  if (id_from_text(text, &id))
-    return g_strdup(text);
-  return address == NULL ? mailbox_domain_to_ascii(text, NULL) : NULL;
+  return id_from_text(text, &id) ? g_strdup(text) : mailbox_domain_to_ascii(text, NULL);
 }
 
 /* In the form in which what is limited is counted; a slip would be a limit for nobody. */
@@ -65,14 +56,16 @@ static gboolean read_subject(Command *command, char **subject) {
   const char *text = NULL;
   if (!command_needs_text(command, "subject", TEXT_MAX, &text))
     return FALSE;
-  *subject = strchr(text, '@') != NULL   ? canonical_address(text)
-             : strchr(text, '/') != NULL ? canonical_network(text)
-                                         : canonical_id_or_domain(text);
+  gboolean network = strchr(text, '/') != NULL || g_hostname_is_ip_address(text);
+  *subject = strchr(text, '@') != NULL ? canonical_address(text)
+             : network                 ? canonical_network(text)
+                                       : canonical_id_or_domain(text);
   return *subject != NULL ||
-         command_refuse(command,
-                        "\"%s\" is no address, domain, network (192.0.2.0/24), account or key"
-                        " identifier.",
-                        text);
+         command_refuse(
+             command,
+             "\"%s\" is no address, domain, network (/24 for IPv4, /48 for IPv6), account"
+             " or key identifier.",
+             text);
 }
 
 /* --- rates as text

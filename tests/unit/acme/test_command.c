@@ -103,6 +103,7 @@ static const struct {
     {"eab add", "{\"identifiers\":[\"a b@example.org\"]}", "is no domain and no address"},
     {"eab add", "{\"profiles\":[\"\"]}", "There is no profile"},
     {"eab add", "{\"profiles\":[\"Smime\"]}", "There is no profile \"Smime\""},
+    {"eab add", "{\"profiles\":[\"smime\",\"own-1\"]}", "There is no profile \"own-1\""},
     {"eab list", "{\"after\":\"x\"}", "no key identifier"},
     {"eab revoke", "{}", "kid is missing"},
     {"eab revoke", "{\"kid\":\"\"}", "kid is missing"},
@@ -121,9 +122,9 @@ static const struct {
      "is no address, domain"},
     {"limit set", "{\"name\":\"mails-per-domain\",\"subject\":\"@b.org\",\"rate\":\"5/1h\"}",
      "is no address, domain"},
-    {"limit set", "{\"name\":\"mails-per-domain\",\"subject\":\"192.0.2.1\",\"rate\":\"5/1h\"}",
+    {"limit set", "{\"name\":\"mails-per-domain\",\"subject\":\"192.0.2.1/32\",\"rate\":\"5/1h\"}",
      "is no address, domain"},
-    {"limit set", "{\"name\":\"mails-per-domain\",\"subject\":\"192.0.2.1/33\",\"rate\":\"5/1h\"}",
+    {"limit set", "{\"name\":\"mails-per-domain\",\"subject\":\"192.0.2.0/23\",\"rate\":\"5/1h\"}",
      "is no address, domain"},
     {"limit set", "{\"name\":\"mails-per-domain\",\"subject\":\"::/129\",\"rate\":\"5/1h\"}",
      "is no address, domain"},
@@ -173,7 +174,7 @@ static void test_eab_add(void) {
   g_autoptr(Said) said = done(
       lab, "eab add",
       "{\"note\":\"Sales \\u00e4\",\"identifiers\":[\"B\\u00fccher.Example\",\"Ann@Example.ORG\","
-      "\"ann@example.org\"],\"profiles\":[\"smime\",\"smime\",\"own-1\"]}");
+      "\"ann@example.org\"],\"profiles\":[\"smime\",\"smime\",\"smime-sign\"]}");
   g_autoptr(ExternalAccountKey) key = NULL;
   Id id;
   g_assert_cmpuint(json_object_size(said->json), ==, 2);
@@ -184,10 +185,10 @@ static void test_eab_add(void) {
   g_assert_true(g_bytes_equal(mac, key->mac_key));
   g_assert_cmpstr(key->note, ==, "Sales \xc3\xa4");
   g_assert_cmpstr(key->identifiers, ==, "[\"xn--bcher-kva.example\",\"ann@example.org\"]");
-  g_assert_cmpstr(key->profiles, ==, "[\"smime\",\"own-1\"]");
+  g_assert_cmpstr(key->profiles, ==, "[\"smime\",\"smime-sign\"]");
   g_assert_cmpint(key->created_at, ==, LAB_NOW);
   audited(lab, "external account key made kid=*note=*identifiers=*ann@example.org*"
-               "profiles=*own-1*uid=\"1234\"");
+               "profiles=*smime-sign*uid=\"1234\"");
   g_autofree char *record = last_audit(lab);
   g_assert_null(strstr(record, member(said->json, "key")));
   g_autoptr(Said) list = done(lab, "eab list", "{}");
@@ -287,9 +288,9 @@ static const struct {
      "cher.Example",
      "xn--bcher-kva.example"},
     {"192.0.2.77/24", "192.0.2.0/24"},
-    {"192.0.2.77/32", "192.0.2.77/32"},
-    {"192.0.2.77/0", "0.0.0.0/0"},
-    {"2001:DB8:0:1:ffff::1/63", "2001:db8::/63"},
+    {"198.51.100.77", "198.51.100.0/24"},
+    {"::ffff:203.0.113.1", "203.0.113.0/24"},
+    {"2001:DB8:0:1:ffff::1/48", "2001:db8::/48"},
     {"AAECAwQFBgcICQoLDA0ODw", "AAECAwQFBgcICQoLDA0ODw"},
 };
 

@@ -630,7 +630,9 @@ class ExternalAccountBinding(Corpus):
         return kids
 
     def outer(self, signer, binding):
-        return sealed(signer, self.header(signer, "/new-account"), {"contact": [], "externalAccountBinding": binding})
+        text = binding if isinstance(binding, bytes) else compact(binding)
+        return sealed(signer, self.header(signer, "/new-account"),
+                      b'{"contact":[],"externalAccountBinding":' + text + b"}")
 
     def refuse(self, name, signer, binding):
         return self.send(name, "/new-account", self.outer(signer, binding))

@@ -25,6 +25,9 @@ static json_t *account_json(const Acme *acme, const Account *account) {
   if (account->terms != NULL)
     json_object_set_new(document, "termsOfServiceAgreed",
                         json_boolean(account_terms_are_current(acme, account->terms)));
+  if (account->external_binding != NULL)
+    json_object_set_new(document, "externalAccountBinding",
+                        json_loads(account->external_binding, 0, NULL));
   json_object_set_new(document, "orders", json_string(orders));
   return document;
 }
@@ -114,6 +117,9 @@ static Problem *bind_external(Call *call, Account *account) {
     return problem;
   account->bound = TRUE;
   account->external_key_id = key->id;
+  char *text = json_dumps(binding, JSON_COMPACT);
+  account->external_binding = g_strdup(text);
+  free(text);
   StoreChange bound = external_account_key_bind(call->acme->store, &key->id, &account->id, &error);
   if (bound == STORE_FAILED)
     return problem_internal(&error);

@@ -158,8 +158,17 @@ static JudgeVerdict rule_block(Judgement *j) {
 }
 
 /* RFC 8823 grants one chance: the first authenticated reply with a block decides. */
+/* A key change does not undo what was sent before it (RFC 8555 section 7.3.5). */
+static gboolean is_former(const GPtrArray *digests, const guint8 *digest) {
+  for (guint i = 0; digests != NULL && i < digests->len; i++)
+    if (CRYPTO_memcmp(g_bytes_get_data(digests->pdata[i], NULL), digest, REPLY_DIGEST_OCTETS) == 0)
+      return TRUE;
+  return FALSE;
+}
+
 static JudgeVerdict rule_digest(Judgement *j) {
-  if (CRYPTO_memcmp(j->facts->digest, j->c->digest, REPLY_DIGEST_OCTETS) == 0)
+  if (CRYPTO_memcmp(j->facts->digest, j->c->digest, REPLY_DIGEST_OCTETS) == 0 ||
+      is_former(j->c->former_digests, j->facts->digest))
     return JUDGE_PASSED;
   j->problem = problem_new(PROBLEM_INCORRECT_RESPONSE, 0,
                            "The reply's digest is not that of the tokens and the account's key.");

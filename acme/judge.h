@@ -13,6 +13,7 @@ typedef struct {
   const char *token1;
   const Mailbox *mailbox;       /* the identifier */
   const guint8 *digest;         /* REPLY_DIGEST_OCTETS: the expected one */
+  GPtrArray *former_digests;    /* of GBytes: those of keys that the account had meanwhile; NULL */
   gint64 received_at, deadline; /* milliseconds */
   gboolean decided;             /* the challenge has its verdict already */
   gboolean strict_fields;       /* DKIM h= must hold all twelve names of RFC 8823 */

@@ -26,6 +26,7 @@ typedef struct {
   Account *account;
   Mailbox *mailbox;
   guint8 digest[REPLY_DIGEST_OCTETS];
+  GPtrArray *former_digests;
 } Matter;
 
 static void matter_clear(Matter *matter) {
@@ -34,8 +35,30 @@ static void matter_clear(Matter *matter) {
   authorization_free(matter->authorization);
   account_free(matter->account);
   mailbox_free(matter->mailbox);
+  g_clear_pointer(&matter->former_digests, g_ptr_array_unref);
 }
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Matter, matter_clear)
+
+static void expect(const Matter *matter, GBytes *thumbprint, guint8 digest[REPLY_DIGEST_OCTETS]) {
+  g_autofree char *text =
+      base64url_encode(g_bytes_get_data(thumbprint, NULL), g_bytes_get_size(thumbprint));
+  judge_expected_digest(matter->challenge->token1, matter->challenge->token2, text, digest);
+}
+
+static gboolean expect_digests(Acme *acme, Matter *matter, GError **error) {
+  g_autoptr(GPtrArray) keys =
+      account_former_keys(acme->store, &matter->account->id, matter->challenge->created_at, error);
+  if (keys == NULL)
+    return FALSE;
+  expect(matter, matter->account->thumbprint, matter->digest);
+  matter->former_digests = g_ptr_array_new_with_free_func((GDestroyNotify)g_bytes_unref);
+  for (guint i = 0; i < keys->len; i++) {
+    guint8 digest[REPLY_DIGEST_OCTETS];
+    expect(matter, keys->pdata[i], digest);
+    g_ptr_array_add(matter->former_digests, g_bytes_new(digest, sizeof(digest)));
+  }
+  return TRUE;
+}
 
 static gboolean load(Acme *acme, const Id *message_id, Matter *matter, GError **error) {
   if (message_find(acme->store, message_id, &matter->message, error) != STORE_FOUND ||
@@ -47,13 +70,7 @@ static gboolean load(Acme *acme, const Id *message_id, Matter *matter, GError **
           STORE_FOUND)
     return FALSE;
   matter->mailbox = mailbox_parse(matter->authorization->address, NULL);
-  g_autofree char *thumbprint =
-      base64url_encode(g_bytes_get_data(matter->account->thumbprint, NULL),
-                       g_bytes_get_size(matter->account->thumbprint));
-  if (matter->challenge->token1 != NULL)
-    judge_expected_digest(matter->challenge->token1, matter->challenge->token2, thumbprint,
-                          matter->digest);
-  return TRUE;
+  return matter->challenge->token1 == NULL || expect_digests(acme, matter, error);
 }
 
 /* After the end of its authorization a message decides nothing, and is examined no more. */
@@ -93,6 +110,7 @@ static JudgeVerdict judge(Acme *acme, const Matter *matter, const ReplyFacts *fa
       .token1 = challenge->token1,
       .mailbox = matter->mailbox,
       .digest = matter->digest,
+      .former_digests = matter->former_digests,
       .received_at = matter->message->at,
       .deadline = challenge->deadline,
       .decided = !open || challenge->passed_at != 0 ||

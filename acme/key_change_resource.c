@@ -71,7 +71,7 @@ static Problem *change_key(Call *call, const Jwk *key) {
   g_autoptr(GError) error = NULL;
   Account *account = call->account;
   StoreChange changed =
-      account_set_key(call->acme->store, &account->id, key->thumbprint, key->text, &error);
+      account_set_key(call->acme->store, account, key->thumbprint, key->text, call->now, &error);
   if (changed == STORE_UNCHANGED)
     return key_in_use(call, key);
   if (changed == STORE_FAILED ||

@@ -10,6 +10,7 @@ void account_free(Account *account) {
   g_free(account->jwk);
   g_free(account->contact);
   g_free(account->terms);
+  g_free(account->external_binding);
   g_free(account);
 }
 
@@ -17,11 +18,12 @@ StoreChange account_insert(Store *store, const Account *account, GError **error)
   return sql_change(
       store, error,
       "INSERT INTO account (id, status, thumbprint, jwk, contact, terms, terms_agreed_at,"
-      " created_at, external_key_id) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)"
+      " created_at, external_key_id, external_binding)"
+      " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)"
       " ON CONFLICT (thumbprint) DO NOTHING",
-      "dtbtttiid", &account->id, account->status, account->thumbprint, account->jwk,
+      "dtbtttiidt", &account->id, account->status, account->thumbprint, account->jwk,
       account->contact, account->terms, account->terms_agreed_at, account->created_at,
-      account->bound ? &account->external_key_id : NULL);
+      account->bound ? &account->external_key_id : NULL, account->external_binding);
 }
 
 static StoreFind find(SqlQuery query, Account **account, GError **error) {
@@ -37,6 +39,7 @@ static StoreFind find(SqlQuery query, Account **account, GError **error) {
     (*account)->terms_agreed_at = sql_int(&query, 6);
     (*account)->created_at = sql_int(&query, 7);
     (*account)->bound = sql_id(&query, 8, &(*account)->external_key_id);
+    (*account)->external_binding = sql_text(&query, 9);
     found = STORE_FOUND;
   }
   return sql_end(&query, error) ? found : STORE_LOOKUP_FAILED;
@@ -44,7 +47,7 @@ static StoreFind find(SqlQuery query, Account **account, GError **error) {
 
 #define COLUMNS                                                                                    \
   "SELECT id, status, thumbprint, jwk, contact, terms, terms_agreed_at, created_at,"               \
-  " external_key_id FROM account"
+  " external_key_id, external_binding FROM account"
 
 StoreFind account_find(Store *store, const Id *id, Account **account, GError **error) {
   return find(sql_query(store, COLUMNS " WHERE id = ?1", "d", id), account, error);
@@ -54,12 +57,31 @@ StoreFind account_find_by_key(Store *store, GBytes *thumbprint, Account **accoun
   return find(sql_query(store, COLUMNS " WHERE thumbprint = ?1", "b", thumbprint), account, error);
 }
 
-StoreChange account_set_key(Store *store, const Id *id, GBytes *thumbprint, const char *jwk,
-                            GError **error) {
-  return sql_change(store, error,
-                    "UPDATE account SET thumbprint = ?2, jwk = ?3 WHERE id = ?1"
-                    " AND NOT EXISTS (SELECT 1 FROM account WHERE thumbprint = ?2)",
-                    "dbt", id, thumbprint, jwk);
+StoreChange account_set_key(Store *store, const Account *account, GBytes *thumbprint,
+                            const char *jwk, gint64 now, GError **error) {
+  StoreChange changed = sql_change(store, error,
+                                   "UPDATE account SET thumbprint = ?2, jwk = ?3 WHERE id = ?1"
+                                   " AND NOT EXISTS (SELECT 1 FROM account WHERE thumbprint = ?2)",
+                                   "dbt", &account->id, thumbprint, jwk);
+  if (changed != STORE_CHANGED)
+    return changed;
+  return sql_run(store, error,
+                 "INSERT INTO former_key (account_id, until, thumbprint) VALUES (?1, ?2, ?3)"
+                 " ON CONFLICT DO NOTHING",
+                 "dib", &account->id, now, account->thumbprint)
+             ? STORE_CHANGED
+             : STORE_FAILED;
+}
+
+GPtrArray *account_former_keys(Store *store, const Id *id, gint64 after, GError **error) {
+  g_autoptr(GPtrArray) keys = g_ptr_array_new_with_free_func((GDestroyNotify)g_bytes_unref);
+  SqlQuery query = sql_query(store,
+                             "SELECT thumbprint FROM former_key WHERE account_id = ?1"
+                             " AND until >= ?2 ORDER BY until DESC LIMIT ?3",
+                             "dii", id, after, (gint64)ACCOUNT_FORMER_KEYS);
+  while (sql_row(&query))
+    g_ptr_array_add(keys, sql_bytes(&query, 0));
+  return sql_end(&query, error) ? g_steal_pointer(&keys) : NULL;
 }
 
 gboolean account_agree(Store *store, const Id *id, const char *terms, gint64 now, GError **error) {

@@ -15,7 +15,10 @@ typedef struct {
   gint64 terms_agreed_at, created_at;
   gboolean bound; /* to an external account (RFC 8555 section 7.3.4) by: */
   Id external_key_id;
+  char *external_binding; /* as the client sent it, JSON; NULL: not bound */
 } Account;
+
+#define ACCOUNT_FORMER_KEYS 16 /* that are looked at */
 
 void account_free(Account *account);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Account, account_free)
@@ -24,9 +27,13 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(Account, account_free)
 StoreChange account_insert(Store *store, const Account *account, GError **error);
 StoreFind account_find(Store *store, const Id *id, Account **account, GError **error);
 StoreFind account_find_by_key(Store *store, GBytes *thumbprint, Account **account, GError **error);
-/* Another key (RFC 8555 section 7.3.5); STORE_UNCHANGED when that has an account. */
-StoreChange account_set_key(Store *store, const Id *id, GBytes *thumbprint, const char *jwk,
-                            GError **error);
+/* Another key (RFC 8555 section 7.3.5); STORE_UNCHANGED when that has an account. The present one
+   is remembered as a former one. */
+StoreChange account_set_key(Store *store, const Account *account, GBytes *thumbprint,
+                            const char *jwk, gint64 now, GError **error);
+/* Thumbprints (GBytes) of the keys that an account had after a time and has no more. NULL on
+   failure. */
+GPtrArray *account_former_keys(Store *store, const Id *id, gint64 after, GError **error);
 gboolean account_agree(Store *store, const Id *id, const char *terms, gint64 now, GError **error);
 gboolean account_set_contact(Store *store, const Id *id, const char *contact, GError **error);
 /* valid -> deactivated. */

@@ -14,7 +14,11 @@ static const char *const migrations[] = {
     "  id @blob PRIMARY KEY, status @text NOT NULL, thumbprint @blob NOT NULL UNIQUE, jwk @text "
     "NOT NULL,"
     "  contact @text NOT NULL, terms @text, terms_agreed_at @int, created_at @int NOT NULL,"
-    "  external_key_id @blob REFERENCES external_account_key(id));"
+    "  external_key_id @blob REFERENCES external_account_key(id), external_binding @text);"
+    "CREATE TABLE former_key ("
+    "  account_id @blob NOT NULL REFERENCES account(id), until @int NOT NULL, thumbprint @blob NOT "
+    "NULL,"
+    "  PRIMARY KEY (account_id, until, thumbprint));"
 
     "CREATE TABLE orders ("
     "  id @blob PRIMARY KEY, account_id @blob NOT NULL REFERENCES account(id), status @text NOT "

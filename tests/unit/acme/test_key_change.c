@@ -218,6 +218,35 @@ static void test_changed(void) {
   lab_order_free(order);
 }
 
+/* A reply that was due before the change counts with the key of then; one of a later challenge does
+   not. */
+static void test_pending_reply(void) {
+  static const Case good = {.name = "good"};
+  g_auto(Bench) bench = {0};
+  bench_open(&bench);
+  g_autoptr(LabOrder) before = lab_order(bench.lab, bench.client);
+  LabReply due = lab_right_reply(before, 0);
+  bench.lab->clock.now += CLOCK_MINUTE;
+  g_autoptr(Answer) changed = post(&bench, &good);
+  g_assert_cmpuint(changed->status, ==, 200);
+  bench.next->kid = g_strdup(bench.client->kid);
+  before->client = bench.next;
+  bench.lab->clock.now += CLOCK_MINUTE;
+  g_autoptr(Answer) responded = lab_challenge(before, 0, "{}");
+  g_assert_cmpuint(responded->status, ==, 200);
+  lab_give_reply(before, 0, &due);
+  assert_statuses(before, "ready", "valid", "valid");
+
+  g_autoptr(LabOrder) after = lab_order(bench.lab, bench.next);
+  after->client = bench.client;
+  LabReply wrong = lab_right_reply(after, 0);
+  after->client = bench.next;
+  lab_give_reply(after, 0, &wrong);
+  assert_statuses(after, "invalid", "invalid", "invalid");
+  lab_reply_clear(&due);
+  lab_reply_clear(&wrong);
+}
+
 static void test_audit(void) {
   static const Case good = {.name = "good"};
   g_auto(Bench) bench = {0};
@@ -292,6 +321,7 @@ int main(int argc, char **argv) {
   g_test_init(&argc, &argv, NULL);
   g_test_add_func("/acme/key_change/table", test_table);
   g_test_add_func("/acme/key_change/changed", test_changed);
+  g_test_add_func("/acme/key_change/pending-reply", test_pending_reply);
   g_test_add_func("/acme/key_change/audit", test_audit);
   g_test_add_func("/acme/key_change/in-use", test_in_use);
   g_test_add_func("/acme/key_change/policy", test_policy);

@@ -22,7 +22,8 @@ static const char *chain_of(const Call *call) {
   guint64 number = 0;
   if (call->tail == NULL)
     return acme->chain;
-  return g_ascii_string_to_unsigned(call->tail, 10, 1, acme->alternates->len, &number, NULL)
+  return g_ascii_string_to_unsigned(call->tail, 10, 1, G_MAXUINT16, &number, NULL) &&
+                 number <= acme->alternates->len
              ? acme->alternates->pdata[number - 1]
              : NULL;
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "store/rate.h"
+#include "base/clock.h"
 #include "store/sql.h"
 
 /* What full_at (the time when the whole share is there again) moves by for each one spent, and how
@@ -15,14 +16,16 @@ static Pace pace_of(Rate rate) {
   return (Pace){interval, (burst - 1) * interval};
 }
 
-/* A full_at beyond what this pace can have made is of another pace, or of a clock that went back.
- */
+/* A full_at well beyond what this pace can have made is of another pace, or of a clock that was put
+   back: the share is new then. A small step of the clock gives nothing. */
+#define SMALL_STEP (5 * CLOCK_MINUTE)
+
 StoreChange rate_spend(Store *store, const char *name, const char *subject, Rate rate, gint64 now,
                        gint64 *again_at, GError **error) {
   if (rate.count == 0)
     return STORE_CHANGED;
   Pace pace = pace_of(rate);
-  gint64 farthest = now + pace.ahead + pace.interval;
+  gint64 farthest = now + pace.ahead + pace.interval + SMALL_STEP;
   StoreChange spent =
       sql_change(store, error,
                  "INSERT INTO rate (name, subject, full_at) VALUES (?1, ?2, ?3 + ?4)"

@@ -75,15 +75,16 @@ gboolean close_job_begin(Acme *acme, gint64 now, const Job *job, Question *quest
 gboolean purge_job_begin(Acme *acme, gint64 now, const Job *job, Question *question G_GNUC_UNUSED,
                          GError **error) {
   guint removed = 0;
+  gboolean more = FALSE;
   gint64 expired_before = now - config_number(acme->config, "store.keep-failed");
   if (!purge_failed(acme->store, expired_before, PURGE_LIMIT, &removed, error) ||
-      !rate_purge(acme->store, now, PURGE_RATES, error))
+      !rate_purge(acme->store, now, PURGE_RATES, &more, error))
     return FALSE;
   g_autofree char *count = g_strdup_printf("%u", removed);
   return (removed == 0 ||
           record(acme, now, "failed orders removed", (About){NULL}, error, "count", count, NULL)) &&
-         job_again(acme->store, job, removed < PURGE_LIMIT ? now + PURGE_INTERVAL : now, FALSE,
-                   error);
+         job_again(acme->store, job, more || removed >= PURGE_LIMIT ? now : now + PURGE_INTERVAL,
+                   FALSE, error);
 }
 
 gboolean jobs_start(Acme *acme, GError **error) {

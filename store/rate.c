@@ -41,11 +41,15 @@ StoreChange rate_spend(Store *store, const char *name, const char *subject, Rate
   return sql_end(&query, error) ? STORE_UNCHANGED : STORE_FAILED;
 }
 
-gboolean rate_purge(Store *store, gint64 now, guint limit, GError **error) {
-  return sql_run(store, error,
-                 "DELETE FROM rate WHERE (name, subject) IN"
-                 " (SELECT name, subject FROM rate WHERE full_at <= ?1 ORDER BY full_at LIMIT ?2)",
-                 "ii", now, (gint64)limit);
+gboolean rate_purge(Store *store, gint64 now, guint limit, gboolean *more, GError **error) {
+  if (!sql_run(store, error,
+               "DELETE FROM rate WHERE (name, subject) IN"
+               " (SELECT name, subject FROM rate WHERE full_at <= ?1 ORDER BY full_at LIMIT ?2)",
+               "ii", now, (gint64)limit))
+    return FALSE;
+  SqlQuery query = sql_query(store, "SELECT 1 FROM rate WHERE full_at <= ?1 LIMIT 1", "i", now);
+  *more = sql_row(&query);
+  return sql_end(&query, error);
 }
 
 gboolean rate_override_set(Store *store, const char *name, const char *subject, Rate rate,

@@ -16,8 +16,9 @@ typedef struct {
  *before again_at. */
 StoreChange rate_spend(Store *store, const char *name, const char *subject, Rate rate, gint64 now,
                        gint64 *again_at, GError **error);
-/* Forgets at most limit subjects whose whole share is there again. */
-gboolean rate_purge(Store *store, gint64 now, guint limit, GError **error);
+/* Forgets at most limit subjects whose whole share is there again; *more: some of those are left.
+ */
+gboolean rate_purge(Store *store, gint64 now, guint limit, gboolean *more, GError **error);
 
 /* An operator's other rate for one subject (count 0: no limit for it). */
 gboolean rate_override_set(Store *store, const char *name, const char *subject, Rate rate,

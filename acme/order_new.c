@@ -62,16 +62,39 @@ static Problem *read_replaces(Call *call, Wish *wish) {
   return renewal_read_replaces(call, json_string_value(replaces), wish->mailboxes, &wish->replaced);
 }
 
+static StoreFind find_free(Call *call, const OrderedMailbox *ordered, Authorization **found,
+                           GError **error) {
+  return authorization_find_free(call->acme->store, &call->account->id, ordered->type,
+                                 ordered->identifier, ordered->mailbox->canonical, call->now, found,
+                                 error);
+}
+
+/* *found is NULL when there is none. One whose challenge is overdue fails here, where no sweep has
+   come to it yet, and the next is looked at. */
+static gboolean find_one(Call *call, const OrderedMailbox *ordered, Authorization **found,
+                         GError **error) {
+  for (;;) {
+    g_autoptr(Authorization) seen = NULL, settled = NULL;
+    StoreFind exists = find_free(call, ordered, &seen, error);
+    if (exists != STORE_FOUND)
+      return exists == STORE_MISSING;
+    if (!state_settle_challenge(call->acme, call->now, &seen->id, error) ||
+        authorization_find(call->acme->store, &seen->id, &settled, error) != STORE_FOUND)
+      return FALSE;
+    if (strcmp(seen->status, settled->status) == 0) {
+      *found = g_steal_pointer(&settled);
+      return TRUE;
+    }
+  }
+}
+
 /* Authorizations made beforehand are taken first; each serves one order. */
 static Problem *find_beforehand(Call *call, Wish *wish) {
   g_autoptr(GError) error = NULL;
   wish->beforehand = g_ptr_array_new_with_free_func((GDestroyNotify)authorization_free);
   for (guint i = 0; i < wish->mailboxes->len; i++) {
-    const OrderedMailbox *ordered = wish->mailboxes->pdata[i];
     Authorization *found = NULL;
-    if (authorization_find_free(call->acme->store, &call->account->id, ordered->type,
-                                ordered->identifier, ordered->mailbox->canonical, call->now, &found,
-                                &error) == STORE_LOOKUP_FAILED)
+    if (!find_one(call, wish->mailboxes->pdata[i], &found, &error))
       return problem_internal(&error);
     g_ptr_array_add(wish->beforehand, found);
   }

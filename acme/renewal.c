@@ -25,10 +25,6 @@ char *renewal_identifier(const Acme *acme, GBytes *serial) {
   return g_strconcat(issuer, ".", number, NULL);
 }
 
-static Problem *unknown(void) {
-  return problem_new(PROBLEM_MALFORMED, 404, "That names no certificate of this server.");
-}
-
 static Problem *read_parts(const char *identifier, GBytes **issuer, GBytes **serial) {
   g_auto(GStrv) parts = g_strsplit(identifier, ".", 3);
   if (g_strv_length(parts) == 2) {
@@ -56,7 +52,9 @@ Problem *renewal_find(Acme *acme, const char *identifier, Certificate **certific
                         : STORE_MISSING;
   if (found == STORE_LOOKUP_FAILED)
     return problem_internal(&error);
-  return found == STORE_FOUND && (*certificate)->der != NULL ? NULL : unknown();
+  return found == STORE_FOUND && (*certificate)->der != NULL
+             ? NULL
+             : problem_new(PROBLEM_MALFORMED, 404, "That names no certificate of this server.");
 }
 
 /* --- replaces
@@ -80,10 +78,12 @@ Problem *renewal_read_replaces(Call *call, const char *identifier, GPtrArray *ma
                                Certificate **certificate) {
   g_autoptr(GError) error = NULL;
   Problem *problem = renewal_find(call->acme, identifier, certificate);
-  if (problem != NULL)
+  if (problem != NULL && problem->status != 404)
     return problem;
-  if (!id_equal(&(*certificate)->account_id, &call->account->id))
-    return unknown();
+  if (problem != NULL || !id_equal(&(*certificate)->account_id, &call->account->id)) {
+    problem_free(problem);
+    return problem_new(PROBLEM_MALFORMED, 0, "replaces names no certificate of this account.");
+  }
   g_autoptr(GPtrArray) authorizations =
       authorization_list(call->acme->store, &(*certificate)->order_id, &error);
   if (authorizations == NULL)

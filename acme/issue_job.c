@@ -160,11 +160,17 @@ static gboolean external_revoked(Acme *acme, const Account *account, gboolean *r
 static Problem *withdrawn(Acme *acme, const Order *order, GError **error) {
   g_autoptr(Account) account = NULL;
   g_autoptr(GPtrArray) authorizations = authorization_list(acme->store, &order->id, error);
+  g_autoptr(GBytes) digest = key_digest(order->spki);
   gboolean revoked = FALSE;
-  if (authorizations == NULL ||
+  StoreFind blocked = STORE_LOOKUP_FAILED;
+  if (authorizations != NULL)
+    blocked = key_blocked(acme->store, digest, error);
+  if (blocked == STORE_LOOKUP_FAILED ||
       account_find(acme->store, &order->account_id, &account, error) != STORE_FOUND ||
       !external_revoked(acme, account, &revoked, error))
     return NULL;
+  if (blocked == STORE_FOUND)
+    return problem_new(PROBLEM_BAD_CSR, 0, "The request's key is known to be compromised.");
   if (revoked)
     return problem_new(PROBLEM_UNAUTHORIZED, 0,
                        "The external account that this account is bound to was revoked.");

@@ -5,7 +5,6 @@ the store is as before, and the server serves on (security 1-4, 8, 11-13; intero
 import base64
 import hashlib
 import json
-import pathlib
 import re
 import smtplib
 import socket
@@ -13,155 +12,17 @@ import ssl
 import time
 import unittest
 
-import josepy
 import lab
 import signet_lab
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa
 from cryptography.x509.oid import AttributeOID, ExtendedKeyUsageOID, NameOID, ObjectIdentifier
-from http.client import HTTPSConnection
-from signet_lab import AcmeUser, Signetd, b64, make_csr, new_key
+from refusals import RefusalsCase
+from signet_lab import AcmeUser, b64, make_csr, new_key
 
 HOST = lab.HOST
-ROUTES = pathlib.Path(__file__).parents[2] / "acme/route.c"
-DIRECTORY_ROUTES = {"/directory": "GET", "/new-nonce": "GET"}
 ID = "AAAAAAAAAAAAAAAAAAAAAA"
-
-
-class Answer:
-    def __init__(self, response):
-        self.status, self.headers, self.body = response.status, response.headers, response.read()
-
-    def problem(self):
-        return json.loads(self.body)
-
-
-class RefusalsCase(lab.SharedLabCase):
-    settings = {}
-
-    @classmethod
-    def setUpClass(cls):
-        super().setUpClass()
-        cls.key = lab.DkimKey("user.test", "s1")
-        record = cls.key.record()
-        caa = lambda *values: [record] + [("@", "CAA", value) for value in values]
-        cls.zones = lab.SignedZones(cls.lab, {
-            "user.test": caa('0 issuemail "ca.test"'),
-            "nobody.test": caa('0 issuemail ";"') + [("s1._domainkey.sub", "TXT", cls.key.text())],
-            "other.test": caa('0 issuemail "other-ca.test"', '0 issue "ca.test"'),
-            "both.test": caa('0 issuemail "other-ca.test"', '0 issuemail "ca.test"'),
-            "critical.test": caa('128 tbs "unknown"', '0 issuemail "ca.test"'),
-            "issue.test": caa('0 issue ";"', '0 issuewild ";"', '0 iodef "mailto:x@issue.test"'),
-            "malformed.test": caa('0 issuemail "%%%"'),
-            "account.test": caa('0 issuemail "ca.test; accounturi=https://elsewhere.test/account/1"'),
-            "method.test": caa('0 issuemail "ca.test; validationmethods=http-01"'),
-            "bogus.test": caa('0 issuemail "ca.test"'),
-            "none.test": [record],
-            "plain.test": [record],
-            "plaindeny.test": caa('0 issuemail ";"'),
-        }, {"plain.test": lab.INSECURE, "plaindeny.test": lab.INSECURE})
-        cls.mail = lab.Postfix(cls.lab, {domain: ["ann"] for domain in [*cls.zones.records, "sub.nobody.test"]})
-        cls.server = Signetd(cls.lab, relay=f"{HOST}:{cls.mail.port}", zones=cls.zones, settings=cls.settings)
-        cls.pids = cls.server.pids()
-
-    @classmethod
-    def tearDownClass(cls):
-        assert cls.server.pids() == cls.pids, "a role died"
-
-    def setUp(self):
-        self.user = AcmeUser(self.server)
-
-    def ready(self, *addresses, user=None):
-        """An order for addresses that is ready."""
-        user = user or self.user
-        order = user.new_order(*addresses)
-        for index, address in enumerate(addresses):
-            local, domain = address.split("@")
-            folder = self.mail.maildir(f"{local.split('+')[0]}@{domain}")
-            key = lab.DkimKey.__new__(lab.DkimKey)
-            key.domain, key.selector, key.key = domain, "s1", self.key.key
-            signet_lab.prove(self.server, user, order, folder, key, index)
-        self.assertEqual(user.get(order["url"])["status"], "ready")
-        return order
-
-    # --- requests below python3-acme
-
-    def request(self, method, url, body=None, headers=None):
-        connection = HTTPSConnection(HOST, self.server.https, context=self.server.tls_context(), timeout=60)
-        try:
-            connection.request(method, url[len(self.server.url):], body, headers or {})
-            return Answer(connection.getresponse())
-        finally:
-            connection.close()
-
-    def nonce(self):
-        return self.request("HEAD", self.server.url + "/new-nonce").headers["Replay-Nonce"]
-
-    def jws(self, target, payload=None, user=None, jwk=False, **changes):
-        """A JWS as a dictionary. changes: of the protected header; None leaves a parameter out."""
-        user = user or self.user
-        header = {"alg": "ES256", "nonce": self.nonce(), "url": target}
-        if jwk is True:
-            header["jwk"] = user.key.public_key().to_json()
-        else:
-            header["kid"] = user.account.uri
-        header.update(changes)
-        header = {name: value for name, value in header.items() if value is not None}
-        return self.seal(json.dumps(header), "" if payload is None else json.dumps(payload), user)
-
-    def seal(self, header, payload, user=None):
-        """header and payload: text or octets, as they are."""
-        octets = lambda text: text.encode() if isinstance(text, str) else text
-        protected, payload = b64(octets(header)), b64(octets(payload))
-        signature = josepy.ES256.sign((user or self.user).key.key, f"{protected}.{payload}".encode())
-        return {"protected": protected, "payload": payload, "signature": b64(signature)}
-
-    def post(self, url, body, content_type="application/jose+json"):
-        if not isinstance(body, (str, bytes)):
-            body = json.dumps(body)
-        return self.request("POST", url, body, {"Content-Type": content_type} if content_type else {})
-
-    # --- what a refusal must be
-
-    def store(self):
-        """Every table, once what earlier requests set going has come to its end."""
-        self.lab.wait_for(lambda: self.server.query(
-            "SELECT count(*) FROM job WHERE kind IN ('mail', 'judge', 'issue')")[0][0] == 0, "the jobs to be done")
-        return {table: self.server.query(f"SELECT * FROM {table} ORDER BY 1") for table in (
-            "account", "orders", "authz", "challenge", "note", "message", "certificate", "caa_check", "audit")}
-
-    def assert_problem(self, answer, status, kind):
-        self.assertEqual((answer.status, answer.headers["Content-Type"]), (status, "application/problem+json"),
-                         answer.body)
-        problem = answer.problem()
-        self.assertEqual(problem["type"], "urn:ietf:params:acme:error:" + kind, problem)
-        self.assertEqual(problem["status"], status)
-        self.assertTrue(problem["detail"])
-        return problem
-
-    def assert_refused(self, make, status, kind, nonce=True):
-        """make() is refused with a problem, nothing changes, the log says why."""
-        before, logged = self.store(), len(self.server.log())
-        answer = make()
-        problem = self.assert_problem(answer, status, kind)
-        if nonce:
-            self.assertRegex(answer.headers["Replay-Nonce"], "^[A-Za-z0-9_-]{20,}$")
-        self.assertEqual(self.store(), before)
-        words = re.findall(r"[A-Za-z ]{5,}", problem["detail"])[-1]  # what no escaping changes
-        reason = re.compile(r'event="request refused[^"]*".* reason=.*' + re.escape(words))
-        self.lab.wait_for(lambda: reason.search(self.server.log()[logged:]), f"the log line of {problem}")
-        return problem
-
-    def assert_refused_by_library(self, call, kind):
-        """The same through python3-acme."""
-        with self.assertRaises(signet_lab.messages.Error) as refusal:
-            call()
-        self.assertEqual(refusal.exception.code, kind, refusal.exception)
-
-    def assert_healthy(self):
-        self.assertTrue(self.server.is_up())
-        self.assertEqual(self.server.pids(), self.pids)
 
 
 class Caa(RefusalsCase):
@@ -578,91 +439,6 @@ class Jws(RefusalsCase):
         for kind in ("application/json", "application/jose", "application/jose+json; charset=utf-8", "text/plain",
                      "application/x-www-form-urlencoded", None):
             self.refused(f"{kind}", 415, "malformed", self.jws(self.url), content_type=kind)
-
-
-class Ownership(RefusalsCase):
-    """Security 1: every resource with every kind of caller; the routes are read from the source."""
-
-    def routes(self):
-        rows = re.findall(r'\{"(/[^"]*)", (?:NULL|"([^"]*)"), (TRUE|FALSE), ROUTE_(\w+),', ROUTES.read_text())
-        self.assertGreater(len(rows), 10)
-        return rows
-
-    def urls(self, user):
-        """One URL a route with an id, all of one account; a route that is not here fails the test."""
-        order = self.ready("ann+own@user.test", user=user)
-        user.finalize(order, make_csr(new_key(), "ann+own@user.test"))
-        user.certificate(order)
-        order = dict(user.get(order["url"]), url=order["url"])
-        return {("/account/", ""): user.account.uri, ("/account/", "/orders"): user.account.uri + "/orders",
-                ("/order/", ""): order["url"], ("/order/", "/finalize"): order["finalize"],
-                ("/authorization/", ""): order["authorizations"][0], ("/challenge/", ""): user.get(
-                    order["authorizations"][0])["challenges"][0]["url"], ("/certificate/", ""): order["certificate"]}
-
-    def test_matrix(self):
-        owner, gone = AcmeUser(self.server), AcmeUser(self.server)
-        gone_uri = gone.account.uri
-        urls = self.urls(owner)
-        gone.post(gone_uri, {"status": "deactivated"})
-        for prefix, suffix, has_id, access in self.routes():
-            if has_id == "FALSE" or access != "ACCOUNT":
-                continue
-            url = urls[(prefix, suffix)]
-            nowhere = self.server.url + prefix + ID + suffix
-            payload = {"csr": b64(make_csr(new_key(), "ann+own@user.test"))} if suffix == "/finalize" else None
-            with self.subTest(prefix + suffix):
-                for body in ([payload] if payload else [None, {}, {"status": "deactivated"}]):
-                    if body is not None and prefix in ("/certificate/",) or suffix == "/orders" and body is not None:
-                        continue
-                    if prefix == "/order/" and not suffix and body is not None:
-                        continue
-                    mine = self.assert_refused(lambda: self.post(url, self.jws(url, body)), 404, "malformed")
-                    missing = self.assert_refused(lambda: self.post(nowhere, self.jws(nowhere, body)), 404, "malformed")
-                    self.assertEqual(mine, missing)  # nothing revealed
-                self.assert_refused(lambda: self.post(url, self.jws(url, payload, gone)), 401, "unauthorized")
-                self.assert_refused(lambda: self.post(url, self.jws(url, payload, kid=self.server.url + "/account/" + ID)),
-                                    400, "accountDoesNotExist")
-                self.assert_refused(lambda: self.post(url, self.jws(url, payload, jwk=True)), 400, "malformed")
-
-    def test_methods(self):
-        for prefix, suffix, has_id, access in self.routes():
-            url = self.server.url + prefix + (ID + suffix if has_id == "TRUE" else "")
-            for method in ("GET", "HEAD", "PUT", "DELETE", "PATCH", "OPTIONS", "TRACE", "POST"):
-                reads = method in ("GET", "HEAD")
-                if access in ("OPEN", "EDGE") and reads or access not in ("OPEN", "EDGE") and method == "POST":
-                    continue
-                with self.subTest(f"{method} {prefix}{suffix}"):
-                    answer = self.request(method, url, b"" if not reads else None)
-                    self.assertEqual(answer.status, 405, answer.body)
-                    allowed = "GET, HEAD" if access in ("OPEN", "EDGE") else "POST"
-                    self.assertEqual(answer.headers["Allow"], allowed)
-                    if method != "HEAD":
-                        self.assert_problem(answer, 405, "malformed")
-
-    def test_no_such_resource(self):
-        for path in ("/", "/x", "/order", "/order/", "/order/x", "/order/" + ID + "/", "/order/" + ID + "/x",
-                     "/order/" + ID + "A", "/order//" + ID, "/Directory", "/directory/", "/%64irectory"):
-            with self.subTest(path):
-                self.assert_problem(self.request("GET", self.server.url + path), 404, "malformed")
-                url = self.server.url + path
-                self.assert_refused(lambda: self.post(url, self.jws(url)), 404, "malformed")
-
-    def test_payload_where_none_belongs(self):
-        owner = self.user
-        urls = self.urls(owner)
-        for key in (("/order/", ""), ("/certificate/", ""), ("/account/", "/orders")):
-            self.assert_refused(lambda: self.post(urls[key], self.jws(urls[key], {})), 400, "malformed")
-        for payload in ({}, {"status": "valid"}, {"status": 7}):
-            url = urls[("/authorization/", "")]
-            self.assert_refused(lambda: self.post(url, self.jws(url, payload)), 400, "malformed")
-        url = owner.account.uri
-        for payload, kind in (({"contact": "x"}, "malformed"),
-                              ({"contact": ["tel:+1"]}, "unsupportedContact"), ({"contact": [7]}, "malformed"),
-                              ({"contact": ["mailto:ann"]}, "invalidContact"),
-                              ({"contact": ["mailto:ann@user.test,bob@user.test"]}, "invalidContact"),
-                              ({"contact": ["mailto:ann@user.test?subject=x"]}, "invalidContact")):
-            with self.subTest(payload):
-                self.assert_refused(lambda: self.post(url, self.jws(url, payload)), 400, kind)
 
 
 class Http(RefusalsCase):

@@ -30,17 +30,17 @@ EXPOSED = "Link, Location, Replay-Nonce, Retry-After"
 def routes():
     rows = re.findall(r'\{"(/[^"]*)", (?:NULL|"([^"]*)"), (TRUE|FALSE), ROUTE_(\w+),', ROUTES.read_text())
     assert len(rows) > 10
-    return [(prefix + (ID + suffix if has_id == "TRUE" else ""), access in ("OPEN", "EDGE"))
+    return [((prefix + (ID + suffix if has_id == "TRUE" else "")).replace("*", "x"), access in ("OPEN", "EDGE"))
             for prefix, suffix, has_id, access in rows]
 
 
 class FrontCase(lab.SharedLabCase):
-    settings = {}
+    settings, test_mode = {}, False
 
     @classmethod
     def setUpClass(cls):
         super().setUpClass()
-        cls.server = Signetd(cls.lab, settings=cls.settings)
+        cls.server = Signetd(cls.lab, settings=cls.settings, test_mode=cls.test_mode)
         cls.pids = cls.server.pids()
 
     @classmethod
@@ -463,11 +463,13 @@ class Names(FrontCase):
 
 
 class Delay(FrontCase):
-    settings = {"acme": {"processes": 1}, "test": {"delay": "300ms"}}
+    settings, test_mode = {"acme": {"processes": 1}, "test": {"delay": "1s", "reject-nonces": 0}}, True
 
     def test_answers_wait(self):
-        """30 answers, each after up to 300 ms at random, on 30 connections: none is lost or mixed up."""
+        """30 answers, each after up to a second at random, on 30 connections: none is lost or mixed up."""
         connections = [self.connect() for _ in range(30)]
+        for connection in connections:
+            connection.connect()
         paths = [f"/missing-{n}" if n % 2 else "/new-nonce" for n in range(30)]
         started = time.monotonic()
         for connection, path in zip(connections, paths):
@@ -475,8 +477,8 @@ class Delay(FrontCase):
             self.addCleanup(connection.close)
         answers = [connection.getresponse() for connection in connections]
         self.assertEqual([answer.status for answer in answers], [404 if n % 2 else 204 for n in range(30)])
-        # 1 in 10^14 that all of them are shorter
-        self.assertGreater(time.monotonic() - started, 0.1)
+        # 1 in 2^30 that all of them are shorter
+        self.assertGreater(time.monotonic() - started, 0.5)
 
     def test_client_that_leaves(self):
         for _ in range(20):

@@ -106,7 +106,7 @@ gboolean acme_handle(Acme *acme, const Request *request, Response *response) {
     log_refusal(&call, problem);
     answer_problem(response, problem);
   }
-  if (strcmp(request->path, "/directory") != 0)
+  if (problem != NULL || strcmp(request->path, "/directory") != 0)
     response_header(response, "Link", "<%s/directory>;rel=\"index\"",
                     config_text(acme->config, "acme.url"));
   if (response_find_header(response, "Cache-Control") == NULL)

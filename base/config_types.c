@@ -2,6 +2,7 @@
 #include "base/config_types.h"
 #include "base/clock.h"
 #include "base/mailbox.h"
+#include "base/network.h"
 
 #include <arpa/inet.h>
 #include <string.h>
@@ -147,23 +148,13 @@ static char *parse_listen(const ConfigKey *key G_GNUC_UNUSED, const char *text,
   return g_strdup(text);
 }
 
-static gboolean is_zero_behind(const guint8 *octets, guint64 bits, guint64 total) {
-  for (guint64 bit = bits; bit < total; bit++)
-    if ((octets[bit / 8] & (0x80 >> bit % 8)) != 0)
-      return FALSE;
-  return TRUE;
-}
-
 static char *parse_network(const ConfigKey *key G_GNUC_UNUSED, const char *text,
                            const char *folder G_GNUC_UNUSED, char **why) {
-  g_auto(GStrv) parts = g_strsplit(text, "/", 2);
-  gboolean six = strchr(text, ':') != NULL;
-  struct in6_addr address;
-  guint64 total = six ? 128 : 32, bits = total;
-  if (inet_pton(six ? AF_INET6 : AF_INET, parts[0], &address) != 1 ||
-      (parts[1] != NULL && !g_ascii_string_to_unsigned(parts[1], 10, 0, total, &bits, NULL)) ||
-      !is_zero_behind(address.s6_addr, bits, total))
-    return bad(why, "\"%s\" is not ADDRESS or ADDRESS/BITS with zeros behind the BITS", text);
+  Network network;
+  const char *reason = NULL;
+  if (!network_parse(text, &network, &reason))
+    return bad(why, "\"%s\" is not ADDRESS or ADDRESS/BITS with zeros behind the BITS: %s", text,
+               reason);
   return g_strdup(text);
 }
 

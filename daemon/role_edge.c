@@ -104,6 +104,38 @@ static void add_origins(GPtrArray *headers) {
   add(headers, "Access-Control-Expose-Headers", "Link, Location, Replay-Nonce, Retry-After");
 }
 
+/* An answer that waits, in test mode. */
+typedef struct {
+  HttpExchange *exchange;
+  guint status;
+  GPtrArray *headers;
+  GBytes *body;
+} Delayed;
+
+static void on_delayed(evutil_socket_t fd G_GNUC_UNUSED, short what G_GNUC_UNUSED, void *user) {
+  Delayed *delayed = user;
+  http_exchange_answer(delayed->exchange, delayed->status, delayed->headers, delayed->body);
+  g_ptr_array_unref(delayed->headers);
+  g_clear_pointer(&delayed->body, g_bytes_unref);
+  g_free(delayed);
+}
+
+/* At once, or after a random time up to [test] delay. */
+static void send_answer(Edge *edge, HttpExchange *exchange, guint status, GPtrArray *headers,
+                        GBytes *body) {
+  gint64 longest = config_number(edge->process->config, "test.delay");
+  if (longest == 0) {
+    http_exchange_answer(exchange, status, headers, body);
+    return;
+  }
+  gint64 delay = g_random_int_range(0, (gint32)longest + 1);
+  const struct timeval wait = {delay / 1000, delay % 1000 * 1000};
+  Delayed *delayed = g_new0(Delayed, 1);
+  *delayed = (Delayed){exchange, status, g_ptr_array_ref(headers),
+                       body != NULL ? g_bytes_ref(body) : NULL};
+  event_base_once(edge->process->base, -1, EV_TIMEOUT, on_delayed, delayed, &wait);
+}
+
 /* Every answer of the ACME listener leaves here. One to a POST has a nonce, whatever it says (RFC
    8555 section 6.5): without core a placeholder, so that clients which insist on one find it and
    learn from badNonce. */
@@ -115,7 +147,7 @@ static void answer(Edge *edge, HttpExchange *exchange, guint status, GPtrArray *
     g_ptr_array_add(headers, nonce != NULL ? nonce : nonce_placeholder());
   }
   add_origins(headers);
-  http_exchange_answer(exchange, status, headers, body);
+  send_answer(edge, exchange, status, headers, body);
 }
 
 /* A refusal of the edge's own, as a problem document like every other. */
@@ -327,8 +359,9 @@ static gboolean start(RoleProcess *process, GError **error) {
       g_uri_parse(config_text(process->config, "publish.url"), G_URI_FLAGS_NONE, NULL);
   g_autofree char *files_path =
       g_strndup(g_uri_get_path(files_url), strlen(g_uri_get_path(files_url)) - 1);
-  HttpFrontOptions acme = {tls, g_uri_get_path(url), NULL, on_request, on_refuse, edge};
-  HttpFrontOptions files = {NULL, files_path, NULL, on_file_request, on_file_refuse, edge};
+  const char *const *proxies = config_list(process->config, "acme.proxy-addresses");
+  HttpFrontOptions acme = {tls, g_uri_get_path(url), proxies, on_request, on_refuse, edge};
+  HttpFrontOptions files = {NULL, files_path, proxies, on_file_request, on_file_refuse, edge};
   edge->acme = http_front_new(process->base, &acme);
   edge->files = http_front_new(process->base, &files);
   SSL_CTX_free(tls);

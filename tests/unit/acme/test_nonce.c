@@ -8,6 +8,7 @@
 #define NOW G_GINT64_CONSTANT(1772323200000)
 #define HOUR ((gint64)60 * 60 * 1000)
 #define MANY 100000
+#define SHARE_OF_REPLAYS 100000
 
 static const guint8 key[NONCE_KEY_OCTETS] = {1, 2, 3};
 
@@ -116,6 +117,36 @@ static void test_many(gconstpointer step) {
   use_many(GPOINTER_TO_UINT(step));
 }
 
+/* Ten replays of nonces at random for each one that is issued and used. */
+static void test_replays(void) {
+  guint replays = g_getenv("SIGNET_FULL") != NULL ? 1000000 : SHARE_OF_REPLAYS, accepted = 0;
+  g_autoptr(Nonces) nonces = nonces_new(key);
+  g_autoptr(GPtrArray) used = g_ptr_array_new_with_free_func(g_free);
+  g_test_message("share: %u of 1000000 replays", replays);
+  for (guint i = 0; i < replays; i++) {
+    if (i % 10 == 0) {
+      g_ptr_array_add(used, nonces_issue(nonces, NOW + i));
+      g_assert_true(nonces_use(nonces, used->pdata[used->len - 1], NOW + i));
+    }
+    guint which = (guint)g_test_rand_int_range(0, (gint32)used->len);
+    if (nonces_use(nonces, used->pdata[which], NOW + i))
+      accepted++;
+  }
+  g_assert_cmpuint(accepted, ==, 0);
+}
+
+/* What an edge gives away without core: looks like a nonce, is none. */
+static void test_placeholder(void) {
+  g_autoptr(Nonces) nonces = nonces_new(key);
+  g_autofree char *good = nonces_issue(nonces, NOW);
+  for (guint i = 0; i < 1000; i++) {
+    g_autofree char *placeholder = nonce_placeholder(), *other = nonce_placeholder();
+    g_assert_cmpuint(strlen(placeholder), ==, strlen(good));
+    g_assert_cmpstr(placeholder, !=, other);
+    g_assert_false(nonces_use(nonces, placeholder, NOW));
+  }
+}
+
 int main(int argc, char **argv) {
   g_test_init(&argc, &argv, NULL);
   g_test_add_func("/acme/nonce/single-use", test_single_use);
@@ -127,5 +158,7 @@ int main(int argc, char **argv) {
   g_test_add_func("/acme/nonce/clock-back", test_clock_back);
   g_test_add_data_func("/acme/nonce/many-in-order", GUINT_TO_POINTER(1), test_many);
   g_test_add_data_func("/acme/nonce/many-out-of-order", GUINT_TO_POINTER(77773), test_many);
+  g_test_add_func("/acme/nonce/replays", test_replays);
+  g_test_add_func("/acme/nonce/placeholder", test_placeholder);
   return g_test_run();
 }

@@ -1,0 +1,182 @@
+# SPDX-License-Identifier: Apache-2.0
+"""No nonce is accepted twice, over HTTPS with several edges, a restart of core and one of signetd; whoever comes with
+an old one gets badNonce and a fresh one (RFC 8555 section 6.5; security 4)."""
+
+import concurrent.futures
+import http.client
+import json
+import os
+import signal
+import threading
+import unittest
+
+import lab
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec, utils
+from share import seed, share
+from signet_lab import AcmeUser, Signetd, b64
+
+HOST = lab.HOST
+WORKERS = 12
+COPIES = 4  # of each nonce, sent at the same time
+
+
+class Client:
+    """Signed POST-as-GETs of one account; a connection for each thread that is kept."""
+
+    def __init__(self, server, user):
+        self.server, self.user = server, user
+        self.uri, self.path = user.account.uri, user.account.uri[len(server.url):]
+        self.key = getattr(user.key.key, "_wrapped", user.key.key)
+        self.threads = threading.local()
+        self.opened = []
+
+    def jws(self, nonce):
+        protected = b64(json.dumps({"alg": "ES256", "kid": self.uri, "nonce": nonce, "url": self.uri}).encode())
+        r, s = utils.decode_dss_signature(self.key.sign(f"{protected}.".encode(), ec.ECDSA(hashes.SHA256())))
+        signature = b64(r.to_bytes(32, "big") + s.to_bytes(32, "big"))
+        return json.dumps({"protected": protected, "payload": "", "signature": signature})
+
+    def connection(self):
+        if getattr(self.threads, "connection", None) is None:
+            self.threads.connection = http.client.HTTPSConnection(
+                HOST, self.server.https, context=self.server.tls_context(), timeout=60)
+            self.opened.append(self.threads.connection)
+        return self.threads.connection
+
+    def ask(self, method, path, body=None):
+        """(status, problem type or None, nonce); of one that was cut off by a restart None."""
+        try:
+            self.connection().request(method, path, body, {"Content-Type": "application/jose+json"} if body else {})
+            response = self.connection().getresponse()
+            content = response.read()
+        except (OSError, http.client.HTTPException):
+            self.threads.connection.close()
+            self.threads.connection = None
+            return None
+        problem = json.loads(content)["type"].rsplit(":", 1)[1] if response.status >= 400 and content else None
+        return response.status, problem, response.headers["Replay-Nonce"]
+
+    def nonce(self, _=None):
+        return self.ask("HEAD", "/new-nonce")[2]
+
+    def post(self, nonce):
+        return self.ask("POST", self.path, self.jws(nonce))
+
+    def send(self, body):
+        return self.ask("POST", self.path, body)
+
+    def close(self):
+        for connection in self.opened:
+            connection.close()
+
+
+class Nonces(lab.LabCase):
+    def setUp(self):
+        super().setUp()
+        self.server = Signetd(self.lab, settings={"acme": {"processes": 3}, "log": {"level": "warning"}})
+        self.client = Client(self.server, AcmeUser(self.server))
+        self.addCleanup(self.client.close)
+        self.pool = concurrent.futures.ThreadPoolExecutor(WORKERS)
+        self.addCleanup(self.pool.shutdown)
+        self.random = seed()
+        self.accepted = {}  # nonce -> times
+        self.replays = 0
+
+    def all(self, call, values):
+        return list(self.pool.map(call, values))
+
+    def count(self, nonces, answers):
+        for nonce, (status, problem, fresh) in zip(nonces, answers):
+            self.assertIn((status, problem), ((200, None), (400, "badNonce")))
+            self.assertRegex(fresh, "^[A-Za-z0-9_-]{32}$")
+            self.accepted[nonce] = self.accepted.get(nonce, 0) + (status == 200)
+
+    def race(self, replays):
+        """Each nonce COPIES times at once by several edges: one is accepted. Then the same octets again."""
+        kept = []
+        fresh = self.all(self.client.nonce, range(100))
+        while replays > 0:
+            nonces = [nonce for nonce in fresh[:100] for _ in range(COPIES)]
+            self.assertEqual(len(set(fresh)), len(fresh), "a nonce was given twice")
+            bodies = self.all(self.client.jws, nonces)
+            answers = self.all(self.client.send, bodies)
+            self.count(nonces, answers)
+            again = self.random.sample(range(len(nonces)), len(fresh[:100]))
+            self.count([nonces[n] for n in again], self.all(self.client.send, [bodies[n] for n in again]))
+            replays -= len(nonces) - len(fresh[:100]) + len(again)
+            self.replays += len(nonces) - len(fresh[:100]) + len(again)
+            kept += fresh[:100]
+            fresh = list({nonce for _, _, nonce in answers})
+        self.assertEqual(set(self.accepted[nonce] for nonce in kept), {1})
+        return kept, fresh
+
+    def refused(self, nonces):
+        """All of them are badNonce, by whichever edge, and what comes with it is good once."""
+        answers = self.all(self.client.post, nonces)
+        self.assertEqual({answer[:2] for answer in answers}, {(400, "badNonce")})
+        fresh = [nonce for _, _, nonce in answers]
+        self.assertEqual(len(set(fresh)), len(fresh))
+        self.count(fresh[:50], self.all(self.client.post, fresh[:50]))
+        self.assertEqual({self.accepted[nonce] for nonce in fresh[:50]}, {1})
+        self.replays += len(nonces)
+        return fresh[:50], fresh[50:]
+
+    def edges_reached(self):
+        """The processes that hold an accepted connection."""
+        with open("/proc/net/tcp") as table:
+            rows = [line.split() for line in table][1:]
+        ours = {f"socket:[{row[9]}]" for row in rows
+                if int(row[1].rsplit(":", 1)[1], 16) == self.server.https and row[3] == "01"}
+        held = {pid: {os.readlink(entry.path) for entry in os.scandir(f"/proc/{pid}/fd")}
+                for pid in self.server.pids()["edge"]}
+        return [pid for pid, links in held.items() if links & ours]
+
+    def restart_core(self):
+        old = self.server.pids()["core"]
+        os.kill(old[0], signal.SIGKILL)
+        self.lab.wait_for(lambda: self.server.pids().get("core", old) != old, "a new core")
+        self.serve_again()
+
+    def restart_signetd(self):
+        self.server.stop()
+        self.server.start()
+        self.serve_again()
+
+    def serve_again(self):
+        """Every edge has the new core: many answers in a row are no 503, on connections of their own."""
+        def steady():
+            self.client.close()
+            answers = self.all(self.client.send, ["{}"] * 10 * WORKERS)
+            return all(answer is not None and answer[0] == 400 for answer in answers)
+        self.lab.wait_for(steady, "every edge to have core")
+
+    def test_replays(self):
+        whole = share(2000, 20000)
+        used, unused = self.race(whole // 2)
+        self.assertGreater(len(self.edges_reached()), 1)
+        for restart in (self.restart_core, self.restart_signetd):
+            restart()
+            old = used + unused
+            count = max(whole // 4, 200)
+            chosen = [old[self.random.randrange(len(old))] for _ in range(count)] + unused[:100]
+            fresh_used, fresh_unused = self.refused(chosen)
+            used, unused = used + fresh_used, unused + fresh_unused
+            more_used, more_unused = self.race(100)
+            used, unused = used + more_used, more_unused + fresh_unused
+        self.assertGreaterEqual(self.replays, whole)
+        print(f"# {self.replays} replays of {len(self.accepted)} nonces", flush=True)
+        self.assertEqual({nonce for nonce, times in self.accepted.items() if times > 1}, set())
+
+    def test_from_answer_to_answer(self):
+        """A client that goes from nonce to nonce, through a restart: each answer's nonce is good for the next."""
+        nonce = self.client.nonce()
+        for turn in range(200):
+            if turn == 100:
+                self.restart_core()
+            status, problem, nonce = self.client.post(nonce)
+            self.assertEqual((status, problem), (400, "badNonce") if turn == 100 else (200, None))
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -223,8 +223,8 @@ class Matrix(OwnershipCase):
         self.assertEqual(made.status, 201)
         ask = lambda replaces: lambda: self.post(url, self.jws(url, {"identifiers": [named], "replaces": replaces}))
         unknown = self.renewal_identifier(leaf)[:-2] + "AA"
-        self.assertEqual(self.assert_refused(ask(self.renewal_identifier(leaf)), 404, "malformed"),
-                         self.assert_refused(ask(unknown), 404, "malformed"))
+        self.assertEqual(self.assert_refused(ask(self.renewal_identifier(leaf)), 400, "malformed"),
+                         self.assert_refused(ask(unknown), 400, "malformed"))
         mine = self.post(url, self.jws(url, {"identifiers": [named]})).problem()
         self.assertNotIn(made.headers["Location"], mine["authorizations"])
         own = self.post(url, self.jws(url, {"identifiers": [named], "replaces": self.renewal_identifier(leaf)}, owner))

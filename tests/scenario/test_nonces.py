@@ -3,72 +3,17 @@
 an old one gets badNonce and a fresh one (RFC 8555 section 6.5; security 4)."""
 
 import concurrent.futures
-import http.client
-import json
 import os
 import signal
-import threading
 import unittest
 
 import lab
-from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec, utils
 from share import seed, share
-from signet_lab import AcmeUser, Signetd, b64
+from signed_client import Client
+from signet_lab import AcmeUser, Signetd
 
-HOST = lab.HOST
 WORKERS = 12
 COPIES = 4  # of each nonce, sent at the same time
-
-
-class Client:
-    """Signed POST-as-GETs of one account; a connection for each thread that is kept."""
-
-    def __init__(self, server, user):
-        self.server, self.user = server, user
-        self.uri, self.path = user.account.uri, user.account.uri[len(server.url):]
-        self.key = getattr(user.key.key, "_wrapped", user.key.key)
-        self.threads = threading.local()
-        self.opened = []
-
-    def jws(self, nonce):
-        protected = b64(json.dumps({"alg": "ES256", "kid": self.uri, "nonce": nonce, "url": self.uri}).encode())
-        r, s = utils.decode_dss_signature(self.key.sign(f"{protected}.".encode(), ec.ECDSA(hashes.SHA256())))
-        signature = b64(r.to_bytes(32, "big") + s.to_bytes(32, "big"))
-        return json.dumps({"protected": protected, "payload": "", "signature": signature})
-
-    def connection(self):
-        if getattr(self.threads, "connection", None) is None:
-            self.threads.connection = http.client.HTTPSConnection(
-                HOST, self.server.https, context=self.server.tls_context(), timeout=60)
-            self.opened.append(self.threads.connection)
-        return self.threads.connection
-
-    def ask(self, method, path, body=None):
-        """(status, problem type or None, nonce); of one that was cut off by a restart None."""
-        try:
-            self.connection().request(method, path, body, {"Content-Type": "application/jose+json"} if body else {})
-            response = self.connection().getresponse()
-            content = response.read()
-        except (OSError, http.client.HTTPException):
-            self.threads.connection.close()
-            self.threads.connection = None
-            return None
-        problem = json.loads(content)["type"].rsplit(":", 1)[1] if response.status >= 400 and content else None
-        return response.status, problem, response.headers["Replay-Nonce"]
-
-    def nonce(self, _=None):
-        return self.ask("HEAD", "/new-nonce")[2]
-
-    def post(self, nonce):
-        return self.ask("POST", self.path, self.jws(nonce))
-
-    def send(self, body):
-        return self.ask("POST", self.path, body)
-
-    def close(self):
-        for connection in self.opened:
-            connection.close()
 
 
 class Nonces(lab.LabCase):

@@ -13,8 +13,8 @@ char *clock_rfc3339(gint64 milliseconds) {
 }
 
 gboolean clock_read_rfc3339(const char *text, gint64 *milliseconds) {
-  static const char form[] = "^[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt][0-9]{2}:[0-9]{2}:[0-9]{2}"
-                             "(\\.[0-9]{1,9})?([Zz]|[+-][0-9]{2}:[0-9]{2})$";
+  static const char form[] = "^[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt][0-9]{2}:[0-9]{2}:([0-5][0-9]|60)"
+                             "(\\.[0-9]{1,9})?([Zz]|[+-]([01][0-9]|2[0-3]):[0-5][0-9])$";
   if (!g_regex_match_simple(form, text, G_REGEX_DOLLAR_ENDONLY, 0))
     return FALSE;
   g_autofree char *upper = g_ascii_strup(text, -1);

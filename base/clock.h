@@ -24,7 +24,8 @@ static inline gint64 clock_now(const Clock *clock) {
 /* RFC 3339, seconds, "Z" (RFC 8555 section 7.1.3); the caller frees the text. */
 char *clock_rfc3339(gint64 milliseconds);
 
-/* Milliseconds of an RFC 3339 date-time, fractions of a second cut off; FALSE when it is none. */
+/* Milliseconds of an RFC 3339 date-time, fractions of a second cut off, a leap second taken as the
+   one before it; FALSE when it is none. */
 gboolean clock_read_rfc3339(const char *text, gint64 *milliseconds);
 
 /* RFC 5322 section 3.3 date-time in UTC; the caller frees the text. */

@@ -4,6 +4,7 @@
 #include "acme/judge.h"
 #include "acme/record.h"
 #include "acme/state.h"
+#include "acme/test_mode.h"
 #include "base/base64url.h"
 #include "store/message.h"
 
@@ -101,6 +102,16 @@ gboolean judge_job_begin(Acme *acme, gint64 now, const Job *job, Question *quest
   return TRUE;
 }
 
+/* A challenge that test mode fails is undecided until the client responds to it. */
+static JudgeVerdict judge_in_test_mode(const Acme *acme, const Matter *matter, JudgeVerdict verdict,
+                                       const char **rule) {
+  g_autoptr(Problem) forced = test_mode_fails(acme, matter->authorization->canonical);
+  if (verdict != JUDGE_PASSED || forced == NULL)
+    return verdict;
+  *rule = "test mode";
+  return JUDGE_IGNORED;
+}
+
 static JudgeVerdict judge(Acme *acme, const Matter *matter, const ReplyFacts *facts,
                           GPtrArray *signatures, const char **rule, Problem **problem) {
   const Challenge *challenge = matter->challenge;
@@ -121,8 +132,10 @@ static JudgeVerdict judge(Acme *acme, const Matter *matter, const ReplyFacts *fa
   };
   *rule = "token";
   *problem = NULL;
-  return challenge->token1 == NULL ? JUDGE_IGNORED
-                                   : judge_reply(&c, facts, signatures, rule, problem);
+  if (challenge->token1 == NULL)
+    return JUDGE_IGNORED;
+  JudgeVerdict verdict = judge_reply(&c, facts, signatures, rule, problem);
+  return judge_in_test_mode(acme, matter, verdict, rule);
 }
 
 /* What the verdict does to the challenge. */

@@ -11,7 +11,7 @@
 gboolean test_mode_rejects_nonce(const Acme *acme);
 /* Brings a list into random order. */
 void test_mode_shuffle(const Acme *acme, json_t *list);
-/* Why the challenge for an address fails when it is POSTed; NULL: it does not. */
+/* Why an address's challenge fails when it is POSTed, whatever reply came; NULL: it does not. */
 Problem *test_mode_fails(const Acme *acme, const char *canonical);
 
 #endif

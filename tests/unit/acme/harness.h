@@ -12,6 +12,7 @@
 #include "ca/ceremony.h"
 #include "ca/lint.h"
 #include "store/audit.h"
+#include "store/external_account_key.h"
 #include "store/sql.h"
 
 #include <glib/gstdio.h>
@@ -497,6 +498,34 @@ static inline LabClient *lab_account(Lab *lab) {
   return lab_account_with(lab, lab_key("P-256"));
 }
 
+/* The same, bound to an external account that covers identifiers and profiles: JSON arrays. */
+static inline LabClient *lab_account_bound(Lab *lab, const char *identifiers,
+                                           const char *profiles) {
+  static const char mac_key[] = "a MAC key of thirty-two octets..";
+  char kid[ID_TEXT];
+  g_autoptr(GBytes) octets = g_bytes_new_static(mac_key, sizeof(mac_key) - 1);
+  ExternalAccountKey row = {.id = acme_id(&lab->acme, lab->clock.now),
+                            .mac_key = octets,
+                            .note = (char *)"",
+                            .identifiers = (char *)identifiers,
+                            .profiles = (char *)profiles,
+                            .created_at = lab->clock.now};
+  lab_begin(lab);
+  g_assert_true(external_account_key_insert(lab->acme.store, &row, NULL));
+  lab_commit(lab, TRUE);
+  LabClient *client = lab_client_of(lab_key("P-256"));
+  g_autofree char *jwk = lab_dump(client->jwk);
+  json_t *header = json_pack("{s:s, s:s, s:s}", "alg", "HS256", "kid", id_text(&row.id, kid), "url",
+                             LAB_URL "/new-account");
+  json_t *payload = json_pack("{s:o}", "externalAccountBinding", lab_binding(header, jwk, octets));
+  g_autofree char *text = lab_dump(payload);
+  json_decref(payload);
+  g_autoptr(Answer) answer = lab_send(lab, client, TRUE, "/new-account", text);
+  g_assert_cmpuint(answer->status, ==, 201);
+  client->kid = g_strdup(answer->location);
+  return client;
+}
+
 /* --- one order of one client --- */
 
 typedef struct {
@@ -532,16 +561,13 @@ static inline char *lab_identifiers(const char *const *addresses) {
   return copy;
 }
 
-/* newOrder; the authorizations have not been read. */
-static inline LabOrder *lab_order_unread(Lab *lab, LabClient *client,
-                                         const char *const *addresses) {
-  g_autofree char *payload = lab_identifiers(addresses);
+/* newOrder with any payload; the authorizations have not been read. */
+static inline LabOrder *lab_order_with(Lab *lab, LabClient *client, const char *payload) {
   g_autoptr(Answer) answer = lab_send(lab, client, FALSE, "/new-order", payload);
   LabOrder *order = g_new0(LabOrder, 1);
   json_t *url = NULL;
   size_t i = 0;
   g_assert_cmpuint(answer->status, ==, 201);
-  g_assert_cmpstr(lab_text(answer, "status"), ==, "pending");
   order->lab = lab;
   order->client = client;
   order->order = g_strdup(answer->location);
@@ -554,6 +580,13 @@ static inline LabOrder *lab_order_unread(Lab *lab, LabClient *client,
     g_ptr_array_add(order->authorizations, g_strdup(json_string_value(url)));
   }
   return order;
+}
+
+/* newOrder; the authorizations have not been read. */
+static inline LabOrder *lab_order_unread(Lab *lab, LabClient *client,
+                                         const char *const *addresses) {
+  g_autofree char *payload = lab_identifiers(addresses);
+  return lab_order_with(lab, client, payload);
 }
 
 /* Reads every authorization, which starts the mails. */
@@ -748,13 +781,21 @@ static inline void lab_right(LabOrder *order, guint i) {
 
 /* --- finalize and issuance --- */
 
-static inline char *lab_csr(EVP_PKEY *key, const char *names) {
+static inline void lab_push_extension(STACK_OF(X509_EXTENSION) * extensions, int nid,
+                                      const char *value) {
+  X509_EXTENSION *extension = X509V3_EXT_conf_nid(NULL, NULL, nid, value);
+  g_assert_nonnull(extension);
+  sk_X509_EXTENSION_push(extensions, extension);
+}
+
+/* names and usage in the words of OpenSSL's configuration; usage NULL: none. */
+static inline char *lab_csr(EVP_PKEY *key, const char *names, const char *usage) {
   X509_REQ *request = X509_REQ_new();
-  X509_EXTENSION *san = X509V3_EXT_conf_nid(NULL, NULL, NID_subject_alt_name, names);
   STACK_OF(X509_EXTENSION) *extensions = sk_X509_EXTENSION_new_null();
   guint8 *der = NULL;
-  g_assert_nonnull(san);
-  sk_X509_EXTENSION_push(extensions, san);
+  lab_push_extension(extensions, NID_subject_alt_name, names);
+  if (usage != NULL)
+    lab_push_extension(extensions, NID_key_usage, usage);
   X509_REQ_set_version(request, 0);
   X509_REQ_set_pubkey(request, key);
   g_assert_cmpint(X509_REQ_add_extensions(request, extensions), ==, 1);
@@ -767,10 +808,15 @@ static inline char *lab_csr(EVP_PKEY *key, const char *names) {
   return text;
 }
 
-static inline Answer *lab_finalize_with(LabOrder *order, EVP_PKEY *key, const char *names) {
-  g_autofree char *csr = lab_csr(key, names);
+static inline Answer *lab_finalize_for(LabOrder *order, EVP_PKEY *key, const char *names,
+                                       const char *usage) {
+  g_autofree char *csr = lab_csr(key, names, usage);
   g_autofree char *payload = g_strdup_printf("{\"csr\":\"%s\"}", csr);
   return lab_post(order->lab, order->client, order->finalize, payload);
+}
+
+static inline Answer *lab_finalize_with(LabOrder *order, EVP_PKEY *key, const char *names) {
+  return lab_finalize_for(order, key, names, NULL);
 }
 
 static inline Answer *lab_finalize(LabOrder *order) {
@@ -841,12 +887,18 @@ static inline void lab_answer_sign(Lab *lab) {
   lab_signed(lab, &question);
 }
 
+/* Reply and POST of a challenge come. */
+static inline void lab_validate(LabOrder *order, guint i) {
+  g_autoptr(Answer) answer = lab_challenge(order, i, "{}");
+  g_assert_cmpuint(answer->status, ==, 200);
+  lab_right(order, i);
+  assert_status(order, order->authorizations->pdata[i], "valid");
+}
+
 /* An order that is ready: reply and POST have come. */
 static inline LabOrder *lab_ready(Lab *lab, LabClient *client) {
   LabOrder *order = lab_order(lab, client);
-  g_autoptr(Answer) answer = lab_challenge(order, 0, "{}");
-  g_assert_cmpuint(answer->status, ==, 200);
-  lab_right(order, 0);
+  lab_validate(order, 0);
   assert_statuses(order, "ready", "valid", "valid");
   return order;
 }

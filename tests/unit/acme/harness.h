@@ -358,12 +358,13 @@ static inline char *lab_nonce(Lab *lab) {
 
 typedef struct {
   guint status;
-  json_t *json;    /* NULL when the body is not JSON */
-  char *text;      /* the body */
-  char *location;  /* NULL: none */
-  char *type;      /* Content-Type */
-  int retry_after; /* -1: none */
-  char *link;      /* the first Link */
+  json_t *json;       /* NULL when the body is not JSON */
+  char *text;         /* the body */
+  char *location;     /* NULL: none */
+  char *type;         /* Content-Type */
+  int retry_after;    /* -1: none */
+  char *link;         /* the first Link */
+  GPtrArray *headers; /* of char*: name, value, ... */
 } Answer;
 
 static inline void answer_free(Answer *answer) {
@@ -372,6 +373,7 @@ static inline void answer_free(Answer *answer) {
   g_free(answer->location);
   g_free(answer->type);
   g_free(answer->link);
+  g_ptr_array_unref(answer->headers);
   g_free(answer);
 }
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Answer, answer_free)
@@ -388,7 +390,28 @@ static inline Answer *lab_read_answer(const Response *response) {
   answer->type = g_strdup(response_find_header(response, "Content-Type"));
   answer->link = g_strdup(response_find_header(response, "Link"));
   answer->retry_after = retry != NULL ? atoi(retry) : -1;
+  answer->headers = g_ptr_array_ref(response->headers);
   return answer;
+}
+
+/* NULL: there is none. */
+static inline const char *lab_header(const Answer *answer, const char *name) {
+  for (guint i = 0; i < answer->headers->len; i += 2)
+    if (strcmp(answer->headers->pdata[i], name) == 0)
+      return answer->headers->pdata[i + 1];
+  return NULL;
+}
+
+/* The URLs of a relation, in the order of the Link fields (RFC 8288). */
+static inline GPtrArray *lab_links(const Answer *answer, const char *relation) {
+  GPtrArray *urls = g_ptr_array_new_with_free_func(g_free);
+  g_autofree char *end = g_strdup_printf(">;rel=\"%s\"", relation);
+  for (guint i = 0; i < answer->headers->len; i += 2) {
+    const char *value = answer->headers->pdata[i + 1];
+    if (strcmp(answer->headers->pdata[i], "Link") == 0 && g_str_has_suffix(value, end))
+      g_ptr_array_add(urls, g_strndup(value + 1, strlen(value) - 1 - strlen(end)));
+  }
+  return urls;
 }
 
 /* Hands a request to the engine in a transaction of its own. */
@@ -401,6 +424,12 @@ static inline Answer *lab_handle(Lab *lab, const char *method, const char *path,
   lab_commit(lab, keep);
   g_assert_true(keep || response->status >= 400); /* a refusal may keep what it did */
   return lab_read_answer(response);
+}
+
+/* As anybody asks. */
+static inline Answer *lab_get(Lab *lab, const char *path) {
+  g_autoptr(GBytes) nothing = g_bytes_new_static("", 0);
+  return lab_handle(lab, "GET", path, "", nothing);
 }
 
 static inline char *lab_dump(const json_t *value) {
@@ -561,9 +590,8 @@ static inline char *lab_identifiers(const char *const *addresses) {
   return copy;
 }
 
-/* newOrder with any payload; the authorizations have not been read. */
-static inline LabOrder *lab_order_with(Lab *lab, LabClient *client, const char *payload) {
-  g_autoptr(Answer) answer = lab_send(lab, client, FALSE, "/new-order", payload);
+/* What newOrder answered; the authorizations have not been read. */
+static inline LabOrder *lab_order_from(Lab *lab, LabClient *client, const Answer *answer) {
   LabOrder *order = g_new0(LabOrder, 1);
   json_t *url = NULL;
   size_t i = 0;
@@ -582,7 +610,12 @@ static inline LabOrder *lab_order_with(Lab *lab, LabClient *client, const char *
   return order;
 }
 
-/* newOrder; the authorizations have not been read. */
+/* newOrder with any payload. */
+static inline LabOrder *lab_order_with(Lab *lab, LabClient *client, const char *payload) {
+  g_autoptr(Answer) answer = lab_send(lab, client, FALSE, "/new-order", payload);
+  return lab_order_from(lab, client, answer);
+}
+
 static inline LabOrder *lab_order_unread(Lab *lab, LabClient *client,
                                          const char *const *addresses) {
   g_autofree char *payload = lab_identifiers(addresses);
@@ -677,6 +710,27 @@ static inline void lab_delivered(Lab *lab, const Question *question, SenderOutco
   g_autoptr(GBytes) message = g_bytes_new_static("Subject: x\r\n\r\n", 14);
   const Delivery delivery = {outcome, code, text, message};
   LAB_TURN(lab, job_delivered(&lab->acme, question, &delivery, NULL));
+}
+
+/* Runs every job of a kind that is due and asks nobody; how many runs that were. */
+static inline guint lab_run(Lab *lab, JobKind kind) {
+  for (guint runs = 0;; runs++) {
+    g_auto(Question) question = {0};
+    if (!lab_take(lab, kind, &question))
+      return runs;
+    g_assert_cmpint(question.kind, ==, QUESTION_NONE);
+  }
+}
+
+/* Signs the list that is due; how many entries it has. */
+static inline guint lab_sign_crl(Lab *lab) {
+  g_auto(Question) question = {0};
+  g_autoptr(GError) error = NULL;
+  lab_ask(lab, JOB_CRL, QUESTION_CRL, &question);
+  g_autoptr(GBytes) crl = crl_sign(lab->signer, &question.crl, &error);
+  g_assert_no_error(error);
+  LAB_TURN(lab, job_crl_signed(&lab->acme, &question, crl, "", NULL));
+  return question.crl.entries->len;
 }
 
 /* Sends every mail that is due now. */
@@ -928,6 +982,16 @@ static inline GBytes *lab_leaf(LabOrder *order) {
   *strstr(parts[1], "-----END") = '\0';
   guchar *der = g_base64_decode(parts[1], &length);
   return g_bytes_new_take(der, length);
+}
+
+/* revokeCert of a leaf, DER; reason as JSON text, or NULL. */
+static inline Answer *lab_revoke(Lab *lab, LabClient *client, gboolean by_key, GBytes *leaf,
+                                 const char *reason) {
+  g_autofree char *encoded = base64url_encode(g_bytes_get_data(leaf, NULL), g_bytes_get_size(leaf));
+  g_autofree char *payload =
+      g_strdup_printf("{\"certificate\":\"%s\"%s%s}", encoded, reason != NULL ? ",\"reason\":" : "",
+                      reason != NULL ? reason : "");
+  return lab_send(lab, client, by_key, "/revoke-cert", payload);
 }
 
 #endif

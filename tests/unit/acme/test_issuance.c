@@ -47,12 +47,6 @@ static void give_wrong_digest(LabOrder *order) {
   lab_reply_clear(&reply);
 }
 
-static void sweep(Lab *lab) {
-  g_auto(Question) question = {0};
-  while (lab_take(lab, JOB_SWEEP, &question))
-    g_assert_cmpint(question.kind, ==, QUESTION_NONE);
-}
-
 /* --- the way to valid --- */
 
 static void test_post_first(void) {
@@ -585,13 +579,13 @@ static void test_deadline(gconstpointer late) {
   lab->clock.now = LAB_NOW + 24 * CLOCK_HOUR - (late == NULL ? 1 : 0);
   g_assert_cmpuint(lab_mail_in(order, 0), ==, 250);
   lab->clock.now = LAB_NOW + 30 * CLOCK_HOUR;
-  sweep(lab); /* waits for the verdict on what came in time */
+  lab_run(lab, JOB_SWEEP); /* waits for the verdict on what came in time */
   assert_status(order, order->challenges->pdata[0], "pending");
   lab_ask(lab, JOB_JUDGE, QUESTION_EXAMINE, &question);
   lab_examined(lab, &question, &reply);
   lab_reply_clear(&reply);
   lab->clock.now += CLOCK_MINUTE;
-  sweep(lab);
+  lab_run(lab, JOB_SWEEP);
   if (late == NULL) {
     g_autoptr(Answer) posted = lab_challenge(order, 0, "{}");
     assert_statuses(order, "ready", "valid", "valid");
@@ -609,10 +603,10 @@ static void test_no_reply(void) {
   g_autoptr(LabOrder) order = lab_order(lab, client);
   g_autoptr(Answer) posted = lab_challenge(order, 0, "{}");
   lab->clock.now = LAB_NOW + CLOCK_DAY - 30 * CLOCK_SECOND;
-  sweep(lab);
+  lab_run(lab, JOB_SWEEP);
   assert_statuses(order, "pending", "pending", "processing");
   lab->clock.now = LAB_NOW + CLOCK_DAY; /* to the millisecond */
-  sweep(lab);
+  lab_run(lab, JOB_SWEEP);
   assert_statuses(order, "invalid", "invalid", "invalid");
 }
 
@@ -622,11 +616,11 @@ static void test_order_expiry(gconstpointer by_sweep) {
   g_autoptr(LabClient) client = lab_account(lab);
   g_autoptr(LabOrder) order = lab_ready(lab, client);
   lab->clock.now = LAB_NOW + 72 * CLOCK_HOUR - 1;
-  sweep(lab);
+  lab_run(lab, JOB_SWEEP);
   assert_status(order, order->order, "ready");
   lab->clock.now += 1 + (by_sweep != NULL ? CLOCK_MINUTE : 0);
   if (by_sweep != NULL)
-    sweep(lab);
+    lab_run(lab, JOB_SWEEP);
   assert_status(order, order->order, "invalid");
   g_autoptr(Answer) finalized = lab_finalize(order);
   assert_problem(finalized, 403, "orderNotReady");
@@ -656,9 +650,9 @@ static void test_authorization_expired(gconstpointer reply_first) {
   lab_reply_clear(&reply);
   assert_status(order, order->authorizations->pdata[0],
                 reply_first != NULL ? "expired" : "invalid");
-  sweep(lab);
+  lab_run(lab, JOB_SWEEP);
   lab->clock.now += CLOCK_MINUTE;
-  sweep(lab);
+  lab_run(lab, JOB_SWEEP);
   g_autofree char *status = lab_status(order, order->authorizations->pdata[0]);
   g_assert_cmpstr(status, !=, "valid");
   g_assert_cmpstr(status, !=, "pending");
@@ -1180,55 +1174,32 @@ static void test_ownership(void) {
 
 /* --- revocation --- */
 
-static char *revocation(GBytes *leaf, const char *reason) {
-  g_autofree char *encoded = base64url_encode(g_bytes_get_data(leaf, NULL), g_bytes_get_size(leaf));
-  return g_strdup_printf("{\"certificate\":\"%s\"%s%s}", encoded,
-                         reason != NULL ? ",\"reason\":" : "", reason != NULL ? reason : "");
-}
-
-static Answer *revoke_with(Lab *lab, LabClient *client, gboolean by_key, GBytes *leaf,
-                           const char *reason) {
-  g_autofree char *payload = revocation(leaf, reason);
-  return lab_send(lab, client, by_key, "/revoke-cert", payload);
-}
-
-/* Signs the list that is due; how many entries it has. */
-static guint sign_crl(Lab *lab) {
-  g_auto(Question) question = {0};
-  g_autoptr(GError) error = NULL;
-  lab_ask(lab, JOB_CRL, QUESTION_CRL, &question);
-  g_autoptr(GBytes) crl = crl_sign(lab->signer, &question.crl, &error);
-  g_assert_no_error(error);
-  LAB_TURN(lab, job_crl_signed(&lab->acme, &question, crl, "", NULL));
-  return question.crl.entries->len;
-}
-
 static void test_revoke_by_account(void) {
   static const char *const bad[] = {"2", "6", "7", "8", "9", "10", "-1", "11", "\"1\"", "1.0"};
   g_autoptr(Lab) lab = lab_new();
   g_autoptr(LabClient) client = lab_account(lab), other = lab_account(lab);
   g_autoptr(LabOrder) order = lab_ready(lab, client);
   lab_issue(order);
-  g_assert_cmpuint(sign_crl(lab), ==, 0);
+  g_assert_cmpuint(lab_sign_crl(lab), ==, 0);
   g_autoptr(GBytes) leaf = lab_leaf(order);
-  g_autoptr(Answer) foreign = revoke_with(lab, other, FALSE, leaf, NULL);
+  g_autoptr(Answer) foreign = lab_revoke(lab, other, FALSE, leaf, NULL);
   assert_problem(foreign, 403, "unauthorized");
-  g_autoptr(Answer) stranger = revoke_with(lab, other, TRUE, leaf, NULL); /* some other key */
+  g_autoptr(Answer) stranger = lab_revoke(lab, other, TRUE, leaf, NULL); /* some other key */
   assert_problem(stranger, 403, "unauthorized");
   for (gsize i = 0; i < G_N_ELEMENTS(bad); i++) {
-    g_autoptr(Answer) answer = revoke_with(lab, client, FALSE, leaf, bad[i]);
+    g_autoptr(Answer) answer = lab_revoke(lab, client, FALSE, leaf, bad[i]);
     assert_problem(answer, 400, "badRevocationReason");
   }
   g_autoptr(GBytes) cut = g_bytes_new_from_bytes(leaf, 0, g_bytes_get_size(leaf) - 1);
-  g_autoptr(Answer) damaged = revoke_with(lab, client, FALSE, cut, NULL);
+  g_autoptr(Answer) damaged = lab_revoke(lab, client, FALSE, cut, NULL);
   g_assert_cmpuint(damaged->status, >=, 400);
-  g_autoptr(Answer) done = revoke_with(lab, client, FALSE, leaf, "4");
+  g_autoptr(Answer) done = lab_revoke(lab, client, FALSE, leaf, "4");
   g_assert_cmpuint(done->status, ==, 200);
-  g_autoptr(Answer) again = revoke_with(lab, client, FALSE, leaf, NULL);
+  g_autoptr(Answer) again = lab_revoke(lab, client, FALSE, leaf, NULL);
   assert_problem(again, 400, "alreadyRevoked");
-  g_autoptr(Answer) not_told = revoke_with(lab, other, FALSE, leaf, NULL);
+  g_autoptr(Answer) not_told = lab_revoke(lab, other, FALSE, leaf, NULL);
   assert_problem(not_told, 403, "unauthorized");
-  g_assert_cmpuint(sign_crl(lab), ==, 1); /* at once */
+  g_assert_cmpuint(lab_sign_crl(lab), ==, 1); /* at once */
   g_assert_cmpint(lab_count(lab, "SELECT count(*) FROM blocked_key"), ==, 0);
 }
 
@@ -1240,15 +1211,9 @@ static void test_revoke_by_key(void) {
   g_autoptr(GBytes) leaf = lab_leaf(order);
   EVP_PKEY_up_ref(order->key);
   g_autoptr(LabClient) holder = lab_client_of(order->key);
-  g_autoptr(Answer) done = revoke_with(lab, holder, TRUE, leaf, NULL);
+  g_autoptr(Answer) done = lab_revoke(lab, holder, TRUE, leaf, NULL);
   g_assert_cmpuint(done->status, ==, 200);
   g_assert_cmpint(lab_count(lab, "SELECT count(*) FROM blocked_key"), ==, 0);
-}
-
-/* The job that revokes the other certificates of a key, when there is one. */
-static void revoke_others(Lab *lab, gboolean expected) {
-  g_auto(Question) question = {0};
-  g_assert_cmpint(lab_take(lab, JOB_REVOKE, &question), ==, expected);
 }
 
 /* Two certificates with one key, an account each. */
@@ -1265,10 +1230,10 @@ static void test_key_compromise(gconstpointer shown) {
   lab_issue(order);
   lab_issue(second);
   g_autoptr(GBytes) leaf = lab_leaf(order);
-  g_autoptr(Answer) done = shown != NULL ? revoke_with(lab, holder, TRUE, leaf, "1")
-                                         : revoke_with(lab, client, FALSE, leaf, "1");
+  g_autoptr(Answer) done = shown != NULL ? lab_revoke(lab, holder, TRUE, leaf, "1")
+                                         : lab_revoke(lab, client, FALSE, leaf, "1");
   g_assert_cmpuint(done->status, ==, 200);
-  revoke_others(lab, shown != NULL);
+  g_assert_cmpuint(lab_run(lab, JOB_REVOKE), ==, shown != NULL ? 1 : 0);
   g_assert_cmpint(lab_count(lab, "SELECT count(*) FROM certificate WHERE revoked_at IS NOT NULL"),
                   ==, shown != NULL ? 2 : 1);
   g_assert_cmpint(lab_count(lab, "SELECT count(*) FROM blocked_key"), ==, 1);
@@ -1278,7 +1243,7 @@ static void test_key_compromise(gconstpointer shown) {
   assert_problem(account, 400, "badPublicKey");
   g_autoptr(GBytes) rest = lab_leaf(second);
   g_autoptr(Answer) later =
-      revoke_with(lab, holder, TRUE, rest, NULL); /* revocation takes a blocked key */
+      lab_revoke(lab, holder, TRUE, rest, NULL); /* revocation takes a blocked key */
   g_assert_cmpuint(later->status, ==, shown != NULL ? 400 : 200);
 }
 
@@ -1296,11 +1261,11 @@ static void test_key_compromise_after_revocation(void) {
   lab_issue(order);
   lab_issue(second);
   g_autoptr(GBytes) leaf = lab_leaf(order);
-  g_autoptr(Answer) first = revoke_with(lab, client, FALSE, leaf, "4");
+  g_autoptr(Answer) first = lab_revoke(lab, client, FALSE, leaf, "4");
   g_assert_cmpuint(first->status, ==, 200);
-  g_autoptr(Answer) shown = revoke_with(lab, holder, TRUE, leaf, "1");
+  g_autoptr(Answer) shown = lab_revoke(lab, holder, TRUE, leaf, "1");
   assert_problem(shown, 400, "alreadyRevoked");
-  revoke_others(lab, TRUE);
+  g_assert_cmpuint(lab_run(lab, JOB_REVOKE), ==, 1);
   g_assert_cmpint(lab_count(lab, "SELECT count(*) FROM blocked_key"), ==, 1);
   g_assert_cmpint(lab_count(lab, "SELECT count(*) FROM certificate WHERE revoked_at IS NOT NULL"),
                   ==, 2);
@@ -1318,25 +1283,25 @@ static void test_crl_numbers(void) {
   lab_ask(lab, JOB_CRL, QUESTION_CRL, &question);
   gint64 number = question.crl.number;
   g_assert_cmpint(number, ==, lab->clock.now / 1000);
-  g_autoptr(Answer) done = revoke_with(lab, client, FALSE, leaf, NULL);
+  g_autoptr(Answer) done = lab_revoke(lab, client, FALSE, leaf, NULL);
   g_autoptr(GBytes) crl = crl_sign(lab->signer, &question.crl, NULL);
   LAB_TURN(lab, job_crl_signed(&lab->acme, &question, crl, "", NULL));
   lab->clock.now += 1;
-  g_assert_cmpuint(sign_crl(lab), ==, 1);
+  g_assert_cmpuint(lab_sign_crl(lab), ==, 1);
   g_assert_cmpint(lab_count(lab, "SELECT crl_number FROM crl_shard"), ==, number + 1);
   g_assert_false(lab_take(lab, JOB_CRL, &none));
   /* The first list comes once more, late: the newer one stays. */
   LAB_TURN(lab, job_crl_signed(&lab->acme, &question, crl, "", NULL));
   g_assert_cmpint(lab_count(lab, "SELECT this_update FROM crl_shard"), ==, lab->clock.now);
   lab->clock.now += 6 * CLOCK_HOUR;
-  g_assert_cmpuint(sign_crl(lab), ==, 1);
+  g_assert_cmpuint(lab_sign_crl(lab), ==, 1);
 }
 
 static void test_shards(void) {
   g_autoptr(Lab) lab = lab_new();
   g_autoptr(LabClient) client = lab_account(lab);
   g_autoptr(LabOrder) order = lab_ready(lab, client), second = lab_ready(lab, client);
-  g_assert_cmpuint(sign_crl(lab), ==, 0);
+  g_assert_cmpuint(lab_sign_crl(lab), ==, 0);
   lab_sql(lab, "UPDATE crl_shard SET issued = 19999");
   lab_issue(order);
   g_assert_cmpint(lab_count(lab, "SELECT count(*) FROM crl_shard"), ==, 1);
@@ -1348,7 +1313,7 @@ static void test_shards(void) {
   gsize size = 0;
   const char *der = g_bytes_get_data(leaf, &size);
   g_assert_nonnull(memmem(der, size, LAB_PKI "crl-2.crl", strlen(LAB_PKI "crl-2.crl")));
-  g_assert_cmpuint(sign_crl(lab), ==, 0); /* the new shard's first list, at once */
+  g_assert_cmpuint(lab_sign_crl(lab), ==, 0); /* the new shard's first list, at once */
   g_assert_cmpint(lab_count(lab, "SELECT count(*) FROM crl_shard WHERE crl IS NULL"), ==, 0);
 }
 

@@ -53,13 +53,29 @@ static Problem *read_profile(Call *call, Wish *wish) {
                          : validity_read(call, profile.days, &wish->not_before, &wish->not_after);
 }
 
+/* An order that time ended holds its certificate no more, also where no sweep has come to it yet.
+ */
+static Problem *settle_replacing(Call *call, const Certificate *replaced) {
+  g_autoptr(GError) error = NULL;
+  g_autoptr(Order) holder = NULL;
+  gboolean changed = FALSE;
+  StoreFind found = order_find_replacing(call->acme->store, &replaced->id, &holder, &error);
+  return found == STORE_MISSING ||
+                 (found == STORE_FOUND &&
+                  state_settle_order(call->acme, call->now, holder, &changed, &error))
+             ? NULL
+             : problem_internal(&error);
+}
+
 static Problem *read_replaces(Call *call, Wish *wish) {
   json_t *replaces = json_object_get(call->payload, "replaces");
   if (replaces == NULL)
     return NULL;
   if (!json_is_string(replaces))
     return problem_new(PROBLEM_MALFORMED, 0, "replaces is a certificate's identifier, a text.");
-  return renewal_read_replaces(call, json_string_value(replaces), wish->mailboxes, &wish->replaced);
+  Problem *problem =
+      renewal_read_replaces(call, json_string_value(replaces), wish->mailboxes, &wish->replaced);
+  return problem != NULL ? problem : settle_replacing(call, wish->replaced);
 }
 
 static StoreFind find_free(Call *call, const OrderedMailbox *ordered, Authorization **found,

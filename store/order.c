@@ -24,12 +24,7 @@ StoreChange order_insert(Store *store, const Order *order, GError **error) {
                     order->renewal ? &order->replaces : NULL);
 }
 
-StoreFind order_find(Store *store, const Id *id, Order **order, GError **error) {
-  SqlQuery query =
-      sql_query(store,
-                "SELECT id, account_id, status, created_at, expires_at, error, csr, spki, usage,"
-                " finalized_at, profile, not_before, not_after, replaces FROM orders WHERE id = ?1",
-                "d", id);
+static StoreFind find(SqlQuery query, Order **order, GError **error) {
   StoreFind found = STORE_MISSING;
   if (sql_row(&query)) {
     *order = g_new0(Order, 1);
@@ -50,6 +45,20 @@ StoreFind order_find(Store *store, const Id *id, Order **order, GError **error) 
     found = STORE_FOUND;
   }
   return sql_end(&query, error) ? found : STORE_LOOKUP_FAILED;
+}
+
+#define COLUMNS                                                                                    \
+  "SELECT id, account_id, status, created_at, expires_at, error, csr, spki, usage, finalized_at,"  \
+  " profile, not_before, not_after, replaces FROM orders"
+
+StoreFind order_find(Store *store, const Id *id, Order **order, GError **error) {
+  return find(sql_query(store, COLUMNS " WHERE id = ?1", "d", id), order, error);
+}
+
+StoreFind order_find_replacing(Store *store, const Id *certificate, Order **order, GError **error) {
+  return find(
+      sql_query(store, COLUMNS " WHERE replaces = ?1 AND status <> 'invalid'", "d", certificate),
+      order, error);
 }
 
 StoreChange order_move(Store *store, const Id *id, const char *from, const char *to,

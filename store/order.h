@@ -29,6 +29,8 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(Order, order_free)
 /* STORE_UNCHANGED when another order, not invalid, replaces the same certificate. */
 StoreChange order_insert(Store *store, const Order *order, GError **error);
 StoreFind order_find(Store *store, const Id *id, Order **order, GError **error);
+/* The one that replaces a certificate and is not invalid. */
+StoreFind order_find_replacing(Store *store, const Id *certificate, Order **order, GError **error);
 /* from -> to, if it is in from; problem (NULL: none) becomes its error. */
 StoreChange order_move(Store *store, const Id *id, const char *from, const char *to,
                        const char *problem, GError **error);

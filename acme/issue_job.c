@@ -5,6 +5,7 @@
 #include "acme/job_run.h"
 #include "acme/profile.h"
 #include "acme/record.h"
+#include "acme/revocation.h"
 #include "acme/state.h"
 #include "acme/validity.h"
 #include "base/base64url.h"
@@ -331,7 +332,8 @@ gboolean job_signed(Acme *acme, const Question *question, GBytes *der, const cha
   StoreChange set = certificate_set_der(acme->store, &certificate->id, der, now, error);
   return set != STORE_FAILED &&
          (set == STORE_UNCHANGED ||
-          record(acme, now, "issued",
-                 (About){.order = &job->subject, .certificate = &certificate->id}, error, NULL)) &&
+          (record(acme, now, "issued",
+                  (About){.order = &job->subject, .certificate = &certificate->id}, error, NULL) &&
+           revocation_enter_blocked(acme, now, certificate, error))) &&
          state_order_issued(acme, now, &job->subject, error) && job_done(acme->store, job, error);
 }

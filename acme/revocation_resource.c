@@ -1,17 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Revocation (RFC 8555 section 7.6; S/MIME BR 4.9): by the account that ordered the certificate, by
    its key, or by an account that holds authorizations for all of its addresses. */
-#include "acme/crl_job.h"
 #include "acme/job_run.h"
 #include "acme/record.h"
 #include "acme/resources.h"
+#include "acme/revocation.h"
 #include "base/base64url.h"
 #include "ca/certificate_read.h"
 #include "ca/key.h"
 #include "store/authorization.h"
 #include "store/certificate.h"
 
-#define KEY_COMPROMISE 1
 #define REVOKE_BATCH 100
 #define LISTED_MAX 20 /* other certificates of a key, named in the record */
 
@@ -99,24 +98,6 @@ static Problem *check_right(Call *call, const Certificate *certificate, RevokedB
                            "authorizations for every address of it may revoke it too.");
 }
 
-/* STORE_UNCHANGED when it is revoked already. */
-static StoreChange revoke_one(Acme *acme, gint64 now, const Certificate *certificate, int reason,
-                              const char *by, GError **error) {
-  Id shard = crl_subject(certificate->shard);
-  g_autofree char *serial = base64url_encode(g_bytes_get_data(certificate->serial, NULL),
-                                             g_bytes_get_size(certificate->serial));
-  g_autofree char *reason_text = g_strdup_printf("%d", reason);
-  StoreChange revoked = certificate_revoke(acme->store, &certificate->id, now, reason, error);
-  if (revoked != STORE_CHANGED)
-    return revoked;
-  return job_add(acme->store, JOB_CRL, &shard, now, error) &&
-                 record(acme, now, "certificate revoked",
-                        (About){.order = &certificate->order_id, .certificate = &certificate->id},
-                        error, "serial", serial, "reason", reason_text, "by", by, NULL)
-             ? STORE_CHANGED
-             : STORE_FAILED;
-}
-
 /* --- keyCompromise (ca-rules 30)
  * ---------------------------------------------------------------------------- */
 
@@ -161,8 +142,8 @@ gboolean revoke_job_begin(Acme *acme, gint64 now, const Job *job, Question *ques
   if (others == NULL)
     return FALSE;
   for (guint i = 0; i < others->len; i++)
-    if (revoke_one(acme, now, others->pdata[i], KEY_COMPROMISE, by_names[BY_KEY], error) ==
-        STORE_FAILED)
+    if (revocation_enter(acme, now, others->pdata[i], REVOCATION_KEY_COMPROMISE, by_names[BY_KEY],
+                         error) == STORE_FAILED)
       return FALSE;
   return others->len < REVOKE_BATCH ? job_done(acme->store, job, error)
                                     : job_again(acme->store, job, now, FALSE, error);
@@ -174,7 +155,7 @@ gboolean revoke_job_begin(Acme *acme, gint64 now, const Job *job, Question *ques
 static Problem *revoke_this(Call *call, const Certificate *certificate, int reason, RevokedBy by) {
   g_autoptr(GError) error = NULL;
   StoreChange revoked =
-      revoke_one(call->acme, call->now, certificate, reason, by_names[by], &error);
+      revocation_enter(call->acme, call->now, certificate, reason, by_names[by], &error);
   if (revoked == STORE_FAILED)
     return problem_internal(&error);
   if (revoked == STORE_CHANGED)
@@ -193,7 +174,7 @@ Problem *certificate_revoke_post(Call *call) {
     problem = check_right(call, certificate, &by);
   if (problem == NULL)
     problem = read_reason(call, &reason);
-  if (problem == NULL && reason == KEY_COMPROMISE)
+  if (problem == NULL && reason == REVOCATION_KEY_COMPROMISE)
     problem = block_key(call, certificate, by);
   if (problem == NULL)
     problem = revoke_this(call, certificate, reason, by);

@@ -16,13 +16,15 @@ static char *certificate_pem(GBytes *der) {
   return g_string_free(pem, FALSE);
 }
 
-/* What follows the certificate: of the chain that the path names; NULL when there is none such. */
+/* What follows the certificate: of the chain that the path names, a number without leading zeros;
+   NULL when there is none such. */
 static const char *chain_of(const Call *call) {
   const Acme *acme = call->acme;
   guint64 number = 0;
   if (call->tail == NULL)
     return acme->chain;
-  return g_ascii_string_to_unsigned(call->tail, 10, 1, G_MAXUINT16, &number, NULL) &&
+  return *call->tail != '0' &&
+                 g_ascii_string_to_unsigned(call->tail, 10, 1, G_MAXUINT16, &number, NULL) &&
                  number <= acme->alternates->len
              ? acme->alternates->pdata[number - 1]
              : NULL;

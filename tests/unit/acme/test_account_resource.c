@@ -71,12 +71,14 @@ static guint times_in(const GPtrArray *urls, const char *url) {
   return times;
 }
 
-/* From url to the last page. */
+/* From url to the last page; none that a link leads to is empty. */
 static GPtrArray *read_pages(Lab *lab, LabClient *client, const char *url, guint most) {
   GPtrArray *urls = g_ptr_array_new_with_free_func(g_free);
-  g_autofree char *next = g_strdup(url);
+  char *next = read_page(lab, client, url, most, urls);
   while (next != NULL) {
+    guint before = urls->len;
     char *after = read_page(lab, client, next, most, urls);
+    g_assert_cmpuint(urls->len, >, before);
     g_free(next);
     next = after;
   }
@@ -463,6 +465,7 @@ static const struct {
     {"{\"contact\":[\"mailto:a\"]}", INVALID},
     {"{\"contact\":[\"mailto:a@\"]}", INVALID},
     {"{\"contact\":[\"mailto:a@example.org?subject=x\"]}", INVALID},
+    {"{\"contact\":[\"mailto:a?cc=b@example.org\"]}", INVALID},
     {"{\"contact\":[\"mailto:a@example.org,b@example.org\"]}", INVALID},
     {"{\"contact\":[\"mailto:a@example.org%2Cb@example.org\"]}", INVALID},
     {"{\"contact\":[\"mailto:a%0D%0A@example.org\"]}", INVALID},

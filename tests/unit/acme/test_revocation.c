@@ -338,6 +338,7 @@ static void test_batches(void) {
       lab_count(bench.lab, "SELECT count(*) FROM certificate WHERE reason = 1 AND revoked_at > 0"),
       ==, 251);
   g_assert_cmpint(records(bench.lab, "certificate revoked", "%reason=\"1\" by=\"key\"%"), ==, 251);
+  g_assert_cmpint(records(bench.lab, "compromise claimed", "%"), ==, 0);
   bench.lab->clock.now += CLOCK_SECOND;
   g_assert_cmpuint(lab_sign_crl(bench.lab), ==, 251);
 }

@@ -638,6 +638,23 @@ static inline void lab_order_read(LabOrder *order) {
   }
 }
 
+/* newAuthz: an authorization of no order; order and finalize are NULL. */
+static inline LabOrder *lab_authorize(Lab *lab, LabClient *client, const char *address) {
+  g_autofree char *payload =
+      g_strdup_printf("{\"identifier\":{\"type\":\"email\",\"value\":\"%s\"}}", address);
+  g_autoptr(Answer) answer = lab_send(lab, client, FALSE, "/new-authz", payload);
+  LabOrder *order = g_new0(LabOrder, 1);
+  g_assert_cmpuint(answer->status, ==, 201);
+  order->lab = lab;
+  order->client = client;
+  order->authorizations = g_ptr_array_new_with_free_func(g_free);
+  order->challenges = g_ptr_array_new_with_free_func(g_free);
+  order->challenge_froms = g_ptr_array_new_with_free_func(g_free);
+  g_ptr_array_add(order->authorizations, g_strdup(answer->location));
+  lab_order_read(order);
+  return order;
+}
+
 static inline LabOrder *lab_order_of(Lab *lab, LabClient *client, const char *const *addresses) {
   LabOrder *order = lab_order_unread(lab, client, addresses);
   lab_order_read(order);

@@ -13,21 +13,6 @@ static Answer *ask(Lab *lab, LabClient *client, const char *type, const char *ad
   return lab_send(lab, client, FALSE, "/new-authz", text);
 }
 
-/* An authorization of no order: order and finalize are NULL. */
-static LabOrder *authorize(Lab *lab, LabClient *client, const char *address) {
-  g_autoptr(Answer) answer = ask(lab, client, "email", address);
-  LabOrder *made = g_new0(LabOrder, 1);
-  g_assert_cmpuint(answer->status, ==, 201);
-  made->lab = lab;
-  made->client = client;
-  made->authorizations = g_ptr_array_new_with_free_func(g_free);
-  made->challenges = g_ptr_array_new_with_free_func(g_free);
-  made->challenge_froms = g_ptr_array_new_with_free_func(g_free);
-  g_ptr_array_add(made->authorizations, g_strdup(answer->location));
-  lab_order_read(made);
-  return made;
-}
-
 static const char *url_of(const LabOrder *order, guint i) {
   return order->authorizations->pdata[i];
 }
@@ -173,7 +158,7 @@ static void test_terms(void) {
 static void test_claim_pending(void) {
   g_autoptr(Lab) lab = lab_new();
   g_autoptr(LabClient) client = lab_account(lab);
-  g_autoptr(LabOrder) made = authorize(lab, client, ALICE);
+  g_autoptr(LabOrder) made = lab_authorize(lab, client, ALICE);
   g_autoptr(LabOrder) order = order_for(lab, client, ALICE), second = order_for(lab, client, ALICE);
   assert_claimed(order, made);
   assert_not_claimed(second, made); /* one authorization, one order */
@@ -192,7 +177,8 @@ static void test_claim_valid(void) {
   static const char *const addresses[] = {ALICE, NULL};
   g_autoptr(Lab) lab = lab_new();
   g_autoptr(LabClient) client = lab_account(lab);
-  g_autoptr(LabOrder) first = authorize(lab, client, ALICE), made = authorize(lab, client, ALICE);
+  g_autoptr(LabOrder) first = lab_authorize(lab, client, ALICE),
+                      made = lab_authorize(lab, client, ALICE);
   g_autofree char *payload = lab_identifiers(addresses);
   lab_validate(made, 0);
   g_autoptr(Answer) answer = lab_send(lab, client, FALSE, "/new-order", payload);
@@ -211,7 +197,7 @@ static void test_claim_valid(void) {
 static void test_claim_and_issue(void) {
   g_autoptr(Lab) lab = lab_new();
   g_autoptr(LabClient) client = lab_account(lab);
-  g_autoptr(LabOrder) made = authorize(lab, client, "Alice@example.org");
+  g_autoptr(LabOrder) made = lab_authorize(lab, client, "Alice@example.org");
   lab_validate(made, 0);
   g_autoptr(LabOrder) order = order_for(lab, client, "Alice@example.org");
   assert_claimed(order, made);
@@ -226,8 +212,8 @@ static void test_claim_some(void) {
   static const char *const addresses[] = {"bob@example.org", ALICE, "carol@example.org", NULL};
   g_autoptr(Lab) lab = lab_new();
   g_autoptr(LabClient) client = lab_account(lab);
-  g_autoptr(LabOrder) alice = authorize(lab, client, ALICE);
-  g_autoptr(LabOrder) carol = authorize(lab, client, "carol@example.org");
+  g_autoptr(LabOrder) alice = lab_authorize(lab, client, ALICE);
+  g_autoptr(LabOrder) carol = lab_authorize(lab, client, "carol@example.org");
   lab_validate(alice, 0);
   g_autoptr(LabOrder) order = lab_order_of(lab, client, addresses);
   g_assert_cmpstr(url_of(order, 1), ==, url_of(alice, 0));
@@ -250,7 +236,7 @@ static void test_claim_is_free(void) {
   static const char *const addresses[] = {ALICE, NULL};
   g_autoptr(Lab) lab = lab_new_with(one);
   g_autoptr(LabClient) client = lab_account(lab);
-  g_autoptr(LabOrder) made = authorize(lab, client, ALICE);
+  g_autoptr(LabOrder) made = lab_authorize(lab, client, ALICE);
   g_autofree char *payload = lab_identifiers(addresses);
   g_autoptr(Answer) again = ask(lab, client, "email", ALICE);
   assert_problem(again, 429, "rateLimited");
@@ -265,7 +251,7 @@ static void test_claim_is_free(void) {
 static void test_another_account(void) {
   g_autoptr(Lab) lab = lab_new();
   g_autoptr(LabClient) client = lab_account(lab), other = lab_account(lab);
-  g_autoptr(LabOrder) made = authorize(lab, client, ALICE);
+  g_autoptr(LabOrder) made = lab_authorize(lab, client, ALICE);
   lab_validate(made, 0);
   g_autoptr(LabOrder) foreign = order_for(lab, other, ALICE);
   assert_not_claimed(foreign, made);
@@ -277,7 +263,7 @@ static void test_another_spelling(void) {
   static const char *const others[] = {"Alice@example.org", "alice@Example.org", NULL};
   g_autoptr(Lab) lab = lab_new();
   g_autoptr(LabClient) client = lab_account(lab);
-  g_autoptr(LabOrder) made = authorize(lab, client, ALICE);
+  g_autoptr(LabOrder) made = lab_authorize(lab, client, ALICE);
   for (const char *const *other = others; *other != NULL; other++) {
     g_autoptr(LabOrder) order = order_for(lab, client, *other);
     assert_not_claimed(order, made);
@@ -292,7 +278,7 @@ static void test_another_spelling(void) {
 static void test_deactivated(gconstpointer valid) {
   g_autoptr(Lab) lab = lab_new();
   g_autoptr(LabClient) client = lab_account(lab);
-  g_autoptr(LabOrder) made = authorize(lab, client, ALICE);
+  g_autoptr(LabOrder) made = lab_authorize(lab, client, ALICE);
   if (valid != NULL)
     lab_validate(made, 0);
   g_autoptr(Answer) answer = lab_post(lab, client, url_of(made, 0), "{\"status\":\"deactivated\"}");
@@ -304,7 +290,7 @@ static void test_deactivated(gconstpointer valid) {
 static void test_invalid(void) {
   g_autoptr(Lab) lab = lab_new();
   g_autoptr(LabClient) client = lab_account(lab);
-  g_autoptr(LabOrder) made = authorize(lab, client, ALICE);
+  g_autoptr(LabOrder) made = lab_authorize(lab, client, ALICE);
   LabReply reply = lab_right_reply(made, 0);
   reply.facts.digest[0] ^= 1;
   lab_give_reply(made, 0, &reply);
@@ -319,9 +305,10 @@ static void test_invalid(void) {
 static void test_overdue(void) {
   g_autoptr(Lab) lab = lab_new();
   g_autoptr(LabClient) client = lab_account(lab);
-  g_autoptr(LabOrder) first = authorize(lab, client, ALICE), second = authorize(lab, client, ALICE);
+  g_autoptr(LabOrder) first = lab_authorize(lab, client, ALICE),
+                      second = lab_authorize(lab, client, ALICE);
   lab->clock.now += CLOCK_SECOND;
-  g_autoptr(LabOrder) made = authorize(lab, client, ALICE);
+  g_autoptr(LabOrder) made = lab_authorize(lab, client, ALICE);
   lab->clock.now = LAB_NOW + CLOCK_DAY;
   g_autoptr(LabOrder) order = order_for(lab, client, ALICE);
   assert_claimed(order, made);
@@ -333,7 +320,7 @@ static void test_overdue(void) {
 static void test_just_in_time(void) {
   g_autoptr(Lab) lab = lab_new();
   g_autoptr(LabClient) client = lab_account(lab);
-  g_autoptr(LabOrder) made = authorize(lab, client, ALICE);
+  g_autoptr(LabOrder) made = lab_authorize(lab, client, ALICE);
   lab->clock.now += CLOCK_DAY - 1;
   g_autoptr(LabOrder) order = order_for(lab, client, ALICE);
   assert_claimed(order, made);
@@ -344,7 +331,7 @@ static void test_just_in_time(void) {
 static void test_unjudged(void) {
   g_autoptr(Lab) lab = lab_new();
   g_autoptr(LabClient) client = lab_account(lab);
-  g_autoptr(LabOrder) made = authorize(lab, client, ALICE);
+  g_autoptr(LabOrder) made = lab_authorize(lab, client, ALICE);
   g_auto(Question) question = {0};
   g_autoptr(Answer) posted = lab_challenge(made, 0, "{}");
   g_assert_cmpuint(lab_mail_in(made, 0), ==, 250);
@@ -362,13 +349,11 @@ static void test_unjudged(void) {
 static void test_expired(gconstpointer swept) {
   g_autoptr(Lab) lab = lab_new();
   g_autoptr(LabClient) client = lab_account(lab);
-  g_autoptr(LabOrder) made = authorize(lab, client, ALICE);
+  g_autoptr(LabOrder) made = lab_authorize(lab, client, ALICE);
   lab_validate(made, 0);
   lab->clock.now = LAB_NOW + LIFETIME;
   if (swept != NULL) {
-    g_auto(Question) question = {0};
-    while (lab_take(lab, JOB_SWEEP, &question))
-      g_assert_cmpint(question.kind, ==, QUESTION_NONE);
+    lab_run(lab, JOB_SWEEP);
     g_assert_cmpint(lab_count(lab, "SELECT count(*) FROM authz WHERE status = 'expired'"), ==, 1);
   }
   assert_status(made, url_of(made, 0), "expired");
@@ -380,7 +365,7 @@ static void test_expired(gconstpointer swept) {
 static void test_last_moment(void) {
   g_autoptr(Lab) lab = lab_new();
   g_autoptr(LabClient) client = lab_account(lab);
-  g_autoptr(LabOrder) made = authorize(lab, client, ALICE);
+  g_autoptr(LabOrder) made = lab_authorize(lab, client, ALICE);
   lab_validate(made, 0);
   lab->clock.now = LAB_NOW + LIFETIME - 1;
   g_autoptr(LabOrder) order = order_for(lab, client, ALICE);
@@ -420,16 +405,16 @@ static void test_expiry(void) {
   g_autoptr(Lab) lab = lab_new();
   g_autoptr(Config) shorter = lab_config(brief);
   g_autoptr(LabClient) client = lab_account(lab);
-  g_autoptr(LabOrder) alice = authorize(lab, client, ALICE);
+  g_autoptr(LabOrder) alice = lab_authorize(lab, client, ALICE);
   lab->clock.now += 2 * CLOCK_HOUR;
-  g_autoptr(LabOrder) bob = authorize(lab, client, "bob@example.org");
+  g_autoptr(LabOrder) bob = lab_authorize(lab, client, "bob@example.org");
   lab->clock.now += 8 * CLOCK_HOUR;
   g_autoptr(LabOrder) order = lab_order_of(lab, client, addresses);
   assert_expiry(order, order->order, LAB_NOW + LIFETIME);
   assert_expiry(order, url_of(order, 0), LAB_NOW + LIFETIME);
   assert_expiry(order, url_of(order, 1), LAB_NOW + 2 * CLOCK_HOUR + LIFETIME);
   assert_expiry(order, url_of(order, 2), LAB_NOW + LIFETIME); /* the new one: with the order */
-  g_autoptr(LabOrder) made = authorize(lab, client, ALICE);
+  g_autoptr(LabOrder) made = lab_authorize(lab, client, ALICE);
   lab->acme.config = shorter;
   g_autoptr(LabOrder) second = order_for(lab, client, ALICE);
   assert_claimed(second, made);

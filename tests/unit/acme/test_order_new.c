@@ -66,8 +66,8 @@ static void test_directory(void) {
   static const char *const names[] = {"smime", "smime-sign", "smime-encrypt"};
   g_autoptr(Lab) lab = lab_new(), other = lab_new_with(two_groups);
   g_autoptr(LabClient) client = lab_account(lab), second = lab_account(other);
-  g_autoptr(Answer) plain = lab_handle(lab, "GET", "/directory", NULL, NULL);
-  g_autoptr(Answer) more = lab_handle(other, "GET", "/directory", NULL, NULL);
+  g_autoptr(Answer) plain = lab_get(lab, "/directory");
+  g_autoptr(Answer) more = lab_get(other, "/directory");
   for (gsize i = 0; i < G_N_ELEMENTS(names); i++) {
     g_assert_cmpstr(described(plain, names[i]), !=, NULL);
     g_assert_cmpstr(described(plain, names[i]), !=, "");
@@ -84,7 +84,7 @@ static void test_directory(void) {
 static void test_shown(void) {
   g_autoptr(Lab) lab = lab_new_with(two_groups);
   g_autoptr(LabClient) client = lab_account(lab);
-  g_autoptr(Answer) directory = lab_handle(lab, "GET", "/directory", NULL, NULL);
+  g_autoptr(Answer) directory = lab_get(lab, "/directory");
   json_t *meta = json_object_get(directory->json, "meta"), *description = NULL;
   const char *name = NULL;
   json_object_foreach(json_object_get(meta, "profiles"), name, description) {

@@ -72,7 +72,7 @@ static void test_rejected_does_nothing(void) {
   g_autoptr(Answer) order = lab_send(lab, client, FALSE, "/new-order", payload);
   g_assert_cmpuint(order->status, ==, 201);
   /* What needs no nonce is served. */
-  g_autoptr(Answer) directory = lab_handle(lab, "GET", "/directory", NULL, NULL);
+  g_autoptr(Answer) directory = lab_get(lab, "/directory");
   g_assert_cmpuint(directory->status, ==, 200);
 }
 

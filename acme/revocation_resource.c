@@ -101,23 +101,37 @@ static Problem *check_right(Call *call, const Certificate *certificate, RevokedB
 /* --- keyCompromise (ca-rules 30)
  * ---------------------------------------------------------------------------- */
 
-/* Claimed by an account only: the others with that key are for the operator to look at. */
-static gboolean list_others(Call *call, const Certificate *certificate, GError **error) {
-  g_autoptr(GPtrArray) others =
-      certificate_list_by_key(call->acme->store, certificate->key_digest, LISTED_MAX, error);
+/* The serials of the others, at most LISTED_MAX, in one text. */
+static char *serials_of(GPtrArray *others, const Certificate *certificate, gboolean *more) {
   g_autoptr(GString) serials = g_string_new(NULL);
-  if (others == NULL)
-    return FALSE;
+  guint named = 0;
+  *more = FALSE;
   for (guint i = 0; i < others->len; i++) {
     const Certificate *other = others->pdata[i];
+    if (id_equal(&other->id, &certificate->id))
+      continue;
+    *more = named == LISTED_MAX;
+    if (*more)
+      break;
     g_autofree char *serial =
         base64url_encode(g_bytes_get_data(other->serial, NULL), g_bytes_get_size(other->serial));
-    if (!id_equal(&other->id, &certificate->id))
-      g_string_append_printf(serials, "%s%s", serials->len > 0 ? " " : "", serial);
+    g_string_append_printf(serials, "%s%s", named++ > 0 ? " " : "", serial);
   }
-  return serials->len == 0 ||
-         record(call->acme, call->now, "compromise claimed",
-                (About){.certificate = &certificate->id}, error, "not-revoked", serials->str, NULL);
+  return g_strdup(serials->str);
+}
+
+/* Claimed by an account only: the others with that key are for the operator to look at. more: not
+   all of them are named. */
+static gboolean list_others(Call *call, const Certificate *certificate, GError **error) {
+  gboolean more = FALSE;
+  g_autoptr(GPtrArray) others =
+      certificate_list_by_key(call->acme->store, certificate->key_digest, LISTED_MAX + 2, error);
+  if (others == NULL)
+    return FALSE;
+  g_autofree char *serials = serials_of(others, certificate, &more);
+  return *serials == '\0' || record(call->acme, call->now, "compromise claimed",
+                                    (About){.certificate = &certificate->id}, error, "not-revoked",
+                                    serials, "more", more ? "yes" : NULL, NULL);
 }
 
 /* Shown by the key itself: every certificate with it is revoked. */

@@ -350,6 +350,25 @@ static void test_claimed(void) {
   g_assert_cmpint(lab_count(bench.lab, "SELECT count(*) FROM blocked_key"), ==, 1);
 }
 
+/* Of very many some are named, and the record says that there are more. */
+static void test_claimed_many(gconstpointer count) {
+  g_auto(Bench) bench = {0};
+  bench_open(&bench);
+  add_certificates(bench.lab);
+  g_autofree char *sql = g_strdup_printf("UPDATE certificate SET key_digest = x'00' WHERE id IN"
+                                         " (SELECT id FROM more ORDER BY id LIMIT 250 - %d)",
+                                         GPOINTER_TO_INT(count));
+  lab_sql(bench.lab, sql);
+  assert_revoked(bench.lab, bench.client, FALSE, bench.leaf, "1");
+  g_autofree char *detail =
+      lab_column(bench.lab, "SELECT detail FROM audit WHERE kind = ?1", "compromise claimed");
+  g_auto(GStrv) serials = g_strsplit(detail, " ", -1);
+  gboolean more = GPOINTER_TO_INT(count) > 20;
+  g_assert_cmpuint(g_strv_length(serials), ==, more ? 20 + 1 : 20);
+  g_assert_cmpint(g_str_has_suffix(detail, " more=\"yes\""), ==, more);
+  g_assert_cmpint(revoked_count(bench.lab), ==, 1);
+}
+
 /* No certificate with the key but the one: nothing to name. */
 static void test_claimed_alone(void) {
   g_auto(Bench) bench = {0};
@@ -478,6 +497,9 @@ int main(int argc, char **argv) {
   TEST("not-ours", test_not_ours);
   TEST("compromise/batches", test_batches);
   TEST("compromise/claimed", test_claimed);
+  TEST_WITH("compromise/claimed-twenty", test_claimed_many, GINT_TO_POINTER(20));
+  TEST_WITH("compromise/claimed-more", test_claimed_many, GINT_TO_POINTER(21));
+  TEST_WITH("compromise/claimed-many", test_claimed_many, GINT_TO_POINTER(200));
   TEST("compromise/claimed-alone", test_claimed_alone);
   TEST_WITH("compromise/claimed-at-signer", test_at_signer, NULL);
   TEST_WITH("compromise/shown-at-signer", test_at_signer, "shown");

@@ -50,11 +50,16 @@ static Problem *read_one(json_t *identifier, gboolean dns_too, GPtrArray *mailbo
 
 /* What was refused of several identifiers. */
 typedef struct {
-  Problem *first;
+  Problem *worst; /* the first, or the one that is to be waited for longest */
   json_t *subproblems;
   guint asked;
   gboolean mixed; /* of different types */
 } Refusals;
+
+/* Seconds, by Retry-After. */
+static gint64 wait_of(const Problem *problem) {
+  return problem->header_value != NULL ? g_ascii_strtoll(problem->header_value, NULL, 10) : 0;
+}
 
 static void refusals_add(Refusals *refusals, const json_t *identifier, Problem *problem) {
   refusals->asked++;
@@ -63,21 +68,24 @@ static void refusals_add(Refusals *refusals, const json_t *identifier, Problem *
   json_t *document = problem_json(problem);
   json_object_set_new(document, "identifier", json_deep_copy(identifier));
   json_array_append_new(refusals->subproblems, document);
-  if (refusals->first == NULL) {
-    refusals->first = problem;
+  if (refusals->worst == NULL) {
+    refusals->worst = problem;
     return;
   }
-  refusals->mixed = refusals->mixed || refusals->first->type != problem->type;
-  problem_free(problem);
+  refusals->mixed = refusals->mixed || refusals->worst->type != problem->type;
+  gboolean longer = wait_of(problem) > wait_of(refusals->worst);
+  problem_free(longer ? refusals->worst : problem);
+  if (longer)
+    refusals->worst = problem;
 }
 
 /* RFC 8555 section 6.7.1. */
 static Problem *refusals_end(Refusals *refusals) {
-  Problem *problem = refusals->first;
+  Problem *problem = refusals->worst;
   if (problem != NULL && refusals->mixed) {
-    problem = problem_new(PROBLEM_COMPOUND, refusals->first->status,
+    problem = problem_new(PROBLEM_COMPOUND, refusals->worst->status,
                           "Several identifiers are refused, for reasons given for each.");
-    problem_free(refusals->first);
+    problem_free(refusals->worst);
   }
   if (problem != NULL && refusals->asked > 1)
     problem_set(problem, "subproblems", json_incref(refusals->subproblems));

@@ -4,14 +4,15 @@
 #include "store/authorization.h"
 #include "store/rate.h"
 
-#include <string.h>
-
 static char *period_text(gint64 period) {
   static const struct {
     gint64 length;
     const char *name;
-  } units[] = {
-      {CLOCK_DAY, "day"}, {CLOCK_HOUR, "hour"}, {CLOCK_MINUTE, "minute"}, {CLOCK_SECOND, "second"}};
+  } units[] = {{CLOCK_DAY, "day"},
+               {CLOCK_HOUR, "hour"},
+               {CLOCK_MINUTE, "minute"},
+               {CLOCK_SECOND, "second"},
+               {1, "millisecond"}};
   gsize i = 0;
   while (i + 1 < G_N_ELEMENTS(units) && period % units[i].length != 0)
     i++;
@@ -24,7 +25,7 @@ static Problem *refuse(const Call *call, const char *name, const char *subject, 
                        gint64 again_at) {
   gint64 seconds = MAX(1, (again_at - call->now + CLOCK_SECOND - 1) / CLOCK_SECOND);
   g_autofree char *period = period_text(rate.period);
-  g_autofree char *time = clock_rfc3339(call->now + seconds * CLOCK_SECOND);
+  g_autofree char *time = clock_rfc3339(again_at + CLOCK_SECOND - 1); /* which are cut off */
   g_autofree char *wait = g_strdup_printf("%" G_GINT64_FORMAT, seconds);
   Problem *problem = problem_new(PROBLEM_RATE_LIMITED, 0,
                                  "The limit %s (%" G_GINT64_FORMAT
@@ -103,11 +104,4 @@ Problem *limit_finalization(Call *call) {
 
 Problem *limit_certificate(Call *call, const char *canonical) {
   return spend(call, "certificates-per-mailbox", canonical, NULL);
-}
-
-gboolean limit_exists(const char *name) {
-  for (gsize i = 0; i < config_keys_count; i++)
-    if (strcmp(config_keys[i].group, "limits") == 0 && strcmp(config_keys[i].name, name) == 0)
-      return TRUE;
-  return FALSE;
 }

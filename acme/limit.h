@@ -18,7 +18,4 @@ Problem *limit_challenge_mail(Call *call, const Mailbox *mailbox);
 Problem *limit_finalization(Call *call);
 Problem *limit_certificate(Call *call, const char *canonical);
 
-/* Whether name is one of the limits. */
-gboolean limit_exists(const char *name);
-
 #endif

@@ -44,6 +44,7 @@ typedef struct {
   Config *config;
   Issuer *signer; /* with the key */
   Acme acme;
+  const char *peer;       /* whose requests the next ones are */
   GHashTable *signatures; /* to-be-signed octets -> certificate, as the signer's own log */
 } Lab;
 
@@ -174,6 +175,7 @@ static inline Lab *lab_new_with(const char *const *overrides) {
   lab->clock.clock.now = lab_now;
   lab->clock.now = LAB_NOW;
   lab->config = lab_config(overrides);
+  lab->peer = "192.0.2.1";
   lab->signer = lab_issuer(made->issuing_certificate, made->issuing_key);
   lab->acme.issuer = lab_issuer(made->issuing_certificate, NULL);
   lab->acme.chain = g_strdup(made->issuing_certificate);
@@ -418,7 +420,7 @@ static inline GPtrArray *lab_links(const Answer *answer, const char *relation) {
 static inline Answer *lab_handle(Lab *lab, const char *method, const char *path,
                                  const char *content_type, GBytes *body) {
   g_autoptr(Response) response = response_new();
-  Request request = {method, path, content_type, body, "192.0.2.1"};
+  Request request = {method, path, content_type, body, lab->peer};
   lab_begin(lab);
   gboolean keep = acme_handle(&lab->acme, &request, response);
   lab_commit(lab, keep);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* signetctl limit: other limits for one subject than those of the configuration. */
 #include "acme/command.h"
+#include "acme/limit.h"
 #include "acme/record.h"
 #include "base/mailbox.h"
 #include "base/network.h"
@@ -41,9 +42,9 @@ static char *canonical_network(const char *text) {
   return g_steal_pointer(&network);
 }
 
-static char *canonical_address(const char *text) {
+static char *canonical_address(const char *name, const char *text) {
   g_autoptr(Mailbox) mailbox = mailbox_parse(text, NULL);
-  return mailbox != NULL ? g_strdup(mailbox->canonical) : NULL;
+  return mailbox != NULL ? limit_subject(name, mailbox) : NULL;
 }
 
 static char *canonical_id_or_domain(const char *text) {
@@ -52,12 +53,12 @@ static char *canonical_id_or_domain(const char *text) {
 }
 
 /* In the form in which what is limited is counted; a slip would be a limit for nobody. */
-static gboolean read_subject(Command *command, char **subject) {
+static gboolean read_subject(Command *command, const char *name, char **subject) {
   const char *text = NULL;
   if (!command_needs_text(command, "subject", TEXT_MAX, &text))
     return FALSE;
   gboolean network = strchr(text, '/') != NULL || g_hostname_is_ip_address(text);
-  *subject = strchr(text, '@') != NULL ? canonical_address(text)
+  *subject = strchr(text, '@') != NULL ? canonical_address(name, text)
              : network                 ? canonical_network(text)
                                        : canonical_id_or_domain(text);
   return *subject != NULL ||
@@ -110,7 +111,8 @@ gboolean command_limit_set(Command *command, GError **error) {
   const char *name = NULL;
   g_autofree char *subject = NULL;
   Rate rate;
-  if (!read_name(command, &name) || !read_subject(command, &subject) || !read_rate(command, &rate))
+  if (!read_name(command, &name) || !read_subject(command, name, &subject) ||
+      !read_rate(command, &rate))
     return FALSE;
   g_autofree char *text = rate_text(rate);
   json_decref(command->result);
@@ -124,7 +126,8 @@ gboolean command_limit_set(Command *command, GError **error) {
 gboolean command_limit_clear(Command *command, GError **error) {
   const char *name = NULL;
   g_autofree char *subject = NULL;
-  if (!command_needs_text(command, "name", TEXT_MAX, &name) || !read_subject(command, &subject))
+  if (!command_needs_text(command, "name", TEXT_MAX, &name) ||
+      !read_subject(command, name, &subject))
     return FALSE;
   StoreChange cleared = rate_override_clear(command->acme->store, name, subject, error);
   if (cleared == STORE_UNCHANGED)

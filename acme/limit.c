@@ -81,6 +81,18 @@ static gboolean is_trusted(Call *call, const Mailbox *mailbox, gboolean *trusted
   return served != STORE_LOOKUP_FAILED;
 }
 
+/* Mails are counted without tags: a new one for each mail would be no limit. */
+char *limit_subject(const char *name, const Mailbox *mailbox) {
+  return g_str_has_prefix(name, "mails-") ? mailbox_without_tag(mailbox)
+                                          : g_strdup(mailbox->canonical);
+}
+
+static Problem *spend_mail(Call *call, const char *name, const Mailbox *mailbox,
+                           const Id *account) {
+  g_autofree char *subject = limit_subject(name, mailbox);
+  return spend(call, name, subject, account);
+}
+
 Problem *limit_challenge_mail(Call *call, const Mailbox *mailbox) {
   g_autoptr(GError) error = NULL;
   gboolean trusted = FALSE;
@@ -89,11 +101,11 @@ Problem *limit_challenge_mail(Call *call, const Mailbox *mailbox) {
   const Id *own = trusted ? &call->account->id : NULL;
   Problem *problem = NULL;
   if (!trusted)
-    problem = spend(call, "mails-per-mailbox-account", mailbox->canonical, &call->account->id);
+    problem = spend_mail(call, "mails-per-mailbox-account", mailbox, &call->account->id);
   if (problem == NULL)
-    problem = spend(call, "mails-per-mailbox-hour", mailbox->canonical, own);
+    problem = spend_mail(call, "mails-per-mailbox-hour", mailbox, own);
   if (problem == NULL)
-    problem = spend(call, "mails-per-mailbox-day", mailbox->canonical, own);
+    problem = spend_mail(call, "mails-per-mailbox-day", mailbox, own);
   return problem != NULL ? problem : spend(call, "mails-per-domain", mailbox->domain, own);
 }
 

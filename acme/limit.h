@@ -18,4 +18,7 @@ Problem *limit_challenge_mail(Call *call, const Mailbox *mailbox);
 Problem *limit_finalization(Call *call);
 Problem *limit_certificate(Call *call, const char *canonical);
 
+/* What the limit called name counts a mailbox as; the caller frees it. */
+char *limit_subject(const char *name, const Mailbox *mailbox);
+
 #endif

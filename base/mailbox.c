@@ -255,6 +255,13 @@ gboolean mailbox_equal(const Mailbox *a, const Mailbox *b, gboolean exact) {
   return strcmp(exact ? a->address : a->canonical, exact ? b->address : b->canonical) == 0;
 }
 
+char *mailbox_without_tag(const Mailbox *mailbox) {
+  gsize length = strcspn(mailbox->canonical, "+@");
+  if (length == 0)
+    return g_strdup(mailbox->canonical);
+  return g_strdup_printf("%.*s@%s", (int)length, mailbox->canonical, mailbox->domain);
+}
+
 Mailbox *mailbox_copy(const Mailbox *mailbox) {
   Mailbox *copy = g_new0(Mailbox, 1);
   copy->text = g_strdup(mailbox->text);

@@ -39,6 +39,10 @@ char *mailbox_domain_to_ascii(const char *domain, GError **error);
 /* Whether both name one mailbox; exact: the case of the local part counts. */
 gboolean mailbox_equal(const Mailbox *a, const Mailbox *b, gboolean exact);
 
+/* The canonical form without a subaddress ("+tag", RFC 5233), which most servers deliver to the
+   same mailbox; the caller frees it. For counting alone: other servers know no subaddresses. */
+char *mailbox_without_tag(const Mailbox *mailbox);
+
 Mailbox *mailbox_copy(const Mailbox *mailbox);
 void mailbox_free(Mailbox *mailbox);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Mailbox, mailbox_free)

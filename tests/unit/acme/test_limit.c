@@ -386,6 +386,24 @@ static void test_override(void) {
   is_limited(new_order(lab, client, "carol@example.org"), "mails-per-mailbox-account");
 }
 
+/* Mails are counted without tags, certificates with them. */
+static void test_override_tagged(void) {
+  g_autoptr(Lab) lab = lab_of_defaults(NULL);
+  g_autoptr(LabClient) client = lab_account(lab);
+  command(lab, "limit set", "mails-per-mailbox-account", "Alice+Tag@example.org", "3/1h");
+  command(lab, "limit set", "certificates-per-mailbox", "Alice+Tag@example.org", "3/1h");
+  g_assert_cmpint(lab_count(lab, "SELECT count(*) FROM rate_override WHERE name || subject IN"
+                                 " ('mails-per-mailbox-accountalice@example.org',"
+                                 " 'certificates-per-mailboxalice+tag@example.org')"),
+                  ==, 2);
+  for (guint i = 0; i < 2; i++)
+    gives(new_order(lab, client, "alice+1@example.org"), 201);
+  is_limited(new_order(lab, client, "alice+2@example.org"), "mails-per-mailbox-account");
+  lab->clock.now += 30 * CLOCK_MINUTE;
+  gives(new_order(lab, client, "alice@example.org"), 201);
+  command(lab, "limit clear", "mails-per-mailbox-account", "alice+9@example.org", NULL);
+}
+
 /* --- several identifiers --- */
 
 /* What the first identifier spent is given back when the second is refused. */
@@ -573,6 +591,11 @@ static const struct {
      "Alice@B\xc3\x9c"
      "CHER.example",
      TRUE},
+    {"alice@example.org", "Alice+tag@example.org", TRUE},
+    {"alice+1@example.org", "alice+2+3@example.org", TRUE},
+    {"alice+@example.org", "alice@example.org", TRUE},
+    {"+alice@example.org", "+bob@example.org", FALSE},
+    {"alice+tag@example.org", "bob+tag@example.org", FALSE},
     {"alice@example.org", "alice@mail.example.org", FALSE},
     {"alice@example.org", "al.ice@example.org", FALSE},
     {"alice@example.org", "alice2@example.org", FALSE},
@@ -711,6 +734,7 @@ int main(int argc, char **argv) {
   g_test_add_func("/acme/limit/complete", test_complete);
   g_test_add_func("/acme/limit/parts-of-a-second", test_parts_of_a_second);
   g_test_add_func("/acme/limit/override", test_override);
+  g_test_add_func("/acme/limit/override-tagged", test_override_tagged);
   g_test_add_func("/acme/limit/given-back", test_given_back);
   g_test_add_func("/acme/limit/subproblems", test_subproblems);
   g_test_add_func("/acme/limit/counted-once", test_counted_once);

@@ -239,6 +239,29 @@ static void test_equal(void) {
   g_assert_true(mailbox_equal(copy, a, TRUE));
 }
 
+static const struct {
+  const char *text, *counted;
+} tagged[] = {
+    {"Ann@Example.org", "ann@example.org"},
+    {"Ann+x@Example.org", "ann@example.org"},
+    {"ann+x+y@example.org", "ann@example.org"},
+    {"ann+@example.org", "ann@example.org"},
+    {"ann.b+x.y@example.org", "ann.b@example.org"},
+    {"+x@example.org", "+x@example.org"},
+    {"++@example.org", "++@example.org"},
+    {"j\xc3\xb6rg+\xc3\xb6@b\xc3\xbc"
+     "cher.example",
+     "j\xc3\xb6rg@xn--bcher-kva.example"},
+};
+
+static void test_without_tag(void) {
+  for (gsize i = 0; i < G_N_ELEMENTS(tagged); i++) {
+    g_autoptr(Mailbox) mailbox = mailbox_parse(tagged[i].text, NULL);
+    g_autofree char *counted = mailbox_without_tag(mailbox);
+    g_assert_cmpstr(counted, ==, tagged[i].counted);
+  }
+}
+
 int main(int argc, char **argv) {
   g_test_init(&argc, &argv, NULL);
   g_test_add_func("/mailbox/good", test_good);
@@ -246,5 +269,6 @@ int main(int argc, char **argv) {
   g_test_add_func("/mailbox/sizes", test_sizes);
   g_test_add_func("/mailbox/domain", test_domain);
   g_test_add_func("/mailbox/equal", test_equal);
+  g_test_add_func("/mailbox/without-tag", test_without_tag);
   return g_test_run();
 }

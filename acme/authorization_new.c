@@ -76,7 +76,7 @@ static Problem *create(Call *call, const OrderedMailbox *ordered) {
   g_autoptr(GError) error = NULL;
   gint64 expires_at = call->now + config_number(call->acme->config, "acme.order-lifetime");
   g_autoptr(Authorization) made = authorization_make(call, ordered, NULL, 0, expires_at, &error);
-  if (made == NULL || !challenge_mail_trigger(call->acme, call->now, made, &error))
+  if (made == NULL || !challenge_mail_trigger(call, made, &error))
     return problem_internal(&error);
   return authorization_answer(call, &made->id, 201);
 }

@@ -72,7 +72,7 @@ Problem *authorization_post(Call *call) {
   Problem *problem = load(call, &authorization);
   if (problem == NULL && call->payload != NULL)
     problem = deactivate(call, authorization);
-  else if (problem == NULL && !challenge_mail_trigger(call->acme, call->now, authorization, &error))
+  else if (problem == NULL && !challenge_mail_trigger(call, authorization, &error))
     problem = problem_internal(&error);
   return problem != NULL ? problem : authorization_answer(call, &call->id, 200);
 }

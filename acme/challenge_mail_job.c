@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "acme/challenge_mail_job.h"
 #include "acme/job_run.h"
+#include "acme/limit.h"
 #include "acme/record.h"
 #include "acme/state.h"
 #include "store/message.h"
@@ -15,17 +16,20 @@ static const gint64 retry_steps[] = {CLOCK_MINUTE,     2 * CLOCK_MINUTE,  4 * CL
                                      8 * CLOCK_MINUTE, 15 * CLOCK_MINUTE, 30 * CLOCK_MINUTE,
                                      CLOCK_HOUR};
 
-gboolean challenge_mail_trigger(Acme *acme, gint64 now, const Authorization *authorization,
-                                GError **error) {
+gboolean challenge_mail_trigger(Call *call, const Authorization *authorization, GError **error) {
+  Acme *acme = call->acme;
   g_autoptr(Challenge) challenge = NULL;
   if (strcmp(authorization->status, "pending") != 0)
     return TRUE;
   if (challenge_find_by_authorization(acme->store, &authorization->id, &challenge, error) !=
       STORE_FOUND)
     return FALSE;
-  if (challenge->token1 != NULL || challenge->deadline <= now)
+  if (challenge->token1 != NULL || challenge->deadline <= call->now)
     return TRUE;
+  /* Mails of one order are spread: some clients handle challenges one by one and lose what comes
+   * meanwhile. */
   gint64 delay = config_number(acme->config, "mail.challenge-delay");
+  gint64 at = call->now + delay * (1 + authorization->position);
   g_autofree char *token = acme_random_token(acme, TOKEN_OCTETS);
   g_autofree char *word = acme_random_word(acme, MESSAGE_ID_LENGTH);
   g_autofree char *message_id =
@@ -33,11 +37,9 @@ gboolean challenge_mail_trigger(Acme *acme, gint64 now, const Authorization *aut
   StoreChange set = challenge_set_mail(acme->store, &challenge->id, token, message_id, error);
   if (set != STORE_CHANGED)
     return set == STORE_UNCHANGED;
-  /* Mails of one order are spread: some clients handle challenges one by one and lose what comes
-   * meanwhile. */
-  return job_add(acme->store, JOB_MAIL, &challenge->id, now + delay * (1 + authorization->position),
-                 error) &&
-         record(acme, now, "mail queued", (About){.challenge = &challenge->id}, error, "to",
+  return limit_mail_leaves(call, authorization, challenge->deadline, &at, error) &&
+         job_add(acme->store, JOB_MAIL, &challenge->id, at, error) &&
+         record(acme, call->now, "mail queued", (About){.challenge = &challenge->id}, error, "to",
                 authorization->address, "message-id", message_id, NULL);
 }
 

@@ -7,9 +7,9 @@
 #include "acme/acme.h"
 #include "store/authorization.h"
 
-/* Makes token-part1 and the mail's job if that has not been done and the authorization is pending.
+/* Makes token-part1 and the job of the mail to the caller's mailbox if that has not been done and
+ * the authorization is pending.
  */
-gboolean challenge_mail_trigger(Acme *acme, gint64 now, const Authorization *authorization,
-                                GError **error);
+gboolean challenge_mail_trigger(Call *call, const Authorization *authorization, GError **error);
 
 #endif

@@ -93,7 +93,7 @@ static Problem *respond(Call *call, const Authorization *authorization) {
     return state_challenge_failed(call->acme, call->now, &call->id, forced, &error)
                ? NULL
                : problem_internal(&error);
-  return challenge_mail_trigger(call->acme, call->now, authorization, &error) &&
+  return challenge_mail_trigger(call, authorization, &error) &&
                  state_challenge_responded(call->acme, call->now, &call->id, &error)
              ? NULL
              : problem_internal(&error);

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "acme/limit.h"
 #include "base/network.h"
-#include "store/authorization.h"
 #include "store/rate.h"
 
 static char *period_text(gint64 period) {
@@ -36,16 +35,26 @@ static Problem *refuse(const Call *call, const char *name, const char *subject, 
 }
 
 /* account: whose own budget it is; NULL: the subject's one budget. */
-static Problem *spend(Call *call, const char *name, const char *subject, const Id *account) {
-  g_autoptr(GError) error = NULL;
+static char *budget_of(const char *subject, const Id *account) {
+  char text[ID_TEXT];
+  return account != NULL ? g_strconcat(subject, " ", id_text(account, text), NULL)
+                         : g_strdup(subject);
+}
+
+static gboolean find_rate(Call *call, const char *name, const char *subject, Rate *rate,
+                          GError **error) {
   g_autofree char *key = g_strconcat("limits.", name, NULL);
   ConfigRate configured = config_rate(call->acme->config, key);
-  Rate rate = {configured.count, configured.period};
-  char text[ID_TEXT];
-  g_autofree char *budget =
-      account != NULL ? g_strconcat(subject, " ", id_text(account, text), NULL) : g_strdup(subject);
+  *rate = (Rate){configured.count, configured.period};
+  return rate_override_find(call->acme->store, name, subject, rate, error);
+}
+
+static Problem *spend(Call *call, const char *name, const char *subject, const Id *account) {
+  g_autoptr(GError) error = NULL;
+  g_autofree char *budget = budget_of(subject, account);
+  Rate rate;
   gint64 again_at = 0;
-  if (!rate_override_find(call->acme->store, name, subject, &rate, &error))
+  if (!find_rate(call, name, subject, &rate, &error))
     return problem_internal(&error);
   StoreChange spent =
       rate_spend(call->acme->store, name, budget, rate, call->now, &again_at, &error);
@@ -107,6 +116,21 @@ Problem *limit_challenge_mail(Call *call, const Mailbox *mailbox) {
   if (problem == NULL)
     problem = spend_mail(call, "mails-per-mailbox-day", mailbox, own);
   return problem != NULL ? problem : spend(call, "mails-per-domain", mailbox->domain, own);
+}
+
+gboolean limit_mail_leaves(Call *call, const Authorization *authorization, gint64 deadline,
+                           gint64 *at, GError **error) {
+  static const char limit[] = "mails-per-mailbox-hour";
+  gboolean trusted = FALSE;
+  Rate rate;
+  g_autoptr(Mailbox) mailbox = mailbox_parse(authorization->address, error);
+  if (mailbox == NULL || !is_trusted(call, mailbox, &trusted, error))
+    return FALSE;
+  g_autofree char *subject = limit_subject(limit, mailbox);
+  g_autofree char *budget = budget_of(subject, trusted ? &call->account->id : NULL);
+  return find_rate(call, limit, subject, &rate, error) &&
+         rate_reserve(call->acme->store, "mails-leaving", budget, rate, *at, MAX(0, deadline - *at),
+                      at, error) != STORE_FAILED;
 }
 
 Problem *limit_finalization(Call *call) {

@@ -7,6 +7,7 @@
 
 #include "acme/acme.h"
 #include "base/mailbox.h"
+#include "store/authorization.h"
 
 /* Each spends one of the share, or is the refusal (rateLimited with Retry-After). */
 Problem *limit_new_account(Call *call);
@@ -15,6 +16,11 @@ Problem *limit_new_order(Call *call);
 /* One challenge mail. An account that is bound to an external one, or that got a certificate for
    the mailbox before, has a budget of its own, which strangers cannot use up. */
 Problem *limit_challenge_mail(Call *call, const Mailbox *mailbox);
+/* When such a mail leaves: *at or, when it is not its turn by mails-per-mailbox-hour, later. Mails
+   that were ordered one by one, and asked for all at once, are kept apart by this. Behind deadline
+   it does not leave at all. */
+gboolean limit_mail_leaves(Call *call, const Authorization *authorization, gint64 deadline,
+                           gint64 *at, GError **error);
 Problem *limit_finalization(Call *call);
 Problem *limit_certificate(Call *call, const char *canonical);
 

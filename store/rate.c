@@ -20,25 +20,33 @@ static Pace pace_of(Rate rate) {
    back: the share is new then. A small step of the clock gives nothing. */
 #define SMALL_STEP (5 * CLOCK_MINUTE)
 
-StoreChange rate_spend(Store *store, const char *name, const char *subject, Rate rate, gint64 now,
-                       gint64 *again_at, GError **error) {
+StoreChange rate_reserve(Store *store, const char *name, const char *subject, Rate rate, gint64 now,
+                         gint64 patience, gint64 *at, GError **error) {
+  *at = now;
   if (rate.count == 0)
     return STORE_CHANGED;
   Pace pace = pace_of(rate);
-  gint64 farthest = now + pace.ahead + pace.interval + SMALL_STEP;
+  gint64 ahead = pace.ahead + patience, farthest = now + ahead + pace.interval + SMALL_STEP;
   StoreChange spent =
       sql_change(store, error,
                  "INSERT INTO rate (name, subject, full_at) VALUES (?1, ?2, ?3 + ?4)"
                  " ON CONFLICT (name, subject) DO UPDATE SET full_at = ?4 +"
                  " CASE WHEN rate.full_at > ?3 AND rate.full_at <= ?6 THEN rate.full_at ELSE ?3 END"
                  " WHERE rate.full_at <= ?3 + ?5 OR rate.full_at > ?6",
-                 "ttiiii", name, subject, now, pace.interval, pace.ahead, farthest);
-  if (spent != STORE_UNCHANGED)
-    return spent;
+                 "ttiiii", name, subject, now, pace.interval, ahead, farthest);
+  if (spent == STORE_FAILED)
+    return STORE_FAILED;
   SqlQuery query = sql_query(store, "SELECT full_at FROM rate WHERE name = ?1 AND subject = ?2",
                              "tt", name, subject);
-  *again_at = sql_row(&query) ? sql_int(&query, 0) - pace.ahead : now;
-  return sql_end(&query, error) ? STORE_UNCHANGED : STORE_FAILED;
+  gint64 own = spent == STORE_CHANGED ? pace.interval : 0; /* moved by this one */
+  if (sql_row(&query))
+    *at = MAX(now, sql_int(&query, 0) - own - pace.ahead);
+  return sql_end(&query, error) ? spent : STORE_FAILED;
+}
+
+StoreChange rate_spend(Store *store, const char *name, const char *subject, Rate rate, gint64 now,
+                       gint64 *again_at, GError **error) {
+  return rate_reserve(store, name, subject, rate, now, 0, again_at, error);
 }
 
 gboolean rate_purge(Store *store, gint64 now, guint limit, gboolean *more, GError **error) {

@@ -13,9 +13,13 @@ typedef struct {
 } Rate;
 
 /* Spends one of subject's share of the limit called name. STORE_UNCHANGED: there is none left
- *before again_at. */
+   before *again_at. */
 StoreChange rate_spend(Store *store, const char *name, const char *subject, Rate rate, gint64 now,
                        gint64 *again_at, GError **error);
+/* The same, but waits its turn for up to patience (milliseconds): *at is then when it is, now or
+   later. STORE_UNCHANGED: there is none left within patience, nor before *at. */
+StoreChange rate_reserve(Store *store, const char *name, const char *subject, Rate rate, gint64 now,
+                         gint64 patience, gint64 *at, GError **error);
 /* Forgets at most limit subjects whose whole share is there again; *more: some of those are left.
  */
 gboolean rate_purge(Store *store, gint64 now, guint limit, gboolean *more, GError **error);

@@ -541,6 +541,48 @@ static void test_besieged(void) {
     lab_client_free(strangers[i]);
 }
 
+/* Sends what is due, minute by minute, and notes when. */
+static void send_for(Lab *lab, gint64 time, GArray *times) {
+  for (gint64 end = lab->clock.now + time; lab->clock.now < end; lab->clock.now += CLOCK_MINUTE)
+    for (guint sent = lab_send_mails(lab); sent > 0; sent--)
+      g_array_append_val(times, lab->clock.now);
+}
+
+/* The first authorization of an order is read, which asks for its mail; answer is taken. */
+static void ask_for_mail(Lab *lab, LabClient *client, Answer *answer) {
+  g_autoptr(Answer) order = answer;
+  json_t *urls = json_object_get(order->json, "authorizations");
+  g_assert_cmpuint(order->status, ==, 201);
+  gives(lab_post(lab, client, json_string_value(json_array_get(urls, 0)), NULL), 200);
+}
+
+/* Mails that were ordered over a day and asked for at once leave as they would have one by one;
+   who has a budget of his own does not wait. */
+static void test_stored_up(void) {
+  g_autoptr(Lab) lab = lab_of_defaults(NULL);
+  g_autofree char *kid = NULL;
+  g_autoptr(LabClient) bound = bound_account(lab, &kid), stranger = lab_account(lab);
+  g_autoptr(GPtrArray) stored = g_ptr_array_new();
+  g_autoptr(GArray) times = g_array_new(FALSE, FALSE, sizeof(gint64));
+  for (guint i = 0; i < 12; i++) {
+    Answer *answer =
+        new_order(lab, stranger, i % 2 == 0 ? "alice@example.org" : "alice+x@example.org");
+    g_ptr_array_add(stored, answer);
+    lab->clock.now += CLOCK_HOUR;
+  }
+  for (guint i = 0; i < stored->len; i++)
+    ask_for_mail(lab, stranger, stored->pdata[i]);
+  ask_for_mail(lab, bound, new_order(lab, bound, "alice@example.org"));
+  ask_for_mail(lab, stranger, new_order(lab, stranger, "bob@example.org"));
+  lab->clock.now += 5 * CLOCK_SECOND;
+  g_assert_cmpuint(lab_send_mails(lab), ==, 3 + 1 + 1);
+  for (guint i = 0; i < 3; i++)
+    g_array_append_val(times, lab->clock.now);
+  send_for(lab, 5 * CLOCK_HOUR, times);
+  g_assert_cmpuint(times->len, ==, 12);
+  never_more(times, 5, CLOCK_HOUR);
+}
+
 /* The budget of a mailbox is all accounts', that of an account in it two an hour. */
 static void test_shared(void) {
   g_autoptr(Lab) lab = lab_of_defaults(NULL);
@@ -740,6 +782,7 @@ int main(int argc, char **argv) {
   g_test_add_func("/acme/limit/counted-once", test_counted_once);
   g_test_add_func("/acme/limit/shared", test_shared);
   g_test_add_func("/acme/limit/besieged", test_besieged);
+  g_test_add_func("/acme/limit/stored-up", test_stored_up);
   g_test_add_func("/acme/limit/trusted-for-one", test_trusted_for_one);
   g_test_add_func("/acme/limit/mailboxes", test_mailboxes);
   g_test_add_func("/acme/limit/networks", test_networks);

@@ -152,6 +152,55 @@ static void test_never_more(Fixture *fixture, gconstpointer data G_GNUC_UNUSED) 
   }
 }
 
+/* --- turns --- */
+
+static gint64 reserve(Fixture *fixture, Rate rate, gint64 now, gint64 patience,
+                      StoreChange expected) {
+  gint64 at = 0;
+  GIVES(expected, rate_reserve(fixture->store, "mails", "a", rate, now, patience, &at, &error));
+  return at;
+}
+
+/* Who waits gets the times at which spending would have been taken; who will not wait that long
+   gets nothing, and is told when. */
+static void test_reserve(Fixture *fixture, gconstpointer data G_GNUC_UNUSED) {
+  const Rate rate = {5, HOUR}, off = {0, 0};
+  for (gint64 i = 0; i < 10; i++)
+    g_assert_cmpint(reserve(fixture, rate, NOW, 3 * HOUR, STORE_CHANGED), ==,
+                    NOW + MAX(0, i - 2) * 20 * MINUTE);
+  gint64 next = NOW + 8 * 20 * MINUTE;
+  g_assert_cmpint(reserve(fixture, rate, NOW, 160 * MINUTE - 1, STORE_UNCHANGED), ==, next);
+  g_assert_cmpint(reserve(fixture, rate, next - 1, 0, STORE_UNCHANGED), ==, next);
+  g_assert_cmpint(reserve(fixture, rate, next, 0, STORE_CHANGED), ==, next);
+  g_assert_cmpint(reserve(fixture, rate, next + 2 * HOUR, HOUR, STORE_CHANGED), ==,
+                  next + 2 * HOUR);
+  g_assert_cmpint(reserve(fixture, off, NOW, 0, STORE_CHANGED), ==, NOW);
+}
+
+/* A queue that a clock put back seems to have made is none. */
+static void test_reserve_step_back(Fixture *fixture, gconstpointer data G_GNUC_UNUSED) {
+  const Rate rate = {5, HOUR};
+  for (guint i = 0; i < 5; i++)
+    reserve(fixture, rate, NOW, DAY, STORE_CHANGED);
+  g_assert_cmpint(reserve(fixture, rate, NOW - HOUR, DAY, STORE_CHANGED), ==, NOW + HOUR);
+  g_assert_cmpint(reserve(fixture, rate, NOW - 3 * DAY, DAY, STORE_CHANGED), ==, NOW - 3 * DAY);
+}
+
+static void test_reserved_never_more(Fixture *fixture, gconstpointer data G_GNUC_UNUSED) {
+  const Rate rate = {5, HOUR};
+  g_autoptr(GArray) times = g_array_new(FALSE, FALSE, sizeof(gint64));
+  gint64 now = NOW;
+  for (guint i = 0; i < 500; i++) {
+    now += g_test_rand_int_range(0, 3) == 0 ? g_test_rand_int_range(0, (gint32)HOUR) : 0;
+    gint64 at = reserve(fixture, rate, now, 100 * DAY, STORE_CHANGED);
+    g_assert_cmpint(at, >=, now);
+    g_array_append_val(times, at);
+    if (times->len > rate.count)
+      g_assert_cmpint(at - g_array_index(times, gint64, times->len - 1 - rate.count), >=,
+                      rate.period);
+  }
+}
+
 /* --- a clock that is put back --- */
 
 /* By five minutes or less: nothing is given, and the time to come again stays. */
@@ -266,6 +315,9 @@ int main(int argc, char **argv) {
   FIXTURE_TEST("/rate/apart", test_apart);
   FIXTURE_TEST("/rate/off", test_off);
   FIXTURE_TEST("/rate/never-more", test_never_more);
+  FIXTURE_TEST("/rate/reserve", test_reserve);
+  FIXTURE_TEST("/rate/reserve-step-back", test_reserve_step_back);
+  FIXTURE_TEST("/rate/reserved-never-more", test_reserved_never_more);
   FIXTURE_TEST("/rate/small-step-back", test_small_step_back);
   FIXTURE_TEST("/rate/large-step-back", test_large_step_back);
   FIXTURE_TEST("/rate/another-pace", test_another_pace);

@@ -6,7 +6,6 @@
 #include "acme/command.h"
 #include "acme/renewal.h"
 #include "ca/certificate_read.h"
-#include "store/external_account_key.h"
 #include "store/rate.h"
 
 #define PER_HOUR(count) count "/3600000" /* as a process is given it */
@@ -14,32 +13,18 @@
 
 /* --- requests --- */
 
-static char *add_external_key(Lab *lab, GBytes *mac_key) {
-  char text[ID_TEXT];
-  ExternalAccountKey row = {.id = acme_id(&lab->acme, lab->clock.now),
-                            .mac_key = mac_key,
-                            .note = (char *)"",
-                            .identifiers = (char *)"",
-                            .profiles = (char *)""};
-  LAB_TURN(lab, external_account_key_insert(lab->acme.store, &row, NULL));
-  return g_strdup(id_text(&row.id, text));
+static LabClient *bound_account(Lab *lab) {
+  return lab_account_bound(lab, "[]", "[]");
 }
 
-/* A client whose account is bound to an external one: kid. */
-static LabClient *bound_account(Lab *lab, char **kid) {
-  LabClient *client = lab_client_of(lab_key("P-256"));
-  g_autoptr(GBytes) mac_key = g_bytes_new_static("0123456789abcdef0123456789abcdef", 32);
-  g_autofree char *jwk = lab_dump(client->jwk);
-  *kid = add_external_key(lab, mac_key);
-  json_t *header =
-      json_pack("{s:s, s:s, s:s}", "alg", "HS256", "kid", *kid, "url", LAB_URL "/new-account");
-  json_t *payload = json_pack("{s:o}", "externalAccountBinding", lab_binding(header, jwk, mac_key));
-  g_autofree char *text = lab_dump(payload);
-  json_decref(payload);
-  g_autoptr(Answer) answer = lab_send(lab, client, TRUE, "/new-account", text);
-  g_assert_cmpuint(answer->status, ==, 201);
-  client->kid = g_strdup(answer->location);
-  return client;
+/* The one external account key that there is. */
+static char *find_kid(Lab *lab) {
+  char text[ID_TEXT];
+  Id id;
+  SqlQuery query = sql_query(lab->acme.store, "SELECT id FROM external_account_key", "");
+  g_assert_true(sql_row(&query) && sql_id(&query, 0, &id));
+  g_assert_true(sql_end(&query, NULL));
+  return g_strdup(id_text(&id, text));
 }
 
 static Answer *new_account(Lab *lab) {
@@ -72,12 +57,6 @@ static Answer *new_renewal(Lab *lab, LabClient *client, GBytes *leaf) {
   g_autofree char *text = lab_dump(payload);
   json_decref(payload);
   return lab_send(lab, client, FALSE, "/new-order", text);
-}
-
-static Answer *revocation(Lab *lab, LabClient *client, gboolean by_key, GBytes *leaf) {
-  g_autofree char *encoded = base64url_encode(g_bytes_get_data(leaf, NULL), g_bytes_get_size(leaf));
-  g_autofree char *payload = g_strdup_printf("{\"certificate\":\"%s\"}", encoded);
-  return lab_send(lab, client, by_key, "/revoke-cert", payload);
 }
 
 /* answer is taken by both. */
@@ -259,8 +238,8 @@ static void scene_open(Scene *scene, gsize row) {
   scene->lab = lab_new_with(overrides);
   scene->client = NULL;
   if (rows[row].send != send_account)
-    scene->client =
-        rows[row].bound ? bound_account(scene->lab, &scene->kid) : lab_account(scene->lab);
+    scene->client = rows[row].bound ? bound_account(scene->lab) : lab_account(scene->lab);
+  scene->kid = rows[row].bound ? find_kid(scene->lab) : NULL;
   for (gsize i = 0; rows[row].send == send_stranger && i < STRANGERS; i++)
     scene->strangers[i] = lab_account(scene->lab);
   scene->orders = g_ptr_array_new_with_free_func((GDestroyNotify)lab_order_free);
@@ -524,9 +503,8 @@ static void has_own(Lab *lab, LabClient *client) {
 
 static void test_besieged(void) {
   g_autoptr(Lab) lab = lab_of_defaults(NULL);
-  g_autofree char *kid = NULL;
   g_autoptr(LabClient) owner = lab_account(lab);
-  g_autoptr(LabClient) bound = bound_account(lab, &kid);
+  g_autoptr(LabClient) bound = bound_account(lab);
   LabClient *strangers[STRANGERS];
   g_autoptr(LabOrder) order = lab_ready(lab, owner);
   lab_issue(order);
@@ -560,8 +538,7 @@ static void ask_for_mail(Lab *lab, LabClient *client, Answer *answer) {
    who has a budget of his own does not wait. */
 static void test_stored_up(void) {
   g_autoptr(Lab) lab = lab_of_defaults(NULL);
-  g_autofree char *kid = NULL;
-  g_autoptr(LabClient) bound = bound_account(lab, &kid), stranger = lab_account(lab);
+  g_autoptr(LabClient) bound = bound_account(lab), stranger = lab_account(lab);
   g_autoptr(GPtrArray) stored = g_ptr_array_new();
   g_autoptr(GArray) times = g_array_new(FALSE, FALSE, sizeof(gint64));
   for (guint i = 0; i < 12; i++) {
@@ -607,8 +584,7 @@ static void test_trusted_for_one(void) {
   g_autoptr(Lab) lab = lab_new_with(overrides);
   g_autoptr(LabClient) owner = lab_account(lab), stranger = lab_account(lab);
   g_autoptr(LabOrder) order = lab_ready(lab, owner);
-  g_autofree char *kid = NULL;
-  g_autoptr(LabClient) bound = bound_account(lab, &kid);
+  g_autoptr(LabClient) bound = bound_account(lab);
   is_limited(new_order(lab, owner, "alice@example.org"), "mails-per-domain");
   lab_issue(order);
   is_limited(new_order(lab, stranger, "bob@example.org"), "mails-per-domain");
@@ -722,8 +698,8 @@ static void revoke_both(Lab *lab, LabClient *owner, LabOrder *first, LabOrder *s
   g_autoptr(GBytes) first_leaf = lab_leaf(first), second_leaf = lab_leaf(second);
   EVP_PKEY_up_ref(second->key);
   g_autoptr(LabClient) holder = lab_client_of(second->key);
-  gives(revocation(lab, owner, FALSE, first_leaf), 200);
-  gives(revocation(lab, holder, TRUE, second_leaf), 200);
+  gives(lab_revoke(lab, owner, FALSE, first_leaf, NULL), 200);
+  gives(lab_revoke(lab, holder, TRUE, second_leaf, NULL), 200);
   g_assert_cmpint(lab_count(lab, "SELECT count(*) FROM certificate WHERE revoked_at IS NOT NULL"),
                   ==, 2);
 }

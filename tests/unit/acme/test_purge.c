@@ -6,12 +6,6 @@
 #define LIFETIME (72 * CLOCK_HOUR) /* of an order */
 #define KEPT (30 * CLOCK_DAY)      /* from then on */
 
-static void sweep(Lab *lab) {
-  g_auto(Question) question = {0};
-  while (lab_take(lab, JOB_SWEEP, &question))
-    g_assert_cmpint(question.kind, ==, QUESTION_NONE);
-}
-
 /* One step; FALSE when none is due. */
 static gboolean purge(Lab *lab) {
   g_auto(Question) question = {0};
@@ -23,13 +17,6 @@ static gboolean purge(Lab *lab) {
 static gint64 rows(Lab *lab, const char *table) {
   g_autofree char *sql = g_strdup_printf("SELECT count(*) FROM %s", table);
   return lab_count(lab, sql);
-}
-
-static void pre_authorize(Lab *lab, LabClient *client) {
-  g_autoptr(Answer) answer =
-      lab_send(lab, client, FALSE, "/new-authz",
-               "{\"identifier\":{\"type\":\"email\",\"value\":\"alice@example.org\"}}");
-  g_assert_cmpuint(answer->status, ==, 201);
 }
 
 /* An order for two, with a mail that was sent, one that is yet to be, a note, and a reply that
@@ -111,11 +98,11 @@ static void test_removed(void) {
   lab->clock.now += 5 * CLOCK_SECOND;
   g_assert_cmpuint(lab_send_mails(lab), ==, 2); /* taken, and not sent: they are over */
   g_autoptr(LabOrder) pending = leave_pending(lab, client);
-  pre_authorize(lab, client);
+  g_autoptr(LabOrder) authorization = lab_authorize(lab, client, "alice@example.org");
   count_rows(lab, all);
   gint64 over = lab->clock.now - 10 * CLOCK_SECOND + LIFETIME + KEPT; /* for the oldest */
   lab->clock.now = over - KEPT + 10 * CLOCK_SECOND;
-  sweep(lab);
+  lab_run(lab, JOB_SWEEP);
   assert_status(pending, pending->order, "invalid");
   lab->clock.now = over;
   g_assert_true(purge(lab));
@@ -151,9 +138,9 @@ static void test_steps(void) {
   for (guint i = 0; i < 12; i++)
     lab_order_free(lab_order_unread(lab, client, alice));
   for (guint i = 0; i < 15; i++)
-    pre_authorize(lab, client);
+    lab_order_free(lab_authorize(lab, client, "alice@example.org"));
   lab->clock.now += LIFETIME;
-  sweep(lab);
+  lab_run(lab, JOB_SWEEP);
   lab->clock.now += KEPT + 1;
   g_assert_true(purge(lab));
   g_assert_cmpint(rows(lab, "orders"), ==, 2);

@@ -108,8 +108,11 @@ Problem *limit_challenge_mail(Call *call, const Mailbox *mailbox) {
   if (!is_trusted(call, mailbox, &trusted, &error))
     return problem_internal(&error);
   const Id *own = trusted ? &call->account->id : NULL;
+  char account[ID_TEXT];
   Problem *problem = NULL;
   if (!trusted)
+    problem = spend(call, "mails-per-account", id_text(&call->account->id, account), NULL);
+  if (problem == NULL && !trusted)
     problem = spend_mail(call, "mails-per-mailbox-account", mailbox, &call->account->id);
   if (problem == NULL)
     problem = spend_mail(call, "mails-per-mailbox-hour", mailbox, own);

@@ -138,6 +138,8 @@ const ConfigKey config_keys[] = {
      "Challenge mails to one mailbox, long term"},
     {"limits", "mails-per-mailbox-account", CONFIG_RATE, "2/1h", 0, 0, NULL, CORE,
      "Challenge mails to one mailbox for one account"},
+    {"limits", "mails-per-account", CONFIG_RATE, "100/1h", 0, 0, NULL, CORE,
+     "Challenge mails for one account, to mailboxes that it got no certificate for yet"},
     {"limits", "mails-per-domain", CONFIG_RATE, "1000/1h", 0, 0, NULL, CORE,
      "Challenge mails to the mailboxes of one domain"},
     {"limits", "finalizations-per-account", CONFIG_RATE, "300/3h", 0, 0, NULL, CORE,

@@ -40,7 +40,8 @@ if "email" not in messages.IdentifierType.POSSIBLE_NAMES:
 
 BUILD = pathlib.Path(os.environ.get("SIGNET_BUILD", "build/release"))
 LIMITS = ("accounts-per-network", "orders-per-account", "orders-per-network", "orders-per-external-account",
-          "mails-per-mailbox-hour", "mails-per-mailbox-day", "mails-per-mailbox-account", "mails-per-domain",
+          "mails-per-mailbox-hour", "mails-per-mailbox-day", "mails-per-mailbox-account", "mails-per-account",
+          "mails-per-domain",
           "finalizations-per-account", "certificates-per-mailbox")
 ROLES = ("edge", "core", "inbound", "outbound", "lookup", "signer")
 

@@ -221,6 +221,9 @@ static const struct {
      FALSE, 0},
     {"mails-per-mailbox-account", OF_MAILBOX, send_authorization_again, 201, PER_DAY("2"),
      "2 per day", FALSE, 0},
+    {"mails-per-account", OF_ACCOUNT, send_order, 201, PER_HOUR("2"), "2 per hour", FALSE, 0},
+    {"mails-per-account", OF_ACCOUNT, send_authorization_again, 201, PER_HOUR("2"), "2 per hour",
+     FALSE, 0},
     {"mails-per-domain", OF_DOMAIN, send_order, 201, PER_HOUR("2"), "2 per hour", FALSE, 0},
     {"mails-per-domain", OF_DOMAIN, send_authorization, 201, "2/7200000", "2 per 2 hours", FALSE,
      0},
@@ -327,7 +330,7 @@ static void test_complete(void) {
       g_error("no row for %s", config_keys[i].name);
     count++;
   }
-  g_assert_cmpuint(count, ==, 10);
+  g_assert_cmpuint(count, ==, 11);
 }
 
 /* Parts of a second are never promised too early. */

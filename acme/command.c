@@ -18,6 +18,7 @@ static const struct {
     {"limit set", command_limit_set, {"name", "subject", "rate"}},
     {"limit clear", command_limit_clear, {"name", "subject"}},
     {"limit list", command_limit_list, {"after-name", "after-subject"}},
+    {"mail ingest", command_mail_ingest, {"recipient", "from", "message"}},
     {"renewal ask", command_renewal_ask, {"serials", "issued-before", "why"}},
 };
 

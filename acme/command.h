@@ -49,6 +49,7 @@ gboolean command_eab_revoke(Command *command, GError **error);
 gboolean command_limit_set(Command *command, GError **error);
 gboolean command_limit_clear(Command *command, GError **error);
 gboolean command_limit_list(Command *command, GError **error);
+gboolean command_mail_ingest(Command *command, GError **error);
 gboolean command_renewal_ask(Command *command, GError **error);
 
 #endif

@@ -19,6 +19,8 @@ typedef enum {
   CONFIG_PATH,    /* absolute, or relative to the configuration file's folder */
   CONFIG_PATHS,   /* list of them */
   CONFIG_LISTEN,  /* list of address:port, addresses as numbers, IPv6 in brackets */
+  CONFIG_LOCAL,   /* list of addresses on this host: an absolute path (a Unix socket), or
+                     address:port with a loopback address and another port than 25 */
   CONFIG_NETWORKS, /* list of ADDRESS or ADDRESS/BITS, addresses as numbers, host bits zero */
   CONFIG_PEER,     /* host:port */
   CONFIG_HTTP,     /* http:// URL that ends in "/" */

@@ -61,6 +61,9 @@ const ConfigKey config_keys[] = {
      "Name given in SMTP greetings; empty: mail.domain"},
     {"mail", "listen", CONFIG_LISTEN, "[::]:25", 0, 0, NULL, PARENT,
      "Addresses and ports for incoming SMTP"},
+    {"mail", "lmtp", CONFIG_LOCAL, "", 0, 0, NULL, PARENT,
+     "Where a mail server on this host hands replies over by LMTP: socket paths, loopback "
+     "addresses"},
     {"mail", "tls-certificate", CONFIG_PATH, "", 0, 0, NULL, PARENT,
      "PEM file: certificate chain for STARTTLS; empty: not offered"},
     {"mail", "tls-key", CONFIG_PATH, "", 0, 0, NULL, PARENT, "PEM file: private key for STARTTLS"},
@@ -76,7 +79,7 @@ const ConfigKey config_keys[] = {
      "Wait between the authorization's answer and its mail"},
     {"mail", "challenge-lifetime", CONFIG_DURATION, "24h", CLOCK_SECOND, CLOCK_DAY, NULL, CORE,
      "How long a reply may take, counted from the first token part (S/MIME BR: at most 24h)"},
-    {"mail", "message-limit", CONFIG_SIZE, "255k", 4 * 1024, 255 * 1024, NULL, INBOUND,
+    {"mail", "message-limit", CONFIG_SIZE, "255k", 4 * 1024, 255 * 1024, NULL, INBOUND | CORE,
      "Largest message that is taken, in octets"},
     {"mail", "reply-headers", CONFIG_CHOICE, "covered", 0, 0, "covered strict", CORE,
      "DKIM h= of a reply: covered = From and Subject, strict = all twelve names of RFC 8823"},

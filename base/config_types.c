@@ -5,7 +5,9 @@
 #include "base/network.h"
 
 #include <arpa/inet.h>
+#include <gio/gio.h>
 #include <string.h>
+#include <sys/un.h>
 
 #define RATE_COUNT_MAX 1000000
 #define RATE_PERIOD_MAX (365 * CLOCK_DAY)
@@ -148,6 +150,25 @@ static char *parse_listen(const ConfigKey *key G_GNUC_UNUSED, const char *text,
   return g_strdup(text);
 }
 
+static gboolean is_loopback(const char *host) {
+  g_autoptr(GInetAddress) address = g_inet_address_new_from_string(host);
+  return address != NULL && g_inet_address_get_is_loopback(address);
+}
+
+/* LMTP is never spoken at port 25 (RFC 2033 section 5). */
+static char *parse_local(const ConfigKey *key G_GNUC_UNUSED, const char *text,
+                         const char *folder G_GNUC_UNUSED, char **why) {
+  g_autofree char *host = NULL;
+  guint16 port = 0;
+  if (g_path_is_absolute(text)) /* what a socket's address can hold */
+    return strlen(text) < sizeof(((struct sockaddr_un *)NULL)->sun_path)
+               ? g_strdup(text)
+               : bad(why, "\"%s\" is too long for the path of a socket", text);
+  if (!config_split_peer(text, &host, &port) || port == 0 || !is_loopback(host))
+    return bad(why, "\"%s\" is neither an absolute path nor LOOPBACK-ADDRESS:PORT", text);
+  return port != 25 ? g_strdup(text) : bad(why, "port 25 is for SMTP alone");
+}
+
 static char *parse_network(const ConfigKey *key G_GNUC_UNUSED, const char *text,
                            const char *folder G_GNUC_UNUSED, char **why) {
   Network network;
@@ -201,10 +222,10 @@ static const struct {
     [CONFIG_RATE] = {parse_rate, FALSE},         [CONFIG_CHOICE] = {parse_choice, FALSE},
     [CONFIG_CHOICES] = {parse_choice, TRUE},     [CONFIG_PATH] = {parse_path, FALSE},
     [CONFIG_PATHS] = {parse_path, TRUE},         [CONFIG_LISTEN] = {parse_listen, TRUE},
-    [CONFIG_NETWORKS] = {parse_network, TRUE},   [CONFIG_PEER] = {parse_peer, FALSE},
-    [CONFIG_HTTP] = {parse_http, FALSE},         [CONFIG_HTTPS] = {parse_https, FALSE},
-    [CONFIG_DOMAIN] = {parse_domain, FALSE},     [CONFIG_DOMAINS] = {parse_domain, TRUE},
-    [CONFIG_LIST] = {parse_text, TRUE},
+    [CONFIG_LOCAL] = {parse_local, TRUE},        [CONFIG_NETWORKS] = {parse_network, TRUE},
+    [CONFIG_PEER] = {parse_peer, FALSE},         [CONFIG_HTTP] = {parse_http, FALSE},
+    [CONFIG_HTTPS] = {parse_https, FALSE},       [CONFIG_DOMAIN] = {parse_domain, FALSE},
+    [CONFIG_DOMAINS] = {parse_domain, TRUE},     [CONFIG_LIST] = {parse_text, TRUE},
 };
 
 gboolean config_type_is_list(ConfigType type) {

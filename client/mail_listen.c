@@ -144,7 +144,7 @@ static void start_server(MailListen *listener, int fd) {
       .hostname = ((const Mailbox *)g_ptr_array_index(listener->addresses, 0))->domain,
       .max_message = MAIL_WAY_MAX_MESSAGE,
       .max_sessions = 50,
-      .max_per_address = 20,
+      .max_per_source = 20,
       .command_seconds = 60,
       .session_seconds = 600,
   };

@@ -6,6 +6,7 @@
 #include "ca/issuer.h"
 #include "daemon/control.h"
 #include "daemon/pem_key.h"
+#include "daemon/sockets.h"
 #include "mime/dkim.h"
 
 #include <openssl/x509v3.h>
@@ -198,10 +199,10 @@ static void check_link(Check *check, const char *key) {
 
 static void check_store(Check *check) {
   g_autofree char *control = control_path(config_text(check->config, "store.directory"));
-  if (strlen(control) > CONTROL_PATH_MAX)
+  if (strlen(control) > SOCKETS_PATH_MAX)
     mistake(check, "store.directory",
             "is too long: the control socket %s would have a path of more than %d octets", control,
-            CONTROL_PATH_MAX);
+            SOCKETS_PATH_MAX);
 }
 
 static void check_dns(Check *check) {

@@ -7,7 +7,6 @@
 #include <glib.h>
 
 #define CONTROL_NAME "control" /* in the folder [store] directory */
-#define CONTROL_PATH_MAX 107   /* octets; what a socket's address can hold */
 
 /* Where the socket is; the caller frees it. */
 char *control_path(const char *folder);

@@ -16,6 +16,7 @@ int ctl_eab_revoke(int argc, char **argv);
 int ctl_limit_set(int argc, char **argv);
 int ctl_limit_clear(int argc, char **argv);
 int ctl_limit_list(int argc, char **argv);
+int ctl_mail_ingest(int argc, char **argv);
 int ctl_renewal_ask(int argc, char **argv);
 
 /* Parses the options of a command; prints and returns FALSE when they are wrong. */

@@ -34,8 +34,8 @@ typedef struct {
   guint index; /* among those of its role */
   pid_t pid;   /* 0: not running */
   Channel *control;
-  GArray *https, *http, *smtp;       /* its listening sockets, kept over restarts; NULL: none */
-  gint64 deaths[DEATHS_AT_ONCE + 1]; /* monotonic seconds, newest first */
+  GArray *https, *http, *smtp, *lmtp; /* its listening sockets, kept over restarts; NULL: none */
+  gint64 deaths[DEATHS_AT_ONCE + 1];  /* monotonic seconds, newest first */
   guint deaths_in_row;
   struct event *restart, *kill;
 } Child;
@@ -258,6 +258,7 @@ static void start_child(Child *child) {
   give_sockets(child, "listen-https", child->https);
   give_sockets(child, "listen-http", child->http);
   give_sockets(child, "listen-smtp", child->smtp);
+  give_sockets(child, "listen-lmtp", child->lmtp);
   channel_send(child->control, MESSAGE_START, g_variant_new("()"), -1);
   connect_child(child);
 }
@@ -414,7 +415,9 @@ static gboolean add_children(Parent *parent, GError **error) {
   add_child(parent, ROLE_CORE, 0);
   Child *inbound = add_child(parent, ROLE_INBOUND, 0);
   inbound->smtp = sockets_listen(config_list(parent->config, "mail.listen"), FALSE, error);
-  return inbound->smtp != NULL && add_edges(parent, error);
+  if (inbound->smtp != NULL)
+    inbound->lmtp = sockets_listen_locally(config_list(parent->config, "mail.lmtp"), error);
+  return inbound->lmtp != NULL && add_edges(parent, error);
 }
 
 static gboolean make_folders(const Config *config, GError **error) {

@@ -9,7 +9,7 @@
 #include "smtp/server.h"
 
 #define TYPE_TXT 16
-#define MAX_SESSIONS 1000
+#define MAX_SESSIONS 2000
 #define MAX_PER_ADDRESS 50
 #define COMMAND_SECONDS 120
 #define SESSION_SECONDS 600
@@ -17,7 +17,7 @@
 typedef struct {
   RoleProcess *process;
   Resolver *resolver;
-  GPtrArray *servers; /* of SmtpServer */
+  GPtrArray *smtp, *lmtp; /* of SmtpServer */
 } Inbound;
 
 /* --- SMTP
@@ -162,12 +162,20 @@ static SSL_CTX *read_tls(RoleProcess *process, GError **error) {
   return chain != NULL && key != NULL ? pem_tls_context(chain, key, error) : NULL;
 }
 
-static gboolean start(RoleProcess *process, GError **error) {
+static GPtrArray *listen_on(Inbound *inbound, const char *name, const SmtpServerOptions *options) {
   static const SmtpServerHandlers handlers = {on_recipient, on_message};
+  g_autoptr(GArray) sockets = role_take_descriptors(inbound->process, name);
+  GPtrArray *servers = g_ptr_array_new_with_free_func((GDestroyNotify)smtp_server_free);
+  for (guint i = 0; i < sockets->len; i++)
+    g_ptr_array_add(servers, smtp_server_new(inbound->process->base, g_array_index(sockets, int, i),
+                                             options, &handlers, inbound));
+  return servers;
+}
+
+static gboolean start(RoleProcess *process, GError **error) {
   Inbound *inbound = process->state = g_new0(Inbound, 1);
   GError *failure = NULL;
   inbound->process = process;
-  inbound->servers = g_ptr_array_new_with_free_func((GDestroyNotify)smtp_server_free);
   inbound->resolver = resolver_from_config(process, error);
   SSL_CTX *tls = read_tls(process, &failure);
   if (failure != NULL || inbound->resolver == NULL) {
@@ -181,16 +189,17 @@ static gboolean start(RoleProcess *process, GError **error) {
                                                    : "mail.domain"),
       .max_message = (gsize)config_number(process->config, "mail.message-limit"),
       .max_sessions = MAX_SESSIONS,
-      .max_per_address = MAX_PER_ADDRESS,
+      .max_per_source = MAX_PER_ADDRESS,
       .command_seconds = COMMAND_SECONDS,
       .session_seconds = SESSION_SECONDS,
       .tls = tls,
   };
-  g_autoptr(GArray) sockets = role_take_descriptors(process, "listen-smtp");
-  for (guint i = 0; i < sockets->len; i++)
-    g_ptr_array_add(inbound->servers, smtp_server_new(process->base, g_array_index(sockets, int, i),
-                                                      &options, &handlers, inbound));
+  inbound->smtp = listen_on(inbound, "listen-smtp", &options);
   SSL_CTX_free(tls);
+  options.tls = NULL;
+  options.lmtp = TRUE;
+  options.max_per_source = MAX_SESSIONS; /* all of the one mail server */
+  inbound->lmtp = listen_on(inbound, "listen-lmtp", &options);
   return TRUE;
 }
 
@@ -200,8 +209,8 @@ static void reload(RoleProcess *process) {
   SSL_CTX *tls = read_tls(process, &failure);
   if (failure != NULL)
     log_error("TLS key not reloaded, the old one stays", "reason", failure->message, NULL);
-  for (guint i = 0; tls != NULL && i < inbound->servers->len; i++)
-    smtp_server_set_tls(inbound->servers->pdata[i], tls);
+  for (guint i = 0; tls != NULL && i < inbound->smtp->len; i++)
+    smtp_server_set_tls(inbound->smtp->pdata[i], tls);
   SSL_CTX_free(tls);
   g_clear_error(&failure);
 }

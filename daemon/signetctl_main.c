@@ -19,6 +19,7 @@ static const struct {
     {"limit", "set", "set another limit for one subject", ctl_limit_set},
     {"limit", "clear", "remove it", ctl_limit_clear},
     {"limit", "list", "list these limits", ctl_limit_list},
+    {"mail", "ingest", "hand a message over, for the pipe of a mail server", ctl_mail_ingest},
     {"renewal", "ask", "ask clients to renew certificates at once", ctl_renewal_ask},
 };
 

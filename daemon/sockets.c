@@ -7,6 +7,8 @@
 #include <netinet/in.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #define BACKLOG 1024
@@ -50,15 +52,90 @@ static int listen_on(const char *text, gboolean reuse_port) {
   return -1;
 }
 
+static gboolean cannot_listen(const char *address, const char *reason, GError **error) {
+  g_set_error(error, SOCKETS_ERROR, SOCKETS_ERROR_BIND, "cannot listen on %s: %s", address, reason);
+  return FALSE;
+}
+
 GArray *sockets_listen(const char *const *addresses, gboolean reuse_port, GError **error) {
   g_autoptr(GArray) sockets = g_array_new(FALSE, FALSE, sizeof(int));
   for (; *addresses != NULL; addresses++) {
     int fd = listen_on(*addresses, reuse_port);
     if (fd < 0) {
-      g_set_error(error, SOCKETS_ERROR, SOCKETS_ERROR_BIND, "cannot listen on %s: %s", *addresses,
-                  g_strerror(errno));
+      cannot_listen(*addresses, g_strerror(errno), error);
       return NULL;
     }
+    g_array_append_val(sockets, fd);
+  }
+  return g_steal_pointer(&sockets);
+}
+
+/* --- Unix sockets
+ * ----------------------------------------------------------------------------------------- */
+
+/* A new socket that is connected to a path, or bound to it; -1 and errno. */
+static int socket_at(int (*join)(int fd, const struct sockaddr *address, socklen_t length),
+                     const char *path, int flags) {
+  struct sockaddr_un address = {.sun_family = AF_UNIX};
+  if (strlen(path) > SOCKETS_PATH_MAX) {
+    errno = ENAMETOOLONG;
+    return -1;
+  }
+  memcpy(address.sun_path, path, strlen(path));
+  int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | flags, 0);
+  if (fd < 0 || join(fd, (const struct sockaddr *)&address, sizeof(address)) == 0)
+    return fd;
+  int failure = errno;
+  close(fd);
+  errno = failure;
+  return -1;
+}
+
+int sockets_connect_to(const char *path) {
+  return socket_at(connect, path, 0);
+}
+
+/* EAGAIN: its queue is full, so it has an owner. */
+static gboolean is_served(const char *path) {
+  int fd = socket_at(connect, path, SOCK_NONBLOCK);
+  if (fd < 0)
+    return errno == EAGAIN;
+  close(fd);
+  return TRUE;
+}
+
+static gboolean remove_stale(const char *path, GError **error) {
+  struct stat status;
+  if (lstat(path, &status) != 0)
+    return TRUE;
+  if (!S_ISSOCK(status.st_mode))
+    return cannot_listen(path, "it is there, and is no socket", error);
+  if (is_served(path))
+    return cannot_listen(path, "another process serves it", error);
+  return unlink(path) == 0 || cannot_listen(path, g_strerror(errno), error);
+}
+
+int sockets_listen_at(const char *path, int mode, GError **error) {
+  if (!remove_stale(path, error))
+    return -1;
+  int fd = socket_at(bind, path, SOCK_NONBLOCK);
+  if (fd >= 0 && chmod(path, (mode_t)mode) == 0 && listen(fd, BACKLOG) == 0)
+    return fd;
+  cannot_listen(path, g_strerror(errno), error);
+  if (fd >= 0)
+    close(fd);
+  return -1;
+}
+
+GArray *sockets_listen_locally(const char *const *addresses, GError **error) {
+  g_autoptr(GArray) sockets = g_array_new(FALSE, FALSE, sizeof(int));
+  for (; *addresses != NULL; addresses++) {
+    int fd = **addresses == '/' ? sockets_listen_at(*addresses, 0666, error)
+                                : listen_on(*addresses, FALSE);
+    if (fd < 0 && **addresses != '/')
+      cannot_listen(*addresses, g_strerror(errno), error);
+    if (fd < 0)
+      return NULL;
     g_array_append_val(sockets, fd);
   }
   return g_steal_pointer(&sockets);

@@ -29,14 +29,15 @@ struct SmtpServer {
   SmtpServerHandlers handlers;
   gpointer user;
   GHashTable *connections; /* of Connection */
-  GHashTable *addresses;   /* char* -> number of connections */
+  GHashTable *sources;     /* char* -> number of connections */
 };
 
 /* Invariant: question is the open one (its connection is this) or NULL. */
 struct Connection {
   SmtpServer *server;
-  char *peer;
+  char *peer, *source;
   SmtpSession *session;
+  gint64 heard; /* monotonic microseconds: when its last reply was made */
   struct bufferevent *stream;
   struct event *command_timer;
   struct event *session_timer;
@@ -64,15 +65,15 @@ static void question_free(SmtpQuestion *question) {
 
 /* Connections: counting and ending them */
 
-static guint count_of(const SmtpServer *server, const char *peer) {
-  return GPOINTER_TO_UINT(g_hash_table_lookup(server->addresses, peer));
+static guint count_of(const SmtpServer *server, const char *source) {
+  return GPOINTER_TO_UINT(g_hash_table_lookup(server->sources, source));
 }
 
-static void set_count(SmtpServer *server, const char *peer, guint count) {
+static void set_count(SmtpServer *server, const char *source, guint count) {
   if (count == 0)
-    g_hash_table_remove(server->addresses, peer);
+    g_hash_table_remove(server->sources, source);
   else
-    g_hash_table_insert(server->addresses, g_strdup(peer), GUINT_TO_POINTER(count));
+    g_hash_table_insert(server->sources, g_strdup(source), GUINT_TO_POINTER(count));
 }
 
 static void orphan_question(Connection *connection) {
@@ -83,13 +84,14 @@ static void orphan_question(Connection *connection) {
 
 static void connection_free(Connection *connection) {
   SmtpServer *server = connection->server;
-  set_count(server, connection->peer, count_of(server, connection->peer) - 1);
+  set_count(server, connection->source, count_of(server, connection->source) - 1);
   orphan_question(connection);
   event_free(connection->command_timer);
   event_free(connection->session_timer);
   bufferevent_free(connection->stream);
   smtp_session_free(connection->session);
   g_free(connection->peer);
+  g_free(connection->source);
   g_free(connection);
 }
 
@@ -204,6 +206,7 @@ static void send_output(Connection *connection) {
   gsize length = g_bytes_get_size(output);
   if (length == 0)
     return;
+  connection->heard = g_get_monotonic_time();
   arm(connection->command_timer, connection->server->options.command_seconds);
   bufferevent_write(connection->stream, g_bytes_get_data(output, NULL), length);
 }
@@ -336,25 +339,68 @@ static void on_deadline(evutil_socket_t fd G_GNUC_UNUSED, short what G_GNUC_UNUS
 
 /* Accepting */
 
-static char *peer_text(const struct sockaddr *address) {
+/* What one client is told from another by: whoever has an IPv6 network has more addresses than
+   there is memory. */
+typedef struct {
+  char *peer;   /* the address, for logs and fields */
+  char *source; /* it, or its /64 */
+} Origin;
+
+static void origin_clear(Origin *origin) {
+  g_free(origin->peer);
+  g_free(origin->source);
+}
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Origin, origin_clear)
+
+static Origin origin_of(const struct sockaddr *address) {
   char text[INET6_ADDRSTRLEN] = "unknown";
+  if (address->sa_family == AF_UNIX)
+    return (Origin){g_strdup(SMTP_LOCAL_PEER), g_strdup(SMTP_LOCAL_PEER)};
   if (address->sa_family == AF_INET) {
-    const struct sockaddr_in *v4 = (const void *)address;
-    inet_ntop(AF_INET, &v4->sin_addr, text, sizeof text);
-  } else if (address->sa_family == AF_INET6) {
-    const struct sockaddr_in6 *v6 = (const void *)address;
-    gboolean mapped = IN6_IS_ADDR_V4MAPPED(&v6->sin6_addr);
-    inet_ntop(mapped ? AF_INET : AF_INET6, v6->sin6_addr.s6_addr + (mapped ? 12 : 0), text,
+    inet_ntop(AF_INET, &((const struct sockaddr_in *)(const void *)address)->sin_addr, text,
               sizeof text);
+    return (Origin){g_strdup(text), g_strdup(text)};
   }
-  return g_strdup(text);
+  struct in6_addr v6 = ((const struct sockaddr_in6 *)(const void *)address)->sin6_addr;
+  if (IN6_IS_ADDR_V4MAPPED(&v6)) {
+    inet_ntop(AF_INET, v6.s6_addr + 12, text, sizeof text);
+    return (Origin){g_strdup(text), g_strdup(text)};
+  }
+  Origin origin = {g_strdup(inet_ntop(AF_INET6, &v6, text, sizeof text)), NULL};
+  memset(v6.s6_addr + 8, 0, 8);
+  origin.source = g_strdup(inet_ntop(AF_INET6, &v6, text, sizeof text));
+  return origin;
 }
 
-static const char *find_limit(const SmtpServer *server, const char *peer) {
-  if (g_hash_table_size(server->connections) >= server->options.max_sessions)
+/* A client waits for no answer of ours, and no recipient of its was accepted. */
+static gboolean is_idle(const Connection *connection) {
+  const SmtpEnvelope *envelope = smtp_session_envelope(connection->session);
+  return connection->question == NULL && (envelope == NULL || envelope->recipients->len == 0);
+}
+
+/* Connections by the thousand that do nothing keep no mail away: the one that has been idle longest
+   makes room. FALSE when none is idle. */
+static gboolean make_room(SmtpServer *server) {
+  GHashTableIter iter;
+  gpointer key = NULL;
+  Connection *idlest = NULL;
+  g_hash_table_iter_init(&iter, server->connections);
+  while (g_hash_table_iter_next(&iter, &key, NULL)) {
+    Connection *connection = key;
+    if (is_idle(connection) && (idlest == NULL || connection->heard < idlest->heard))
+      idlest = connection;
+  }
+  if (idlest == NULL)
+    return FALSE;
+  drop(idlest, "idle, and its place was needed");
+  return TRUE;
+}
+
+static const char *find_limit(SmtpServer *server, const char *source) {
+  if (count_of(server, source) >= server->options.max_per_source)
+    return "too many sessions of one source";
+  if (g_hash_table_size(server->connections) >= server->options.max_sessions && !make_room(server))
     return "too many sessions";
-  if (count_of(server, peer) >= server->options.max_per_address)
-    return "too many sessions of one address";
   return NULL;
 }
 
@@ -369,18 +415,21 @@ static void refuse_socket(const SmtpServer *server, evutil_socket_t fd, const ch
   evutil_closesocket(fd);
 }
 
-static Connection *connection_new(SmtpServer *server, evutil_socket_t fd, char *peer) {
+static Connection *connection_new(SmtpServer *server, evutil_socket_t fd, const Origin *origin) {
   const SmtpSessionOptions options = {.hostname = server->options.hostname,
                                       .max_message = server->options.max_message,
-                                      .offer_starttls = server->options.tls != NULL};
+                                      .offer_starttls = server->options.tls != NULL,
+                                      .lmtp = server->options.lmtp};
   Connection *connection = g_new0(Connection, 1);
   connection->server = server;
-  connection->peer = peer;
-  connection->session = smtp_session_new(&options, peer);
+  connection->peer = g_strdup(origin->peer);
+  connection->source = g_strdup(origin->source);
+  connection->heard = g_get_monotonic_time();
+  connection->session = smtp_session_new(&options, origin->peer);
   connection->stream = bufferevent_socket_new(server->base, fd, BEV_OPT_CLOSE_ON_FREE);
   connection->command_timer = evtimer_new(server->base, on_deadline, connection);
   connection->session_timer = evtimer_new(server->base, on_deadline, connection);
-  set_count(server, peer, count_of(server, peer) + 1);
+  set_count(server, origin->source, count_of(server, origin->source) + 1);
   g_hash_table_add(server->connections, connection);
   return connection;
 }
@@ -388,15 +437,15 @@ static Connection *connection_new(SmtpServer *server, evutil_socket_t fd, char *
 static void on_accept(struct evconnlistener *listener G_GNUC_UNUSED, evutil_socket_t fd,
                       struct sockaddr *address, int length G_GNUC_UNUSED, void *user) {
   SmtpServer *server = user;
-  g_autofree char *peer = peer_text(address);
-  const char *limit = find_limit(server, peer);
+  g_auto(Origin) origin = origin_of(address);
+  const char *limit = find_limit(server, origin.source);
   if (limit != NULL) {
-    refuse_socket(server, fd, peer, limit);
+    refuse_socket(server, fd, origin.peer, limit);
     return;
   }
   const int on = 1;
   setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-  Connection *connection = connection_new(server, fd, g_steal_pointer(&peer));
+  Connection *connection = connection_new(server, fd, &origin);
   set_callbacks(connection);
   arm(connection->session_timer, server->options.session_seconds);
   /* Octets that lie there before we have sent one come from no SMTP client. They stay in the socket
@@ -439,7 +488,7 @@ SmtpServer *smtp_server_new(struct event_base *base, int fd, const SmtpServerOpt
   server->handlers = *handlers;
   server->user = user;
   server->connections = g_hash_table_new_full(NULL, NULL, free_connection_key, NULL);
-  server->addresses = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+  server->sources = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
   server->resume = evtimer_new(base, on_resume, server);
   server->listener = evconnlistener_new(base, on_accept, server,
                                         LEV_OPT_CLOSE_ON_FREE | LEV_OPT_CLOSE_ON_EXEC, 0, fd);
@@ -454,7 +503,7 @@ void smtp_server_stop(SmtpServer *server) {
 void smtp_server_free(SmtpServer *server) {
   smtp_server_stop(server);
   g_hash_table_unref(server->connections);
-  g_hash_table_unref(server->addresses);
+  g_hash_table_unref(server->sources);
   event_free(server->resume);
   SSL_CTX_free(server->options.tls);
   g_free((char *)server->options.hostname);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The SMTP server: sessions on a libevent loop, with limits on number, size and time. */
+/* The SMTP or LMTP server: sessions on a libevent loop, with limits on number, size and time. */
 #ifndef SIGNET_SMTP_SERVER_H
 #define SIGNET_SMTP_SERVER_H
 
@@ -21,14 +21,15 @@ typedef struct {
 
 typedef struct {
   const char *hostname;
-  gsize max_message;     /* octets */
-  guint max_sessions;    /* in all; above, 421 at once */
-  guint max_per_address; /* sessions of one client address; above, 421 at once */
+  gsize max_message;    /* octets */
+  guint max_sessions;   /* in all; above, the one that has been idle longest ends, or 421 */
+  guint max_per_source; /* sessions of one IPv4 address or IPv6 /64; above, 421 at once */
   /* Seconds in all for one command, one message or one TLS handshake, however many octets trickle
      in (RFC 5321 section 4.5.3.2 is an upper guide); stands still while a question is open. */
   guint command_seconds;
   guint session_seconds; /* in all for a session, open questions included */
   SSL_CTX *tls;          /* NULL: STARTTLS is not offered; kept by reference */
+  gboolean lmtp;         /* for a mail server on this host (RFC 2033) */
 } SmtpServerOptions;
 
 typedef struct SmtpServer SmtpServer;

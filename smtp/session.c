@@ -36,7 +36,7 @@ static const guint transitions[] = {
         IN(STATE_ASK_RCPT) | IN(STATE_DATA) | IN(STATE_READY) | IN(STATE_TLS) | IN(STATE_CLOSED),
     [STATE_DATA] = IN(STATE_ASK_MESSAGE) | IN(STATE_READY) | IN(STATE_CLOSED),
     [STATE_ASK_RCPT] = IN(STATE_MAIL) | IN(STATE_RCPT) | IN(STATE_CLOSED),
-    [STATE_ASK_MESSAGE] = IN(STATE_READY) | IN(STATE_CLOSED),
+    [STATE_ASK_MESSAGE] = IN(STATE_ASK_MESSAGE) | IN(STATE_READY) | IN(STATE_CLOSED),
     [STATE_TLS] = IN(STATE_NEW) | IN(STATE_CLOSED),
     [STATE_CLOSED] = IN(STATE_CLOSED),
 };
@@ -61,23 +61,26 @@ typedef struct {
 } Failure;
 
 /* Invariant: envelope is there from STATE_MAIL to the end of the transaction; body in STATE_DATA
-   only; recipient and message only while their question is open. */
+   only; recipient and message only while their question is open; in LMTP single, with the recipient
+   that is asked about, while message is there. */
 struct SmtpSession {
   char *hostname;
   char *peer;
   gsize max_message;
   gboolean offer_starttls;
+  gboolean lmtp;
   State state;
   gint64 now;
   gboolean banner_taken;
   gboolean tls;
-  gboolean esmtp; /* EHLO, not HELO */
+  gboolean esmtp; /* EHLO or LHLO, not HELO */
   char *helo;
   guint errors;
   GString *input;
   gsize start; /* octets of input already handled */
   GString *output;
-  SmtpEnvelope *envelope;
+  SmtpEnvelope *envelope, *single;
+  guint answered;             /* recipients whose answer behind the message was given */
   gboolean recipient_refused; /* in this transaction */
   char *recipient;
   GString *body;
@@ -121,8 +124,9 @@ static void refuse_and_close(SmtpSession *session, int code, const char *enhance
   close_session(session, refusal);
 }
 
+/* An MTA that delivers by LMTP hands on the errors of others. */
 static void count_error(SmtpSession *session) {
-  if (++session->errors >= SMTP_MAX_ERRORS)
+  if (!session->lmtp && ++session->errors >= SMTP_MAX_ERRORS)
     refuse_and_close(session, 421, "4.7.0", "too many refused commands");
 }
 
@@ -133,6 +137,7 @@ static void refuse(SmtpSession *session, int code, const char *enhanced, const c
 
 static void end_transaction(SmtpSession *session) {
   g_clear_pointer(&session->envelope, smtp_envelope_free);
+  g_clear_pointer(&session->single, smtp_envelope_free);
   g_clear_pointer(&session->recipient, g_free);
   g_clear_pointer(&session->message, g_bytes_unref);
   if (session->body != NULL)
@@ -141,7 +146,7 @@ static void end_transaction(SmtpSession *session) {
   session->failure = (Failure){0};
 }
 
-/* EHLO and HELO (RFC 5321 section 4.1.1.1) */
+/* EHLO and HELO (RFC 5321 section 4.1.1.1), LHLO (RFC 2033 section 4.1) */
 
 static gboolean is_helo_name(const char *name) {
   if (*name == '\0' || strlen(name) > HELO_MAX)
@@ -229,14 +234,15 @@ static gboolean check_mail_parameters(SmtpSession *session, const char *text,
   return FALSE;
 }
 
-static void begin_transaction(SmtpSession *session, char *from, gboolean utf8) {
-  session->envelope = g_new0(SmtpEnvelope, 1);
-  session->envelope->peer = g_strdup(session->peer);
-  session->envelope->helo = g_strdup(session->helo);
-  session->envelope->from = from;
-  session->envelope->recipients = g_ptr_array_new_with_free_func(g_free);
-  session->envelope->tls = session->tls;
-  session->envelope->utf8 = utf8;
+static SmtpEnvelope *envelope_new(const SmtpSession *session, const char *from, gboolean utf8) {
+  SmtpEnvelope *envelope = g_new0(SmtpEnvelope, 1);
+  envelope->peer = g_strdup(session->peer);
+  envelope->helo = g_strdup(session->helo);
+  envelope->from = g_strdup(from);
+  envelope->recipients = g_ptr_array_new_with_free_func(g_free);
+  envelope->tls = session->tls;
+  envelope->utf8 = utf8;
+  return envelope;
 }
 
 static void run_mail(SmtpSession *session, const char *argument) {
@@ -250,7 +256,7 @@ static void run_mail(SmtpSession *session, const char *argument) {
     refuse(session, 501, "5.1.7", "the address has no domain");
     return;
   }
-  begin_transaction(session, g_steal_pointer(&from), parameters.utf8);
+  session->envelope = envelope_new(session, from, parameters.utf8);
   enter(session, STATE_MAIL);
   reply(session, 250, "2.1.0", "sender noted");
 }
@@ -288,21 +294,34 @@ static char *helo_for_field(const char *helo) {
   return name;
 }
 
-/* RFC 5321 section 4.4; the protocol names are those of RFC 3848 and RFC 6531 section 4.3. */
+static char *peer_for_field(const char *peer) {
+  if (strcmp(peer, SMTP_LOCAL_PEER) == 0)
+    return g_strdup(peer);
+  return g_strdup_printf("[%s%s]", strchr(peer, ':') != NULL ? "IPv6:" : "", peer);
+}
+
+/* The names are those of RFC 3848 and RFC 6531 section 4.3. */
+static const char *protocol_name(const SmtpSession *session) {
+  if (session->lmtp)
+    return session->envelope->utf8 ? "UTF8LMTP" : "LMTP";
+  return session->envelope->utf8 ? "UTF8SMTP" : session->esmtp ? "ESMTP" : "SMTP";
+}
+
+/* RFC 5321 section 4.4. */
 static char *received_field(const SmtpSession *session) {
   const SmtpEnvelope *envelope = session->envelope;
   g_autofree char *helo = helo_for_field(envelope->helo);
+  g_autofree char *peer = peer_for_field(envelope->peer);
   g_autofree char *date = clock_rfc5322(session->now);
-  const char *protocol = envelope->utf8 ? "UTF8SMTP" : session->esmtp ? "ESMTP" : "SMTP";
-  return g_strdup_printf("Received: from %s ([%s%s])\r\n\tby %s with %s%s;\r\n\t%s\r\n", helo,
-                         strchr(envelope->peer, ':') != NULL ? "IPv6:" : "", envelope->peer,
-                         session->hostname, protocol, session->tls && session->esmtp ? "S" : "",
-                         date);
+  return g_strdup_printf("Received: from %s (%s)\r\n\tby %s with %s%s;\r\n\t%s\r\n", helo, peer,
+                         session->hostname, protocol_name(session),
+                         session->tls && session->esmtp ? "S" : "", date);
 }
 
 static void run_data(SmtpSession *session, const char *argument G_GNUC_UNUSED) {
   if (session->state != STATE_RCPT) {
-    refuse(session, session->recipient_refused ? 554 : 503, "5.5.1", "no recipient was accepted");
+    gboolean said = session->recipient_refused && !session->lmtp; /* RFC 2033 section 4.2 */
+    refuse(session, said ? 554 : 503, "5.5.1", "no recipient was accepted");
     return;
   }
   session->body = g_string_new(NULL);
@@ -355,17 +374,21 @@ static void run_foreign(SmtpSession *session, const char *argument G_GNUC_UNUSED
   refuse_and_close(session, 554, "5.5.2", "this is not a web server");
 }
 
+typedef enum { OF_BOTH, OF_SMTP, OF_LMTP } Protocol;
+
 typedef struct {
   const char *name;
   guint states;
+  Protocol protocol;
   gboolean last; /* must be answered before the client sends more (RFC 2920 section 3.1) */
   gboolean bare; /* takes no argument */
   void (*run)(SmtpSession *session, const char *argument);
 } Command;
 
 static const Command commands[] = {
-    {.name = "EHLO", .states = COMMANDS, .last = TRUE, .run = run_ehlo},
-    {.name = "HELO", .states = COMMANDS, .last = TRUE, .run = run_helo},
+    {.name = "EHLO", .states = COMMANDS, .protocol = OF_SMTP, .last = TRUE, .run = run_ehlo},
+    {.name = "HELO", .states = COMMANDS, .protocol = OF_SMTP, .last = TRUE, .run = run_helo},
+    {.name = "LHLO", .states = COMMANDS, .protocol = OF_LMTP, .last = TRUE, .run = run_ehlo},
     {.name = "MAIL", .states = IN(STATE_READY), .run = run_mail},
     {.name = "RCPT", .states = IN(STATE_MAIL) | IN(STATE_RCPT), .run = run_rcpt},
     {.name = "DATA",
@@ -398,6 +421,11 @@ static const Command *find_command(const char *line, gsize verb) {
   return NULL;
 }
 
+/* RFC 2033 section 4.1. */
+static gboolean is_of_other_protocol(const SmtpSession *session, const Command *command) {
+  return command->protocol == (session->lmtp ? OF_SMTP : OF_LMTP);
+}
+
 static gboolean has_control(const char *line) {
   for (const char *p = line; *p != '\0'; p++)
     if (g_ascii_iscntrl(*p))
@@ -413,6 +441,9 @@ static void run_command(SmtpSession *session, char *line) {
   gboolean more = session->input->len > session->start;
   if (command == NULL || has_control(line))
     refuse(session, 500, "5.5.2", "command not known");
+  else if (is_of_other_protocol(session, command))
+    refuse(session, 500, "5.5.1",
+           session->lmtp ? "this is LMTP, say LHLO" : "this is SMTP, say EHLO");
   else if (command->last && more)
     refuse_and_close(session, 554, "5.5.0",
                      "octets sent before the answer to a command that needs it");
@@ -489,18 +520,38 @@ static void take_content(SmtpSession *session, gsize length, gboolean whole_line
     refuse_and_close(session, 552, "5.3.4", "message far too large");
 }
 
-static void end_message(SmtpSession *session) {
+static void end_failed_message(SmtpSession *session) {
   Failure failure = session->failure;
-  if (failure.code != 0) {
-    end_transaction(session);
-    enter(session, STATE_READY);
-    refuse(session, failure.code, failure.enhanced, failure.text);
+  guint others = session->lmtp ? session->envelope->recipients->len - 1 : 0;
+  end_transaction(session);
+  enter(session, STATE_READY);
+  for (guint i = 0; i < others; i++)
+    reply(session, failure.code, failure.enhanced, failure.text);
+  refuse(session, failure.code, failure.enhanced, failure.text);
+}
+
+/* Asks about the message, in LMTP for the next recipient. */
+static void ask_message(SmtpSession *session) {
+  const SmtpEnvelope *envelope = session->envelope;
+  if (session->lmtp) {
+    g_clear_pointer(&session->single, smtp_envelope_free);
+    session->single = envelope_new(session, envelope->from, envelope->utf8);
+    g_ptr_array_add(session->single->recipients,
+                    g_strdup(envelope->recipients->pdata[session->answered]));
+  }
+  enter(session, STATE_ASK_MESSAGE);
+}
+
+static void end_message(SmtpSession *session) {
+  if (session->failure.code != 0) {
+    end_failed_message(session);
     return;
   }
   g_autofree char *received = received_field(session);
   g_string_prepend(session->body, received);
   session->message = g_string_free_to_bytes(g_steal_pointer(&session->body));
-  enter(session, STATE_ASK_MESSAGE);
+  session->answered = 0;
+  ask_message(session);
 }
 
 static gboolean step_data(SmtpSession *session) {
@@ -558,9 +609,11 @@ SmtpSession *smtp_session_new(const SmtpSessionOptions *options, const char *pee
   session->peer = g_strdup(peer);
   session->max_message = options->max_message;
   session->offer_starttls = options->offer_starttls;
+  session->lmtp = options->lmtp;
   session->input = g_string_new(NULL);
   session->output = g_string_new(NULL);
-  g_string_append_printf(session->output, "220 %s ESMTP\r\n", options->hostname);
+  g_string_append_printf(session->output, "220 %s %s\r\n", options->hostname,
+                         options->lmtp ? "LMTP" : "ESMTP");
   return session;
 }
 
@@ -586,7 +639,7 @@ const char *smtp_session_recipient(const SmtpSession *session) {
 }
 
 const SmtpEnvelope *smtp_session_envelope(const SmtpSession *session) {
-  return session->envelope;
+  return session->single != NULL ? session->single : session->envelope;
 }
 
 GBytes *smtp_session_message(const SmtpSession *session) {
@@ -611,18 +664,26 @@ static void settle_recipient(SmtpSession *session, gboolean accepted) {
   enter(session, session->envelope->recipients->len > 0 ? STATE_RCPT : STATE_MAIL);
 }
 
+static void settle_message(SmtpSession *session) {
+  session->answered++;
+  if (session->lmtp && session->answered < session->envelope->recipients->len) {
+    ask_message(session);
+    return;
+  }
+  end_transaction(session);
+  enter(session, STATE_READY);
+}
+
 void smtp_session_answer(SmtpSession *session, int code, const char *enhanced, const char *text) {
   g_return_if_fail(session->state == STATE_ASK_RCPT || session->state == STATE_ASK_MESSAGE);
   g_return_if_fail((code >= 200 && code <= 299) || (code >= 400 && code <= 599));
   g_return_if_fail(enhanced != NULL && text != NULL && enhanced[0] - '0' == code / 100);
   gboolean accepted = code < 300;
   g_autofree char *line = reply_text(text);
-  if (session->state == STATE_ASK_RCPT) {
+  if (session->state == STATE_ASK_RCPT)
     settle_recipient(session, accepted);
-  } else {
-    end_transaction(session);
-    enter(session, STATE_READY);
-  }
+  else
+    settle_message(session);
   reply(session, code, enhanced, line);
   if (!accepted)
     count_error(session);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The receiving side of SMTP (RFC 5321, 1870 SIZE, 2034 status codes, 2920 pipelining, 3207
-   STARTTLS, 6152, 6531) as an engine without I/O: octets in, reply octets and questions out, time
-   given in. */
+   STARTTLS, 6152, 6531) and LMTP (RFC 2033) as an engine without I/O: octets in, reply octets and
+   questions out, time given in. */
 #ifndef SIGNET_SMTP_SESSION_H
 #define SIGNET_SMTP_SESSION_H
 
@@ -12,9 +12,11 @@
 #define SMTP_MAX_ERRORS 10 /* refused commands before the session is closed with 421 */
 #define SMTP_MAX_LINE 2000 /* octets of a line of a message, above the 1000 of RFC 5321 */
 
+#define SMTP_LOCAL_PEER "local" /* the client of a Unix socket */
+
 /* One mail transaction: made by MAIL, freed whole. */
 typedef struct {
-  char *peer;            /* address of the client, text */
+  char *peer;            /* address of the client, text; SMTP_LOCAL_PEER */
   char *helo;            /* its EHLO or HELO name */
   char *from;            /* reverse-path without angle brackets, "" for the null path */
   GPtrArray *recipients; /* of char*, accepted forward-paths without angle brackets */
@@ -29,12 +31,14 @@ typedef struct {
   const char *hostname; /* in banner, EHLO and Received */
   gsize max_message;    /* octets, announced as SIZE */
   gboolean offer_starttls;
+  gboolean lmtp; /* LHLO, and an answer for each recipient behind the message (RFC 2033) */
 } SmtpSessionOptions;
 
 typedef enum {
   SMTP_WANT_INPUT,    /* feed more octets */
   SMTP_ASK_RECIPIENT, /* answer with smtp_session_answer: 250 accepts */
-  SMTP_ASK_MESSAGE,   /* the message is whole: answer; 250 only when it is committed */
+  SMTP_ASK_MESSAGE,   /* the message is whole: answer; 250 only when it is committed. LMTP: asked
+                         once for each recipient, in their order, each time with it alone */
   SMTP_START_TLS,     /* send the output, do the handshake, then smtp_session_tls_started */
   SMTP_CLOSE          /* send the output and close */
 } SmtpSessionEvent;

@@ -110,7 +110,7 @@ class Faults(FaultCase):
         second = signet.Signetd(self.lab, start=False, name="second",
                                 settings={"store": {"directory": first.folder / "store"}})
         second.process = self.lab.spawn("second", [signet.BUILD / "signetd", "--config", second.path])
-        self.lab.wait_for(lambda: "another signetd serves this folder" in second.log(), "the second core to wait")
+        self.lab.wait_for(lambda: "another process serves it" in second.log(), "the second core to wait")
         with self.assertRaises(urllib.error.HTTPError) as refusal:
             self.lab.wait_for(lambda: lab.listening(second.https), "the second edge")
             urllib.request.urlopen(second.url + "/directory", context=second.tls_context(), timeout=20)

@@ -83,7 +83,7 @@ static Server *server_new(gsize max_message) {
   const SmtpServerOptions options = {.hostname = "mx.example.net",
                                      .max_message = max_message,
                                      .max_sessions = 10,
-                                     .max_per_address = 10,
+                                     .max_per_source = 10,
                                      .command_seconds = 120,
                                      .session_seconds = 300};
   Server *server = g_new0(Server, 1);

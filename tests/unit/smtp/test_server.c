@@ -61,7 +61,7 @@ static int listen_on_loopback(guint16 *port) {
 static const SmtpServerOptions generous = {.hostname = "mx.example.net",
                                            .max_message = 100000,
                                            .max_sessions = 10,
-                                           .max_per_address = 10,
+                                           .max_per_source = 10,
                                            .command_seconds = 120,
                                            .session_seconds = 300};
 
@@ -185,6 +185,14 @@ static Client *greeted(Host *host) {
   return client;
 }
 
+/* In a transaction that has a recipient. */
+static Client *with_recipient(Host *host) {
+  Client *client = greeted(host);
+  say(client, "MAIL FROM:<>\r\nRCPT TO:<x@example.net>\r\n");
+  expect(client, "250 2.0.0 yes");
+  return client;
+}
+
 static void wait_for_questions(Host *host, guint count) {
   gint64 deadline = g_get_monotonic_time() + PATIENCE;
   while (host->open.length < count) {
@@ -242,14 +250,14 @@ static void wait_for_place(Host *host) {
     if (g_str_has_prefix(client->got->str, "220"))
       return;
     g_assert_true(g_str_has_prefix(client->got->str,
-                                   "421 4.7.0 mx.example.net too many sessions of one address"));
+                                   "421 4.7.0 mx.example.net too many sessions of one source"));
   }
 }
 
 /* A client leaves while its question is open; the answer comes later. */
 static void test_late_answer(void) {
   SmtpServerOptions options = generous;
-  options.max_per_address = 1;
+  options.max_per_source = 1;
   g_autoptr(Host) host = host_new(&options);
   host->defer = TRUE;
   Client *client = greeted(host);
@@ -275,22 +283,71 @@ static void test_answer_after_server(void) {
   answer_all(host);
 }
 
+/* Sessions with a recipient keep their places. */
 static void test_limits(void) {
   SmtpServerOptions options = generous;
   options.max_sessions = 2;
   g_autoptr(Host) host = host_new(&options);
-  g_autoptr(Client) first = greeted(host);
-  g_autoptr(Client) second = greeted(host);
+  g_autoptr(Client) first = with_recipient(host);
+  g_autoptr(Client) second = with_recipient(host);
   g_autoptr(Client) third = client_new(host);
   expect(third, "421 4.7.0 mx.example.net too many sessions, try again later");
   expect_end(third);
   say(first, "NOOP\r\n");
   expect(first, "250 2.0.0");
+  say(second, "DATA\r\n");
+  expect(second, "354");
+}
+
+/* The one that has been idle longest makes room: neither the one that spoke last nor the one that
+   delivers. */
+static void test_idle(void) {
+  SmtpServerOptions options = generous;
+  options.max_sessions = 3;
+  g_autoptr(Host) host = host_new(&options);
+  g_autoptr(Client) delivers = with_recipient(host);
+  g_autoptr(Client) speaks = greeted(host);
+  g_autoptr(Client) silent = greeted(host);
+  say(speaks, "NOOP\r\n");
+  expect(speaks, "250 2.0.0");
+  g_autoptr(Client) next = greeted(host);
+  expect_end(silent);
+  say(speaks, "NOOP\r\n");
+  expect(speaks, "250 2.0.0");
+  say(delivers, "DATA\r\n");
+  expect(delivers, "354");
+  say(next, "NOOP\r\n");
+  expect(next, "250 2.0.0");
+}
+
+/* Answers come one by one, each when its commit is done. */
+static void test_lmtp(void) {
+  SmtpServerOptions options = generous;
+  options.lmtp = TRUE;
+  g_autoptr(Host) host = host_new(&options);
+  g_autoptr(Client) client = client_new(host);
+  expect(client, "220 mx.example.net LMTP");
+  say(client, "LHLO c\r\n");
+  expect(client, "250 ENHANCEDSTATUSCODES");
+  say(client, "MAIL FROM:<>\r\nRCPT TO:<x@example.net>\r\nRCPT TO:<y@example.net>\r\nDATA\r\n");
+  expect(client, "354");
+  host->defer = TRUE;
+  say(client, "\r\nx\r\n.\r\n");
+  wait_for_questions(host, 1);
+  g_assert_cmpuint(client->got->len, ==, 0);
+  smtp_question_answer(g_queue_pop_head(&host->open), 250, "2.0.0", "first");
+  expect(client, "250 2.0.0 first");
+  wait_for_questions(host, 1);
+  smtp_question_answer(g_queue_pop_head(&host->open), 451, "4.3.0", "second");
+  expect(client, "451 4.3.0 second");
+  say(client, "QUIT\r\n");
+  expect(client, "221");
+  g_assert_cmpuint(host->messages->len, ==, 2);
 }
 
 static void test_limit_per_address(void) {
   SmtpServerOptions options = generous;
-  options.max_per_address = 1;
+  options.max_per_source = 1;
   g_autoptr(Host) host = host_new(&options);
   Client *first = greeted(host);
   g_autoptr(Client) second = client_new(host);
@@ -414,7 +471,7 @@ static void test_smuggling(void) {
 /* Never reads: what waits for it is bounded. */
 static void test_slow_reader(void) {
   SmtpServerOptions options = generous;
-  options.max_per_address = 1;
+  options.max_per_source = 1;
   g_autoptr(Host) host = host_new(&options);
   g_autoptr(Client) client = greeted(host);
   g_autoptr(GString) burst = g_string_new(NULL);
@@ -590,6 +647,8 @@ int main(int argc, char **argv) {
   g_test_add_func("/server/late-answer", test_late_answer);
   g_test_add_func("/server/answer-after-server", test_answer_after_server);
   g_test_add_func("/server/limits", test_limits);
+  g_test_add_func("/server/idle", test_idle);
+  g_test_add_func("/server/lmtp", test_lmtp);
   g_test_add_func("/server/limit-per-address", test_limit_per_address);
   g_test_add_func("/server/stop", test_stop);
   g_test_add_func("/server/slow/command", test_slow_command);

@@ -15,14 +15,24 @@ typedef struct {
   gboolean closed;
 } Talk;
 
-static Talk *talk_new(gsize max_message, gboolean starttls) {
-  const SmtpSessionOptions options = {
-      .hostname = "mx.example.net", .max_message = max_message, .offer_starttls = starttls};
+static Talk *talk_new_as(const SmtpSessionOptions *options, const char *peer) {
   Talk *talk = g_new0(Talk, 1);
-  talk->session = smtp_session_new(&options, "192.0.2.7");
+  talk->session = smtp_session_new(options, peer);
   talk->transcript = g_string_new(NULL);
   talk->messages = g_ptr_array_new_with_free_func((GDestroyNotify)g_bytes_unref);
   return talk;
+}
+
+static Talk *talk_new(gsize max_message, gboolean starttls) {
+  const SmtpSessionOptions options = {
+      .hostname = "mx.example.net", .max_message = max_message, .offer_starttls = starttls};
+  return talk_new_as(&options, "192.0.2.7");
+}
+
+static Talk *talk_new_lmtp(void) {
+  const SmtpSessionOptions options = {
+      .hostname = "mx.example.net", .max_message = 2000, .lmtp = TRUE};
+  return talk_new_as(&options, SMTP_LOCAL_PEER);
 }
 
 static void talk_free(Talk *talk) {
@@ -39,8 +49,8 @@ static void take(Talk *talk) {
                       (gssize)g_bytes_get_size(output));
 }
 
-/* The owner: local parts starting with "bad" are unknown, with "later" fail for now; a message that
-   holds "refuse me" is refused. */
+/* The owner: local parts starting with "bad" are unknown, with "later" fail for now, with "full"
+   fail behind the message; one that holds "refuse me" is refused. */
 static void answer_recipient(Talk *talk) {
   const char *address = smtp_session_recipient(talk->session);
   g_string_append_printf(talk->transcript, "[rcpt %s]\r\n", address);
@@ -56,11 +66,14 @@ static void answer_message(Talk *talk) {
   GBytes *message = smtp_session_message(talk->session);
   const SmtpEnvelope *envelope = smtp_session_envelope(talk->session);
   g_ptr_array_add(talk->messages, g_bytes_ref(message));
+  const char *first = envelope->recipients->pdata[0];
   g_string_append_printf(talk->transcript, "[message from <%s> to %u, utf8 %d, tls %d]\r\n",
                          envelope->from, envelope->recipients->len, envelope->utf8, envelope->tls);
   gsize size = 0;
   const char *text = g_bytes_get_data(message, &size);
-  if (g_strstr_len(text, (gssize)size, "refuse me") != NULL)
+  if (g_str_has_prefix(first, "full"))
+    smtp_session_answer(talk->session, 452, "4.2.2", first);
+  else if (g_strstr_len(text, (gssize)size, "refuse me") != NULL)
     smtp_session_answer(talk->session, 554, "5.7.1", "not wanted");
   else
     smtp_session_answer(talk->session, 250, "2.0.0", "committed");
@@ -113,7 +126,7 @@ typedef struct {
   const char *name;
   const char *steps[8]; /* the client waits for the answers between steps */
   const char *expected; /* behind the banner */
-  gboolean starttls;
+  gboolean starttls, lmtp;
 } Dialogue;
 
 static const Dialogue dialogues[] = {
@@ -202,12 +215,50 @@ static const Dialogue dialogues[] = {
     {.name = "HTTP CONNECT",
      .steps = {"CONNECT mx:25 HTTP/1.1\r\n\r\n"},
      .expected = "554 5.5.2 this is not a web server\r\n[close]\r\n"},
+    {.name = "LHLO is of LMTP",
+     .steps = {"LHLO c\r\n", "QUIT\r\n"},
+     .expected = "500 5.5.1 this is SMTP, say EHLO\r\n221 2.0.0 goodbye\r\n[close]\r\n"},
+    {.name = "LMTP, one answer for each accepted recipient in their order",
+     .lmtp = TRUE,
+     .steps = {"LHLO c\r\n",
+               "MAIL FROM:<a@example.org>\r\nRCPT TO:<x@example.net>\r\n"
+               "RCPT TO:<bad@example.net>\r\nRCPT TO:<full@example.net>\r\n"
+               "RCPT TO:<z@example.net>\r\nDATA\r\n",
+               "\r\nhello\r\n.\r\n", "MAIL FROM:<>\r\nRCPT TO:<y@example.net>\r\nDATA\r\n",
+               "\r\nrefuse me\r\n.\r\n", "QUIT\r\n"},
+     .expected = HELLO MAIL_OK
+         RCPT_OK("x@example.net") "[rcpt bad@example.net]\r\n550 5.1.1 no such mailbox\r\n" RCPT_OK(
+             "full@example.net") RCPT_OK("z@example.net") DATA_OK
+     "[message from <a@example.org> to 1, utf8 0, tls 0]\r\n" COMMITTED
+     "[message from <a@example.org> to 1, utf8 0, tls 0]\r\n452 4.2.2 full@example.net\r\n"
+     "[message from <a@example.org> to 1, utf8 0, tls 0]\r\n" COMMITTED MAIL_OK RCPT_OK(
+         "y@example.net") DATA_OK "[message from <> to 1, utf8 0, tls 0]\r\n"
+                                  "554 5.7.1 not wanted\r\n221 2.0.0 goodbye\r\n[close]\r\n"},
+    {.name = "LMTP, no recipient accepted",
+     .lmtp = TRUE,
+     .steps = {"LHLO c\r\n", "MAIL FROM:<>\r\n", "RCPT TO:<bad@example.net>\r\n", "DATA\r\n"},
+     .expected = HELLO MAIL_OK "[rcpt bad@example.net]\r\n550 5.1.1 no such mailbox\r\n"
+                               "503 5.5.1 no recipient was accepted\r\n"},
+    {.name = "LMTP, not after EHLO",
+     .lmtp = TRUE,
+     .steps = {"EHLO c\r\n", "HELO c\r\n", "MAIL FROM:<>\r\n"},
+     .expected = "500 5.5.1 this is LMTP, say LHLO\r\n500 5.5.1 this is LMTP, say LHLO\r\n"
+                 "503 5.5.1 bad sequence of commands\r\n"},
+    {.name = "LMTP, errors of others end nothing",
+     .lmtp = TRUE,
+     .steps = {"LHLO c\r\n", "a\r\na\r\na\r\na\r\na\r\na\r\na\r\na\r\na\r\na\r\na\r\n", "NOOP\r\n"},
+     .expected = HELLO
+     "500 5.5.2 command not known\r\n500 5.5.2 command not known\r\n500 5.5.2 command not known\r\n"
+     "500 5.5.2 command not known\r\n500 5.5.2 command not known\r\n500 5.5.2 command not known\r\n"
+     "500 5.5.2 command not known\r\n500 5.5.2 command not known\r\n500 5.5.2 command not known\r\n"
+     "500 5.5.2 command not known\r\n500 5.5.2 command not known\r\n250 2.0.0 here\r\n"},
 };
 
 static void run_dialogue(const Dialogue *dialogue, gboolean by_octet) {
-  g_autoptr(Talk) talk = talk_new(2000, dialogue->starttls);
+  g_autoptr(Talk) talk = dialogue->lmtp ? talk_new_lmtp() : talk_new(2000, dialogue->starttls);
   take(talk);
-  g_assert_cmpstr(talk->transcript->str, ==, "220 mx.example.net ESMTP\r\n");
+  g_assert_cmpstr(talk->transcript->str, ==,
+                  dialogue->lmtp ? "220 mx.example.net LMTP\r\n" : "220 mx.example.net ESMTP\r\n");
   g_string_truncate(talk->transcript, 0);
   for (guint i = 0; i < G_N_ELEMENTS(dialogue->steps) && dialogue->steps[i] != NULL; i++)
     say(talk, dialogue->steps[i], strlen(dialogue->steps[i]), by_octet);
@@ -331,6 +382,46 @@ static void test_received_name(void) {
   g_assert_cmpuint(talk->messages->len, ==, 1);
   const char *text = g_bytes_get_data(talk->messages->pdata[0], NULL);
   g_assert_true(g_str_has_prefix(text, "Received: from a__by_x_ ([192.0.2.7])\r\n"));
+}
+
+/* RFC 2033 section 4.2: as many answers as recipients, also for a message that is not taken; and
+   each question about it is of one recipient, the same octets each time. */
+static void test_lmtp_messages(void) {
+  g_autoptr(Talk) talk = talk_new_lmtp();
+  g_autoptr(GString) large = g_string_new(NULL);
+  while (large->len <= 2000)
+    g_string_append(large, "0123456789\r\n");
+  g_string_append(large, ".\r\n");
+  take(talk);
+  feed(talk, OCTETS("LHLO c\r\n"));
+  feed(talk, OCTETS("MAIL FROM:<>\r\nRCPT TO:<x@a>\r\nRCPT TO:<y@a>\r\nDATA\r\n"));
+  g_string_truncate(talk->transcript, 0);
+  say(talk, large->str, large->len, FALSE);
+  g_assert_cmpstr(talk->transcript->str, ==,
+                  "552 5.3.4 message too large\r\n552 5.3.4 message too large\r\n");
+  feed(talk, OCTETS("MAIL FROM:<>\r\nRCPT TO:<x@a>\r\nRCPT TO:<y@a>\r\nDATA\r\n"));
+  feed(talk, OCTETS("\r\nsmall\r\n.\r\n"));
+  g_assert_cmpuint(talk->messages->len, ==, 2);
+  g_assert_true(g_bytes_equal(talk->messages->pdata[0], talk->messages->pdata[1]));
+  const char *text = g_bytes_get_data(talk->messages->pdata[0], NULL);
+  g_assert_true(g_str_has_prefix(
+      text, "Received: from c (local)\r\n\tby mx.example.net with LMTP;\r\n\tTue"));
+  g_assert_null(smtp_session_envelope(talk->session));
+}
+
+/* The client leaves between two answers: what is left of the transaction goes with the session. */
+static void test_lmtp_cut_off(void) {
+  g_autoptr(Talk) talk = talk_new_lmtp();
+  take(talk);
+  feed(talk, OCTETS("LHLO c\r\n"));
+  feed(talk, OCTETS("MAIL FROM:<>\r\nRCPT TO:<x@a>\r\nRCPT TO:<y@a>\r\nDATA\r\n"));
+  g_assert_cmpint(smtp_session_feed(talk->session, OCTETS("\r\nx\r\n.\r\n"), NOW), ==,
+                  SMTP_ASK_MESSAGE);
+  smtp_session_answer(talk->session, 250, "2.0.0", "one");
+  g_assert_cmpint(smtp_session_feed(talk->session, NULL, 0, NOW), ==, SMTP_ASK_MESSAGE);
+  g_assert_cmpstr(smtp_session_envelope(talk->session)->recipients->pdata[0], ==, "y@a");
+  smtp_session_timed_out(talk->session);
+  g_assert_cmpint(smtp_session_feed(talk->session, NULL, 0, NOW), ==, SMTP_CLOSE);
 }
 
 /* Smuggling. Each pair of line ends around the dot but CRLF CRLF holds a bare CR, LF or NUL
@@ -651,6 +742,8 @@ int main(int argc, char **argv) {
   g_test_add_func("/session/syntax", test_syntax);
   g_test_add_func("/session/message-bytes", test_message_bytes);
   g_test_add_func("/session/received-name", test_received_name);
+  g_test_add_func("/session/lmtp/messages", test_lmtp_messages);
+  g_test_add_func("/session/lmtp/cut-off", test_lmtp_cut_off);
   g_test_add_func("/session/smuggling/ends", test_smuggling_ends);
   g_test_add_func("/session/smuggling/lookalikes", test_smuggling_lookalikes);
   g_test_add_func("/session/smuggling/commands", test_bad_commands);

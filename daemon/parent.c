@@ -443,6 +443,27 @@ static void watch_signal(Parent *parent, int number, event_callback_fn handler) 
   event_add(evsignal_new(parent->base, number, handler, parent), NULL);
 }
 
+static void warn_of_settings(const Config *config) {
+  if (!config_given(config, "dns.trust-anchor"))
+    log_warning("DNS answers are not validated", "reason", "[dns] trust-anchor is empty", NULL);
+  if (config_test_mode(config))
+    log_warning("test mode", "reason", "answers are made worse on purpose, see [test]", NULL);
+}
+
+static void run(Parent *parent) {
+  watch_signal(parent, SIGTERM, on_sigterm);
+  watch_signal(parent, SIGINT, on_sigterm);
+  watch_signal(parent, SIGHUP, on_sighup);
+  watch_signal(parent, SIGCHLD, on_sigchld);
+  warn_of_settings(parent->config);
+  for (guint i = 0; i < parent->children->len; i++)
+    start_child(parent->children->pdata[i]);
+  log_info("signetd started", "version", SIGNET_VERSION, "url",
+           config_text(parent->config, "acme.url"), NULL);
+  event_base_dispatch(parent->base);
+  log_info("signetd stopped", NULL);
+}
+
 int parent_run(const char *path, Config *config) {
   g_autoptr(GError) error = NULL;
   Parent parent = {.path = path,
@@ -455,25 +476,12 @@ int parent_run(const char *path, Config *config) {
   prctl(PR_SET_DUMPABLE, 0);
   umask(077);
   raise_descriptor_limit();
-  if (!make_folders(config, &error) || !add_children(&parent, &error)) {
+  gboolean can_start = make_folders(config, &error) && add_children(&parent, &error);
+  if (can_start)
+    run(&parent);
+  else
     log_error("cannot start", "reason", error->message, NULL);
-    return EXIT_FAILURE;
-  }
-  watch_signal(&parent, SIGTERM, on_sigterm);
-  watch_signal(&parent, SIGINT, on_sigterm);
-  watch_signal(&parent, SIGHUP, on_sighup);
-  watch_signal(&parent, SIGCHLD, on_sigchld);
-  if (!config_given(config, "dns.trust-anchor"))
-    log_warning("DNS answers are not validated", "reason", "[dns] trust-anchor is empty", NULL);
-  if (config_test_mode(config))
-    log_warning("test mode", "reason", "answers are made worse on purpose, see [test]", NULL);
-  for (guint i = 0; i < parent.children->len; i++)
-    start_child(parent.children->pdata[i]);
-  log_info("signetd started", "version", SIGNET_VERSION, "url", config_text(config, "acme.url"),
-           NULL);
-  event_base_dispatch(parent.base);
-  log_info("signetd stopped", NULL);
   g_free(parent.control_path);
   config_free(parent.config);
-  return EXIT_SUCCESS;
+  return can_start ? EXIT_SUCCESS : EXIT_FAILURE;
 }

@@ -60,10 +60,11 @@ const ConfigKey config_keys[] = {
     {"mail", "hostname", CONFIG_DOMAIN, "", 0, 0, NULL, INBOUND | OUTBOUND,
      "Name given in SMTP greetings; empty: mail.domain"},
     {"mail", "listen", CONFIG_LISTEN, "[::]:25", 0, 0, NULL, PARENT,
-     "Addresses and ports for incoming SMTP"},
+     "Addresses and ports for incoming SMTP; empty: none, where a mail server hands replies over",
+     .may_empty = TRUE},
     {"mail", "lmtp", CONFIG_LOCAL, "", 0, 0, NULL, PARENT,
-     "Where a mail server on this host hands replies over by LMTP: socket paths, loopback "
-     "addresses"},
+     "Where a mail server on this host hands over by LMTP: socket paths, loopback addresses and "
+     "ports"},
     {"mail", "tls-certificate", CONFIG_PATH, "", 0, 0, NULL, PARENT,
      "PEM file: certificate chain for STARTTLS; empty: not offered"},
     {"mail", "tls-key", CONFIG_PATH, "", 0, 0, NULL, PARENT, "PEM file: private key for STARTTLS"},

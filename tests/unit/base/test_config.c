@@ -106,6 +106,9 @@ static const struct {
     {"[ca]\nprofile =  multipurpose  ", "ca.profile", "multipurpose"},
     {"[mail]\nrelay = [2001:db8::1]:587", "mail.relay", "[2001:db8::1]:587"},
     {"[mail]\nrelay = mx.example.org:25", "mail.relay", "mx.example.org:25"},
+    {"[mail]\nlisten =", "mail.listen", ""},
+    {"[mail]\nlmtp = /run/signet/lmtp; 127.0.0.1:24;[::1]:2424", "mail.lmtp",
+     "/run/signet/lmtp;127.0.0.1:24;[::1]:2424"},
     {"[acme]\nlisten = 192.0.2.1:443; [2001:db8::1]:8443 ;", "acme.listen",
      "192.0.2.1:443;[2001:db8::1]:8443"},
     {"[ca]\ncaa-identities = CA.example.org; \u00fc.example", "ca.caa-identities",
@@ -186,6 +189,16 @@ static const struct {
      ":20: [mail] listen: \"127.0.0.1\" is not ADDRESS:PORT (IPv6 in brackets)"},
     {"[mail]\nlisten = 127.0.0.256:25",
      ":20: [mail] listen: \"127.0.0.256:25\" is not ADDRESS:PORT (IPv6 in brackets)"},
+    {"[mail]\nlmtp = socket",
+     ":20: [mail] lmtp: \"socket\" is neither an absolute path nor LOOPBACK-ADDRESS:PORT"},
+    {"[mail]\nlmtp = 192.0.2.1:24",
+     ":20: [mail] lmtp: \"192.0.2.1:24\" is neither an absolute path nor LOOPBACK-ADDRESS:PORT"},
+    {"[mail]\nlmtp = 127.0.0.1:25", ":20: [mail] lmtp: port 25 is for SMTP alone"},
+    {"[mail]\nlmtp = /"
+     "123456789012345678901234567890123456789012345678901234567890123456789012345678901234567890123"
+     "4"
+     "5678901234567",
+     ":20: [mail] lmtp: \"/1234567890"},
     {"[mail]\nhostname = a_b.example", ":20: [mail] hostname: \"a_b.example\": "},
     {"[ca]\ncaa-identities = good.example; bad..example",
      ":20: [ca] caa-identities: \"bad..example\": "},

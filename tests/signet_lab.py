@@ -194,7 +194,9 @@ class AcmeUser:
         self.net = acme_client.ClientNetwork(self.key, alg=algorithm, verify_ssl=str(server.tls), timeout=60)
         self.directory = messages.Directory.from_json(self.net.get(server.url + "/directory").json())
         self.acme = acme_client.ClientV2(self.directory, self.net)
-        self.account = self.acme.new_account(messages.NewRegistration()) if register else None
+        agreed = True if self.directory.meta.terms_of_service else None
+        self.account = self.acme.new_account(
+            messages.NewRegistration(terms_of_service_agreed=agreed)) if register else None
 
     @property
     def thumbprint(self):

@@ -78,6 +78,8 @@ def header_fields(raw):
 
 
 class IssuanceCase(lab.SharedLabCase):
+    settings = {}
+
     @classmethod
     def setUpClass(cls):
         super().setUpClass()
@@ -87,7 +89,7 @@ class IssuanceCase(lab.SharedLabCase):
             "example.test": [keys[1].record(), ("@", "CAA", '0 issue ";"')]})
         signer = lab.OpenDKIM(cls.lab, keys)
         cls.mail = lab.Postfix(cls.lab, {"user.test": ["ann", "bob"], "example.test": ["ann"]}, milter=signer)
-        cls.server = Signetd(cls.lab, relay=f"{HOST}:{cls.mail.port}", zones=cls.zones)
+        cls.server = Signetd(cls.lab, relay=f"{HOST}:{cls.mail.port}", zones=cls.zones, settings=cls.settings)
         cls.mail.route("ca.test", f"{HOST}:{cls.server.smtp}")
         cls.user = AcmeUser(cls.server)
 

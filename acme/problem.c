@@ -4,6 +4,8 @@
 
 #include <stdlib.h>
 
+#define REPLACEMENT 0xfffd
+
 static const struct {
   const char *name;
   guint status;
@@ -36,19 +38,30 @@ static const struct {
     [PROBLEM_USER_ACTION_REQUIRED] = {"userActionRequired", 403},
 };
 
+/* Details repeat what clients, mails and relays said: valid UTF-8, and nothing that would move or
+   hide what is beside it on a screen. */
+static char *make_printable(char *text) {
+  g_autofree char *valid = g_utf8_make_valid(text, -1);
+  GString *printable = g_string_new(NULL);
+  for (const char *p = valid; *p != '\0'; p = g_utf8_next_char(p)) {
+    gunichar c = g_utf8_get_char(p);
+    GUnicodeType type = g_unichar_type(c);
+    gboolean hidden = type == G_UNICODE_CONTROL || type == G_UNICODE_FORMAT ||
+                      type == G_UNICODE_LINE_SEPARATOR || type == G_UNICODE_PARAGRAPH_SEPARATOR;
+    g_string_append_unichar(printable, hidden ? REPLACEMENT : c);
+  }
+  g_free(text);
+  return g_string_free(printable, FALSE);
+}
+
 Problem *problem_new(ProblemType type, guint status, const char *format, ...) {
   Problem *problem = g_new0(Problem, 1);
   problem->type = type;
   problem->status = status != 0 ? status : types[type].status;
   va_list values;
   va_start(values, format);
-  problem->detail = g_strdup_vprintf(format, values);
+  problem->detail = make_printable(g_strdup_vprintf(format, values));
   va_end(values);
-  if (!g_utf8_validate(problem->detail, -1, NULL)) {
-    char *valid = g_utf8_make_valid(problem->detail, -1);
-    g_free(problem->detail);
-    problem->detail = valid;
-  }
   return problem;
 }
 

@@ -42,16 +42,16 @@ static Problem *check_contact(json_t *contact) {
   const char *url = json_string_value(contact);
   g_autoptr(GError) error = NULL;
   if (url == NULL)
-    return problem_new(PROBLEM_MALFORMED, 0, "contact is a list of URLs.");
+    return problem_new(PROBLEM_MALFORMED, 0, "contact must be a list of URLs, each a text.");
   if (g_ascii_strncasecmp(url, "mailto:", 7) != 0)
     return problem_new(PROBLEM_UNSUPPORTED_CONTACT, 0, "Only mailto: contacts are supported.");
   if (strpbrk(url, "?,") != NULL)
     return problem_new(PROBLEM_INVALID_CONTACT, 0,
-                       "%s: a contact is one address without header fields.", url);
+                       "\"%s\" is refused: a contact is one address without header fields.", url);
   g_autofree char *address = g_uri_unescape_string(url + 7, NULL);
   g_autoptr(Mailbox) mailbox = address != NULL ? mailbox_parse(address, &error) : NULL;
   return mailbox != NULL ? NULL
-                         : problem_new(PROBLEM_INVALID_CONTACT, 0, "%s: %s", url,
+                         : problem_new(PROBLEM_INVALID_CONTACT, 0, "\"%s\" is refused: %s.", url,
                                        error != NULL ? error->message : "not a mailto: URL");
 }
 
@@ -64,7 +64,8 @@ static Problem *read_contact(json_t *payload, char **contact) {
   if (list == NULL)
     return NULL;
   if (!json_is_array(list) || json_array_size(list) > MAX_CONTACTS)
-    return problem_new(PROBLEM_MALFORMED, 0, "contact is a list of at most %d URLs.", MAX_CONTACTS);
+    return problem_new(PROBLEM_MALFORMED, 0, "contact must be a list of at most %d URLs.",
+                       MAX_CONTACTS);
   json_array_foreach(list, i, entry) {
     Problem *problem = check_contact(entry);
     if (problem != NULL)
@@ -87,7 +88,7 @@ Problem *account_check_key(const Call *call, const Jwk *key) {
   g_autoptr(GBytes) spki = jwk_spki(key);
   g_autoptr(GBytes) digest = key_digest(spki);
   if (!key_check(spki, KEY_ACCOUNT, NULL, &error))
-    return problem_new(PROBLEM_BAD_PUBLIC_KEY, 0, "The account key was refused: %s",
+    return problem_new(PROBLEM_BAD_PUBLIC_KEY, 0, "The account key was refused: %s.",
                        error->message);
   StoreFind blocked = key_blocked(call->acme->store, digest, &error);
   StoreFind certified = key_certified(call->acme->store, digest, &error);
@@ -96,9 +97,10 @@ Problem *account_check_key(const Call *call, const Jwk *key) {
   if (certified == STORE_FOUND || issuer_has_key(call->acme->issuer, spki))
     return problem_new(PROBLEM_BAD_PUBLIC_KEY, 0,
                        "The account key is the key of a certificate; accounts need another.");
-  return blocked == STORE_MISSING ? NULL
-                                  : problem_new(PROBLEM_BAD_PUBLIC_KEY, 0,
-                                                "The account key is known to be compromised.");
+  return blocked == STORE_MISSING
+             ? NULL
+             : problem_new(PROBLEM_BAD_PUBLIC_KEY, 0,
+                           "The account key is known to be compromised; make a new one.");
 }
 
 /* Binds the account to be to an external one, when the client asks for that or it has to be. */
@@ -197,7 +199,8 @@ Problem *account_new(Call *call) {
   if (found == STORE_LOOKUP_FAILED)
     return problem_internal(&error);
   if (found == STORE_FOUND && strcmp(account->status, "valid") != 0)
-    return problem_new(PROBLEM_UNAUTHORIZED, 401, "The account of this key is %s.",
+    return problem_new(PROBLEM_UNAUTHORIZED, 401,
+                       "The account of this key is %s; a new account needs another key.",
                        account->status);
   if (found == STORE_FOUND) {
     Problem *problem = agree_again(call, account);
@@ -206,7 +209,9 @@ Problem *account_new(Call *call) {
     return problem;
   }
   if (json_is_true(json_object_get(call->payload, "onlyReturnExisting")))
-    return problem_new(PROBLEM_ACCOUNT_DOES_NOT_EXIST, 0, "There is no account with this key.");
+    return problem_new(
+        PROBLEM_ACCOUNT_DOES_NOT_EXIST, 0,
+        "There is no account with this key; leave onlyReturnExisting out to make one.");
   return insert(call);
 }
 

@@ -44,15 +44,17 @@ static Problem *check_identifier(gpointer user, const OrderedMailbox *ordered) {
 }
 
 static Problem *check_profile(json_t *profiles, const char *profile) {
+  g_autoptr(GString) covered = g_string_new(NULL);
   json_t *entry = NULL;
   size_t i = 0;
   json_array_foreach(profiles, i, entry) {
     if (g_strcmp0(json_string_value(entry), profile) == 0)
       return NULL;
+    g_string_append_printf(covered, "%s%s", i > 0 ? ", " : "", json_string_value(entry));
   }
   return problem_new(PROBLEM_INVALID_PROFILE, 0,
-                     "The external account does not cover the profile \"%s\".",
-                     profile != NULL ? profile : "");
+                     "The external account covers these profiles only: %s; order with one of them.",
+                     covered->str);
 }
 
 /* The caller's external account; *key is NULL when it has none. */
@@ -70,7 +72,8 @@ static Problem *load_key(Call *call, ExternalAccountKey **key) {
 static Problem *check_external(const ExternalAccountKey *key, GPtrArray *mailboxes) {
   if (key->revoked_at != 0)
     return problem_new(PROBLEM_UNAUTHORIZED, 0,
-                       "The external account that this account is bound to was revoked.");
+                       "The external account that this account is bound to was revoked; ask the "
+                       "operator of this server.");
   Allowed allowed = {json_loads(key->identifiers, 0, NULL)};
   Problem *problem = json_array_size(allowed.identifiers) > 0
                          ? identifiers_check(mailboxes, check_identifier, &allowed)
@@ -90,7 +93,8 @@ Problem *account_may_authorize(Call *call, GPtrArray *mailboxes) {
     return check_external(key, mailboxes);
   return config_is(call->acme->config, "acme.external-account", "required")
              ? problem_new(PROBLEM_EXTERNAL_ACCOUNT_REQUIRED, 0,
-                           "Only accounts that are bound to an external account are served.")
+                           "Only accounts that are bound to an external account are served; make "
+                           "one with externalAccountBinding.")
              : NULL;
 }
 

@@ -98,10 +98,11 @@ gboolean job_delivered(Acme *acme, const Question *question, const Delivery *del
   g_autoptr(Problem) problem =
       permanent
           ? problem_new(PROBLEM_CONNECTION, 0,
-                        "The mail server refused the challenge mail to %s: %s", question->to,
-                        delivery->text)
+                        "The mail server refused the challenge mail to %s "
+                        "(it said: %s); check the address and order anew.",
+                        question->to, delivery->text)
           : problem_new(PROBLEM_CONNECTION, 0,
-                        "The challenge mail to %s was not taken yet and will be tried again: %s",
+                        "The challenge mail to %s was not taken yet and will be tried again: %s.",
                         question->to, delivery->text);
   if (permanent)
     return state_challenge_failed(acme, now, &job->subject, problem, error) &&

@@ -24,7 +24,7 @@ static Problem *unsupported_algorithm(void) {
   json_t *names = json_array();
   for (gsize i = 0; i < G_N_ELEMENTS(macs); i++)
     json_array_append_new(names, json_string(macs[i].algorithm));
-  return jws_algorithm_problem("The alg must be a MAC of this list.", names);
+  return jws_algorithm_problem("The alg must be HS256, HS384 or HS512.", names);
 }
 
 static Problem *check_header(const Jws *jws) {

@@ -14,7 +14,8 @@
 #include <string.h>
 
 static Problem *not_ready(const Order *order) {
-  return problem_new(PROBLEM_ORDER_NOT_READY, 0, "The order is %s, not ready.", order->status);
+  return problem_new(PROBLEM_ORDER_NOT_READY, 0,
+                     "The order is %s; only one that is ready can be finalized.", order->status);
 }
 
 static Problem *bad_csr(const GError *error) {
@@ -62,7 +63,8 @@ static Problem *check_key(Call *call, const Csr *csr) {
   g_autoptr(GError) error = NULL;
   g_autoptr(GBytes) digest = key_digest(csr->spki);
   if (issuer_has_key(call->acme->issuer, csr->spki))
-    return problem_new(PROBLEM_BAD_CSR, 0, "The request's key belongs to the CA.");
+    return problem_new(PROBLEM_BAD_CSR, 0,
+                       "The request's key belongs to the CA; make one of your own.");
   StoreFind account = has_account(call, csr->spki, &error);
   StoreFind blocked = key_blocked(call->acme->store, digest, &error);
   if (account == STORE_LOOKUP_FAILED || blocked == STORE_LOOKUP_FAILED)
@@ -72,7 +74,8 @@ static Problem *check_key(Call *call, const Csr *csr) {
                        "The request's key is an account's key; certificates need another.");
   return blocked == STORE_MISSING
              ? NULL
-             : problem_new(PROBLEM_BAD_CSR, 0, "The request's key is known to be compromised.");
+             : problem_new(PROBLEM_BAD_CSR, 0,
+                           "The request's key is known to be compromised; make a new one.");
 }
 
 static Problem *check_profile(Call *call, Order *order, const Csr *csr) {

@@ -138,7 +138,7 @@ static const char *framing_fault(struct evhttp_request *raw, guint *status) {
   guint codings = count_header(headers, "Transfer-Encoding", &coding);
   *status = 400;
   if (!fields_are_clean(headers))
-    return "A header field is malformed.";
+    return "A header field has a name or a value with a character that fields cannot have.";
   if (count_header(headers, "Host", &host) != 1)
     return "A request has exactly one Host field.";
   if (lengths > 1 || (lengths == 1 && !all_digits(length)))
@@ -152,7 +152,7 @@ static const char *framing_fault(struct evhttp_request *raw, guint *status) {
   }
   if (evbuffer_get_length(evhttp_request_get_input_buffer(raw)) > HTTP_MAX_BODY) {
     *status = 413;
-    return "The request is too large.";
+    return "The body of the request is larger than 64 KiB.";
   }
   return NULL;
 }
@@ -219,8 +219,10 @@ static void on_request(struct evhttp_request *raw, void *user) {
     exchange->close_after = TRUE;
     front->options.refuse(exchange, status, fault, front->options.user);
   } else if (exchange->path == NULL) {
-    front->options.refuse(exchange, 404, "There is no such resource on this server.",
-                          front->options.user);
+    front->options.refuse(
+        exchange, 404,
+        "There is no such resource on this server; the directory lists those that there are.",
+        front->options.user);
   } else {
     front->options.handle(exchange, &exchange->request, front->options.user);
   }

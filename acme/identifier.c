@@ -26,14 +26,15 @@ static Problem *read_one(json_t *identifier, gboolean dns_too, GPtrArray *mailbo
   const char *value = json_string_value(json_object_get(identifier, "value"));
   g_autoptr(GError) error = NULL;
   if (type == NULL || value == NULL)
-    return problem_new(PROBLEM_MALFORMED, 0, "An identifier has a type and a value, each a text.");
+    return problem_new(PROBLEM_MALFORMED, 0,
+                       "An identifier must have a type and a value, each a text.");
   gboolean dns = dns_too && strcmp(type, "dns") == 0 && strchr(value, '@') != NULL;
   if (strcmp(type, "email") != 0 && !dns)
     return problem_new(PROBLEM_UNSUPPORTED_IDENTIFIER, 0,
                        "Identifiers of type \"%s\" are not served here, only \"email\".", type);
   g_autoptr(Mailbox) mailbox = mailbox_parse(value, &error);
   if (mailbox == NULL)
-    return problem_new(PROBLEM_REJECTED_IDENTIFIER, 0, "\"%s\" is refused: %s", value,
+    return problem_new(PROBLEM_REJECTED_IDENTIFIER, 0, "\"%s\" is refused: %s.", value,
                        error->message);
   if (strcmp(mailbox->local, "*") == 0)
     return problem_new(PROBLEM_REJECTED_IDENTIFIER, 0,
@@ -101,7 +102,7 @@ Problem *identifiers_read(json_t *identifiers, gboolean dns_too, GPtrArray **mai
   if (!json_is_array(identifiers) || json_array_size(identifiers) == 0 ||
       json_array_size(identifiers) > IDENTIFIERS_MAX) {
     json_decref(refusals.subproblems);
-    return problem_new(PROBLEM_MALFORMED, 0, "identifiers is a list of 1 to %d identifiers.",
+    return problem_new(PROBLEM_MALFORMED, 0, "identifiers must be a list of 1 to %d identifiers.",
                        IDENTIFIERS_MAX);
   }
   json_array_foreach(identifiers, i, identifier) {

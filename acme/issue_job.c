@@ -68,7 +68,8 @@ static Problem *choose_validity(const Acme *acme, gint64 now, const Order *order
   Profile profile;
   if (!profile_find(acme, order->profile, &profile))
     return problem_new(PROBLEM_INVALID_PROFILE, 0,
-                       "The profile \"%s\" of this order is not served any more.", order->profile);
+                       "The profile \"%s\" of this order is not served any more; order anew.",
+                       order->profile);
   return validity_of(acme, order, profile.days, now, not_before, not_after)
              ? NULL
              : problem_new(PROBLEM_MALFORMED, 0,
@@ -171,12 +172,14 @@ static Problem *withdrawn(Acme *acme, const Order *order, GError **error) {
       !external_revoked(acme, account, &revoked, error))
     return NULL;
   if (blocked == STORE_FOUND)
-    return problem_new(PROBLEM_BAD_CSR, 0, "The request's key is known to be compromised.");
+    return problem_new(PROBLEM_BAD_CSR, 0,
+                       "The request's key is known to be compromised; make a new one.");
   if (revoked)
     return problem_new(PROBLEM_UNAUTHORIZED, 0,
-                       "The external account that this account is bound to was revoked.");
+                       "The external account that this account is bound to was revoked; ask the "
+                       "operator of this server.");
   if (strcmp(account->status, "valid") != 0)
-    return problem_new(PROBLEM_UNAUTHORIZED, 0, "The account is %s.", account->status);
+    return problem_new(PROBLEM_UNAUTHORIZED, 0, "The account of the order is %s.", account->status);
   for (guint i = 0; i < authorizations->len; i++) {
     const Authorization *authorization = authorizations->pdata[i];
     if (strcmp(authorization->status, "valid") != 0)
@@ -254,8 +257,15 @@ gboolean job_caa_answered(Acme *acme, const Question *question, const CaaRecordS
                      now + job_delay(caa_retry_steps, G_N_ELEMENTS(caa_retry_steps), job->attempts),
                      TRUE, error);
   gboolean dns = verdict == CAA_TRY_AGAIN || set->outcome == RESOLVER_BOGUS;
-  g_autoptr(Problem) problem = problem_new(dns ? PROBLEM_DNS : PROBLEM_CAA, 0, "CAA of %s: %s",
-                                           question->domain, explanation);
+  g_autoptr(Problem) problem =
+      dns ? problem_new(
+                PROBLEM_DNS, 0,
+                "The CAA records of %s could not be had: %s; see to its DNS and order anew.",
+                question->domain, explanation)
+          : problem_new(PROBLEM_CAA, 0,
+                        "The CAA records of %s forbid the certificate: %s; caaIdentities in the "
+                        "directory has the names that an issuemail record can permit.",
+                        question->domain, explanation);
   return fail_order(acme, now, job, problem, error);
 }
 
@@ -302,11 +312,13 @@ gboolean job_built(Acme *acme, const Question *question, GBytes *tbs, const char
     return next_step(acme, now, job, error); /* late: what is to be signed is decided */
   g_autoptr(Problem) problem = NULL;
   if (*failure != '\0')
-    problem =
-        problem_new(PROBLEM_SERVER_INTERNAL, 0, "The certificate cannot be made: %s", failure);
+    problem = problem_new(PROBLEM_SERVER_INTERNAL, 0,
+                          "The certificate cannot be made; tell the operator of this server: %s.",
+                          failure);
   else if (*findings != '\0')
-    problem = problem_new(PROBLEM_SERVER_INTERNAL, 0, "The certificate would break the profile: %s",
-                          findings);
+    problem = problem_new(
+        PROBLEM_SERVER_INTERNAL, 0,
+        "The certificate would break the profile; tell the operator of this server: %s.", findings);
   if (*failure == '\0' && !keep_tbs(acme, now, order, question, tbs, findings, error))
     return FALSE;
   return problem != NULL ? fail_order(acme, now, job, problem, error)

@@ -47,7 +47,7 @@ static JudgeVerdict rule_in_time(Judgement *j) {
   return j->c->received_at < j->c->deadline
              ? JUDGE_PASSED
              : refuse(j, PROBLEM_UNAUTHORIZED,
-                      "it was received after the time for a reply had ended.");
+                      "it was received after the time for a reply had ended; order anew.");
 }
 
 /* Interop 16. */
@@ -77,10 +77,11 @@ static JudgeVerdict rule_single_fields(Judgement *j) {
 
 /* RFC 8823 section 3.2 point 6. */
 static JudgeVerdict rule_no_list(Judgement *j) {
-  return j->facts->list_field == NULL
-             ? JUDGE_PASSED
-             : refuse(j, PROBLEM_UNAUTHORIZED,
-                      "it came through a mailing list (it has a %s field).", j->facts->list_field);
+  return j->facts->list_field == NULL ? JUDGE_PASSED
+                                      : refuse(j, PROBLEM_UNAUTHORIZED,
+                                               "it came through a mailing list (it has a %s "
+                                               "field); send it from the mailbox itself.",
+                                               j->facts->list_field);
 }
 
 static const char *uncovered_field(const Judgement *j, const DkimSignature *signature) {
@@ -100,19 +101,23 @@ static const char *uncovered_field(const Judgement *j, const DkimSignature *sign
 
 /* Why one signature does not prove the From domain; NULL when it does. The caller frees it. */
 static char *signature_fault(const Judgement *j, const DkimSignature *signature) {
-  if (signature->domain == NULL || strcmp(signature->domain, j->c->mailbox->domain) != 0)
+  if (signature->domain == NULL)
+    return g_strdup_printf("its DKIM signature names no readable domain (%s); the mail server of "
+                           "%s must sign it",
+                           signature->reason, j->c->mailbox->domain);
+  if (strcmp(signature->domain, j->c->mailbox->domain) != 0)
     return g_strdup_printf(
         "it is signed for %s (DKIM d=), which must be %s; have your mail provider sign with "
         "your own domain",
-        signature->domain != NULL ? signature->domain : "no readable domain",
-        j->c->mailbox->domain);
+        signature->domain, j->c->mailbox->domain);
   if (signature->result != DKIM_PASS)
     return g_strdup_printf("the DKIM signature of %s does not count: %s", signature->domain,
-                           signature->reason != NULL ? signature->reason : "it does not verify");
+                           signature->reason);
   const char *uncovered = uncovered_field(j, signature);
   if (uncovered != NULL)
-    return g_strdup_printf("the DKIM signature of %s does not cover %s", signature->domain,
-                           uncovered);
+    return g_strdup_printf(
+        "the DKIM signature of %s does not cover %s, which the mail server must sign",
+        signature->domain, uncovered);
   return NULL;
 }
 
@@ -146,10 +151,12 @@ static JudgeVerdict rule_dkim(Judgement *j) {
 
 static JudgeVerdict rule_block(Judgement *j) {
   static const char *const faults[] = {
-      [REPLY_BLOCK_NONE] = "it has no block that begins with -----BEGIN ACME RESPONSE-----",
+      [REPLY_BLOCK_NONE] = "it has no block that begins with -----BEGIN ACME RESPONSE-----; copy "
+                           "the whole of it from your ACME client",
       [REPLY_BLOCK_HTML_ONLY] = "it has no text/plain part; send it as plain text",
-      [REPLY_BLOCK_MALFORMED] = "its response block is damaged",
-      [REPLY_BLOCK_SEVERAL] = "it has several response blocks that differ",
+      [REPLY_BLOCK_MALFORMED] =
+          "its response block is damaged; send it as it was given, with both of its marks",
+      [REPLY_BLOCK_SEVERAL] = "it has several response blocks that differ; send one",
   };
   return j->facts->block == REPLY_BLOCK_ONE
              ? JUDGE_PASSED
@@ -170,8 +177,9 @@ static JudgeVerdict rule_digest(Judgement *j) {
   if (CRYPTO_memcmp(j->facts->digest, j->c->digest, REPLY_DIGEST_OCTETS) == 0 ||
       is_former(j->c->former_digests, j->facts->digest))
     return JUDGE_PASSED;
-  j->problem = problem_new(PROBLEM_INCORRECT_RESPONSE, 0,
-                           "The reply's digest is not that of the tokens and the account's key.");
+  j->problem = problem_new(
+      PROBLEM_INCORRECT_RESPONSE, 0,
+      "The reply's digest is not that of the tokens and the account's key; order anew.");
   return JUDGE_WRONG;
 }
 

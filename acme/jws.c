@@ -64,14 +64,14 @@ static gboolean has(const Jws *jws, const char *member) {
 
 static Problem *read_form(json_t *message, Jws *jws) {
   if (!json_is_object(message))
-    return malformed("A flattened JWS is a JSON object with no member twice.");
+    return malformed("A flattened JWS must be a JSON object with no member twice.");
   if (json_object_get(message, "signatures") != NULL || json_object_get(message, "header") != NULL)
     return malformed("Only the flattened JWS form without unprotected header is taken.");
   jws->protected = json_string_value(json_object_get(message, "protected"));
   jws->payload = json_string_value(json_object_get(message, "payload"));
   const char *signature = json_string_value(json_object_get(message, "signature"));
   if (jws->protected == NULL || jws->payload == NULL || signature == NULL)
-    return malformed("A JWS has the members protected, payload and signature, each a text.");
+    return malformed("A JWS must have the members protected, payload and signature, each a text.");
   jws->signature = base64url_decode(signature);
   if (jws->signature == NULL)
     return malformed("The signature is not base64url without padding.");
@@ -113,7 +113,8 @@ Problem *jws_algorithm_problem(const char *detail, json_t *algorithms) {
 static Problem *check_algorithm(const Jws *jws) {
   return jwk_supports(jws->algorithm)
              ? NULL
-             : jws_algorithm_problem("The signature algorithm (alg) is not supported.",
+             : jws_algorithm_problem("The signature algorithm (alg) is not supported; algorithms "
+                                     "lists those that are.",
                                      jwk_algorithms());
 }
 
@@ -229,8 +230,9 @@ static Problem *find_account(Call *call, const char *kid) {
   if (found == STORE_LOOKUP_FAILED)
     return problem_internal(&error);
   if (found == STORE_MISSING)
-    return problem_new(PROBLEM_ACCOUNT_DOES_NOT_EXIST, 0,
-                       "The kid names no account of this server.");
+    return problem_new(
+        PROBLEM_ACCOUNT_DOES_NOT_EXIST, 0,
+        "The kid names no account of this server; newAccount gives the URL of yours.");
   call->key = jwk_cache_get(call->acme->keys, call->account->thumbprint, call->account->jwk);
   return call->key != NULL ? NULL : problem_internal(NULL);
 }
@@ -241,8 +243,8 @@ static Problem *read_account(Call *call, const Jws *jws) {
     problem = find_account(call, text_of(jws, "kid"));
   if (problem != NULL || strcmp(jws->algorithm, call->key->algorithm) == 0)
     return problem;
-  g_autofree char *detail =
-      g_strdup_printf("The key of this account signs with %s.", call->key->algorithm);
+  g_autofree char *detail = g_strdup_printf(
+      "The key of this account signs with %s, which alg must say.", call->key->algorithm);
   return jws_algorithm_problem(detail, jwk_algorithms());
 }
 

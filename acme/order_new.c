@@ -42,7 +42,7 @@ static Problem *read_profile(Call *call, Wish *wish) {
                                    : config_text(call->acme->config, "acme.default-profile");
   Profile profile;
   if (name == NULL)
-    return problem_new(PROBLEM_MALFORMED, 0, "profile is a text.");
+    return problem_new(PROBLEM_MALFORMED, 0, "profile must be a text.");
   wish->profile = given == NULL && *name == '\0' ? NULL : name;
   if (!profile_find(call->acme, wish->profile, &profile))
     return problem_new(PROBLEM_INVALID_PROFILE, 0,
@@ -72,7 +72,8 @@ static Problem *read_replaces(Call *call, Wish *wish) {
   if (replaces == NULL)
     return NULL;
   if (!json_is_string(replaces))
-    return problem_new(PROBLEM_MALFORMED, 0, "replaces is a certificate's identifier, a text.");
+    return problem_new(PROBLEM_MALFORMED, 0,
+                       "replaces must be a certificate's identifier, a text.");
   Problem *problem =
       renewal_read_replaces(call, json_string_value(replaces), wish->mailboxes, &wish->replaced);
   return problem != NULL ? problem : settle_replacing(call, wish->replaced);

@@ -62,7 +62,7 @@ Problem *renewal_find(Acme *acme, const char *identifier, Certificate **certific
 
 Problem *renewal_already_replaced(void) {
   return problem_new(PROBLEM_ALREADY_REPLACED, 0,
-                     "Another order replaces that certificate already.");
+                     "Another order replaces that certificate already; order without replaces.");
 }
 
 static gboolean shares_mailbox(GPtrArray *authorizations, GPtrArray *mailboxes) {

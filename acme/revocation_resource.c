@@ -28,10 +28,10 @@ static Problem *read_reason(Call *call, int *reason) {
       *reason = subscriber_reasons[i];
       return NULL;
     }
-  return problem_new(
-      PROBLEM_BAD_REVOCATION_REASON, 0,
-      "reason is 0 (unspecified), 1 (keyCompromise), 3 (affiliationChanged), 4 (superseded) or 5 "
-      "(cessationOfOperation).");
+  return problem_new(PROBLEM_BAD_REVOCATION_REASON, 0,
+                     "reason must be 0 (unspecified), 1 (keyCompromise), 3 (affiliationChanged), 4 "
+                     "(superseded) or 5 "
+                     "(cessationOfOperation).");
 }
 
 static Problem *read_certificate(Call *call, Certificate **certificate) {
@@ -39,7 +39,8 @@ static Problem *read_certificate(Call *call, Certificate **certificate) {
   const char *text = json_string_value(json_object_get(call->payload, "certificate"));
   g_autoptr(GBytes) der = text != NULL ? base64url_decode(text) : NULL;
   if (der == NULL)
-    return problem_new(PROBLEM_MALFORMED, 0, "certificate is missing or not base64url.");
+    return problem_new(PROBLEM_MALFORMED, 0,
+                       "certificate must be there, in base64url without padding.");
   g_autoptr(GBytes) serial = certificate_serial_of(der);
   StoreFind found = serial != NULL
                         ? certificate_find_by_serial(call->acme->store, serial, certificate, &error)

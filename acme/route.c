@@ -74,7 +74,9 @@ static Problem *run(Call *call) {
   const char *method = call->request->method;
   const Route *route = route_find(call->request->path, &call->id, &call->tail);
   if (route == NULL || route->access == ROUTE_EDGE)
-    return problem_new(PROBLEM_MALFORMED, 404, "There is no such resource on this server.");
+    return problem_new(
+        PROBLEM_MALFORMED, 404,
+        "There is no such resource on this server; the directory lists those that there are.");
   gboolean reads = strcmp(method, "GET") == 0 || strcmp(method, "HEAD") == 0;
   if (route->access == ROUTE_OPEN ? !reads : strcmp(method, "POST") != 0)
     return wrong_method(route, method);

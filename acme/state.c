@@ -126,7 +126,7 @@ gboolean state_challenge_noted(Acme *acme, gint64 now, const Id *challenge, cons
 gboolean state_authorization_deactivated(Acme *acme, gint64 now, const Authorization *authorization,
                                          GError **error) {
   g_autoptr(Problem) problem =
-      problem_new(PROBLEM_UNAUTHORIZED, 0, "The authorization for %s was deactivated.",
+      problem_new(PROBLEM_UNAUTHORIZED, 0, "The authorization for %s was deactivated; order anew.",
                   authorization->identifier);
   const char *from = authorization->status;
   if (strcmp(from, "pending") != 0 && strcmp(from, "valid") != 0)
@@ -162,8 +162,8 @@ gboolean state_order_issued(Acme *acme, gint64 now, const Id *order, GError **er
  * ---------------------------------------------------------------------------------- */
 
 static gboolean fail_overdue(Acme *acme, gint64 now, const Id *challenge, GError **error) {
-  g_autoptr(Problem) problem =
-      problem_new(PROBLEM_INCORRECT_RESPONSE, 0, "No reply that passes was received in time.");
+  g_autoptr(Problem) problem = problem_new(
+      PROBLEM_INCORRECT_RESPONSE, 0, "No reply that passes was received in time; order anew.");
   return state_challenge_failed(acme, now, challenge, problem, error);
 }
 
@@ -196,7 +196,7 @@ static gboolean end_order(Acme *acme, gint64 now, const Id *id, const char *auth
 
 static gboolean expire_order(Acme *acme, gint64 now, const Id *id, GError **error) {
   g_autoptr(Problem) problem =
-      problem_new(PROBLEM_MALFORMED, 0, "The order expired before it was finalized.");
+      problem_new(PROBLEM_MALFORMED, 0, "The order expired before it was finalized; order anew.");
   return end_order(acme, now, id, "expired", problem, error);
 }
 

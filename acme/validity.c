@@ -8,7 +8,7 @@ static Problem *read_time(const json_t *payload, const char *member, gint64 *tim
   if (given == NULL ||
       (json_is_string(given) && clock_read_rfc3339(json_string_value(given), time) && *time > 0))
     return NULL;
-  return problem_new(PROBLEM_MALFORMED, 0, "%s is a date and time of RFC 3339, after 1970.",
+  return problem_new(PROBLEM_MALFORMED, 0, "%s must be a date and time of RFC 3339, after 1970.",
                      member);
 }
 

@@ -7,10 +7,13 @@
 #include "ca/openssl_auto.h"
 #include "ca/san.h"
 
+#include <openssl/err.h>
 #include <string.h>
 
 static gboolean refuse(GError **error, const char *why) {
-  return openssl_fail(error, CA_ERROR_BAD_CSR, why);
+  ERR_clear_error(); /* what OpenSSL says is of no use to who made the request */
+  g_set_error_literal(error, CA_ERROR, CA_ERROR_BAD_CSR, why);
+  return FALSE;
 }
 
 /* The request, when it is DER throughout. A decoded X509_REQ remembers its octets, so the part to

@@ -6,7 +6,8 @@
 #include "ca/san.h"
 
 static gboolean refuse(GError **error, const char *why) {
-  return openssl_fail(error, CA_ERROR_BAD_CSR, why);
+  g_set_error_literal(error, CA_ERROR, CA_ERROR_BAD_CSR, why);
+  return FALSE;
 }
 
 static gboolean check_each(const X509_EXTENSIONS *list, GError **error) {

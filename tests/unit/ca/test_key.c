@@ -3,9 +3,6 @@
 
 #include "tests/unit/ca/fixture.h"
 
-#include <openssl/core_names.h>
-#include <openssl/param_build.h>
-
 static void assert_refused(GBytes *spki, const char *why) {
   g_autoptr(GError) error = NULL;
   g_assert_false(key_check(spki, KEY_SUBSCRIBER, NULL, &error));
@@ -63,29 +60,12 @@ static void test_account_keys(void) {
   }
 }
 
-static GBytes *rsa_spki(const BIGNUM *n, guint32 exponent) {
-  g_autoptr(BIGNUM) e = BN_new();
-  BN_set_word(e, exponent);
-  OSSL_PARAM_BLD *builder = OSSL_PARAM_BLD_new();
-  OSSL_PARAM_BLD_push_BN(builder, OSSL_PKEY_PARAM_RSA_N, n);
-  OSSL_PARAM_BLD_push_BN(builder, OSSL_PKEY_PARAM_RSA_E, e);
-  OSSL_PARAM *parameters = OSSL_PARAM_BLD_to_param(builder);
-  EVP_PKEY_CTX *context = EVP_PKEY_CTX_new_from_name(NULL, "RSA", NULL);
-  g_autoptr(EVP_PKEY) key = NULL;
-  g_assert_cmpint(EVP_PKEY_fromdata_init(context), ==, 1);
-  g_assert_cmpint(EVP_PKEY_fromdata(context, &key, EVP_PKEY_PUBLIC_KEY, parameters), ==, 1);
-  EVP_PKEY_CTX_free(context);
-  OSSL_PARAM_free(parameters);
-  OSSL_PARAM_BLD_free(builder);
-  return fixture_spki(key);
-}
-
 static void test_bits(void) {
   static const int sizes[] = {512, 2047, 2049, 2052, 4095, 4097, 16384};
   for (gsize i = 0; i < G_N_ELEMENTS(sizes); i++) {
     g_autoptr(BIGNUM) n = BN_new();
     BN_rand(n, sizes[i], BN_RAND_TOP_ONE, BN_RAND_BOTTOM_ODD);
-    g_autoptr(GBytes) spki = rsa_spki(n, 65537);
+    g_autoptr(GBytes) spki = fixture_rsa(n, 65537);
     assert_refused(spki, "bits; 2048 to 4096");
   }
 }
@@ -96,7 +76,7 @@ static void test_exponent(void) {
   g_autoptr(BIGNUM) n = NULL;
   EVP_PKEY_get_bn_param(key, OSSL_PKEY_PARAM_RSA_N, &n);
   for (gsize i = 0; i < G_N_ELEMENTS(exponents); i++) {
-    g_autoptr(GBytes) spki = rsa_spki(n, exponents[i]);
+    g_autoptr(GBytes) spki = fixture_rsa(n, exponents[i]);
     assert_refused(spki, "exponent");
   }
 }
@@ -108,31 +88,17 @@ static void test_small_factors(void) {
     g_autoptr(BIGNUM) n = BN_new();
     BN_rand(n, 2048, BN_RAND_TOP_TWO, BN_RAND_BOTTOM_ODD);
     BN_sub_word(n, BN_mod_word(n, factors[i]));
-    g_autoptr(GBytes) spki = rsa_spki(n, 65537);
+    g_autoptr(GBytes) spki = fixture_rsa(n, 65537);
     assert_refused(spki, "factor below 752");
   }
-}
-
-static void close_primes(BIGNUM *n, guint64 distance) {
-  g_autoptr(BN_CTX) context = BN_CTX_new();
-  g_autoptr(BIGNUM) p = BN_new();
-  g_autoptr(BIGNUM) q = BN_new();
-  do {
-    BN_generate_prime_ex(p, 1024, 0, NULL, NULL, NULL);
-    BN_copy(q, p);
-    BN_add_word(q, distance);
-    while (BN_check_prime(q, context, NULL) != 1)
-      BN_add_word(q, 2);
-    BN_mul(n, p, q, context);
-  } while (BN_num_bits(n) != 2048);
 }
 
 static void test_close_primes(void) {
   static const guint64 distances[] = {0, 2, 100000, 1u << 30};
   for (gsize i = 0; i < G_N_ELEMENTS(distances); i++) {
     g_autoptr(BIGNUM) n = BN_new();
-    close_primes(n, distances[i]);
-    g_autoptr(GBytes) spki = rsa_spki(n, 65537);
+    fixture_close_primes(n, distances[i]);
+    g_autoptr(GBytes) spki = fixture_rsa(n, 65537);
     assert_refused(spki, "too close");
   }
 }
@@ -166,7 +132,7 @@ static void test_fermat_rounds(void) {
     BN_sqr(n, a, context);
     BN_sqr(t, b, context);
     BN_sub(n, n, t);
-    g_autoptr(GBytes) spki = rsa_spki(n, 65537);
+    g_autoptr(GBytes) spki = fixture_rsa(n, 65537);
     g_autoptr(GError) error = NULL;
     if (BN_num_bits(n) != 2048 || (!key_check(spki, KEY_SUBSCRIBER, NULL, &error) &&
                                    strstr(error->message, "factor") != NULL))
@@ -177,42 +143,8 @@ static void test_fermat_rounds(void) {
 }
 
 static void test_roca(void) {
-  g_autoptr(BN_CTX) context = BN_CTX_new();
-  g_autoptr(BIGNUM) product = BN_new();
-  g_autoptr(BIGNUM) base = BN_new();
-  g_autoptr(BIGNUM) power = BN_new();
-  g_autoptr(BIGNUM) n = BN_new();
-  g_autoptr(GError) error = NULL;
-  BN_one(product);
-  for (guint prime = 2; prime <= 167; prime++) {
-    BN_set_word(base, prime);
-    if (BN_check_prime(base, context, NULL) == 1)
-      BN_mul_word(product, prime);
-  }
-  do {
-    g_clear_error(&error);
-    BN_rand(base, 200, BN_RAND_TOP_ONE, BN_RAND_BOTTOM_ANY);
-    BN_set_word(power, 65537);
-    BN_mod_exp(power, power, base, product, context);
-    BN_rand(n, 2048, BN_RAND_TOP_TWO, BN_RAND_BOTTOM_ODD);
-    BN_mod(base, n, product, context);
-    BN_sub(n, n, base);
-    BN_add(n, n, power);
-    g_autoptr(GBytes) spki = rsa_spki(n, 65537);
-    g_assert_false(key_check(spki, KEY_SUBSCRIBER, NULL, &error));
-  } while (strstr(error->message, "factor") != NULL);
-  g_assert_nonnull(strstr(error->message, "ROCA"));
-}
-
-/* One octet string replaced by another in spki, wherever it stands first; lengths may differ at the
- * outer level. */
-static GBytes *hex(const char *text) {
-  GByteArray *octets = g_byte_array_new();
-  for (; text[0] != '\0'; text += 2) {
-    guint8 octet = (guint8)(g_ascii_xdigit_value(text[0]) << 4 | g_ascii_xdigit_value(text[1]));
-    g_byte_array_append(octets, &octet, 1);
-  }
-  return g_byte_array_free_to_bytes(octets);
+  g_autoptr(GBytes) spki = fixture_roca();
+  assert_refused(spki, "ROCA");
 }
 
 /* The P-256 base point. */
@@ -256,7 +188,7 @@ static void test_octets(void) {
   };
   for (gsize i = 0; i < G_N_ELEMENTS(cases); i++) {
     g_test_message("%s", cases[i].name);
-    g_autoptr(GBytes) spki = hex(cases[i].hex);
+    g_autoptr(GBytes) spki = fixture_octets(cases[i].hex);
     if (cases[i].why != NULL)
       assert_refused(spki, cases[i].why);
     else
@@ -266,9 +198,9 @@ static void test_octets(void) {
 
 static void test_ed25519(void) {
   g_autoptr(GError) error = NULL;
-  g_autoptr(GBytes) good = hex("302a300506032b6570032100" GX);
-  g_autoptr(GBytes) longer = hex("302b300506032b6570032200" GX "00");
-  g_autoptr(GBytes) parameters = hex("302c300706032b65700500032100" GX);
+  g_autoptr(GBytes) good = fixture_octets("302a300506032b6570032100" GX);
+  g_autoptr(GBytes) longer = fixture_octets("302b300506032b6570032200" GX "00");
+  g_autoptr(GBytes) parameters = fixture_octets("302c300706032b65700500032100" GX);
   g_assert_true(key_check(good, KEY_ACCOUNT, NULL, NULL));
   g_assert_false(key_check(longer, KEY_ACCOUNT, NULL, &error));
   g_assert_nonnull(strstr(error->message, "32 octets"));
@@ -277,7 +209,7 @@ static void test_ed25519(void) {
 }
 
 static void test_digest(void) {
-  g_autoptr(GBytes) spki = hex("3059" P256 "03420004" GX GY);
+  g_autoptr(GBytes) spki = fixture_octets("3059" P256 "03420004" GX GY);
   g_autoptr(GBytes) junk = g_bytes_new_static("x", 1);
   g_autoptr(GBytes) digest = key_digest(spki);
   g_autoptr(GBytes) identifier = key_identifier(spki);
@@ -285,7 +217,7 @@ static void test_digest(void) {
   g_assert_null(key_kind(junk));
   g_assert_cmpuint(g_bytes_get_size(identifier), ==, 20);
   g_autofree char *wanted = g_compute_checksum_for_bytes(G_CHECKSUM_SHA256, spki);
-  g_autoptr(GBytes) octets = hex(wanted);
+  g_autoptr(GBytes) octets = fixture_octets(wanted);
   g_assert_true(g_bytes_equal(octets, digest));
 }
 

@@ -380,6 +380,40 @@ static inline void answer_free(Answer *answer) {
 }
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Answer, answer_free)
 
+/* A line for every problem document in value, so that oracle/test_problems.py can hold what the
+   tests produce against what the sources can. */
+static inline void lab_note_problems(FILE *file, const Answer *answer, json_t *value,
+                                     const char *place) {
+  const char *type = json_string_value(json_object_get(value, "type"));
+  const char *key = NULL;
+  json_t *member = NULL;
+  size_t i = 0;
+  if (type != NULL && g_str_has_prefix(type, LAB_URN)) {
+    json_t *line = json_pack("{s:s, s:s, s:b, s:i, s:s?, s:O}", "test", g_test_get_path(), "place",
+                             place, "whole", value == answer->json, "http", (int)answer->status,
+                             "content", answer->type, "problem", value);
+    json_dumpf(line, file, JSON_COMPACT);
+    fputc('\n', file);
+    json_decref(line);
+  }
+  json_object_foreach(value, key, member) {
+    lab_note_problems(file, answer, member, place);
+  }
+  json_array_foreach(value, i, member) {
+    lab_note_problems(file, answer, member, place);
+  }
+}
+
+/* Appends them to the file that SIGNET_PROBLEMS names. */
+static inline void lab_keep_problems(const Answer *answer) {
+  const char *path = g_getenv("SIGNET_PROBLEMS");
+  FILE *file = path != NULL ? fopen(path, "a") : NULL;
+  if (file == NULL)
+    return;
+  lab_note_problems(file, answer, answer->json, answer->status >= 400 ? "answer" : "object");
+  fclose(file);
+}
+
 static inline Answer *lab_read_answer(const Response *response) {
   Answer *answer = g_new0(Answer, 1);
   gsize size = 0;
@@ -393,6 +427,7 @@ static inline Answer *lab_read_answer(const Response *response) {
   answer->link = g_strdup(response_find_header(response, "Link"));
   answer->retry_after = retry != NULL ? atoi(retry) : -1;
   answer->headers = g_ptr_array_ref(response->headers);
+  lab_keep_problems(answer);
   return answer;
 }
 

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The directory (RFC 8555 section 7.1.1). */
+/* The directory (RFC 8555 section 7.1.1), and newNonce where the edge does not answer it itself. */
 #include "acme/profile.h"
 #include "acme/resources.h"
+
+#include <string.h>
 
 static void add_url(const Call *call, json_t *directory, const char *name, const char *path) {
   json_object_set_new(directory, name,
@@ -29,6 +31,9 @@ static json_t *meta(const Acme *acme) {
 }
 
 Problem *directory_get(Call *call) {
+  Problem *problem = resource_post_as_get_only(call);
+  if (problem != NULL)
+    return problem;
   json_t *directory = json_object();
   add_url(call, directory, "newNonce", "/new-nonce");
   add_url(call, directory, "newAccount", "/new-account");
@@ -38,9 +43,18 @@ Problem *directory_get(Call *call) {
   add_url(call, directory, "keyChange", "/key-change");
   add_url(call, directory, "renewalInfo", "/renewal-info");
   json_object_set_new(directory, "meta", meta(call->acme));
-  response_header(call->response, "Cache-Control", "public, max-age=300");
+  if (strcmp(call->request->method, "POST") != 0) /* whose answer has a nonce */
+    response_header(call->response, "Cache-Control", "public, max-age=300");
   response_json(call->response, 200, "application/json", directory);
   return NULL;
+}
+
+/* The nonce is that of every answer to a POST. */
+Problem *nonce_post(Call *call) {
+  Problem *problem = resource_post_as_get_only(call);
+  if (problem == NULL)
+    call->response->status = 204;
+  return problem;
 }
 
 Problem *resource_missing(void) {

@@ -10,6 +10,7 @@
 #include "store/order.h"
 
 Problem *directory_get(Call *call);           /* RFC 8555 section 7.1.1 */
+Problem *nonce_post(Call *call);              /* 7.2, by POST-as-GET */
 Problem *account_new(Call *call);             /* 7.3 */
 Problem *account_post(Call *call);            /* 7.3.2, 7.3.6 */
 Problem *account_orders(Call *call);          /* 7.1.2.1 */

@@ -9,8 +9,8 @@
 
 const Route routes[] = {
     {"/directory", NULL, FALSE, ROUTE_OPEN, directory_get},
-    {"/new-nonce", NULL, FALSE, ROUTE_EDGE, NULL},
-    {"/renewal-info/*", NULL, FALSE, ROUTE_OPEN, renewal_info_get},
+    {"/new-nonce", NULL, FALSE, ROUTE_EDGE, nonce_post},
+    {"/renewal-info/*", NULL, FALSE, ROUTE_GET, renewal_info_get},
     {"/new-account", NULL, FALSE, ROUTE_KEY, account_new},
     {"/new-authz", NULL, FALSE, ROUTE_ACCOUNT, authorization_new_post},
     {"/new-order", NULL, FALSE, ROUTE_ACCOUNT, order_new},
@@ -56,31 +56,43 @@ const Route *route_find(const char *path, Id *id, const char **tail) {
   return NULL;
 }
 
+static const struct {
+  const char *methods;
+  gboolean read, posted; /* by GET or HEAD, by POST */
+  JwsSigner signer;      /* of a POST */
+} accesses[] = {
+    [ROUTE_GET] = {.methods = "GET, HEAD", .read = TRUE},
+    [ROUTE_OPEN] = {"GET, HEAD, POST", TRUE, TRUE, JWS_ACCOUNT},
+    [ROUTE_EDGE] = {"GET, HEAD, POST", FALSE, TRUE, JWS_ACCOUNT},
+    [ROUTE_KEY] = {"POST", FALSE, TRUE, JWS_KEY},
+    [ROUTE_ACCOUNT] = {"POST", FALSE, TRUE, JWS_ACCOUNT},
+    [ROUTE_EITHER] = {"POST", FALSE, TRUE, JWS_EITHER},
+};
+
 const char *route_methods(const Route *route) {
-  return route->access == ROUTE_OPEN || route->access == ROUTE_EDGE ? "GET, HEAD" : "POST";
+  return accesses[route->access].methods;
 }
 
 static Problem *wrong_method(const Route *route, const char *method) {
   Problem *problem =
       problem_new(PROBLEM_MALFORMED, 405, "The method %s does not fit this resource; use %s.",
-                  method, route->access == ROUTE_OPEN ? "GET" : "POST (POST-as-GET to read)");
+                  method, accesses[route->access].read ? "GET" : "POST (POST-as-GET to read)");
   problem_set_header(problem, "Allow", route_methods(route));
   return problem;
 }
 
 static Problem *run(Call *call) {
-  static const JwsSigner signers[] = {
-      [ROUTE_KEY] = JWS_KEY, [ROUTE_ACCOUNT] = JWS_ACCOUNT, [ROUTE_EITHER] = JWS_EITHER};
   const char *method = call->request->method;
   const Route *route = route_find(call->request->path, &call->id, &call->tail);
-  if (route == NULL || route->access == ROUTE_EDGE)
+  if (route == NULL)
     return problem_new(
         PROBLEM_MALFORMED, 404,
         "There is no such resource on this server; the directory lists those that there are.");
   gboolean reads = strcmp(method, "GET") == 0 || strcmp(method, "HEAD") == 0;
-  if (route->access == ROUTE_OPEN ? !reads : strcmp(method, "POST") != 0)
+  gboolean posts = strcmp(method, "POST") == 0;
+  if (!(reads && accesses[route->access].read) && !(posts && accesses[route->access].posted))
     return wrong_method(route, method);
-  Problem *problem = route->access == ROUTE_OPEN ? NULL : jws_open(call, signers[route->access]);
+  Problem *problem = posts ? jws_open(call, accesses[route->access].signer) : NULL;
   return problem != NULL ? problem : route->handle(call);
 }
 

@@ -6,8 +6,9 @@
 #include "acme/acme.h"
 
 typedef enum {
-  ROUTE_OPEN,    /* GET and HEAD, no signature */
-  ROUTE_EDGE,    /* answered by the edge itself */
+  ROUTE_GET,     /* GET and HEAD, no signature */
+  ROUTE_OPEN,    /* the same, and POST-as-GET signed by an account (RFC 8555 section 6.3) */
+  ROUTE_EDGE,    /* the same, but GET and HEAD are answered by the edge itself */
   ROUTE_KEY,     /* POST signed by the key that it carries */
   ROUTE_ACCOUNT, /* POST signed by an account */
   ROUTE_EITHER

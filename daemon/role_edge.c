@@ -228,7 +228,7 @@ static void answer_new_nonce(Edge *edge, HttpExchange *exchange, const Route *ro
   gboolean head = strcmp(method, "HEAD") == 0;
   if (!head && strcmp(method, "GET") != 0) {
     g_autoptr(Problem) problem =
-        problem_new(PROBLEM_MALFORMED, 405, "newNonce is read with HEAD or GET.");
+        problem_new(PROBLEM_MALFORMED, 405, "newNonce is read with HEAD, GET or POST-as-GET.");
     problem_set_header(problem, "Allow", route_methods(route));
     answer_problem(edge, exchange, problem);
     return;
@@ -265,7 +265,7 @@ static void on_request(HttpExchange *exchange, const Request *request, gpointer 
     answer_options(edge, exchange, route);
     return;
   }
-  if (route != NULL && route->access == ROUTE_EDGE) {
+  if (route != NULL && route->access == ROUTE_EDGE && strcmp(request->method, "POST") != 0) {
     answer_new_nonce(edge, exchange, route);
     return;
   }

@@ -149,9 +149,10 @@ class Matrix(OwnershipCase):
         leaf = self.issue("ann+form@user.test")[1]
         payloads = {"/new-authz": {"identifier": {"type": "email", "value": "ann@user.test"}},
                     "/new-order": {"identifiers": [{"type": "email", "value": "ann@user.test"}]},
-                    "/key-change": {}, "/revoke-cert": {"certificate": self.der(leaf)}, "/new-account": {}}
+                    "/key-change": {}, "/revoke-cert": {"certificate": self.der(leaf)}, "/new-account": {},
+                    "/directory": None, "/new-nonce": None}
         for route in routes():
-            if route.id or route.access in ("open", "edge"):
+            if route.id or route.access == "get":
                 continue
             url, payload = self.server.url + route.prefix, payloads[route.prefix]
             by_key = route.access == "key"
@@ -170,7 +171,8 @@ class Matrix(OwnershipCase):
             url = self.server.url + route.prefix.replace("*", "x") + (ID if route.id else "") \
                 + route.suffix.replace("*", ID)
             allowed = route.methods.split(", ")
-            self.assertEqual(allowed, ["GET", "HEAD"] if route.access in ("open", "edge") else ["POST"])
+            self.assertEqual(allowed, {"get": ["GET", "HEAD"], "open": ["GET", "HEAD", "POST"],
+                                       "edge": ["GET", "HEAD", "POST"]}.get(route.access, ["POST"]))
             for method in METHODS:
                 if method in allowed:
                     continue
@@ -203,6 +205,19 @@ class Matrix(OwnershipCase):
         answer = self.request("GET", self.renewal_info(leaf))
         self.assertEqual(list(answer.problem()), ["suggestedWindow"])  # and nothing of whose it is
         self.assertNotIn("Replay-Nonce", answer.headers)
+
+    def test_open_by_post(self):
+        """RFC 8555 section 6.3: directory and newNonce by POST-as-GET mean what they mean by GET."""
+        url = self.server.url + "/directory"
+        answer = self.post(url, self.jws(url))
+        self.assertEqual((answer.status, answer.body), (200, self.request("GET", url).body))
+        self.assertEqual(answer.headers["Cache-Control"], "no-store")
+        url = self.server.url + "/new-nonce"
+        for _ in range(2):
+            answer = self.post(url, self.jws(url, nonce=answer.headers["Replay-Nonce"]))
+            self.assertEqual((answer.status, answer.body, answer.headers["Cache-Control"]), (204, b"", "no-store"))
+        for url in (url, self.server.url + "/directory"):
+            self.assert_refused(lambda: self.post(url, self.jws(url, {})), 400, "malformed")
 
     def test_account_of_a_key(self):
         """newAccount tells of an account to the holder of its key only."""

@@ -174,11 +174,14 @@ static const char *method_name(enum evhttp_cmd_type command) {
   return "?";
 }
 
-/* The path below the base, or NULL; without query, printable ASCII only. */
+/* The path below the base, or NULL; printable ASCII only. A query says nothing to what is read and
+   is left out; of a POST it belongs to the URL that was signed (RFC 8555 section 6.4), which is
+   that of no resource here. */
 static char *path_of(const HttpFront *front, struct evhttp_request *raw) {
   const char *uri = evhttp_request_get_uri(raw);
   gsize prefix = strlen(front->base_path);
-  g_autofree char *path = g_strndup(uri, strcspn(uri, "?#"));
+  gboolean posts = evhttp_request_get_command(raw) == EVHTTP_REQ_POST;
+  g_autofree char *path = g_strndup(uri, strcspn(uri, posts ? "#" : "?#"));
   for (const char *p = path; *p != '\0'; p++)
     if (!g_ascii_isgraph(*p))
       return NULL;

@@ -299,6 +299,10 @@ class Jws(RefusalsCase):
                     self.url.replace(HOST, "localhost"), self.url + "?x", ""):
             self.refused(f"url {url}", 403, "unauthorized", self.jws(self.url, url=url))
         self.refused("no url", 400, "malformed", self.jws(self.url, url=None))
+        for query in ("?", "?x=1"):  # of the request: with or without it in the JWS, that URL is no resource
+            for signed in (self.url, self.url + query):
+                self.refused(f"query {query} in {signed}", 404, "malformed", self.jws(self.url, url=signed),
+                             self.url + query)
 
     def test_algorithm(self):
         for alg in ("RS256", "ES384", "HS256", "none", "None", "EdDSA", "", "es256"):

@@ -71,6 +71,14 @@ static Problem *read_identifier(Call *call, GPtrArray **mailboxes) {
   return problem;
 }
 
+/* RFC 8555 section 7.4.1: no certificates for that identifier. */
+static Problem *unwilling(Problem *problem) {
+  if (problem->type == PROBLEM_REJECTED_IDENTIFIER ||
+      problem->type == PROBLEM_UNSUPPORTED_IDENTIFIER)
+    problem->status = 403;
+  return problem;
+}
+
 /* The client has the object already, so its mail may go out (RFC 8823 section 3). */
 static Problem *create(Call *call, const OrderedMailbox *ordered) {
   g_autoptr(GError) error = NULL;
@@ -86,8 +94,9 @@ Problem *authorization_new_post(Call *call) {
   Problem *problem = read_identifier(call, &mailboxes);
   if (problem == NULL)
     problem = account_may_authorize(call, mailboxes);
-  if (problem == NULL)
-    problem = limit_new_order(call);
+  if (problem != NULL)
+    return unwilling(problem);
+  problem = limit_new_order(call);
   if (problem == NULL)
     problem = limit_challenge_mail(call, ((OrderedMailbox *)mailboxes->pdata[0])->mailbox);
   return problem != NULL ? problem : create(call, mailboxes->pdata[0]);

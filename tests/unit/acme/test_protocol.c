@@ -1,0 +1,221 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What RFC 8555 says of the members of objects, of responses to challenges and of keys, where no
+   other file holds it. */
+#include "tests/unit/acme/harness.h"
+
+static json_t *member(const Answer *answer, const char *name) {
+  return json_object_get(answer->json, name);
+}
+
+/* --- section 7.1.3 --- */
+
+/* The members that an order has in a status, and that its arrays are those of newOrder for ever. */
+static void check_order(LabOrder *order, const char *status, json_t *identifiers,
+                        json_t *authorizations) {
+  g_autoptr(Answer) shown = lab_post(order->lab, order->client, order->order, NULL);
+  gint64 expires = 0;
+  g_assert_cmpstr(lab_text(shown, "status"), ==, status);
+  g_assert_true(clock_read_rfc3339(lab_text(shown, "expires"), &expires));
+  g_assert_cmpint(expires, ==, LAB_NOW + 72 * CLOCK_HOUR);
+  g_assert_cmpstr(lab_text(shown, "finalize"), ==, order->finalize);
+  g_assert_true(json_equal(member(shown, "identifiers"), identifiers));
+  g_assert_true(json_equal(member(shown, "authorizations"), authorizations));
+  g_assert_true((member(shown, "certificate") != NULL) == (strcmp(status, "valid") == 0));
+  g_assert_true((member(shown, "error") != NULL) == (strcmp(status, "invalid") == 0));
+}
+
+static void check_orders(gconstpointer fails) {
+  static const char *const addresses[] = {"bob@example.org", "Alice@example.org", NULL};
+  g_autoptr(Lab) lab = lab_new();
+  g_autoptr(LabClient) client = lab_account(lab);
+  g_autofree char *payload = lab_identifiers(addresses);
+  json_t *sent = json_loads(payload, 0, NULL);
+  json_t *identifiers = json_object_get(sent, "identifiers");
+  g_autoptr(LabOrder) order = lab_order_of(lab, client, addresses);
+  json_t *authorizations = json_array();
+  for (guint i = 0; i < order->authorizations->len; i++)
+    json_array_append_new(authorizations, json_string(order->authorizations->pdata[i]));
+  check_order(order, "pending", identifiers, authorizations);
+  for (guint i = 0; i < 2; i++) {
+    g_autoptr(Answer) posted = lab_challenge(order, i, "{}");
+    lab_right(order, i);
+  }
+  check_order(order, "ready", identifiers, authorizations);
+  g_autoptr(Answer) finalized =
+      lab_finalize_with(order, order->key, "email:alice@example.org,email:bob@example.org");
+  check_order(order, "processing", identifiers, authorizations);
+  lab_answer_caa(lab, fails != NULL ? RESOLVER_BOGUS : RESOLVER_NONE, NULL);
+  if (fails == NULL) {
+    lab_answer_build(lab);
+    lab_answer_sign(lab);
+  }
+  check_order(order, fails != NULL ? "invalid" : "valid", identifiers, authorizations);
+  json_decref(authorizations);
+  json_decref(sent);
+}
+
+/* --- sections 7.1.4 and 8 --- */
+
+/* The members of an authorization with its one challenge. */
+static void check_authorization(LabOrder *order, const char *status, const char *challenge_status) {
+  g_autoptr(Answer) shown =
+      lab_post(order->lab, order->client, order->authorizations->pdata[0], NULL);
+  json_t *identifier = member(shown, "identifier");
+  json_t *challenge = json_array_get(member(shown, "challenges"), 0);
+  gint64 expires = 0, validated = 0;
+  g_assert_cmpuint(shown->status, ==, 200);
+  g_assert_cmpstr(lab_text(shown, "status"), ==, status);
+  g_assert_true(clock_read_rfc3339(lab_text(shown, "expires"), &expires));
+  g_assert_cmpint(expires, ==, LAB_NOW + 72 * CLOCK_HOUR);
+  g_assert_cmpstr(json_string_value(json_object_get(identifier, "type")), ==, "email");
+  g_assert_cmpstr(json_string_value(json_object_get(identifier, "value")), ==, "Alice@example.org");
+  g_assert_null(member(shown, "wildcard"));
+  g_assert_cmpuint(json_array_size(member(shown, "challenges")), ==, 1);
+  g_assert_cmpstr(json_string_value(json_object_get(challenge, "url")), ==,
+                  order->challenges->pdata[0]);
+  g_assert_cmpstr(json_string_value(json_object_get(challenge, "type")), ==, "email-reply-00");
+  g_assert_cmpstr(json_string_value(json_object_get(challenge, "status")), ==, challenge_status);
+  json_t *when = json_object_get(challenge, "validated");
+  g_assert_true((when != NULL) == (strcmp(challenge_status, "valid") == 0));
+  if (when != NULL) {
+    g_assert_true(clock_read_rfc3339(json_string_value(when), &validated));
+    g_assert_cmpint(validated, ==, order->lab->clock.now);
+  }
+  g_assert_true((json_object_get(challenge, "error") != NULL) ==
+                (strcmp(challenge_status, "invalid") == 0));
+}
+
+static void check_authorizations(gconstpointer fails) {
+  g_autoptr(Lab) lab = lab_new();
+  g_autoptr(LabClient) client = lab_account(lab);
+  g_autoptr(LabOrder) order = lab_order(lab, client);
+  LabReply reply = lab_right_reply(order, 0);
+  check_authorization(order, "pending", "pending");
+  g_autoptr(Answer) posted = lab_challenge(order, 0, "{}");
+  check_authorization(order, "pending", "processing");
+  if (fails != NULL)
+    reply.facts.digest[0] ^= 1;
+  lab_give_reply(order, 0, &reply);
+  lab_reply_clear(&reply);
+  check_authorization(order, fails != NULL ? "invalid" : "valid",
+                      fails != NULL ? "invalid" : "valid");
+}
+
+/* --- section 7.5.1 --- */
+
+/* No member means anything in a response; what is no JSON object is refused and does nothing. */
+static void test_responses(void) {
+  static const char *const bad[] = {"[]", "1", "\"{}\"", "null", "{", "{}{}"};
+  static const char full[] = "{\"status\":\"valid\",\"token\":\"AAAA\",\"type\":\"http-01\","
+                             "\"keyAuthorization\":\"x\",\"validated\":\"2026-03-01T00:00:00Z\"}";
+  g_autoptr(Lab) lab = lab_new();
+  g_autoptr(LabClient) client = lab_account(lab);
+  g_autoptr(LabOrder) order = lab_order(lab, client), plain = lab_order(lab, client);
+  for (gsize i = 0; i < G_N_ELEMENTS(bad); i++) {
+    g_autoptr(Answer) refused = lab_challenge(order, 0, bad[i]);
+    assert_problem(refused, 400, "malformed");
+    assert_statuses(order, "pending", "pending", "pending");
+  }
+  g_autoptr(Answer) with_members = lab_challenge(order, 0, full);
+  g_autoptr(Answer) without = lab_challenge(plain, 0, "{}");
+  static const char *const own[] = {"url", "token", "from"};
+  for (gsize i = 0; i < G_N_ELEMENTS(own); i++) {
+    g_assert_nonnull(member(without, own[i]));
+    g_assert_cmpstr(lab_text(with_members, own[i]), !=, lab_text(without, own[i]));
+    json_object_del(with_members->json, own[i]);
+    json_object_del(without->json, own[i]);
+  }
+  g_assert_true(json_equal(with_members->json, without->json));
+  g_assert_cmpstr(lab_text(without, "status"), ==, "processing");
+}
+
+/* --- section 7.4.1 --- */
+
+static void test_unwilling(void) {
+  static const struct {
+    const char *payload, *type;
+    guint status;
+  } cases[] = {
+      {"{\"identifier\":{\"type\":\"email\",\"value\":\"*@example.org\"}}", "rejectedIdentifier",
+       403},
+      {"{\"identifier\":{\"type\":\"email\",\"value\":\"alice@localhost\"}}", "rejectedIdentifier",
+       403},
+      {"{\"identifier\":{\"type\":\"dns\",\"value\":\"example.org\"}}", "unsupportedIdentifier",
+       403},
+      {"{\"identifier\":{\"type\":\"dns\",\"value\":\"*.example.org\"}}", "unsupportedIdentifier",
+       403},
+      {"{\"identifier\":{\"type\":\"email\"}}", "malformed", 400},
+      {"{}", "malformed", 400},
+  };
+  g_autoptr(Lab) lab = lab_new();
+  g_autoptr(LabClient) client = lab_account(lab);
+  for (gsize i = 0; i < G_N_ELEMENTS(cases); i++) {
+    g_autoptr(Answer) answer = lab_send(lab, client, FALSE, "/new-authz", cases[i].payload);
+    g_autofree char *urn = g_strconcat(LAB_URN, cases[i].type, NULL);
+    g_test_message("%s", cases[i].payload);
+    g_assert_cmpstr(lab_text(answer, "type"), ==, urn);
+    g_assert_cmpuint(answer->status, ==, cases[i].status);
+    g_assert_cmpint(json_integer_value(member(answer, "status")), ==, cases[i].status);
+    g_assert_null(member(answer, "identifier"));
+  }
+  g_assert_cmpint(lab_count(lab, "SELECT count(*) FROM authz"), ==, 0);
+}
+
+/* --- section 11.1 --- */
+
+/* A key signs for an account or is certified, whoever asks and in either order. */
+static void test_keys_of_one_kind(void) {
+  g_autoptr(Lab) lab = lab_new();
+  g_autoptr(LabClient) client = lab_account(lab), other = lab_account(lab);
+  g_autoptr(LabOrder) order = lab_ready(lab, client);
+  LabClient *const accounts[] = {client, other};
+  for (gsize i = 0; i < G_N_ELEMENTS(accounts); i++) {
+    g_autoptr(Answer) refused =
+        lab_finalize_with(order, accounts[i]->key, "email:alice@example.org");
+    assert_problem(refused, 400, "badCSR");
+    g_assert_nonnull(strstr(lab_text(refused, "detail"), "an account's key"));
+  }
+  lab_issue(order);
+  EVP_PKEY_up_ref(order->key);
+  g_autoptr(LabClient) holder = lab_client_of(order->key);
+  g_autoptr(Answer) account = lab_send(lab, holder, TRUE, "/new-account", "{}");
+  assert_problem(account, 400, "badPublicKey");
+  g_assert_cmpint(lab_count(lab, "SELECT count(*) FROM account"), ==, 2);
+}
+
+/* --- section 10.5 --- */
+
+static gint compare(gconstpointer a, gconstpointer b) {
+  return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+/* Of the 22 characters of an id the last 14 are of random octets alone: no two URLs have them in
+   common, whatever their kind and though all were made at the same time. */
+static void test_urls(void) {
+  g_autoptr(Lab) lab = lab_new();
+  g_autoptr(GPtrArray) tails = g_ptr_array_new_with_free_func(g_free);
+  for (guint i = 0; i < 20; i++) {
+    g_autoptr(LabClient) client = lab_account(lab);
+    g_autoptr(LabOrder) order = lab_order(lab, client);
+    const char *urls[] = {client->kid, order->order, order->authorizations->pdata[0],
+                          order->challenges->pdata[0]};
+    for (gsize j = 0; j < G_N_ELEMENTS(urls); j++)
+      g_ptr_array_add(tails, g_strdup(urls[j] + strlen(urls[j]) - 14));
+  }
+  g_ptr_array_sort(tails, compare);
+  for (guint i = 1; i < tails->len; i++)
+    g_assert_cmpstr(tails->pdata[i - 1], !=, tails->pdata[i]);
+}
+
+int main(int argc, char **argv) {
+  g_test_init(&argc, &argv, NULL);
+  g_test_add_data_func("/acme/protocol/order", NULL, check_orders);
+  g_test_add_data_func("/acme/protocol/order-that-fails", "fails", check_orders);
+  g_test_add_data_func("/acme/protocol/authorization", NULL, check_authorizations);
+  g_test_add_data_func("/acme/protocol/authorization-that-fails", "fails", check_authorizations);
+  g_test_add_func("/acme/protocol/responses", test_responses);
+  g_test_add_func("/acme/protocol/unwilling", test_unwilling);
+  g_test_add_func("/acme/protocol/keys-of-one-kind", test_keys_of_one_kind);
+  g_test_add_func("/acme/protocol/urls", test_urls);
+  return g_test_run();
+}

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* PEM files of certificates and encrypted keys (RFC 7468). For ca/ only. */
+/* PEM files of certificates and encrypted keys (RFC 7468). */
 #ifndef SIGNET_CA_PEM_H
 #define SIGNET_CA_PEM_H
 

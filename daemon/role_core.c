@@ -2,6 +2,7 @@
 /* core: ACME, judging, jobs, audit; the only writer of the store. */
 #include "base/log.h"
 #include "ca/alternate_chain.h"
+#include "ca/pem.h"
 #include "daemon/core.h"
 
 #include <openssl/pem.h>
@@ -59,6 +60,13 @@ static GBytes *certificate_der(GBytes *pem, GError **error) {
   return octets;
 }
 
+/* The certificate of a file that has been read before, and nothing else of it (RFC 8555
+ * section 9.1). */
+static char *chain_text(GBytes *pem) {
+  g_autoptr(GBytes) der = certificate_der(pem, NULL);
+  return pem_certificate(der);
+}
+
 static gboolean publish_certificate(RoleProcess *process, Core *core, const char *descriptor,
                                     const char *name, GBytes **pem, GError **error) {
   *pem = role_read_file(process, descriptor, error);
@@ -75,10 +83,6 @@ static gboolean publish_root_crl(RoleProcess *process, Core *core, GError **erro
     return FALSE;
   acme_publish(&core->acme, "root.crl", crl);
   return TRUE;
-}
-
-static char *text_of(GBytes *octets) {
-  return g_strndup(g_bytes_get_data(octets, NULL), g_bytes_get_size(octets));
 }
 
 /* They were good when the parent started. One that has ended since is offered no more; that is no
@@ -105,11 +109,11 @@ static gboolean read_ca(RoleProcess *process, Core *core, GError **error) {
       !publish_root_crl(process, core, error))
     return FALSE;
   core->acme.issuer = issuer_new(issuing, NULL, NULL, error);
-  core->acme.chain = text_of(issuing);
+  core->acme.chain = chain_text(issuing);
   if (core->acme.issuer == NULL || !read_alternates(process, core, error))
     return FALSE;
   if (config_is(process->config, "test.alternate-chain", "on")) {
-    g_autofree char *above = text_of(root);
+    g_autofree char *above = chain_text(root);
     g_ptr_array_add(core->acme.alternates, g_strconcat(core->acme.chain, above, NULL));
   }
   return TRUE;

@@ -89,7 +89,11 @@ class IssuanceCase(lab.SharedLabCase):
             "example.test": [keys[1].record(), ("@", "CAA", '0 issue ";"')]})
         signer = lab.OpenDKIM(cls.lab, keys)
         cls.mail = lab.Postfix(cls.lab, {"user.test": ["ann", "bob"], "example.test": ["ann"]}, milter=signer)
-        cls.server = Signetd(cls.lab, relay=f"{HOST}:{cls.mail.port}", zones=cls.zones, settings=cls.settings)
+        cls.server = Signetd(cls.lab, relay=f"{HOST}:{cls.mail.port}", zones=cls.zones, settings=cls.settings,
+                             start=False)
+        issuing = cls.server.folder / "ca/issuing.pem"  # words that no client gets (RFC 8555 section 9.1)
+        issuing.write_bytes(b"The issuing CA:\n" + issuing.read_bytes() + b"made today\n")
+        cls.server.start()
         cls.mail.route("ca.test", f"{HOST}:{cls.server.smtp}")
         cls.user = AcmeUser(cls.server)
 

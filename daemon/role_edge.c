@@ -326,10 +326,16 @@ static void on_file_request(HttpExchange *exchange, const Request *request, gpoi
  * -------------------------------------------------------------------------------------------------
  */
 
+/* RFC 7525 section 4.2, for RFC 8555 section 6.1: of TLS 1.2 what has forward secrecy and AEAD. */
+#define CIPHERS "ECDHE+AESGCM:ECDHE+CHACHA20"
+
 static SSL_CTX *read_tls(RoleProcess *process, GError **error) {
   g_autoptr(GBytes) chain = role_read_file(process, "tls-certificate", error);
   g_autoptr(GBytes) key = chain != NULL ? role_read_file(process, "tls-key", error) : NULL;
-  return key != NULL ? pem_tls_context(chain, key, error) : NULL;
+  SSL_CTX *context = key != NULL ? pem_tls_context(chain, key, error) : NULL;
+  if (context != NULL)
+    SSL_CTX_set_cipher_list(context, CIPHERS);
+  return context;
 }
 
 static void listen_on(RoleProcess *process, const char *name, HttpFront *front) {

@@ -14,6 +14,7 @@ import ssl
 import struct
 import time
 import unittest
+import warnings
 
 import josepy
 import lab
@@ -392,6 +393,38 @@ class Cors(FrontCase):
                 response = self.ask("OPTIONS", path)
                 self.assertEqual(response.status, 404)
                 self.assertNotIn("Access-Control-Allow-Methods", response.headers)
+
+
+class Handshake(FrontCase):
+    """RFC 8555 section 6.1, RFC 7525."""
+
+    def negotiated(self, version, ciphers):
+        """(version, cipher) of a handshake with these alone; None when the server refuses it."""
+        context = self.server.tls_context()
+        context.minimum_version = context.maximum_version = version
+        context.set_ciphers(ciphers + ":@SECLEVEL=0")
+        with socket.create_connection((HOST, self.server.https), timeout=60) as plain:
+            try:
+                with context.wrap_socket(plain, server_hostname="localhost") as tls:
+                    return tls.version(), tls.cipher()[0]
+            except (ssl.SSLError, ConnectionError):
+                return None
+
+    def test_versions(self):
+        for version, name in ((ssl.TLSVersion.TLSv1_3, "TLSv1.3"), (ssl.TLSVersion.TLSv1_2, "TLSv1.2")):
+            self.assertEqual(self.negotiated(version, "ALL")[0], name)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)
+            for version in (ssl.TLSVersion.TLSv1_1, ssl.TLSVersion.TLSv1):
+                self.assertIsNone(self.negotiated(version, "ALL"))
+
+    def test_ciphers(self):
+        tls12 = ssl.TLSVersion.TLSv1_2
+        for cipher in ("ECDHE-ECDSA-AES128-GCM-SHA256", "ECDHE-ECDSA-AES256-GCM-SHA384", "ECDHE-ECDSA-CHACHA20-POLY1305"):
+            self.assertEqual(self.negotiated(tls12, cipher), ("TLSv1.2", cipher))
+        for cipher in ("ECDHE-ECDSA-AES128-SHA256", "ECDHE-ECDSA-AES256-SHA", "ECDHE-ECDSA-AES128-CCM8",
+                       "ECDHE-ECDSA-NULL-SHA", "AECDH-AES128-SHA", "AES128-GCM-SHA256"):
+            self.assertIsNone(self.negotiated(tls12, cipher), cipher)
 
 
 class WithoutCore(FrontCase):

@@ -5,6 +5,7 @@
 
 #include <openssl/err.h>
 #include <openssl/pem.h>
+#include <string.h>
 
 static const char *find_fault(const CertificateStack *chain) {
   int count = sk_X509_num(chain);
@@ -18,6 +19,19 @@ static const char *find_fault(const CertificateStack *chain) {
   return NULL;
 }
 
+/* RFC 8555 section 11.4: programs that read the file later could take a key in it for theirs. */
+static gboolean holds_only_certificates(const char *pem, gsize length) {
+  static const char begin[] = "-----BEGIN", certificate[] = "-----BEGIN CERTIFICATE-----";
+  const char *end = pem + length;
+  if (memchr(pem, '\0', length) != NULL)
+    return FALSE;
+  for (const char *at = pem; (at = g_strstr_len(at, end - at, begin)) != NULL; at++)
+    if ((gsize)(end - at) < strlen(certificate) ||
+        strncmp(at, certificate, strlen(certificate)) != 0)
+      return FALSE;
+  return TRUE;
+}
+
 CertificateStack *certificate_chain_read(const void *pem, gsize length, GError **error) {
   g_autoptr(CertificateStack) chain = sk_X509_new_null();
   g_autoptr(BIO) bio = BIO_new_mem_buf(pem, (int)MIN(length, (gsize)G_MAXINT));
@@ -25,7 +39,8 @@ CertificateStack *certificate_chain_read(const void *pem, gsize length, GError *
   while (sk_X509_num(chain) <= CERTIFICATE_CHAIN_MAX &&
          (certificate = PEM_read_bio_X509(bio, NULL, NULL, NULL)) != NULL)
     sk_X509_push(chain, certificate);
-  const char *fault = find_fault(chain);
+  const char *fault =
+      holds_only_certificates(pem, length) ? find_fault(chain) : "it holds more than certificates";
   ERR_clear_error();
   if (fault == NULL)
     return g_steal_pointer(&chain);

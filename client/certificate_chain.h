@@ -7,8 +7,8 @@
 
 #define CERTIFICATE_CHAIN_MAX 10 /* certificates */
 
-/* Reads PEM certificates and checks that each is signed by the next. CLIENT_LOCAL with what is
- * wrong. */
+/* Reads PEM certificates and checks that nothing else is among them and that each is signed by the
+   next. CLIENT_LOCAL with what is wrong. */
 CertificateStack *certificate_chain_read(const void *pem, gsize length, GError **error);
 
 /* Whether the leaf is for key. */

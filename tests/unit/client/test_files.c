@@ -209,6 +209,29 @@ static void test_chain(void) {
   g_assert_null(certificate_chain_read("nothing", 7, NULL));
 }
 
+/* RFC 8555 section 11.4: a key, or what another program could take for one, is not among
+   certificates. */
+static void test_chain_with_more(void) {
+  static const char *const more[] = {
+      "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n",
+      "-----BEGIN EC PRIVATE KEY-----\n", "-----BEGIN", "-----BEGIN CERTIFICATE REQUEST-----\n",
+      "-----BEGIN TRUSTED CERTIFICATE-----\n"};
+  g_autoptr(EVP_PKEY) key = private_key_make("P-256", NULL);
+  g_autoptr(CertificateStack) made = make_chain(key, key);
+  g_autoptr(GBytes) pem = certificate_chain_pem(made);
+  const char *text = g_bytes_get_data(pem, NULL);
+  int size = (int)g_bytes_get_size(pem);
+  for (gsize i = 0; i < 2 * G_N_ELEMENTS(more); i++) {
+    g_autoptr(GError) error = NULL;
+    const char *other = more[i / 2];
+    g_autofree char *mixed = i % 2 == 0 ? g_strdup_printf("%s%.*s", other, size, text)
+                                        : g_strdup_printf("%.*s%s", size, text, other);
+    g_assert_null(certificate_chain_read(mixed, strlen(mixed), &error));
+    g_assert_error(error, CLIENT_ERROR, CLIENT_LOCAL);
+    g_assert_nonnull(strstr(error->message, "more than certificates"));
+  }
+}
+
 static void open_pack(const char *path, const char *password, EVP_PKEY *key) {
   g_autoptr(GBytes) content = local_file_read(path, NULL);
   const guint8 *data = g_bytes_get_data(content, NULL);
@@ -265,6 +288,7 @@ int main(int argc, char **argv) {
   g_test_add_func("/files/key_types", test_key_types);
   g_test_add_func("/files/request", test_request);
   g_test_add_func("/files/chain", test_chain);
+  g_test_add_func("/files/chain_with_more", test_chain_with_more);
   g_test_add_func("/files/certificate", test_certificate_files);
   int result = g_test_run();
   remove_folder(folder);

@@ -7,10 +7,13 @@
 #include <curl/curl.h>
 #include <string.h>
 
+/* RFC 8555 section 6.1: the language of what this program says itself. */
+#define LANGUAGE "Accept-Language: en"
+
 struct HttpsClient {
   CURL *curl;
-  struct curl_slist *jose; /* request fields of a POST */
-  char *ca_file;
+  struct curl_slist *fields, *jose; /* of each request, of a POST */
+  char *user_agent, *ca_file;
   gint64 deadline;
 };
 
@@ -18,7 +21,11 @@ HttpsClient *https_client_new(const char *ca_file, gint64 deadline) {
   HttpsClient *client = g_new0(HttpsClient, 1);
   client->curl = curl_easy_init();
   g_assert(client->curl != NULL);
-  client->jose = curl_slist_append(NULL, "Content-Type: application/jose+json");
+  client->fields = curl_slist_append(NULL, LANGUAGE);
+  client->jose = curl_slist_append(NULL, LANGUAGE);
+  client->jose = curl_slist_append(client->jose, "Content-Type: application/jose+json");
+  client->user_agent = g_strdup_printf("signet/" SIGNET_VERSION " libcurl/%s",
+                                       curl_version_info(CURLVERSION_NOW)->version);
   client->ca_file = g_strdup(ca_file);
   client->deadline = deadline;
   return client;
@@ -28,7 +35,9 @@ void https_client_free(HttpsClient *client) {
   if (client == NULL)
     return;
   curl_easy_cleanup(client->curl);
+  curl_slist_free_all(client->fields);
   curl_slist_free_all(client->jose);
+  g_free(client->user_agent);
   g_free(client->ca_file);
   g_free(client);
 }
@@ -65,7 +74,7 @@ static void set_common(HttpsClient *client, const char *url, GByteArray *body, c
   curl_easy_setopt(curl, CURLOPT_URL, url);
   curl_easy_setopt(curl, CURLOPT_PROTOCOLS_STR, "https");
   curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
-  curl_easy_setopt(curl, CURLOPT_USERAGENT, "signet/" SIGNET_VERSION);
+  curl_easy_setopt(curl, CURLOPT_USERAGENT, client->user_agent);
   curl_easy_setopt(curl, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
   curl_easy_setopt(curl, CURLOPT_CONNECTTIMEOUT, (long)HTTPS_CONNECT_SECONDS);
   curl_easy_setopt(curl, CURLOPT_TIMEOUT_MS, MAX(time_left(client), 1L));
@@ -131,6 +140,7 @@ static HttpsAnswer *request(HttpsClient *client, const char *url, CURLoption wha
     curl_easy_setopt(client->curl, CURLOPT_POSTFIELDSIZE, (long)strlen(jws));
     curl_easy_setopt(client->curl, CURLOPT_POSTFIELDS, jws);
   } else {
+    curl_easy_setopt(client->curl, CURLOPT_HTTPHEADER, client->fields);
     curl_easy_setopt(client->curl, what, 1L);
   }
   HttpsAnswer *answer = perform(client, url, body, reason, error);

@@ -225,10 +225,13 @@ static gboolean find_agreed_account(AcmeClient *client, GError **error) {
   return FALSE;
 }
 
+/* One address each, without header fields (RFC 8555 section 7.3): what would begin them is escaped.
+ */
 static json_t *contact_list(const char *const *contacts) {
   json_t *list = json_array();
   for (; *contacts != NULL; contacts++) {
-    g_autofree char *url = g_strconcat("mailto:", *contacts, NULL);
+    g_autofree char *escaped = g_uri_escape_string(*contacts, "@+", FALSE);
+    g_autofree char *url = g_strconcat("mailto:", escaped, NULL);
     json_array_append_new(list, json_string(url));
   }
   return list;

@@ -28,9 +28,12 @@ typedef struct {
   AcmeClient *acme;
 } Request;
 
-char *command_account_path(const char *file) {
-  return file != NULL ? g_strdup(file)
-                      : g_build_filename(g_get_user_config_dir(), "signet", "account.key", NULL);
+char *command_account_path(const char *file, const char *directory) {
+  if (file != NULL)
+    return g_strdup(file);
+  g_autofree char *name = g_strconcat(directory + strlen("https://"), ".key", NULL);
+  g_strdelimit(name, "/", '_');
+  return g_build_filename(g_get_user_config_dir(), "signet", name, NULL);
 }
 
 static const char *const *request_addresses(const Request *request) {
@@ -60,7 +63,7 @@ static gboolean open_keys(Request *request, GError **error) {
   const RequestOptions *o = request->options;
   if (!local_file_make_folder(request_folder(request), error))
     return FALSE;
-  g_autofree char *account_path = command_account_path(o->account_key);
+  g_autofree char *account_path = command_account_path(o->account_key, o->directory);
   g_autofree char *preset =
       certificate_files_path(request_folder(request), o->addresses[0], ".key");
   const char *path = o->key != NULL ? o->key : preset;

@@ -29,7 +29,7 @@ static void add_acme_options(GOptionContext *context, RequestOptions *o) {
       {"ca-file", 0, 0, G_OPTION_ARG_FILENAME, &o->ca_file,
        "Roots for HTTPS (default: the system's)", "FILE"},
       {"account-key", 0, 0, G_OPTION_ARG_FILENAME, &o->account_key,
-       "Account key, made when missing (default: ~/.config/signet/account.key)", "FILE"},
+       "Account key, made when missing (default: one for each server in ~/.config/signet)", "FILE"},
       {"contact", 0, 0, G_OPTION_ARG_STRING_ARRAY, &o->contacts, "Contact address of a new account",
        "ADDRESS"},
       {"agree-tos", 0, 0, G_OPTION_ARG_NONE, &o->agree, "Agree to the server's terms of service",

@@ -51,7 +51,7 @@ static RevokeOptions *parse(char **arguments, GError **error) {
       {"ca-file", 0, 0, G_OPTION_ARG_FILENAME, &o->ca_file,
        "Roots for HTTPS (default: the system's)", "FILE"},
       {"account-key", 0, 0, G_OPTION_ARG_FILENAME, &o->account_key,
-       "Account key (default: ~/.config/signet/account.key)", "FILE"},
+       "Account key (default: that of the server in ~/.config/signet)", "FILE"},
       {"key", 0, 0, G_OPTION_ARG_FILENAME, &o->key, "The certificate's key, in place of an account",
        "FILE"},
       {"reason", 0, 0, G_OPTION_ARG_INT, &o->reason,
@@ -99,7 +99,8 @@ static CertificateStack *load_chain(const char *path, GError **error) {
 
 static AccountKey *load_signing_key(const RevokeOptions *o, const CertificateStack *chain,
                                     GError **error) {
-  g_autofree char *path = o->key != NULL ? g_strdup(o->key) : command_account_path(o->account_key);
+  g_autofree char *path =
+      o->key != NULL ? g_strdup(o->key) : command_account_path(o->account_key, o->directory);
   g_autoptr(EVP_PKEY) key = private_key_load(path, error);
   if (key == NULL)
     return NULL;

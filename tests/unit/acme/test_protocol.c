@@ -7,6 +7,48 @@ static json_t *member(const Answer *answer, const char *name) {
   return json_object_get(answer->json, name);
 }
 
+/* --- section 6.7 --- */
+
+/* No error type of the ACME namespace but those of the registry: RFC 8555, RFC 9773
+   (alreadyReplaced) and draft-ietf-acme-profiles (invalidProfile). */
+static void test_problem_types(void) {
+  static const char *const registered[] = {"accountDoesNotExist",
+                                           "alreadyReplaced",
+                                           "alreadyRevoked",
+                                           "badCSR",
+                                           "badNonce",
+                                           "badPublicKey",
+                                           "badRevocationReason",
+                                           "badSignatureAlgorithm",
+                                           "caa",
+                                           "compound",
+                                           "connection",
+                                           "dns",
+                                           "externalAccountRequired",
+                                           "incorrectResponse",
+                                           "invalidContact",
+                                           "invalidProfile",
+                                           "malformed",
+                                           "orderNotReady",
+                                           "rateLimited",
+                                           "rejectedIdentifier",
+                                           "serverInternal",
+                                           "tls",
+                                           "unauthorized",
+                                           "unsupportedContact",
+                                           "unsupportedIdentifier",
+                                           "userActionRequired",
+                                           NULL};
+  for (guint type = 0; type < PROBLEM_COUNT; type++) {
+    g_autoptr(Problem) problem = problem_new((ProblemType)type, 0, "x");
+    json_t *document = problem_json(problem);
+    const char *urn = json_string_value(json_object_get(document, "type"));
+    g_assert_true(g_str_has_prefix(urn, LAB_URN));
+    g_assert_true(g_strv_contains(registered, urn + strlen(LAB_URN)));
+    json_decref(document);
+  }
+}
+
 /* --- section 7.1.3 --- */
 
 /* The members that an order has in a status, and that its arrays are those of newOrder for ever. */
@@ -129,6 +171,54 @@ static void test_responses(void) {
   g_assert_cmpstr(lab_text(without, "status"), ==, "processing");
 }
 
+/* --- section 7.3 --- */
+
+/* The members of an account without terms or binding, and no other. */
+static void assert_account(const Answer *answer, LabClient *client) {
+  g_autofree char *orders = g_strconcat(client->kid, "/orders", NULL);
+  json_t *contact = member(answer, "contact");
+  g_assert_cmpuint(json_object_size(answer->json), ==, 3);
+  g_assert_cmpstr(lab_text(answer, "status"), ==, "valid");
+  g_assert_cmpstr(lab_text(answer, "orders"), ==, orders);
+  g_assert_cmpuint(json_array_size(contact), ==, 1);
+  g_assert_cmpstr(json_string_value(json_array_get(contact, 0)), ==, "mailto:a@example.org");
+}
+
+/* What a client may not set, and what nobody knows, is neither kept nor shown. */
+static void test_account_members(void) {
+  static const char payload[] = "{\"contact\":[\"mailto:a@example.org\"],\"orders\":\"https://x/\","
+                                "\"status\":\"revoked\",\"onlyReturnExisting\":false,"
+                                "\"termsOfServiceAgreed\":true,\"unknown\":{\"x\":[1]}}";
+  g_autoptr(Lab) lab = lab_new();
+  g_autoptr(LabClient) client = lab_client_of(lab_key("P-256"));
+  g_autoptr(Answer) made = lab_send(lab, client, TRUE, "/new-account", payload);
+  g_assert_cmpuint(made->status, ==, 201);
+  client->kid = g_strdup(made->location);
+  assert_account(made, client);
+  g_autoptr(Answer) updated = lab_post(lab, client, client->kid, payload);
+  g_assert_cmpuint(updated->status, ==, 200);
+  assert_account(updated, client);
+  g_autoptr(Answer) shown = lab_post(lab, client, client->kid, NULL);
+  assert_account(shown, client);
+}
+
+/* What a deactivated account has been issued stays. */
+static void test_deactivated_account(void) {
+  g_autoptr(Lab) lab = lab_new();
+  g_autoptr(LabClient) client = lab_account(lab);
+  g_autoptr(LabOrder) issued = lab_ready(lab, client), open = lab_ready(lab, client);
+  g_auto(Question) close = {0}, none = {0};
+  lab_issue(issued);
+  g_autoptr(Answer) done = lab_post(lab, client, client->kid, "{\"status\":\"deactivated\"}");
+  g_assert_cmpuint(done->status, ==, 200);
+  lab_ask(lab, JOB_CLOSE, QUESTION_NONE, &close);
+  g_assert_false(lab_take(lab, JOB_REVOKE, &none));
+  g_assert_cmpint(lab_count(lab, "SELECT count(*) FROM orders WHERE status = 'invalid'"), ==, 1);
+  g_assert_cmpint(lab_count(lab, "SELECT count(*) FROM orders WHERE status = 'valid'"), ==, 1);
+  g_assert_cmpint(lab_count(lab, "SELECT count(*) FROM certificate WHERE revoked_at IS NULL"), ==,
+                  1);
+}
+
 /* --- section 7.4.1 --- */
 
 static void test_unwilling(void) {
@@ -209,11 +299,14 @@ static void test_urls(void) {
 
 int main(int argc, char **argv) {
   g_test_init(&argc, &argv, NULL);
+  g_test_add_func("/acme/protocol/problem-types", test_problem_types);
   g_test_add_data_func("/acme/protocol/order", NULL, check_orders);
   g_test_add_data_func("/acme/protocol/order-that-fails", "fails", check_orders);
   g_test_add_data_func("/acme/protocol/authorization", NULL, check_authorizations);
   g_test_add_data_func("/acme/protocol/authorization-that-fails", "fails", check_authorizations);
   g_test_add_func("/acme/protocol/responses", test_responses);
+  g_test_add_func("/acme/protocol/account-members", test_account_members);
+  g_test_add_func("/acme/protocol/deactivated-account", test_deactivated_account);
   g_test_add_func("/acme/protocol/unwilling", test_unwilling);
   g_test_add_func("/acme/protocol/keys-of-one-kind", test_keys_of_one_kind);
   g_test_add_func("/acme/protocol/urls", test_urls);

@@ -49,6 +49,32 @@ static void test_problem_types(void) {
   }
 }
 
+/* --- section 7.1.1 --- */
+
+static void test_directory(void) {
+  static const char *const urls[][2] = {
+      {"newNonce", "/new-nonce"}, {"newAccount", "/new-account"}, {"newOrder", "/new-order"},
+      {"newAuthz", "/new-authz"}, {"revokeCert", "/revoke-cert"}, {"keyChange", "/key-change"}};
+  g_autoptr(Lab) lab = lab_new();
+  g_autoptr(LabClient) client = lab_account(lab);
+  g_autoptr(Answer) directory = lab_handle(lab, "GET", "/directory", NULL, NULL);
+  g_autoptr(Answer) posted = lab_send(lab, client, FALSE, "/directory", NULL);
+  g_autoptr(Answer) with_payload = lab_send(lab, client, FALSE, "/directory", "{}");
+  json_t *meta = member(directory, "meta");
+  for (gsize i = 0; i < G_N_ELEMENTS(urls); i++) {
+    g_autofree char *url = g_strconcat(LAB_URL, urls[i][1], NULL);
+    g_assert_cmpstr(lab_text(directory, urls[i][0]), ==, url);
+  }
+  g_assert_true(json_is_object(meta));
+  g_assert_true(json_is_false(json_object_get(meta, "externalAccountRequired")));
+  json_t *identities = json_object_get(meta, "caaIdentities");
+  g_assert_cmpuint(json_array_size(identities), ==, 1);
+  g_assert_cmpstr(json_string_value(json_array_get(identities, 0)), ==, "ca.example.org");
+  g_assert_cmpuint(posted->status, ==, 200);
+  g_assert_true(json_equal(posted->json, directory->json));
+  assert_problem(with_payload, 400, "malformed");
+}
+
 /* --- section 7.1.3 --- */
 
 /* The members that an order has in a status, and that its arrays are those of newOrder for ever. */
@@ -202,6 +228,18 @@ static void test_account_members(void) {
   assert_account(shown, client);
 }
 
+static void test_contact_schemes(void) {
+  static const char *const schemes[] = {"tel:+15550100", "https://example.org/", "a@example.org"};
+  g_autoptr(Lab) lab = lab_new();
+  g_autoptr(LabClient) client = lab_account(lab);
+  for (gsize i = 0; i < G_N_ELEMENTS(schemes); i++) {
+    g_autofree char *payload = g_strdup_printf("{\"contact\":[\"%s\"]}", schemes[i]);
+    g_autoptr(Answer) answer = lab_post(lab, client, client->kid, payload);
+    assert_problem(answer, 400, "unsupportedContact");
+    g_assert_nonnull(strstr(lab_text(answer, "detail"), "mailto:")); /* what is supported */
+  }
+}
+
 /* What a deactivated account has been issued stays. */
 static void test_deactivated_account(void) {
   g_autoptr(Lab) lab = lab_new();
@@ -249,6 +287,26 @@ static void test_unwilling(void) {
     g_assert_null(member(answer, "identifier"));
   }
   g_assert_cmpint(lab_count(lab, "SELECT count(*) FROM authz"), ==, 0);
+}
+
+/* --- section 7.6 --- */
+
+/* A reason that is not taken is refused with those that are. */
+static void test_reasons(void) {
+  static const char *const taken[] = {"0 (unspecified)", "1 (keyCompromise)",
+                                      "3 (affiliationChanged)", "4 (superseded)",
+                                      "5 (cessationOfOperation)"};
+  g_autoptr(Lab) lab = lab_new();
+  g_autoptr(LabClient) client = lab_account(lab);
+  g_autoptr(LabOrder) order = lab_ready(lab, client);
+  lab_issue(order);
+  g_autoptr(GBytes) leaf = lab_leaf(order);
+  g_autofree char *encoded = base64url_encode(g_bytes_get_data(leaf, NULL), g_bytes_get_size(leaf));
+  g_autofree char *payload = g_strdup_printf("{\"certificate\":\"%s\",\"reason\":2}", encoded);
+  g_autoptr(Answer) answer = lab_send(lab, client, FALSE, "/revoke-cert", payload);
+  assert_problem(answer, 400, "badRevocationReason");
+  for (gsize i = 0; i < G_N_ELEMENTS(taken); i++)
+    g_assert_nonnull(strstr(lab_text(answer, "detail"), taken[i]));
 }
 
 /* --- section 11.1 --- */
@@ -306,7 +364,10 @@ int main(int argc, char **argv) {
   g_test_add_data_func("/acme/protocol/authorization-that-fails", "fails", check_authorizations);
   g_test_add_func("/acme/protocol/responses", test_responses);
   g_test_add_func("/acme/protocol/account-members", test_account_members);
+  g_test_add_func("/acme/protocol/contact-schemes", test_contact_schemes);
   g_test_add_func("/acme/protocol/deactivated-account", test_deactivated_account);
+  g_test_add_func("/acme/protocol/directory", test_directory);
+  g_test_add_func("/acme/protocol/reasons", test_reasons);
   g_test_add_func("/acme/protocol/unwilling", test_unwilling);
   g_test_add_func("/acme/protocol/keys-of-one-kind", test_keys_of_one_kind);
   g_test_add_func("/acme/protocol/urls", test_urls);

@@ -75,7 +75,8 @@ static void test_made(void) {
   g_assert_cmpuint(lab_send_mails(lab), ==, 0);
 }
 
-/* identifier of newAuthz, JSON; NULL: POST-as-GET. */
+/* identifier of newAuthz, JSON; NULL: POST-as-GET. An identifier that could not be certified is
+   answered with 403. */
 typedef struct {
   const char *payload, *type;
 } Bad;
@@ -101,6 +102,7 @@ static const Bad bad[] = {
     {OF("\"email\"", "\"\""), "rejectedIdentifier"},
     {OF("\"email\"", "\"alice\""), "rejectedIdentifier"},
     {OF("\"email\"", "\"*@example.org\""), "rejectedIdentifier"},
+    {OF("\"dns\"", "\"*.example.org\""), "unsupportedIdentifier"},
 };
 
 static void test_refused(void) {
@@ -110,8 +112,9 @@ static void test_refused(void) {
     g_autoptr(Answer) answer = lab_send(lab, client, FALSE, "/new-authz", bad[i].payload);
     g_autofree char *type = g_strconcat(LAB_URN, bad[i].type, NULL);
     g_test_message("%s", bad[i].payload);
-    g_assert_cmpuint(answer->status, ==, 400);
+    g_assert_cmpuint(answer->status, ==, strcmp(bad[i].type, "malformed") == 0 ? 400 : 403);
     g_assert_cmpstr(lab_text(answer, "type"), ==, type);
+    g_assert_null(json_object_get(answer->json, "identifier"));
     g_assert_null(json_object_get(answer->json, "subproblems")); /* there is but one */
     g_assert_null(answer->location);
   }
@@ -123,7 +126,7 @@ static void test_external(void) {
   g_autoptr(Lab) lab = lab_new();
   g_autoptr(LabClient) client = lab_account_bound(lab, "[\"example.org\"]", "[]");
   g_autoptr(Answer) refused = ask(lab, client, "email", "alice@example.net");
-  assert_problem(refused, 400, "rejectedIdentifier");
+  assert_problem(refused, 403, "rejectedIdentifier");
   g_autoptr(Answer) covered = ask(lab, client, "email", ALICE);
   g_assert_cmpuint(covered->status, ==, 201);
 }

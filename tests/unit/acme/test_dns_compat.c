@@ -59,7 +59,7 @@ static void test_off(void) {
   g_autoptr(Answer) order = ask(lab, client, DNS("alice@example.org"));
   assert_problem(order, 400, "unsupportedIdentifier");
   g_autoptr(Answer) authorization = ask_beforehand(lab, client, DNS("alice@example.org"));
-  assert_problem(authorization, 400, "unsupportedIdentifier");
+  assert_problem(authorization, 403, "unsupportedIdentifier");
 }
 
 static void test_refused(void) {
@@ -68,7 +68,7 @@ static void test_refused(void) {
   g_autoptr(Answer) domain = ask(lab, client, DNS("example.org"));
   assert_problem(domain, 400, "unsupportedIdentifier");
   g_autoptr(Answer) beforehand = ask_beforehand(lab, client, DNS("example.org"));
-  assert_problem(beforehand, 400, "unsupportedIdentifier");
+  assert_problem(beforehand, 403, "unsupportedIdentifier");
   g_autoptr(Answer) wildcard = ask(lab, client, DNS("*@example.org"));
   assert_problem(wildcard, 400, "rejectedIdentifier");
   g_autoptr(Answer) no_mailbox = ask(lab, client, DNS("@example.org"));

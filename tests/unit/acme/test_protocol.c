@@ -257,38 +257,6 @@ static void test_deactivated_account(void) {
                   1);
 }
 
-/* --- section 7.4.1 --- */
-
-static void test_unwilling(void) {
-  static const struct {
-    const char *payload, *type;
-    guint status;
-  } cases[] = {
-      {"{\"identifier\":{\"type\":\"email\",\"value\":\"*@example.org\"}}", "rejectedIdentifier",
-       403},
-      {"{\"identifier\":{\"type\":\"email\",\"value\":\"alice@localhost\"}}", "rejectedIdentifier",
-       403},
-      {"{\"identifier\":{\"type\":\"dns\",\"value\":\"example.org\"}}", "unsupportedIdentifier",
-       403},
-      {"{\"identifier\":{\"type\":\"dns\",\"value\":\"*.example.org\"}}", "unsupportedIdentifier",
-       403},
-      {"{\"identifier\":{\"type\":\"email\"}}", "malformed", 400},
-      {"{}", "malformed", 400},
-  };
-  g_autoptr(Lab) lab = lab_new();
-  g_autoptr(LabClient) client = lab_account(lab);
-  for (gsize i = 0; i < G_N_ELEMENTS(cases); i++) {
-    g_autoptr(Answer) answer = lab_send(lab, client, FALSE, "/new-authz", cases[i].payload);
-    g_autofree char *urn = g_strconcat(LAB_URN, cases[i].type, NULL);
-    g_test_message("%s", cases[i].payload);
-    g_assert_cmpstr(lab_text(answer, "type"), ==, urn);
-    g_assert_cmpuint(answer->status, ==, cases[i].status);
-    g_assert_cmpint(json_integer_value(member(answer, "status")), ==, cases[i].status);
-    g_assert_null(member(answer, "identifier"));
-  }
-  g_assert_cmpint(lab_count(lab, "SELECT count(*) FROM authz"), ==, 0);
-}
-
 /* --- section 7.6 --- */
 
 /* A reason that is not taken is refused with those that are. */
@@ -368,7 +336,6 @@ int main(int argc, char **argv) {
   g_test_add_func("/acme/protocol/deactivated-account", test_deactivated_account);
   g_test_add_func("/acme/protocol/directory", test_directory);
   g_test_add_func("/acme/protocol/reasons", test_reasons);
-  g_test_add_func("/acme/protocol/unwilling", test_unwilling);
   g_test_add_func("/acme/protocol/keys-of-one-kind", test_keys_of_one_kind);
   g_test_add_func("/acme/protocol/urls", test_urls);
   return g_test_run();

@@ -735,7 +735,7 @@ static void test_external_right(void) {
   g_autoptr(Answer) elsewhere = order_anew(lab, other);
   assert_problem(elsewhere, 400, "rejectedIdentifier");
   g_autoptr(Answer) beforehand = authorize_anew(lab, other, alice[0]);
-  assert_problem(beforehand, 400, "rejectedIdentifier");
+  assert_problem(beforehand, 403, "rejectedIdentifier");
 }
 
 #define TEST(path, function) g_test_add_func("/acme/account_resource/" path, function)

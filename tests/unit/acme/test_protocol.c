@@ -57,7 +57,7 @@ static void test_directory(void) {
       {"newAuthz", "/new-authz"}, {"revokeCert", "/revoke-cert"}, {"keyChange", "/key-change"}};
   g_autoptr(Lab) lab = lab_new();
   g_autoptr(LabClient) client = lab_account(lab);
-  g_autoptr(Answer) directory = lab_handle(lab, "GET", "/directory", NULL, NULL);
+  g_autoptr(Answer) directory = lab_get(lab, "/directory");
   g_autoptr(Answer) posted = lab_send(lab, client, FALSE, "/directory", NULL);
   g_autoptr(Answer) with_payload = lab_send(lab, client, FALSE, "/directory", "{}");
   json_t *meta = member(directory, "meta");
@@ -269,9 +269,7 @@ static void test_reasons(void) {
   g_autoptr(LabOrder) order = lab_ready(lab, client);
   lab_issue(order);
   g_autoptr(GBytes) leaf = lab_leaf(order);
-  g_autofree char *encoded = base64url_encode(g_bytes_get_data(leaf, NULL), g_bytes_get_size(leaf));
-  g_autofree char *payload = g_strdup_printf("{\"certificate\":\"%s\",\"reason\":2}", encoded);
-  g_autoptr(Answer) answer = lab_send(lab, client, FALSE, "/revoke-cert", payload);
+  g_autoptr(Answer) answer = lab_revoke(lab, client, FALSE, leaf, "2");
   assert_problem(answer, 400, "badRevocationReason");
   for (gsize i = 0; i < G_N_ELEMENTS(taken); i++)
     g_assert_nonnull(strstr(lab_text(answer, "detail"), taken[i]));

@@ -96,8 +96,7 @@ Problem *authorization_new_post(Call *call) {
     problem = account_may_authorize(call, mailboxes);
   if (problem != NULL)
     return unwilling(problem);
-  problem = limit_new_order(call);
-  if (problem == NULL)
-    problem = limit_challenge_mail(call, ((OrderedMailbox *)mailboxes->pdata[0])->mailbox);
-  return problem != NULL ? problem : create(call, mailboxes->pdata[0]);
+  const OrderedMailbox *ordered = mailboxes->pdata[0];
+  problem = problem_longer(limit_new_order(call), limit_challenge_mail(call, ordered->mailbox));
+  return problem != NULL ? problem : create(call, ordered);
 }

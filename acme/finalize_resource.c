@@ -89,8 +89,9 @@ static Problem *check_profile(Call *call, Order *order, const Csr *csr) {
 
 static Problem *spend_certificates(Call *call, GPtrArray *authorizations) {
   Problem *problem = NULL;
-  for (guint i = 0; problem == NULL && i < authorizations->len; i++)
-    problem = limit_certificate(call, ((Authorization *)authorizations->pdata[i])->canonical);
+  for (guint i = 0; i < authorizations->len; i++)
+    problem = problem_longer(
+        problem, limit_certificate(call, ((Authorization *)authorizations->pdata[i])->canonical));
   return problem;
 }
 
@@ -131,13 +132,14 @@ Problem *order_finalize_post(Call *call) {
   Problem *problem = order_load(call, &order);
   if (problem == NULL && strcmp(order->status, "ready") != 0)
     problem = not_ready(order);
-  if (problem == NULL)
-    problem = limit_finalization(call);
   if (problem != NULL)
     return problem;
   g_autoptr(GPtrArray) authorizations = authorization_list(call->acme->store, &call->id, &error);
   if (authorizations == NULL)
     return problem_internal(&error);
+  problem = limit_finalization(call);
+  if (problem != NULL)
+    return problem_longer(problem, spend_certificates(call, authorizations));
   problem = check_request(call, order, authorizations, &der, &csr);
   if (problem == NULL)
     problem = spend_certificates(call, authorizations);

@@ -57,11 +57,6 @@ typedef struct {
   gboolean mixed; /* of different types */
 } Refusals;
 
-/* Seconds, by Retry-After. */
-static gint64 wait_of(const Problem *problem) {
-  return problem->header_value != NULL ? g_ascii_strtoll(problem->header_value, NULL, 10) : 0;
-}
-
 static void refusals_add(Refusals *refusals, const json_t *identifier, Problem *problem) {
   refusals->asked++;
   if (problem == NULL)
@@ -69,15 +64,9 @@ static void refusals_add(Refusals *refusals, const json_t *identifier, Problem *
   json_t *document = problem_json(problem);
   json_object_set_new(document, "identifier", json_deep_copy(identifier));
   json_array_append_new(refusals->subproblems, document);
-  if (refusals->worst == NULL) {
-    refusals->worst = problem;
-    return;
-  }
-  refusals->mixed = refusals->mixed || refusals->worst->type != problem->type;
-  gboolean longer = wait_of(problem) > wait_of(refusals->worst);
-  problem_free(longer ? refusals->worst : problem);
-  if (longer)
-    refusals->worst = problem;
+  if (refusals->worst != NULL && refusals->worst->type != problem->type)
+    refusals->mixed = TRUE;
+  refusals->worst = problem_longer(refusals->worst, problem);
 }
 
 /* RFC 8555 section 6.7.1. */

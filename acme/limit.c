@@ -72,11 +72,10 @@ Problem *limit_new_order(Call *call) {
   g_autofree char *network = network_of(call->request->peer);
   char account[ID_TEXT], key[ID_TEXT];
   Problem *problem = spend(call, "orders-per-account", id_text(&call->account->id, account), NULL);
-  if (problem == NULL)
-    problem = spend(call, "orders-per-network", network, NULL);
-  if (problem == NULL && call->account->bound)
-    problem = spend(call, "orders-per-external-account",
-                    id_text(&call->account->external_key_id, key), NULL);
+  problem = problem_longer(problem, spend(call, "orders-per-network", network, NULL));
+  if (call->account->bound)
+    problem = problem_longer(problem, spend(call, "orders-per-external-account",
+                                            id_text(&call->account->external_key_id, key), NULL));
   return problem;
 }
 
@@ -110,15 +109,14 @@ Problem *limit_challenge_mail(Call *call, const Mailbox *mailbox) {
   const Id *own = trusted ? &call->account->id : NULL;
   char account[ID_TEXT];
   Problem *problem = NULL;
-  if (!trusted)
+  if (!trusted) {
     problem = spend(call, "mails-per-account", id_text(&call->account->id, account), NULL);
-  if (problem == NULL && !trusted)
-    problem = spend_mail(call, "mails-per-mailbox-account", mailbox, &call->account->id);
-  if (problem == NULL)
-    problem = spend_mail(call, "mails-per-mailbox-hour", mailbox, own);
-  if (problem == NULL)
-    problem = spend_mail(call, "mails-per-mailbox-day", mailbox, own);
-  return problem != NULL ? problem : spend(call, "mails-per-domain", mailbox->domain, own);
+    problem = problem_longer(
+        problem, spend_mail(call, "mails-per-mailbox-account", mailbox, &call->account->id));
+  }
+  problem = problem_longer(problem, spend_mail(call, "mails-per-mailbox-hour", mailbox, own));
+  problem = problem_longer(problem, spend_mail(call, "mails-per-mailbox-day", mailbox, own));
+  return problem_longer(problem, spend(call, "mails-per-domain", mailbox->domain, own));
 }
 
 gboolean limit_mail_leaves(Call *call, const Authorization *authorization, gint64 deadline,

@@ -9,7 +9,9 @@
 #include "base/mailbox.h"
 #include "store/authorization.h"
 
-/* Each spends one of the share, or is the refusal (rateLimited with Retry-After). */
+/* Each spends one of the share, or is the refusal (rateLimited with Retry-After, by the limit that
+   lasts longest). A request that several stand before asks them all, whatever one says: it is
+   refused with what problem_longer makes of their refusals. */
 Problem *limit_new_account(Call *call);
 /* newOrder and newAuthz, but for renewals (RFC 9773 section 5). */
 Problem *limit_new_order(Call *call);

@@ -133,7 +133,7 @@ static Problem *spend_mail(gpointer user, const OrderedMailbox *ordered) {
 static Problem *spend_limits(Call *call, const Wish *wish) {
   Spending spending = {call, wish, 0};
   Problem *problem = wish->replaced == NULL ? limit_new_order(call) : NULL;
-  return problem != NULL ? problem : identifiers_check(wish->mailboxes, spend_mail, &spending);
+  return problem_longer(problem, identifiers_check(wish->mailboxes, spend_mail, &spending));
 }
 
 /* --- the objects

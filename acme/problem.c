@@ -94,6 +94,22 @@ void problem_free(Problem *problem) {
   g_free(problem);
 }
 
+static gint64 wait_of(const Problem *problem) {
+  if (problem->type == PROBLEM_SERVER_INTERNAL)
+    return G_MAXINT64;
+  return g_strcmp0(problem->header, "Retry-After") == 0
+             ? g_ascii_strtoll(problem->header_value, NULL, 10)
+             : 0;
+}
+
+Problem *problem_longer(Problem *one, Problem *other) {
+  if (one == NULL || other == NULL)
+    return one != NULL ? one : other;
+  gboolean longer = wait_of(other) > wait_of(one);
+  problem_free(longer ? one : other);
+  return longer ? other : one;
+}
+
 const char *problem_type_name(ProblemType type) {
   return types[type].name;
 }

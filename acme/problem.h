@@ -54,6 +54,9 @@ Problem *problem_internal(GError **error);
 void problem_set(Problem *problem, const char *member, json_t *value);
 void problem_set_header(Problem *problem, const char *name, const char *value);
 void problem_free(Problem *problem);
+/* Of two refusals, either of which may be NULL, the one that lasts longer, by Retry-After; the
+   other is freed. A failure of the server outlasts all. */
+Problem *problem_longer(Problem *one, Problem *other);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Problem, problem_free)
 
 /* The last part of the type's URN: "badCSR". */

@@ -433,6 +433,41 @@ static void test_subproblems(void) {
   gives(new_order_of(lab, client, three), 201);
 }
 
+/* Where several limits stand before a request, it is told when the last of them lets it pass (RFC
+   8555 section 6.6). */
+static void test_several(void) {
+  static const char *const overrides[] = {"limits.orders-per-account",
+                                          PER_HOUR("1"),
+                                          "limits.mails-per-mailbox-hour",
+                                          PER_HOUR("1"),
+                                          "limits.mails-per-mailbox-day",
+                                          PER_DAY("1"),
+                                          NULL};
+  g_autoptr(Lab) lab = lab_new_with(overrides);
+  g_autoptr(LabClient) client = lab_account(lab);
+  gives(new_order(lab, client, "alice@example.org"), 201);
+  lab->clock.now += CLOCK_MINUTE;
+  g_assert_cmpint(is_limited(new_order(lab, client, "alice@example.org"), "mails-per-mailbox-day"),
+                  ==, 86400 - 60);
+  g_assert_cmpint(
+      is_limited(new_authorization(lab, client, "alice@example.org"), "mails-per-mailbox-day"), ==,
+      86400 - 60);
+  g_assert_cmpint(is_limited(new_order(lab, client, "bob@example.org"), "orders-per-account"), ==,
+                  3600 - 60);
+  lab->clock.now += CLOCK_DAY - CLOCK_MINUTE; /* nothing of what was refused was spent */
+  gives(new_order(lab, client, "alice@example.org"), 201);
+}
+
+static void test_several_at_finalize(void) {
+  static const char *const overrides[] = {"limits.finalizations-per-account", PER_HOUR("1"),
+                                          "limits.certificates-per-mailbox", PER_DAY("1"), NULL};
+  g_autoptr(Lab) lab = lab_new_with(overrides);
+  g_autoptr(LabClient) client = lab_account(lab);
+  g_autoptr(LabOrder) first = lab_ready(lab, client), second = lab_ready(lab, client);
+  lab_issue(first);
+  g_assert_cmpint(is_limited(lab_finalize(second), "certificates-per-mailbox"), ==, 86400);
+}
+
 /* All identifiers of an order count for their domain, and an authorization that was made beforehand
    spends nothing once more. */
 static void test_counted_once(void) {
@@ -758,6 +793,8 @@ int main(int argc, char **argv) {
   g_test_add_func("/acme/limit/override-tagged", test_override_tagged);
   g_test_add_func("/acme/limit/given-back", test_given_back);
   g_test_add_func("/acme/limit/subproblems", test_subproblems);
+  g_test_add_func("/acme/limit/several", test_several);
+  g_test_add_func("/acme/limit/several-at-finalize", test_several_at_finalize);
   g_test_add_func("/acme/limit/counted-once", test_counted_once);
   g_test_add_func("/acme/limit/shared", test_shared);
   g_test_add_func("/acme/limit/besieged", test_besieged);

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What docs/ says about the code is so: the map's functions and tests exist, the table of configuration keys is that of
-signetd --keys, the man pages name exactly the options of --help, links lead somewhere."""
+"""What docs/ says about the code is so: functions and tests that are named exist, docs/acme.md leaves nothing empty, the
+table of configuration keys is that of signetd --keys, the man pages name exactly the options of --help, links lead
+somewhere."""
 
 import math
 import os
@@ -17,6 +18,10 @@ NAMED = re.compile(rf"`((?:{FOLDERS})/[\w./-]+\.\w+)(?::(/?[\w/-]+))?`")
 ROWS = {"CA": [str(n) for n in range(1, 19)] + ["18a"] + [str(n) for n in range(19, 35)],
         "Interoperation": [str(n) for n in range(1, 34)], "Security": [str(n) for n in range(1, 25)]}
 
+# The sections 6 and 7 of RFC 8555 that have text of their own.
+RFC_8555 = """6.1 6.2 6.3 6.4 6.4.1 6.5 6.5.1 6.5.2 6.6 6.7 6.7.1 7.1 7.1.1 7.1.2 7.1.2.1 7.1.3 7.1.4 7.1.5 7.1.6 7.2 7.3
+7.3.1 7.3.2 7.3.3 7.3.4 7.3.5 7.3.6 7.4 7.4.1 7.4.2 7.5 7.5.1 7.5.2 7.6""".split()
+
 
 def run(program, *arguments):
     done = subprocess.run([BUILD / program, *arguments], capture_output=True, text=True, check=True,
@@ -25,10 +30,12 @@ def run(program, *arguments):
 
 
 def defines(path, name):
-    """Whether a file has a C function or table, a Python function, or a test path of that name."""
+    """Whether a file has a C function or table, a Python function, or a test path of that name, which may be
+    written in two parts: a macro holds the first."""
     text = path.read_text()
     if name.startswith("/"):
-        return f'"{name}"' in text
+        return f'"{name}"' in text or any(f'"{name[:at]}" ' in text and f'"{name[at:]}"' in text
+                                          for at in range(1, len(name)) if name[at - 1] == "/")
     if path.suffix == ".py":
         return re.search(rf"^\s*def {name}\(", text, re.M) is not None
     return re.search(rf"^(?!return\b)\w[\w\s*]*?[\s*]{name}(\(|\[\] =)", text, re.M) is not None
@@ -77,6 +84,42 @@ class Map(unittest.TestCase):
         rows = re.findall(r"^\| ([a-z-]+) \| .+? \| `ca/lint_\w+\.c:(lint_\w+)` \|$", section, re.M)
         table = re.findall(r'\{"([a-z-]+)", "[^"]+", (lint_\w+)\}', (SOURCE / "ca/lint.c").read_text())
         self.assertEqual(rows, table)
+
+
+class Acme(unittest.TestCase):
+    def setUp(self):
+        self.sections = re.split(r"^## ", (DOCS / "acme.md").read_text(), flags=re.M)[1:]
+
+    def tables(self, section):
+        """The rows of each table in a section, the head first."""
+        runs = re.findall(r"(?:^\|.*\n)+", section, re.M)
+        return [[cells(line) for line in run.splitlines() if not line.startswith("|---")] for run in runs]
+
+    def test_no_cell_is_empty(self):
+        rows = 0
+        for section in self.sections:
+            for head, *table in self.tables(section):
+                self.assertGreater(len(table), 0, head)
+                for row in [head] + table:
+                    self.assertEqual((len(row), "" in row), (len(head), False), row)
+                rows += len(table)
+        self.assertGreater(rows, 50)
+
+    def test_every_section_of_rfc_8555(self):
+        """From 6.1 to 7.6 each has a table of its own; every row names code or says why there is none, and a test or
+        why there is none."""
+        section = next(text for text in self.sections if text.startswith("RFC 8555\n"))
+        parts = re.findall(r"^### ([\d.]+) .+\n((?:(?!###).*\n)*)", section, re.M)
+        numbers = [number for number, _ in parts]
+        self.assertEqual(numbers, sorted(numbers, key=lambda number: [int(part) for part in number.split(".")]))
+        self.assertEqual([number for number in numbers if number[0] in "67"], RFC_8555)
+        for number, text in parts:
+            (head, *table), = self.tables(text)
+            self.assertEqual(head, ["section", "requirement", "code", "test"])
+            for row in table:
+                self.assertEqual(row[0], number)
+                self.assertRegex(row[2], r"`\w+/\S+\.\w+:\w+`|^does not apply: |^differs: |^not yet ", row)
+                self.assertRegex(row[3], r"`tests/\S+:\S+`|^–: \S", row)
 
 
 class Configuration(unittest.TestCase):

@@ -31,9 +31,11 @@ STATUSES = {
     "compound": {400, 403, 429}, "connection": {400}, "dns": {400}, "externalAccountRequired": {403},
     "incorrectResponse": {403}, "invalidContact": {400}, "invalidProfile": {400},
     "malformed": {400, 404, 405, 409, 411, 413, 415}, "orderNotReady": {403}, "rateLimited": {429},
-    "rejectedIdentifier": {400}, "serverInternal": {500, 503}, "tls": {400}, "unauthorized": {401, 403},
-    "unsupportedContact": {400}, "unsupportedIdentifier": {400}, "userActionRequired": {403},
+    "rejectedIdentifier": {400, 403}, "serverInternal": {500, 503}, "tls": {400}, "unauthorized": {401, 403},
+    "unsupportedContact": {400}, "unsupportedIdentifier": {400, 403}, "userActionRequired": {403},
 }
+# What newAuthz answers with another status than newOrder: acme/authorization_new.c, unwilling.
+OF_NEW_AUTHZ = {"rejectedIdentifier": 403, "unsupportedIdentifier": 403}
 
 # --- reading C
 
@@ -168,7 +170,8 @@ class Place:
         if self.is_part:
             return bool(self.pattern.search(document.detail))
         return (self.place == document.place and self.type in ("", document.type)
-                and self.status in (0, document.status) and bool(self.pattern.fullmatch(document.detail)))
+                and document.status in (self.status or document.status, OF_NEW_AUTHZ.get(self.type))
+                and bool(self.pattern.fullmatch(document.detail)))
 
 
 # Their problems are met in an order or a challenge.

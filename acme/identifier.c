@@ -32,13 +32,13 @@ static Problem *read_one(json_t *identifier, gboolean dns_too, GPtrArray *mailbo
   if (strcmp(type, "email") != 0 && !dns)
     return problem_new(PROBLEM_UNSUPPORTED_IDENTIFIER, 0,
                        "Identifiers of type \"%s\" are not served here, only \"email\".", type);
+  if (strchr(value, '*') != NULL) /* RFC 8823 section 3, though RFC 5322 has it in local parts */
+    return problem_new(PROBLEM_REJECTED_IDENTIFIER, 0,
+                       "\"%s\" is refused: there are no wildcards for mailboxes.", value);
   g_autoptr(Mailbox) mailbox = mailbox_parse(value, &error);
   if (mailbox == NULL)
     return problem_new(PROBLEM_REJECTED_IDENTIFIER, 0, "\"%s\" is refused: %s.", value,
                        error->message);
-  if (strcmp(mailbox->local, "*") == 0)
-    return problem_new(PROBLEM_REJECTED_IDENTIFIER, 0,
-                       "\"%s\" is refused: there are no wildcards for mailboxes.", value);
   if (is_repeated(mailboxes, mailbox))
     return problem_new(PROBLEM_MALFORMED, 0, "\"%s\" is ordered twice.", value);
   OrderedMailbox *ordered = g_new0(OrderedMailbox, 1);

@@ -47,6 +47,8 @@ static const Case cases[] = {
     {"[" EMAIL("alice@") "]", PROBLEM_REJECTED_IDENTIFIER, 0},
     {"[" EMAIL("alice@localhost") "]", PROBLEM_REJECTED_IDENTIFIER, 0},
     {"[" EMAIL("alice@*.example.org") "]", PROBLEM_REJECTED_IDENTIFIER, 0},
+    {"[" EMAIL("*@example.org") "]", PROBLEM_REJECTED_IDENTIFIER, 0},
+    {"[" EMAIL("al*ce@example.org") "]", PROBLEM_REJECTED_IDENTIFIER, 0},
     {"[" EMAIL("alice@[192.0.2.1]") "]", PROBLEM_REJECTED_IDENTIFIER, 0},
     {"[" EMAIL("\\\"alice\\\"@example.org") "]", PROBLEM_REJECTED_IDENTIFIER, 0},
     {"[" EMAIL("<alice@example.org>") "]", PROBLEM_REJECTED_IDENTIFIER, 0},

@@ -720,8 +720,11 @@ class Program(IssuanceCase):
         sender = stderr.until(r"^mail +awaited for ann\+pipe@user.test from (\S+)").group(1)
         mail = signet_lab.challenge_mail(self.mail.maildir("ann@user.test"), {"from": sender})
         process.stdin.write("From: bob@user.test\nTo: ann+pipe@user.test\nSubject: lunch\n\nNow?\n.\n")
+        process.stdin.write(mail.raw.decode().replace(sender, "eve@other.test") + ".\n")
         process.stdin.write(mail.raw.decode())
         process.stdin.close()
+        stderr.until("^ignored +a message that is no challenge")
+        stderr.until("^ignored +a challenge mail from eve@other.test: it is not from the address that the challenge")
         self.assertEqual(process.wait(90), 0)
         self.check_files(out, "ann+pipe", ["ann+pipe@user.test"])
 

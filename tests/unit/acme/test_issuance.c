@@ -213,6 +213,25 @@ static void test_reply_of_another(void) {
   assert_status(second, second->challenges->pdata[0], "pending");
 }
 
+/* RFC 8823 section 3 item 4: nothing of a challenge serves another, not even one for the same
+   address of the same account; reading it again makes nothing new. */
+static void test_fresh_tokens(void) {
+  static const char fresh[] = "SELECT count(DISTINCT token1) + count(DISTINCT token2) +"
+                              " count(DISTINCT mail_from) + count(DISTINCT message_id)"
+                              " FROM challenge";
+  g_autoptr(Lab) lab = lab_new();
+  g_autoptr(LabClient) client = lab_account(lab);
+  g_autoptr(LabOrder) order = lab_order(lab, client), second = lab_order(lab, client);
+  g_assert_cmpint(lab_count(lab, fresh), ==, 4 * 2);
+  g_autofree char *token = lab_token1(lab, order->challenge_froms->pdata[0]);
+  g_autoptr(Answer) before = lab_challenge(order, 0, NULL);
+  lab_order_read(order);
+  g_autoptr(Answer) after = lab_challenge(order, 0, NULL);
+  g_autofree char *again = lab_token1(lab, order->challenge_froms->pdata[0]);
+  g_assert_cmpstr(again, ==, token);
+  g_assert_true(json_equal(before->json, after->json));
+}
+
 /* --- when the mail goes out --- */
 
 static void test_mail_trigger(void) {
@@ -1375,6 +1394,7 @@ static void add_path_tests(void) {
   TEST("path/tbs-before-signature", test_tbs_before_signature);
   TEST("path/several", test_several);
   TEST("path/reply-of-another", test_reply_of_another);
+  TEST("path/fresh-tokens", test_fresh_tokens);
   TEST("mail/trigger", test_mail_trigger);
   TEST("mail/by-post", test_mail_by_post);
   TEST("mail/retries", test_mail_retries);

@@ -286,6 +286,10 @@ static void test_reply_to(void) {
   g_assert_cmpstr(challenge->to, ==, "u@example.org");
   g_assert_cmpstr(challenge->reply_to, ==, "r@ca.example");
   g_assert_null(challenge->message_id);
+  g_autoptr(GBytes) reply =
+      challenge_reply_compose(challenge, "u@example.org", DIGEST, "<3@example.org>", 0, NULL);
+  g_autofree char *text = text_of(reply);
+  g_assert_true(g_str_has_prefix(text, "From: u@example.org\r\nTo: r@ca.example\r\n"));
 }
 
 static void test_reply(void) {

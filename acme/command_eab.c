@@ -11,8 +11,9 @@
 #include <string.h>
 
 #define MAC_KEY_OCTETS 32 /* of HMAC-SHA-256 */
-#define NOTE_MAX 200      /* octets */
-#define LIST_MAX 100      /* identifiers, and profiles, of one key */
+#define BASE64URL_HYPHEN 62
+#define NOTE_MAX 200 /* octets */
+#define LIST_MAX 100 /* identifiers, and profiles, of one key */
 #define IDENTIFIER_MAX 1000
 
 /* --- eab add
@@ -73,10 +74,13 @@ static char *list_text(const json_t *list) {
   return text;
 }
 
-static GBytes *random_bytes(const Acme *acme, gsize length) {
-  guint8 *octets = g_malloc(length);
-  acme->random(octets, length);
-  return g_bytes_new_take(octets, length);
+/* In base64url it does not begin with "-": programs would take it for an option. */
+static GBytes *new_mac_key(const Acme *acme) {
+  guint8 *octets = g_malloc(MAC_KEY_OCTETS);
+  do {
+    acme->random(octets, MAC_KEY_OCTETS);
+  } while (octets[0] >> 2 == BASE64URL_HYPHEN);
+  return g_bytes_new_take(octets, MAC_KEY_OCTETS);
 }
 
 /* The record names everything but the MAC key, which only the answer holds. */
@@ -100,7 +104,7 @@ gboolean command_eab_add(Command *command, GError **error) {
   gboolean good = command_text(command, "note", NOTE_MAX, &note) &&
                   read_identifiers(command, identifiers) && read_profiles(command, profiles);
   key->id = acme_id(command->acme, command->now);
-  key->mac_key = random_bytes(command->acme, MAC_KEY_OCTETS);
+  key->mac_key = new_mac_key(command->acme);
   key->note = g_strdup(note != NULL ? note : "");
   key->identifiers = list_text(identifiers);
   key->profiles = list_text(profiles);

@@ -231,7 +231,7 @@ class Reach(Operator):
         self.server.stop()
         self.path.write_text("notes")
         second = self.lab.spawn("second", [signet.BUILD / "signetd", "--config", self.server.path])
-        self.lab.wait_for(lambda: "control: is there, and is no socket" in second.text(), "core to wait")
+        self.lab.wait_for(lambda: "control: it is there, and is no socket" in second.text(), "core to wait")
         self.path.unlink()
         self.lab.wait_for(self.path.exists, "core to go on")
         self.good("eab", "list")

@@ -280,6 +280,15 @@ static void test_eab_pages(void) {
   walk_pages(lab, 2 * COMMAND_PAGE + 100, COMMAND_PAGE);
 }
 
+/* A key that begins with a hyphen would be an option to many a client. */
+static void test_eab_hyphen(void) {
+  g_autoptr(Lab) lab = lab_new();
+  for (guint i = 0; i < 1000; i++) {
+    g_autoptr(Said) made = done(lab, "eab add", "{}");
+    g_assert_cmpint(json_string_value(json_object_get(made->json, "key"))[0], !=, '-');
+  }
+}
+
 static const struct {
   const char *given, *kept;
 } subjects[] = {
@@ -426,6 +435,7 @@ int main(int argc, char **argv) {
   g_test_add_func("/acme/command/eab-add", test_eab_add);
   g_test_add_func("/acme/command/eab-life", test_eab_life);
   g_test_add_func("/acme/command/eab-pages", test_eab_pages);
+  g_test_add_func("/acme/command/eab-hyphen", test_eab_hyphen);
   g_test_add_func("/acme/command/limits", test_limits);
   g_test_add_func("/acme/command/limit-pages", test_limit_pages);
   g_test_add_func("/acme/command/renewal-by-serial", test_renewal_by_serial);

@@ -22,7 +22,7 @@ typedef enum {
   CONFIG_LOCAL,   /* list of addresses on this host: an absolute path (a Unix socket), or
                      address:port with a loopback address and another port than 25 */
   CONFIG_NETWORKS, /* list of ADDRESS or ADDRESS/BITS, addresses as numbers, host bits zero */
-  CONFIG_PEER,     /* host:port */
+  CONFIG_PEERS,    /* list of host:port */
   CONFIG_HTTP,     /* http:// URL that ends in "/" */
   CONFIG_HTTPS,    /* https:// URL without path, or with one that does not end in "/" */
   CONFIG_DOMAIN,   /* domain name, kept in lower-case A-labels */

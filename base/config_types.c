@@ -223,7 +223,7 @@ static const struct {
     [CONFIG_CHOICES] = {parse_choice, TRUE},     [CONFIG_PATH] = {parse_path, FALSE},
     [CONFIG_PATHS] = {parse_path, TRUE},         [CONFIG_LISTEN] = {parse_listen, TRUE},
     [CONFIG_LOCAL] = {parse_local, TRUE},        [CONFIG_NETWORKS] = {parse_network, TRUE},
-    [CONFIG_PEER] = {parse_peer, FALSE},         [CONFIG_HTTP] = {parse_http, FALSE},
+    [CONFIG_PEERS] = {parse_peer, TRUE},         [CONFIG_HTTP] = {parse_http, FALSE},
     [CONFIG_HTTPS] = {parse_https, FALSE},       [CONFIG_DOMAIN] = {parse_domain, FALSE},
     [CONFIG_DOMAINS] = {parse_domain, TRUE},     [CONFIG_LIST] = {parse_text, TRUE},
 };

@@ -8,6 +8,7 @@
 #include "daemon/pem_key.h"
 #include "daemon/sockets.h"
 #include "mime/dkim.h"
+#include "smtp/sender_check.h"
 
 #include <openssl/x509v3.h>
 #include <string.h>
@@ -74,13 +75,56 @@ static void check_dkim(Check *check) {
   EVP_PKEY_free(key);
 }
 
+gboolean check_relay_tls_demanded(const Config *config) {
+  return config_is(config, "mail.relay-tls", "starttls") ||
+         config_is(config, "mail.relay-tls", "implicit");
+}
+
+/* As daemon/role_outbound.c will ask them. */
+static void check_relay(Check *check, const char *peer) {
+  g_autoptr(GError) error = NULL;
+  g_autofree char *host = NULL;
+  SenderRelay relay = {.ehlo = config_text(check->config, "mail.domain"), .timeout_seconds = 1};
+  config_split_peer(peer, &host, &relay.port);
+  relay.host = host;
+  if (!sender_check_relay(&relay, &error))
+    mistake(check, "mail.relay", "%s: %s", peer, error->message);
+}
+
+static void check_relay_user(Check *check) {
+  const Config *config = check->config;
+  gboolean user = config_given(config, "mail.relay-user"),
+           file = config_given(config, "mail.relay-password-file");
+  if (user != file)
+    mistake(check, user ? "mail.relay-password-file" : "mail.relay-user",
+            "given only one of user and password file");
+  if ((user || file) && !check_relay_tls_demanded(config))
+    mistake(check, user ? "mail.relay-user" : "mail.relay-password-file",
+            "a password goes over demanded TLS only: relay-tls = starttls or implicit");
+  g_autoptr(GBytes) content = read_file(check, "mail.relay-password-file");
+  g_autofree char *password = content != NULL ? pem_first_line(content) : NULL;
+  if (password != NULL && *password == '\0')
+    mistake(check, "mail.relay-password-file", "its first line is empty");
+}
+
+static void check_relays(Check *check) {
+  const char *const *peers = config_list(check->config, "mail.relay");
+  if (*peers == NULL)
+    mistake(check, "mail.relay", "empty; at least one HOST:PORT");
+  for (; *peers != NULL; peers++)
+    check_relay(check, *peers);
+  check_relay_user(check);
+  g_autoptr(GBytes) ca =
+      check_relay_tls_demanded(check->config) ? read_file(check, "mail.relay-ca") : NULL;
+  if (ca != NULL && !pem_has_certificate(ca))
+    mistake(check, "mail.relay-ca", "has no certificate in PEM");
+}
+
 static char *read_passphrase(Check *check) {
   g_autoptr(GBytes) file = read_file(check, "ca.passphrase-file");
   if (file == NULL)
     return NULL;
-  char *line = g_strndup(g_bytes_get_data(file, NULL), g_bytes_get_size(file));
-  line[strcspn(line, "\r\n")] = '\0';
-  return line;
+  return pem_first_line(file);
 }
 
 static void check_issued_by(Check *check, const Issuer *issuer, const Issuer *root) {
@@ -241,6 +285,7 @@ Config *check_configuration(const char *path, gboolean test_mode, GPtrArray *mis
   check_tls(&check, "acme.tls-certificate", "acme.tls-key");
   check_tls(&check, "mail.tls-certificate", "mail.tls-key");
   check_dkim(&check);
+  check_relays(&check);
   check_ca(&check);
   check_caa(&check);
   check_dns(&check);

@@ -10,4 +10,7 @@
    mistakes (of char*) with file, line and reason; NULL when there was one. */
 Config *check_configuration(const char *path, gboolean test_mode, GPtrArray *mistakes);
 
+/* Whether the relays are to have TLS, with a certificate that is checked. */
+gboolean check_relay_tls_demanded(const Config *config);
+
 #endif

@@ -58,7 +58,7 @@ static gboolean take_delivered(Core *core, CoreItem *item, GError **error) {
   guint32 outcome = 0, code = 0;
   Delivery delivery = {0};
   g_variant_get(item->body, "(uu&s@ay)", &outcome, &code, &delivery.text, &octets);
-  if (outcome > SENDER_PERMANENT)
+  if (outcome >= SENDER_OUTCOMES)
     role_die_of_nonsense(ROLE_OUTBOUND, "an unknown outcome");
   g_autoptr(GBytes) message = message_octets(octets);
   delivery.outcome = (SenderOutcome)outcome;

@@ -77,6 +77,7 @@ static const GivenFile files[] = {
     {ROLE_BIT(ROLE_INBOUND), "mail-tls-key", "mail.tls-key", TRUE},
     {ROLE_BIT(ROLE_INBOUND) | ROLE_BIT(ROLE_LOOKUP), "dns-local-data", "dns.local-data", FALSE},
     {ROLE_BIT(ROLE_OUTBOUND), "dkim-key", "mail.dkim-key", TRUE},
+    {ROLE_BIT(ROLE_OUTBOUND), "relay-password", "mail.relay-password-file", TRUE},
     {ROLE_BIT(ROLE_SIGNER) | ROLE_BIT(ROLE_CORE), "ca-certificate", "ca.certificate", FALSE},
     {ROLE_BIT(ROLE_SIGNER), "ca-key", "ca.key", FALSE},
     {ROLE_BIT(ROLE_SIGNER), "ca-passphrase", "ca.passphrase-file", FALSE},
@@ -100,6 +101,14 @@ static void give_files(Child *child, gboolean reload) {
     const char *path = config_text(child->parent->config, files[i].key);
     give(child, files[i].name, open(path, O_RDONLY | O_CLOEXEC), path);
   }
+}
+
+/* Not there, and not needed, on some machines whose relays are reached without TLS. */
+static void give_relay_ca(Child *child) {
+  const Config *config = child->parent->config;
+  const char *path = config_text(config, "mail.relay-ca");
+  if (child->role == ROLE_OUTBOUND && check_relay_tls_demanded(config))
+    give(child, "relay-ca", open(path, O_RDONLY | O_CLOEXEC), path);
 }
 
 static void give_alternate_chains(Child *child) {
@@ -252,6 +261,7 @@ static void start_child(Child *child) {
   }
   channel_send(child->control, MESSAGE_CONFIG, config_share(parent->config, child->role), -1);
   give_files(child, FALSE);
+  give_relay_ca(child);
   give_alternate_chains(child);
   give_folder(child);
   give_control(child);
@@ -373,6 +383,7 @@ static void on_sighup(evutil_socket_t fd G_GNUC_UNUSED, short what G_GNUC_UNUSED
     if (child->pid == 0 || child->control == NULL)
       continue;
     give_files(child, TRUE);
+    give_relay_ca(child);
     channel_send(child->control, MESSAGE_RELOAD, g_variant_new("()"), -1);
   }
 }

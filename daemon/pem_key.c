@@ -2,6 +2,7 @@
 #include "daemon/pem_key.h"
 
 #include <openssl/pem.h>
+#include <string.h>
 
 G_DEFINE_QUARK(signet - pem - error - quark, pem_error)
 
@@ -23,6 +24,20 @@ EVP_PKEY *pem_private_key(GBytes *pem, GError **error) {
     g_set_error(error, PEM_ERROR, PEM_ERROR_CONTENT,
                 "holds no private key in PEM that opens without passphrase");
   return key;
+}
+
+gboolean pem_has_certificate(GBytes *pem) {
+  BIO *file = open_bytes(pem);
+  X509 *first = PEM_read_bio_X509(file, NULL, no_passphrase, NULL);
+  BIO_free(file);
+  X509_free(first);
+  return first != NULL;
+}
+
+char *pem_first_line(GBytes *file) {
+  char *line = g_strndup(g_bytes_get_data(file, NULL), g_bytes_get_size(file));
+  line[strcspn(line, "\r\n")] = '\0';
+  return line;
 }
 
 static gboolean use_chain(SSL_CTX *context, GBytes *chain, GError **error) {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Keys and TLS contexts from PEM files that the parent opened. */
+/* Keys, passwords and TLS contexts from files that the parent opened. */
 #ifndef SIGNET_DAEMON_PEM_KEY_H
 #define SIGNET_DAEMON_PEM_KEY_H
 
@@ -12,6 +12,11 @@ typedef enum { PEM_ERROR_CONTENT, PEM_ERROR_MISMATCH } PemError;
 
 /* The first private key of a PEM file; not encrypted. */
 EVP_PKEY *pem_private_key(GBytes *pem, GError **error);
+
+gboolean pem_has_certificate(GBytes *pem);
+
+/* Of a file with a password, without its line end; the caller frees it. */
+char *pem_first_line(GBytes *file);
 
 /* A server's TLS context: chain and key, TLS 1.2 and above; PEM_ERROR_MISMATCH when they do not
    belong together. */

@@ -1,21 +1,20 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* outbound: composes, DKIM-signs and hands over challenge mails. Holds the DKIM key; parses the
- * relay's answers. */
+/* outbound: composes, DKIM-signs and hands over challenge mails. Holds the DKIM key and the
+ * password for the relays; parses their answers. */
 #include "base/log.h"
 #include "base/mailbox.h"
 #include "daemon/pem_key.h"
 #include "daemon/role.h"
 #include "mime/challenge_mail.h"
 #include "mime/dkim.h"
-#include "smtp/sender.h"
+#include "smtp/sender_check.h"
 
 #include <string.h>
 
 typedef struct {
   RoleProcess *process;
   DkimSigner *signer;
-  char *relay_host;
-  SenderRelay relay;
+  GPtrArray *relays;  /* of SenderRelay, whose host, ca and password are their own */
   GPtrArray *waiting; /* of Mail: handed over together in one session */
   struct event *send;
 } Outbound;
@@ -25,6 +24,14 @@ typedef struct {
   guint64 id;
   SenderMessage *message;
 } Mail;
+
+static void relay_free(gpointer data) {
+  SenderRelay *relay = data;
+  g_free((char *)relay->host);
+  g_clear_pointer(&relay->ca, g_bytes_unref);
+  g_free((char *)relay->password);
+  g_free(relay);
+}
 
 static void mail_free(gpointer data) {
   Mail *mail = data;
@@ -78,6 +85,19 @@ static void on_core_says(Channel *channel G_GNUC_UNUSED, guint kind G_GNUC_UNUSE
   event_add(outbound->send, &at_once);
 }
 
+static void log_outcome(const SenderMessage *message) {
+  static const char *const outcomes[SENDER_OUTCOMES] = {[SENDER_ACCEPTED] = "accepted",
+                                                        [SENDER_TEMPORARY] = "temporary failure",
+                                                        [SENDER_PERMANENT] = "permanent failure",
+                                                        [SENDER_NO_TLS] = "no TLS"};
+  const SenderRelay *relay = message->relay;
+  g_autofree char *name =
+      relay != NULL ? g_strdup_printf("%s:%u", relay->host, relay->port) : g_strdup("none");
+  g_autofree char *code = g_strdup_printf("%d", message->code);
+  log_info("mail handed over", "to", message->to, "relay", name, "outcome",
+           outcomes[message->outcome], "code", code, "text", message->text, NULL);
+}
+
 static void on_send(evutil_socket_t fd G_GNUC_UNUSED, short what G_GNUC_UNUSED, void *user) {
   Outbound *outbound = user;
   g_autoptr(GError) error = NULL;
@@ -86,12 +106,13 @@ static void on_send(evutil_socket_t fd G_GNUC_UNUSED, short what G_GNUC_UNUSED, 
   outbound->waiting = g_ptr_array_new_with_free_func(mail_free);
   for (guint i = 0; i < mails->len; i++)
     g_ptr_array_add(messages, ((Mail *)mails->pdata[i])->message);
-  gboolean usable = sender_send(&outbound->relay, messages, &error);
+  gboolean usable = sender_send(outbound->relays, messages, &error);
   for (guint i = 0; i < mails->len; i++) {
     const Mail *mail = mails->pdata[i];
     SenderOutcome outcome = usable ? mail->message->outcome : SENDER_TEMPORARY;
     const char *text = usable ? mail->message->text : error->message;
-    log_debug("handed to relay", "to", mail->message->to, "text", text, NULL);
+    if (usable)
+      log_outcome(mail->message);
     answer(outbound, mail->generation, mail->id, outcome, usable ? (guint)mail->message->code : 0,
            text, mail->message->message);
   }
@@ -113,27 +134,72 @@ static gboolean read_key(RoleProcess *process, Outbound *outbound, GError **erro
   return TRUE;
 }
 
+static SenderTls tls_of(const Config *config) {
+  static const char *const words[] = {[SENDER_TLS_OFF] = "off",
+                                      [SENDER_TLS_OPPORTUNISTIC] = "opportunistic",
+                                      [SENDER_TLS_STARTTLS] = "starttls",
+                                      [SENDER_TLS_IMPLICIT] = "implicit"};
+  SenderTls tls = SENDER_TLS_OFF;
+  while (!config_is(config, "mail.relay-tls", words[tls]))
+    tls++;
+  return tls;
+}
+
+static SenderRelay *relay_new(const Config *config, const char *peer, GBytes *ca,
+                              const char *password) {
+  SenderRelay *relay = g_new0(SenderRelay, 1);
+  char *host = NULL;
+  config_split_peer(peer, &host, &relay->port);
+  relay->host = host;
+  relay->ehlo =
+      config_text(config, config_given(config, "mail.hostname") ? "mail.hostname" : "mail.domain");
+  relay->timeout_seconds = (guint)(config_number(config, "mail.relay-timeout") / 1000);
+  relay->tls = tls_of(config);
+  relay->ca = ca != NULL ? g_bytes_ref(ca) : NULL;
+  relay->user =
+      config_given(config, "mail.relay-user") ? config_text(config, "mail.relay-user") : NULL;
+  relay->password = g_strdup(password);
+  return relay;
+}
+
+static gboolean read_relays(RoleProcess *process, Outbound *outbound, GError **error) {
+  g_autoptr(GError) failure = NULL;
+  g_autoptr(GBytes) ca = role_read_file(process, "relay-ca", &failure);
+  g_autoptr(GBytes) file =
+      failure == NULL ? role_read_file(process, "relay-password", &failure) : NULL;
+  if (failure != NULL) {
+    g_propagate_error(error, g_steal_pointer(&failure));
+    return FALSE;
+  }
+  g_autofree char *password = file != NULL ? pem_first_line(file) : NULL;
+  g_autoptr(GPtrArray) relays = g_ptr_array_new_with_free_func(relay_free);
+  for (const char *const *peer = config_list(process->config, "mail.relay"); *peer != NULL;
+       peer++) {
+    SenderRelay *relay = relay_new(process->config, *peer, ca, password);
+    g_ptr_array_add(relays, relay);
+    if (!sender_check_relay(relay, error))
+      return FALSE;
+  }
+  g_clear_pointer(&outbound->relays, g_ptr_array_unref);
+  outbound->relays = g_steal_pointer(&relays);
+  return TRUE;
+}
+
 static gboolean start(RoleProcess *process, GError **error) {
   Outbound *outbound = process->state = g_new0(Outbound, 1);
   outbound->process = process;
   outbound->waiting = g_ptr_array_new_with_free_func(mail_free);
   outbound->send = event_new(process->base, -1, 0, on_send, outbound);
-  config_split_peer(config_text(process->config, "mail.relay"), &outbound->relay_host,
-                    &outbound->relay.port);
-  outbound->relay.host = outbound->relay_host;
-  outbound->relay.ehlo = config_given(process->config, "mail.hostname")
-                             ? config_text(process->config, "mail.hostname")
-                             : config_text(process->config, "mail.domain");
-  outbound->relay.timeout_seconds =
-      (guint)(config_number(process->config, "mail.relay-timeout") / 1000);
-  return read_key(process, outbound, error);
+  return read_relays(process, outbound, error) && read_key(process, outbound, error);
 }
 
 static void reload(RoleProcess *process) {
-  g_autoptr(GError) error = NULL;
+  g_autoptr(GError) error = NULL, of_relays = NULL;
   if (!read_key(process, process->state, &error))
     log_error("DKIM key not reloaded, the old one stays", "reason",
               error != NULL ? error->message : "not given", NULL);
+  if (!read_relays(process, process->state, &of_relays))
+    log_error("relays' files not reloaded, the old ones stay", "reason", of_relays->message, NULL);
 }
 
 const RoleTable role_outbound = {

@@ -7,6 +7,7 @@
 #include "ca/crl.h"
 #include "ca/lint.h"
 #include "ca/signer_log.h"
+#include "daemon/pem_key.h"
 #include "daemon/role.h"
 
 #include <string.h>
@@ -187,11 +188,7 @@ static gboolean read_issuer(RoleProcess *process, Signer *signer, GError **error
   g_autoptr(GBytes) passphrase = role_read_file(process, "ca-passphrase", NULL);
   if (key == NULL)
     return FALSE;
-  g_autofree char *first_line = NULL;
-  if (passphrase != NULL) {
-    first_line = g_strndup(g_bytes_get_data(passphrase, NULL), g_bytes_get_size(passphrase));
-    first_line[strcspn(first_line, "\r\n")] = '\0';
-  }
+  g_autofree char *first_line = passphrase != NULL ? pem_first_line(passphrase) : NULL;
   signer->issuer = issuer_new(certificate, key, first_line, error);
   return signer->issuer != NULL;
 }

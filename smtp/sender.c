@@ -34,21 +34,108 @@ void sender_message_settle(SenderMessage *message, SenderOutcome outcome, int co
   message->text = log_escape(text, TEXT_MAX);
 }
 
-gboolean sender_send(const SenderRelay *relay, GPtrArray *messages, GError **error) {
-  if (!sender_check_relay(relay, error))
-    return FALSE;
-  g_autoptr(GPtrArray) ascii = g_ptr_array_new(), utf8 = g_ptr_array_new();
+void sender_message_copy(SenderMessage *message, const SenderMessage *other) {
+  message->outcome = other->outcome;
+  message->code = other->code;
+  message->unanswered = other->unanswered;
+  message->relay = other->relay;
+  g_free(message->text);
+  message->text = g_strdup(other->text);
+}
+
+static void send_to(const SenderRelay *relay, GPtrArray *messages) {
+  g_autoptr(GPtrArray) esmtp = g_ptr_array_new(), curl = g_ptr_array_new(),
+                       utf8 = g_ptr_array_new();
+  for (guint i = 0; i < messages->len; i++) {
+    SenderMessage *message = messages->pdata[i];
+    message->relay = relay;
+    message->unanswered = FALSE;
+    g_ptr_array_add(!g_str_is_ascii(message->to)   ? utf8
+                    : relay->tls == SENDER_TLS_OFF ? esmtp
+                                                   : curl,
+                    message);
+  }
+  if (esmtp->len > 0)
+    sender_esmtp_send(relay, esmtp);
+  if (curl->len > 0)
+    sender_curl_send(relay, curl, FALSE);
+  if (utf8->len > 0)
+    sender_curl_send(relay, utf8, TRUE);
+}
+
+/* 421 closes the session: it says nothing about the message (RFC 5321 section 3.8). */
+static gboolean may_go_on(const SenderMessage *message) {
+  return message->unanswered || message->code == 421;
+}
+
+static guint telling(const SenderMessage *message) {
+  return message->code != 0 ? 2 : message->outcome != SENDER_TEMPORARY ? 1 : 0;
+}
+
+/* After the next relay: what the one before said stands when it tells more. A failure is for good
+   only when it is so with all of them. */
+static void merge(SenderMessage *message, const SenderMessage *before) {
+  if (!may_go_on(message))
+    return;
+  gboolean for_good = message->outcome == SENDER_PERMANENT && before->outcome == SENDER_PERMANENT;
+  if (telling(before) > telling(message))
+    sender_message_copy(message, before);
+  if (message->outcome == SENDER_PERMANENT && !for_good)
+    message->outcome = SENDER_TEMPORARY;
+}
+
+static void log_failure(const SenderMessage *message) {
+  g_autofree char *name = g_strdup_printf("%s:%u", message->relay->host, message->relay->port);
+  g_autofree char *code = g_strdup_printf("%d", message->code);
+  log_warning("relay failed", "relay", name, "code", code, "reason", message->text, NULL);
+}
+
+/* Those that another relay may take. A relay that failed is told of once. */
+static GPtrArray *left_over(GPtrArray *messages) {
+  GPtrArray *left = g_ptr_array_new();
+  for (guint i = 0; i < messages->len; i++)
+    if (may_go_on(messages->pdata[i]))
+      g_ptr_array_add(left, messages->pdata[i]);
+  if (left->len > 0)
+    log_failure(left->pdata[0]);
+  return left;
+}
+
+static GPtrArray *send_to_next(const SenderRelay *relay, GPtrArray *messages) {
+  g_autofree SenderMessage *before = g_new0(SenderMessage, messages->len);
+  for (guint i = 0; i < messages->len; i++) {
+    SenderMessage *message = messages->pdata[i];
+    before[i] = *message;
+    message->text = NULL;
+  }
+  send_to(relay, messages);
+  GPtrArray *left = left_over(messages);
+  for (guint i = 0; i < messages->len; i++) {
+    if (before[i].relay != NULL)
+      merge(messages->pdata[i], &before[i]);
+    g_free(before[i].text);
+  }
+  return left;
+}
+
+gboolean sender_send(GPtrArray *relays, GPtrArray *messages, GError **error) {
+  for (guint i = 0; i < relays->len; i++)
+    if (!sender_check_relay(relays->pdata[i], error))
+      return FALSE;
+  g_autoptr(GPtrArray) waiting = g_ptr_array_new();
   for (guint i = 0; i < messages->len; i++) {
     SenderMessage *message = messages->pdata[i];
     const char *problem = sender_check_message(message);
+    message->relay = NULL;
     if (problem != NULL)
       sender_message_settle(message, SENDER_PERMANENT, 0, problem);
     else
-      g_ptr_array_add(g_str_is_ascii(message->to) ? ascii : utf8, message);
+      g_ptr_array_add(waiting, message);
   }
-  if (ascii->len > 0)
-    sender_esmtp_send(relay, ascii);
-  if (utf8->len > 0)
-    sender_curl_send(relay, utf8);
+  for (guint i = 0; i < relays->len && waiting->len > 0; i++) {
+    GPtrArray *left = send_to_next(relays->pdata[i], waiting);
+    g_ptr_array_unref(waiting);
+    waiting = left;
+  }
   return TRUE;
 }

@@ -138,6 +138,12 @@ gboolean sender_check_relay(const SenderRelay *relay, GError **error) {
     problem = "the name for EHLO is malformed";
   else if (relay->timeout_seconds == 0 || relay->timeout_seconds > 3600)
     problem = "the timeout must be 1 to 3600 seconds";
+  else if (relay->tls >= SENDER_TLS_STARTTLS && relay->ca == NULL)
+    problem = "TLS is demanded and no certificate authority is given";
+  else if ((relay->user != NULL) != (relay->password != NULL))
+    problem = "given only one of user and password";
+  else if (relay->user != NULL && relay->tls < SENDER_TLS_STARTTLS)
+    problem = "a password goes over demanded TLS only";
   if (problem == NULL)
     return TRUE;
   g_set_error_literal(error, SENDER_ERROR, SENDER_ERROR_SETTING, problem);

@@ -1,94 +1,79 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* libcurl says MAIL with SMTPUTF8 when an address is beyond ASCII and the relay offers it; where
-   the relay does not, libcurl sends the raw address all the same. So the answers are read here, and
-   one to EHLO without SMTPUTF8 ends the session before MAIL. */
+/* libcurl goes on where a relay lacks what a message needs: it sends a raw address without SMTPUTF8
+   and mail without AUTH. So what both sides say is watched (smtp/dialogue.h), and the session ended
+   before MAIL. The connection stays with the handle, for the next message. */
 #include "smtp/sender_curl.h"
+#include "base/log.h"
+#include "smtp/dialogue.h"
 
 #include <curl/curl.h>
 #include <string.h>
 
 #define STEPS                                                                                      \
-  10 /* connecting with greeting and EHLO, MAIL, RCPT, DATA, the message, its answer ... */
-#define REPLY_MAX 512 /* octets kept of a line of the relay */
+  10 /* connecting with all before MAIL, MAIL, RCPT, DATA, the message, its answer ... */
+#define REPLY_MAX 512 /* octets kept of a line */
 
-/* What the relay's next answer is to. */
-typedef enum { TO_CONNECT, TO_EHLO, TO_MAIL, TO_RCPT, TO_DATA, TO_MESSAGE, TO_QUIT } Step;
-
-/* The first digit of the answer with which each step goes on. */
-static const char good[] = {[TO_CONNECT] = '2', [TO_EHLO] = '2', [TO_MAIL] = '2',
-                            [TO_RCPT] = '2',    [TO_DATA] = '3', [TO_MESSAGE] = '2'};
-
-/* One message in its session. Invariant: words is the answer that settles the message, NULL while
-   there is none. */
 typedef struct {
-  SenderMessage *message;
-  gsize offset;
-  Step step;
-  gboolean offered; /* SMTPUTF8 */
-  int code;
-  char *words;
-} Transfer;
+  const SenderRelay *relay;
+  CURL *curl;
+  Dialogue dialogue;
+  char why[CURL_ERROR_SIZE];    /* libcurl's words */
+  guint connections;            /* made so far */
+  const SenderMessage *message; /* that is sent now */
+  gsize offset;                 /* in it */
+} Session;
+
+/* --- what libcurl calls back
+ * -------------------------------------------------------------------------------- */
 
 static size_t give_message(char *buffer, size_t size, size_t count, void *user) {
-  Transfer *transfer = user;
+  Session *session = user;
   gsize whole = 0;
-  const char *text = g_bytes_get_data(transfer->message->message, &whole);
-  gsize length = MIN(size * count, whole - transfer->offset);
+  const char *text = g_bytes_get_data(session->message->message, &whole);
+  gsize length = MIN(size * count, whole - session->offset);
   if (length > 0)
-    memcpy(buffer, text + transfer->offset, length);
-  transfer->offset += length;
+    memcpy(buffer, text + session->offset, length);
+  session->offset += length;
   return length;
 }
 
-/* Reply-line = *( Reply-code "-" [ textstring ] CRLF ) Reply-code [ SP textstring ] CRLF */
-static gboolean is_reply(const char *line) {
-  return strspn(line, "0123456789") == 3 && (line[3] == '\0' || line[3] == ' ' || line[3] == '-');
+static int on_socket(void *user, curl_socket_t fd G_GNUC_UNUSED,
+                     curlsocktype purpose G_GNUC_UNUSED) {
+  Session *session = user;
+  session->connections++;
+  dialogue_connected(&session->dialogue);
+  return CURL_SOCKOPT_OK;
 }
 
-static void read_keyword(Transfer *transfer, const char *line) {
-  static const char keyword[] = "SMTPUTF8";
-  const gsize length = sizeof keyword - 1;
-  if (transfer->step == TO_EHLO && strlen(line) >= 4 + length &&
-      g_ascii_strncasecmp(line + 4, keyword, length) == 0 &&
-      (line[4 + length] == '\0' || line[4 + length] == ' '))
-    transfer->offered = TRUE;
-}
-
-/* The last line of an answer. FALSE: the session is to end here. */
-static gboolean take_answer(Transfer *transfer, const char *line) {
-  Step step = transfer->step;
-  if (transfer->words != NULL)
-    return TRUE;
-  if (line[0] != good[step] || step == TO_MESSAGE) {
-    transfer->code = (int)g_ascii_strtoll(line, NULL, 10);
-    transfer->words = g_strdup(line + MIN(strlen(line), 4));
-  }
-  if (line[0] != good[step])
-    return step > TO_EHLO; /* libcurl would go on with HELO */
-  transfer->step++;
-  return step != TO_EHLO || transfer->offered;
+static int on_said(CURL *curl G_GNUC_UNUSED, curl_infotype kind, char *data, size_t size,
+                   void *user) {
+  Session *session = user;
+  g_autofree char *command =
+      kind == CURLINFO_HEADER_OUT ? g_strndup(data, MIN(size, (gsize)REPLY_MAX)) : NULL;
+  if (command != NULL)
+    dialogue_say(&session->dialogue, command);
+  return 0;
 }
 
 /* libcurl gives each line of the relay before it acts on it. */
-static size_t take_line(char *data, size_t size, size_t count, void *user) {
-  Transfer *transfer = user;
-  gsize length = size * count;
-  g_autofree char *line = g_strndup(data, MIN(length, (gsize)REPLY_MAX));
+static size_t on_heard(char *data, size_t size, size_t count, void *user) {
+  Session *session = user;
+  g_autofree char *line = g_strndup(data, MIN(size * count, (gsize)REPLY_MAX));
   g_strchomp(line);
-  if (transfer->step == TO_QUIT)
-    return length;
-  if (!is_reply(line)) /* libcurl would wait for one */
-    return 0;
-  read_keyword(transfer, line);
-  return line[3] == '-' || take_answer(transfer, line) ? length : 0;
+  return dialogue_hear(&session->dialogue, line) ? size * count : 0;
 }
+
+/* --- what libcurl is told
+ * ------------------------------------------------------------------------------------ */
 
 static void set_relay(CURL *curl, const SenderRelay *relay) {
   g_autofree char *name = g_uri_escape_string(relay->ehlo, NULL, FALSE);
-  g_autofree char *url = g_strdup_printf("smtp://%s:%u/%s", relay->host, relay->port, name);
+  g_autofree char *url =
+      g_strdup_printf("%s://%s:%u/%s", relay->tls == SENDER_TLS_IMPLICIT ? "smtps" : "smtp",
+                      relay->host, relay->port, name);
   long seconds = (long)relay->timeout_seconds;
   curl_easy_setopt(curl, CURLOPT_URL, url);
-  curl_easy_setopt(curl, CURLOPT_PROTOCOLS_STR, "smtp");
+  curl_easy_setopt(curl, CURLOPT_PROTOCOLS_STR, "smtp,smtps");
   curl_easy_setopt(curl, CURLOPT_PROXY, ""); /* whatever the environment says */
   curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
   curl_easy_setopt(curl, CURLOPT_CONNECTTIMEOUT, seconds);
@@ -97,22 +82,76 @@ static void set_relay(CURL *curl, const SenderRelay *relay) {
   curl_easy_setopt(curl, CURLOPT_TIMEOUT, seconds * STEPS);
 }
 
-static void set_message(CURL *curl, Transfer *transfer, struct curl_slist *recipients) {
-  gsize size = g_bytes_get_size(transfer->message->message);
-  curl_easy_setopt(curl, CURLOPT_MAIL_FROM, transfer->message->from);
-  curl_easy_setopt(curl, CURLOPT_MAIL_RCPT, recipients);
+/* Anchors come from relay->ca alone: without CAPATH NULL the system's would count beside them. */
+static void set_tls(CURL *curl, const SenderRelay *relay) {
+  static const long ways[] = {[SENDER_TLS_OFF] = CURLUSESSL_NONE,
+                              [SENDER_TLS_OPPORTUNISTIC] = CURLUSESSL_TRY,
+                              [SENDER_TLS_STARTTLS] = CURLUSESSL_ALL,
+                              [SENDER_TLS_IMPLICIT] = CURLUSESSL_ALL};
+  gboolean demanded = relay->tls >= SENDER_TLS_STARTTLS;
+  curl_easy_setopt(curl, CURLOPT_USE_SSL, ways[relay->tls]);
+  curl_easy_setopt(curl, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
+  curl_easy_setopt(curl, CURLOPT_SSL_VERIFYPEER, demanded ? 1L : 0L);
+  curl_easy_setopt(curl, CURLOPT_SSL_VERIFYHOST, demanded ? 2L : 0L);
+  curl_easy_setopt(curl, CURLOPT_CAPATH, NULL);
+  if (demanded) {
+    gsize size = 0;
+    const void *pem = g_bytes_get_data(relay->ca, &size);
+    struct curl_blob blob = {(void *)pem, size, CURL_BLOB_NOCOPY};
+    curl_easy_setopt(curl, CURLOPT_CAINFO_BLOB, &blob);
+  }
+}
+
+/* The password is safe in TLS, so the plainest ways do. */
+static void set_user(CURL *curl, const SenderRelay *relay) {
+  if (relay->user == NULL)
+    return;
+  curl_easy_setopt(curl, CURLOPT_USERNAME, relay->user);
+  curl_easy_setopt(curl, CURLOPT_PASSWORD, relay->password);
+  curl_easy_setopt(curl, CURLOPT_LOGIN_OPTIONS, "AUTH=PLAIN;AUTH=LOGIN");
+}
+
+static void set_callbacks(Session *session) {
+  CURL *curl = session->curl;
+  curl_easy_setopt(curl, CURLOPT_ERRORBUFFER, session->why);
+  curl_easy_setopt(curl, CURLOPT_SOCKOPTFUNCTION, on_socket);
+  curl_easy_setopt(curl, CURLOPT_SOCKOPTDATA, session);
+  curl_easy_setopt(curl, CURLOPT_VERBOSE, 1L); /* on_said is not called without */
+  curl_easy_setopt(curl, CURLOPT_DEBUGFUNCTION, on_said);
+  curl_easy_setopt(curl, CURLOPT_DEBUGDATA, session);
+  curl_easy_setopt(curl, CURLOPT_HEADERFUNCTION, on_heard);
+  curl_easy_setopt(curl, CURLOPT_HEADERDATA, session);
   curl_easy_setopt(curl, CURLOPT_UPLOAD, 1L);
   curl_easy_setopt(curl, CURLOPT_READFUNCTION, give_message);
-  curl_easy_setopt(curl, CURLOPT_READDATA, transfer);
-  curl_easy_setopt(curl, CURLOPT_INFILESIZE_LARGE, (curl_off_t)size);
-  curl_easy_setopt(curl, CURLOPT_HEADERFUNCTION, take_line);
-  curl_easy_setopt(curl, CURLOPT_HEADERDATA, transfer);
+  curl_easy_setopt(curl, CURLOPT_READDATA, session);
+}
+
+/* --- what becomes of a message
+ * ----------------------------------------------------------------------------- */
+
+static gboolean is_tls_failure(CURLcode result) {
+  static const CURLcode failures[] = {CURLE_SSL_CONNECT_ERROR, CURLE_PEER_FAILED_VERIFICATION,
+                                      CURLE_USE_SSL_FAILED,    CURLE_SSL_CERTPROBLEM,
+                                      CURLE_SSL_CIPHER,        CURLE_SSL_CACERT_BADFILE,
+                                      CURLE_SSL_ISSUER_ERROR};
+  for (gsize i = 0; i < G_N_ELEMENTS(failures); i++)
+    if (result == failures[i])
+      return TRUE;
+  return FALSE;
+}
+
+/* Of the session, before TLS: what was asked for did not come about. */
+static gboolean misses_tls(const Session *session, CURLcode result) {
+  const Dialogue *dialogue = &session->dialogue;
+  return session->relay->tls >= SENDER_TLS_STARTTLS && dialogue->step <= DIALOGUE_STARTTLS &&
+         (dialogue->lack == DIALOGUE_LACKS_TLS || is_tls_failure(result) ||
+          (dialogue->step == DIALOGUE_STARTTLS && result != CURLE_OPERATION_TIMEDOUT));
 }
 
 /* Why there was no answer that settles the message. */
-static char *broken(CURL *curl, CURLcode result) {
+static char *broken(const Session *session, CURLcode result) {
   long number = 0;
-  curl_easy_getinfo(curl, CURLINFO_OS_ERRNO, &number);
+  curl_easy_getinfo(session->curl, CURLINFO_OS_ERRNO, &number);
   switch (result) {
   case CURLE_OPERATION_TIMEDOUT:
     return g_strdup("the relay did not answer in time");
@@ -122,57 +161,138 @@ static char *broken(CURL *curl, CURLcode result) {
     return g_strdup_printf("no connection to the relay: %s", g_strerror((int)number));
   case CURLE_WRITE_ERROR:
     return g_strdup("the session with the relay broke: its answer is no SMTP");
+  case CURLE_LOGIN_DENIED:
+    return g_strdup("the relay takes no user name by AUTH PLAIN or LOGIN");
   default:
     return g_strdup_printf("the session with the relay broke: %s", curl_easy_strerror(result));
   }
 }
 
-/* What a relay says before MAIL is about the session and not about the message. */
-static SenderOutcome outcome_of_refusal(const Transfer *transfer) {
-  return transfer->code / 100 == 5 && transfer->step > TO_EHLO ? SENDER_PERMANENT
-                                                               : SENDER_TEMPORARY;
+static void settle_lack(SenderMessage *message, DialogueLack lack) {
+  static const struct {
+    SenderOutcome outcome;
+    const char *words;
+  } lacks[] = {
+      [DIALOGUE_LACKS_TLS] = {SENDER_NO_TLS, "no TLS with the relay: it does not offer STARTTLS"},
+      [DIALOGUE_LACKS_AUTH] = {SENDER_TEMPORARY,
+                               "the relay takes no user name: it does not offer AUTH"},
+      [DIALOGUE_LACKS_UTF8] = {SENDER_PERMANENT,
+                               "the relay does not offer SMTPUTF8 (RFC 6531), which an address "
+                               "beyond ASCII needs"},
+  };
+  sender_message_settle(message, lacks[lack].outcome, 0, lacks[lack].words);
 }
 
-static void settle(const Transfer *transfer, CURL *curl, CURLcode result) {
-  SenderMessage *message = transfer->message;
-  if (transfer->step == TO_QUIT && result == CURLE_OK) {
-    sender_message_settle(message, SENDER_ACCEPTED, transfer->code, transfer->words);
-  } else if (transfer->code / 100 == 4 || transfer->code / 100 == 5) {
-    sender_message_settle(message, outcome_of_refusal(transfer), transfer->code, transfer->words);
-  } else if (transfer->step == TO_MAIL && !transfer->offered) {
-    sender_message_settle(message, SENDER_PERMANENT, 0,
-                          "the relay does not offer SMTPUTF8 (RFC 6531), which an address beyond "
-                          "ASCII needs");
+/* What a relay says before MAIL is about the session and not about the message. */
+static SenderOutcome outcome_of_refusal(const Session *session) {
+  const Dialogue *dialogue = &session->dialogue;
+  if (dialogue->step == DIALOGUE_STARTTLS)
+    return SENDER_NO_TLS;
+  return dialogue->code / 100 == 5 && dialogue->step >= DIALOGUE_MAIL ? SENDER_PERMANENT
+                                                                      : SENDER_TEMPORARY;
+}
+
+static void settle(const Session *session, SenderMessage *message, CURLcode result) {
+  const Dialogue *dialogue = &session->dialogue;
+  guint class = (guint)dialogue->code / 100;
+  message->unanswered = dialogue->step < DIALOGUE_MAIL ||
+                        (dialogue->step == DIALOGUE_MAIL && dialogue->words == NULL);
+  if (dialogue->step == DIALOGUE_MESSAGE && class == 2 && result == CURLE_OK) {
+    sender_message_settle(message, SENDER_ACCEPTED, dialogue->code, dialogue->words);
+  } else if (class == 4 || class == 5) {
+    sender_message_settle(message, outcome_of_refusal(session), dialogue->code, dialogue->words);
+  } else if (dialogue->lack != DIALOGUE_LACKS_NOTHING) {
+    settle_lack(message, dialogue->lack);
+  } else if (misses_tls(session, result)) {
+    g_autofree char *text =
+        g_strdup_printf("no TLS with the relay: %s",
+                        *session->why != '\0' ? session->why : curl_easy_strerror(result));
+    sender_message_settle(message, SENDER_NO_TLS, 0, text);
   } else {
-    g_autofree char *text = broken(curl, result);
+    g_autofree char *text = broken(session, result);
     sender_message_settle(message, SENDER_TEMPORARY, 0, text);
   }
 }
 
-/* One session. FALSE when it ended before MAIL. */
-static gboolean send_one(const SenderRelay *relay, SenderMessage *message) {
-  CURL *curl = curl_easy_init();
-  if (curl == NULL)
-    g_error("libcurl gives no handle");
-  Transfer transfer = {.message = message};
+static CURLcode send_one(Session *session, SenderMessage *message) {
   struct curl_slist *recipients = curl_slist_append(NULL, message->to);
-  set_relay(curl, relay);
-  set_message(curl, &transfer, recipients);
-  settle(&transfer, curl, curl_easy_perform(curl));
-  curl_easy_cleanup(curl); /* says QUIT, whose answer take_line hears */
+  gsize size = g_bytes_get_size(message->message);
+  session->message = message;
+  session->offset = 0;
+  *session->why = '\0';
+  dialogue_begin(&session->dialogue);
+  curl_easy_setopt(session->curl, CURLOPT_MAIL_FROM, message->from);
+  curl_easy_setopt(session->curl, CURLOPT_MAIL_RCPT, recipients);
+  curl_easy_setopt(session->curl, CURLOPT_INFILESIZE_LARGE, (curl_off_t)size);
+  CURLcode result = curl_easy_perform(session->curl);
+  settle(session, message, result);
+  curl_easy_setopt(session->curl, CURLOPT_MAIL_RCPT, NULL);
   curl_slist_free_all(recipients);
-  g_free(transfer.words);
-  return transfer.step > TO_EHLO && transfer.offered;
+  return result;
 }
 
-void sender_curl_send(const SenderRelay *relay, GPtrArray *messages) {
-  gboolean begun = TRUE;
-  for (guint i = 0; i < messages->len; i++) {
-    SenderMessage *message = messages->pdata[i];
-    const SenderMessage *before = i > 0 ? messages->pdata[i - 1] : NULL;
-    if (begun)
-      begun = send_one(relay, message);
-    else
-      sender_message_settle(message, before->outcome, before->code, before->text);
+static void go_without_tls(Session *session, const SenderMessage *message) {
+  log_info("no TLS with the relay, going on without", "relay", session->relay->host, "reason",
+           message->text, NULL);
+  session->dialogue.tls = SENDER_TLS_OFF;
+  curl_easy_setopt(session->curl, CURLOPT_USE_SSL, (long)CURLUSESSL_NONE);
+}
+
+/* FALSE: the session ended before an answer to MAIL. */
+static gboolean send_until_answered(Session *session, SenderMessage *message) {
+  guint connections = session->connections;
+  CURLcode result = send_one(session, message);
+  /* The relay may have closed a connection that was good for the message before. */
+  if (message->unanswered && connections > 0 && session->connections == connections)
+    result = send_one(session, message);
+  if (is_tls_failure(result) && session->dialogue.tls == SENDER_TLS_OPPORTUNISTIC) {
+    go_without_tls(session, message);
+    send_one(session, message);
   }
+  return !message->unanswered;
+}
+
+static gboolean is_seven_bit(GBytes *message) {
+  gsize size = 0;
+  const guchar *text = g_bytes_get_data(message, &size);
+  for (gsize i = 0; i < size; i++)
+    if (text[i] > 0x7F)
+      return FALSE;
+  return TRUE;
+}
+
+/* FALSE: the session ended before an answer to MAIL. */
+static gboolean send_next(Session *session, SenderMessage *message) {
+  if (session->dialogue.needs_utf8 || is_seven_bit(message->message))
+    return send_until_answered(session, message);
+  sender_message_settle(message, SENDER_PERMANENT, 0, /* libcurl has no BODY=8BITMIME */
+                        "a message that is not 7-bit cannot be sent over TLS");
+  return TRUE;
+}
+
+static void set_all(Session *session) {
+  session->curl = curl_easy_init();
+  if (session->curl == NULL)
+    g_error("libcurl gives no handle");
+  set_relay(session->curl, session->relay);
+  set_tls(session->curl, session->relay);
+  set_user(session->curl, session->relay);
+  set_callbacks(session);
+}
+
+void sender_curl_send(const SenderRelay *relay, GPtrArray *messages, gboolean utf8) {
+  Session session = {.relay = relay};
+  session.dialogue.tls = relay->tls;
+  session.dialogue.needs_auth = relay->user != NULL;
+  session.dialogue.needs_utf8 = utf8;
+  set_all(&session);
+  gboolean going = TRUE;
+  for (guint i = 0; i < messages->len; i++) {
+    if (going)
+      going = send_next(&session, messages->pdata[i]);
+    else
+      sender_message_copy(messages->pdata[i], messages->pdata[i - 1]);
+  }
+  curl_easy_cleanup(session.curl); /* says QUIT, whose answer on_heard hears */
+  dialogue_clear(&session.dialogue);
 }

@@ -106,6 +106,8 @@ static const struct {
     {"[ca]\nprofile =  multipurpose  ", "ca.profile", "multipurpose"},
     {"[mail]\nrelay = [2001:db8::1]:587", "mail.relay", "[2001:db8::1]:587"},
     {"[mail]\nrelay = mx.example.org:25", "mail.relay", "mx.example.org:25"},
+    {"[mail]\nrelay = mx.example.org:25 ; b.example.org:587;", "mail.relay",
+     "mx.example.org:25;b.example.org:587"},
     {"[mail]\nlisten =", "mail.listen", ""},
     {"[mail]\nlmtp = /run/signet/lmtp; 127.0.0.1:24;[::1]:2424", "mail.lmtp",
      "/run/signet/lmtp;127.0.0.1:24;[::1]:2424"},

@@ -1,28 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The sender (smtp/sender.h) against our own server in a thread, and against scripted relays that
    misbehave. security.md 18. */
-#include "smtp/sender.h"
+#include "relay.h"
 #include "smtp/server.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
-#include <stdio.h>
-#include <string.h>
-#include <sys/socket.h>
-#include <unistd.h>
-
-static int listen_on_loopback(guint16 *port, int backlog, int flags) {
-  struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-  socklen_t length = sizeof address;
-  int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | flags, 0);
-  g_assert_cmpint(bind(fd, (struct sockaddr *)&address, length), ==, 0);
-  g_assert_cmpint(listen(fd, backlog), ==, 0);
-  g_assert_cmpint(getsockname(fd, (struct sockaddr *)&address, &length), ==, 0);
-  *port = ntohs(address.sin_port);
-  return fd;
-}
 
 /* Our server, in a thread of its own. */
 
@@ -114,130 +98,6 @@ static void server_free(Server *server) {
 }
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Server, server_free)
 
-/* A relay that plays a script: one reply for each command; NULL drops the connection. */
-
-typedef struct {
-  const char *greeting;
-  const char *ehlo;
-  const char *mail;
-  const char *rcpt;
-  const char *data;
-  const char *end;      /* to the message */
-  gboolean silent;      /* never says a word */
-  const char *repeated; /* said for ever once EHLO has come */
-} Script;
-
-typedef struct {
-  GThread *thread;
-  const Script *script;
-  int fd;
-  guint16 port;
-} Relay;
-
-static gboolean say(FILE *stream, const char *reply) {
-  return reply != NULL && fprintf(stream, "%s\r\n", reply) > 0 && fflush(stream) == 0;
-}
-
-static gboolean take_message(FILE *stream, const char *reply) {
-  char line[1100];
-  while (fgets(line, sizeof line, stream) != NULL)
-    if (strcmp(line, ".\r\n") == 0)
-      return say(stream, reply);
-  return FALSE;
-}
-
-static void repeat(FILE *stream, const char *reply) {
-  while (say(stream, reply))
-    g_usleep(50000);
-}
-
-static gboolean play_command(const Script *script, FILE *stream, const char *line) {
-  if (g_str_has_prefix(line, "MAIL"))
-    return say(stream, script->mail);
-  if (g_str_has_prefix(line, "RCPT"))
-    return say(stream, script->rcpt);
-  if (g_str_has_prefix(line, "DATA"))
-    return say(stream, script->data) &&
-           (script->data[0] != '3' || take_message(stream, script->end));
-  if (!g_str_has_prefix(line, "EHLO"))
-    return say(stream, "250 fine") && !g_str_has_prefix(line, "QUIT");
-  if (script->repeated != NULL)
-    repeat(stream, script->repeated);
-  return say(stream, script->ehlo != NULL ? script->ehlo : "250 relay");
-}
-
-static void play(const Script *script, FILE *stream) {
-  char line[1100];
-  gboolean on = script->silent || say(stream, script->greeting);
-  while (on && fgets(line, sizeof line, stream) != NULL)
-    on = script->silent || play_command(script, stream, line);
-}
-
-static gpointer relay_run(gpointer user) {
-  Relay *relay = user;
-  int fd = -1;
-  while ((fd = accept4(relay->fd, NULL, NULL, SOCK_CLOEXEC)) >= 0) {
-    FILE *stream = fdopen(fd, "r+");
-    play(relay->script, stream);
-    fclose(stream);
-  }
-  return NULL;
-}
-
-static Relay *relay_new(const Script *script) {
-  Relay *relay = g_new0(Relay, 1);
-  relay->script = script;
-  relay->fd = listen_on_loopback(&relay->port, 16, 0);
-  relay->thread = g_thread_new("relay", relay_run, relay);
-  return relay;
-}
-
-static void relay_free(Relay *relay) {
-  shutdown(relay->fd, SHUT_RDWR);
-  g_thread_join(relay->thread);
-  close(relay->fd);
-  g_free(relay);
-}
-G_DEFINE_AUTOPTR_CLEANUP_FUNC(Relay, relay_free)
-
-/* Messages */
-
-#define HEADER                                                                                     \
-  "DKIM-Signature: v=1; a=rsa-sha256;\r\n\tb=abc\r\nDate: Tue, 14 Nov 2023 22:13:20 +0000\r\n"     \
-  "From: ACME <acme@example.net>\r\nTo: user@example.org\r\nSubject: ACME: token\r\nReply-To: "    \
-  "acme@example.net\r\n"                                                                           \
-  "Message-ID: <1@example.net>\r\nAuto-Submitted: auto-generated; type=acme\r\n\r\n"
-
-static SenderMessage *message_of(const char *to, const char *text, gsize length) {
-  g_autoptr(GBytes) bytes = g_bytes_new(text, length);
-  return sender_message_new("bounce+1@example.net", to, bytes);
-}
-
-static SenderMessage *letter(const char *to, const char *body) {
-  g_autofree char *text = g_strconcat(HEADER, body, NULL);
-  return message_of(to, text, strlen(text));
-}
-
-static GPtrArray *messages_new(void) {
-  return g_ptr_array_new_with_free_func((GDestroyNotify)sender_message_free);
-}
-
-static void send_all(guint16 port, guint seconds, GPtrArray *messages) {
-  const SenderRelay relay = {
-      .host = "127.0.0.1", .port = port, .ehlo = "signet.example.net", .timeout_seconds = seconds};
-  g_autoptr(GError) error = NULL;
-  g_assert_true(sender_send(&relay, messages, &error));
-  g_assert_no_error(error);
-}
-
-static void check(GPtrArray *messages, guint i, SenderOutcome outcome, int code, const char *text) {
-  const SenderMessage *message = messages->pdata[i];
-  g_test_message("%d %d %s", message->outcome, message->code, message->text);
-  g_assert_cmpint(message->outcome, ==, outcome);
-  g_assert_cmpint(message->code, ==, code);
-  g_assert_nonnull(strstr(message->text, text));
-}
-
 /* What arrives is the Received field and the message, octet by octet. */
 static void test_accepted(void) {
   g_autoptr(Server) server = server_new(100000);
@@ -305,7 +165,6 @@ typedef struct {
 
 #define UNFIT(to, text, problem)                                                                   \
   { to, text, sizeof(text) - 1, problem }
-#define GOOD "user@example.org"
 
 static const Unfit unfits[] = {
     UNFIT(GOOD, HEADER "a\n.\r\nMAIL FROM:<evil@example.org>\r\n", "bare CR or LF"),
@@ -390,8 +249,6 @@ typedef struct {
   int code;
   const char *text;
 } Case;
-
-#define TO_RCPT .greeting = "220 relay", .mail = "250 ok", .rcpt = "250 ok"
 
 static const Case cases[] = {
     {"accepted without enhanced codes",
@@ -485,10 +342,6 @@ static void test_scripts(void) {
 }
 
 /* What libcurl brings: SMTPUTF8 */
-
-#define ANNA "\u0430\u043d\u043d\u0430@xn--bcher-kva.example"
-#define OFFERED .greeting = "220 relay", .ehlo = "250-relay\r\n250-8BITMIME\r\n250 SMTPUTF8"
-#define TO_RCPT8 OFFERED, .mail = "250 ok", .rcpt = "250 ok"
 
 static const Case utf8_cases[] = {
     {"accepted",
@@ -690,6 +543,165 @@ static void test_eight_bit(void) {
   check(messages, 1, SENDER_ACCEPTED, 250, "committed");
 }
 
+/* --- several relays --- */
+
+typedef struct {
+  const char *name;
+  Script first, second; /* NULL greeting and not silent: nobody listens */
+  const char *to;
+  SenderOutcome outcome;
+  int code;
+  const char *text;
+  gboolean second_asked;
+} Several;
+
+#define FULL .data = "354 go", .end = "250 queued"
+#define ABSENT                                                                                     \
+  { .greeting = NULL }
+#define SECOND SENDER_ACCEPTED, 250, "queued", TRUE
+
+static const Several several[] = {
+    {"the first is good",
+     {TO_RCPT, FULL},
+     {TO_RCPT, FULL},
+     GOOD,
+     SENDER_ACCEPTED,
+     250,
+     "queued",
+     FALSE},
+    {"the first is away", ABSENT, {TO_RCPT, FULL}, GOOD, SECOND},
+    {"refuses the session", {.greeting = "554 go away"}, {TO_RCPT, FULL}, GOOD, SECOND},
+    {"is busy", {.greeting = "421 busy"}, {TO_RCPT, FULL}, GOOD, SECOND},
+    {"is silent", {.silent = TRUE}, {TO_RCPT, FULL}, GOOD, SECOND},
+    {"drops at MAIL", {.greeting = "220 relay"}, {TO_RCPT, FULL}, GOOD, SECOND},
+    {"closes at RCPT",
+     {.greeting = "220 relay", .mail = "250 ok", .rcpt = "421 4.3.2 closing"},
+     {TO_RCPT, FULL},
+     GOOD,
+     SECOND},
+    {"greylists",
+     {.greeting = "220 relay", .mail = "250 ok", .rcpt = "450 4.2.0 later", .data = "503 no"},
+     {TO_RCPT, FULL},
+     GOOD,
+     SENDER_TEMPORARY,
+     450,
+     "later",
+     FALSE},
+    {"knows no such user",
+     {.greeting = "220 relay", .mail = "250 ok", .rcpt = "550 5.1.1 no", .data = "503 no"},
+     {TO_RCPT, FULL},
+     GOOD,
+     SENDER_PERMANENT,
+     550,
+     "5.1.1 no",
+     FALSE},
+    {"drops at the end",
+     {TO_RCPT, .data = "354 go"},
+     {TO_RCPT, FULL},
+     GOOD,
+     SENDER_TEMPORARY,
+     0,
+     "broke",
+     FALSE},
+    {"both are away", ABSENT, ABSENT, GOOD, SENDER_TEMPORARY, 0, "Connection refused", FALSE},
+    {"the first tells more",
+     {.greeting = "554 go away"},
+     ABSENT,
+     GOOD,
+     SENDER_TEMPORARY,
+     554,
+     "go away",
+     FALSE},
+    {"the second tells more",
+     ABSENT,
+     {.greeting = "554 go away"},
+     GOOD,
+     SENDER_TEMPORARY,
+     554,
+     "go away",
+     TRUE},
+    {"both tell",
+     {.greeting = "554 one"},
+     {.greeting = "421 two"},
+     GOOD,
+     SENDER_TEMPORARY,
+     421,
+     "two",
+     TRUE},
+    {"without SMTPUTF8", {TO_RCPT, FULL}, {TO_RCPT8, FULL}, ANNA, SECOND},
+    {"both without SMTPUTF8",
+     {TO_RCPT, FULL},
+     {TO_RCPT, FULL},
+     ANNA,
+     SENDER_PERMANENT,
+     0,
+     "does not offer SMTPUTF8",
+     TRUE},
+    {"without SMTPUTF8, and away",
+     {TO_RCPT, FULL},
+     ABSENT,
+     ANNA,
+     SENDER_TEMPORARY,
+     0,
+     "does not offer SMTPUTF8",
+     FALSE},
+    {"away, and without SMTPUTF8",
+     ABSENT,
+     {TO_RCPT, FULL},
+     ANNA,
+     SENDER_TEMPORARY,
+     0,
+     "does not offer SMTPUTF8",
+     TRUE},
+};
+
+static Relay *relay_or_none(const Script *script, guint16 *port) {
+  if (script->greeting == NULL && !script->silent) {
+    close(listen_on_loopback(port, 1, 0));
+    return NULL;
+  }
+  Relay *relay = relay_new(script);
+  *port = relay->port;
+  return relay;
+}
+
+static void test_fail_over(void) {
+  for (guint i = 0; i < G_N_ELEMENTS(several); i++) {
+    const Several *test = &several[i];
+    guint16 ports[2] = {0};
+    g_test_message("%s", test->name);
+    g_autoptr(Relay) first = relay_or_none(&test->first, &ports[0]);
+    g_autoptr(Relay) second = relay_or_none(&test->second, &ports[1]);
+    const SenderRelay one = relay_at(ports[0], test->first.silent ? 1 : 60),
+                      other = relay_at(ports[1], 60);
+    g_autoptr(GPtrArray) messages = messages_new();
+    g_ptr_array_add(messages, letter(test->to, "x\r\n"));
+    send_by(&one, &other, messages);
+    check(messages, 0, test->outcome, test->code, test->text);
+    if (second == NULL)
+      continue;
+    relay_stop(second);
+    g_assert_cmpint(second->heard->len > 0, ==, test->second_asked); /* it says EHLO at least */
+  }
+}
+
+/* What the first relay may have taken stays with it; what it did not hear of goes on, together. */
+static void test_fail_over_of_the_rest(void) {
+  static const Script first = {TO_RCPT, .data = "354 go"}, second = {TO_RCPT, FULL};
+  g_autoptr(Relay) one = relay_new(&first), other = relay_new(&second);
+  const SenderRelay at_one = relay_at(one->port, 60), at_other = relay_at(other->port, 60);
+  g_autoptr(GPtrArray) messages = messages_new();
+  for (guint i = 0; i < 3; i++)
+    g_ptr_array_add(messages, letter(GOOD, "x\r\n"));
+  send_by(&at_one, &at_other, messages);
+  check(messages, 0, SENDER_TEMPORARY, 0, "broke");
+  check(messages, 1, SENDER_ACCEPTED, 250, "queued");
+  check(messages, 2, SENDER_ACCEPTED, 250, "queued");
+  relay_stop(other);
+  g_auto(GStrv) greetings = g_strsplit(other->heard->str, "EHLO ", -1);
+  g_assert_cmpuint(g_strv_length(greetings), ==, 2); /* one session */
+}
+
 static void test_settings(void) {
   static const SenderRelay relays[] = {
       {.host = "::1", .port = 25, .ehlo = "x", .timeout_seconds = 1},
@@ -699,11 +711,20 @@ static void test_settings(void) {
       {.host = "relay", .port = 25, .ehlo = "x\r\nQUIT", .timeout_seconds = 1},
       {.host = "relay", .port = 25, .ehlo = NULL, .timeout_seconds = 1},
       {.host = "relay", .port = 25, .ehlo = "x", .timeout_seconds = 0},
+      {.host = "relay", .port = 25, .ehlo = "x", .timeout_seconds = 1, .tls = SENDER_TLS_STARTTLS},
+      {.host = "relay",
+       .port = 25,
+       .ehlo = "x",
+       .timeout_seconds = 1,
+       .user = "u",
+       .password = "p"},
   };
   g_autoptr(GPtrArray) messages = messages_new();
   for (guint i = 0; i < G_N_ELEMENTS(relays); i++) {
     g_autoptr(GError) error = NULL;
-    g_assert_false(sender_send(&relays[i], messages, &error));
+    g_autoptr(GPtrArray) list = g_ptr_array_new();
+    g_ptr_array_add(list, (gpointer)&relays[i]);
+    g_assert_false(sender_send(list, messages, &error));
     g_assert_error(error, SENDER_ERROR, SENDER_ERROR_SETTING);
   }
 }
@@ -727,6 +748,8 @@ int main(int argc, char **argv) {
   g_test_add_func("/sender/silent", test_silent_relay);
   g_test_add_func("/sender/endless", test_endless_relay);
   g_test_add_func("/sender/eight-bit", test_eight_bit);
+  g_test_add_func("/sender/fail-over", test_fail_over);
+  g_test_add_func("/sender/fail-over-of-the-rest", test_fail_over_of_the_rest);
   g_test_add_func("/sender/settings", test_settings);
   return g_test_run();
 }

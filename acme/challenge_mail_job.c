@@ -79,37 +79,104 @@ static gboolean keep_message(Acme *acme, gint64 now, const Id *challenge, GBytes
          message_insert(acme->store, &message, &raw, error);
 }
 
+/* Between the address and the relay's words in the note on a delay. */
+#define TRIED_AGAIN " was not taken yet and will be tried again: "
+#define RULE "relay"
+
+/* The relay's code stands before its words, as it said them. */
+static char *relay_words(const Delivery *delivery) {
+  return delivery->code != 0 ? g_strdup_printf("%u %s", delivery->code, delivery->text)
+                             : g_strdup(delivery->text);
+}
+
+static gboolean set_sent(Acme *acme, gint64 now, const Question *question, const Delivery *delivery,
+                         GError **error) {
+  const Id *challenge = &question->job.subject;
+  return challenge_set_sent(acme->store, challenge, now, error) &&
+         keep_message(acme, now, challenge, delivery->message, error) &&
+         record(acme, now, "mail sent", (About){.challenge = challenge}, error, "to", question->to,
+                "relay", delivery->text, NULL) &&
+         job_done(acme->store, &question->job, error);
+}
+
+static gboolean give_up(Acme *acme, gint64 now, const Question *question, const char *words,
+                        GError **error) {
+  g_autoptr(Problem) problem = problem_new(PROBLEM_CONNECTION, 0,
+                                           "The mail server refused the challenge mail to %s "
+                                           "(it said: %s); check the address and order anew.",
+                                           question->to, words);
+  return state_challenge_failed(acme, now, &question->job.subject, problem, error) &&
+         job_done(acme->store, &question->job, error);
+}
+
+/* One note in all, with the newest words: more of them would crowd out notes on replies. */
+static gboolean put_off(Acme *acme, gint64 now, const Question *question, ProblemType type,
+                        const char *words, GError **error) {
+  const Job *job = &question->job;
+  g_autoptr(Problem) problem =
+      problem_new(type, 0, "The challenge mail to %s" TRIED_AGAIN "%s.", question->to, words);
+  gint64 due = now + job_delay(retry_steps, G_N_ELEMENTS(retry_steps), job->attempts);
+  return state_challenge_noted_again(acme, now, &job->subject, RULE, problem, error) &&
+         job_again(acme->store, job, due, TRUE, error);
+}
+
 gboolean job_delivered(Acme *acme, const Question *question, const Delivery *delivery,
                        GError **error) {
   gint64 now = clock_now(acme->clock);
-  const Job *job = &question->job;
   g_autoptr(Challenge) challenge = NULL;
-  if (challenge_find(acme->store, &job->subject, &challenge, error) != STORE_FOUND)
+  if (challenge_find(acme->store, &question->job.subject, &challenge, error) != STORE_FOUND)
     return FALSE;
   if (challenge->sent_at != 0) /* an answer that comes twice changes nothing */
-    return job_done(acme->store, job, error);
-  if (delivery->outcome == SENDER_ACCEPTED)
-    return challenge_set_sent(acme->store, &job->subject, now, error) &&
-           keep_message(acme, now, &job->subject, delivery->message, error) &&
-           record(acme, now, "mail sent", (About){.challenge = &job->subject}, error, "to",
-                  question->to, "relay", delivery->text, NULL) &&
-           job_done(acme->store, job, error);
-  gboolean permanent = delivery->outcome == SENDER_PERMANENT;
-  g_autoptr(Problem) problem =
-      permanent
-          ? problem_new(PROBLEM_CONNECTION, 0,
-                        "The mail server refused the challenge mail to %s "
-                        "(it said: %s); check the address and order anew.",
-                        question->to, delivery->text)
-          : problem_new(PROBLEM_CONNECTION, 0,
-                        "The challenge mail to %s was not taken yet and will be tried again: %s.",
-                        question->to, delivery->text);
-  if (permanent)
-    return state_challenge_failed(acme, now, &job->subject, problem, error) &&
-           job_done(acme->store, job, error);
-  gint64 due = now + job_delay(retry_steps, G_N_ELEMENTS(retry_steps), job->attempts);
-  /* The first delay is shown to the client; more of them would crowd out notes on replies. */
-  return (job->attempts > 1 ||
-          state_challenge_noted(acme, now, &job->subject, "relay", problem, error)) &&
-         job_again(acme->store, job, due, TRUE, error);
+    return job_done(acme->store, &question->job, error);
+  g_autofree char *words = relay_words(delivery);
+  switch (delivery->outcome) {
+  case SENDER_ACCEPTED:
+    return set_sent(acme, now, question, delivery, error);
+  case SENDER_PERMANENT:
+    return give_up(acme, now, question, words, error);
+  case SENDER_NO_TLS:
+    return put_off(acme, now, question, PROBLEM_TLS, words, error);
+  default:
+    return put_off(acme, now, question, PROBLEM_CONNECTION, words, error);
+  }
+}
+
+/* Without the full stop. */
+static char *words_of(const json_t *delay) {
+  const char *detail = json_string_value(json_object_get(delay, "detail"));
+  const char *found = detail != NULL ? strstr(detail, TRIED_AGAIN) : NULL;
+  const char *words = found != NULL ? found + strlen(TRIED_AGAIN) : "it could not be tried.";
+  return g_strndup(words, strlen(words) - 1);
+}
+
+static gboolean is_tls(const json_t *delay) {
+  const char *type = json_string_value(json_object_get(delay, "type"));
+  return type != NULL && g_str_has_suffix(type, problem_type_name(PROBLEM_TLS));
+}
+
+gboolean challenge_mail_missed(Acme *acme, const Challenge *challenge,
+                               const Authorization *authorization, Problem **problem,
+                               GError **error) {
+  json_t *delay = NULL;
+  gboolean replied = FALSE;
+  if (challenge->token1 == NULL || challenge->sent_at != 0)
+    return TRUE;
+  g_autoptr(GPtrArray) notes = challenge_notes(acme->store, &challenge->id, error);
+  if (notes == NULL)
+    return FALSE;
+  for (guint i = 0; i < notes->len; i++) {
+    const Note *note = notes->pdata[i];
+    if (strcmp(note->rule, RULE) != 0)
+      replied = TRUE; /* the mail did arrive, though the relay's answer did not */
+    else if (delay == NULL)
+      delay = json_loads(note->problem, 0, NULL);
+  }
+  g_autofree char *words = words_of(delay);
+  if (!replied)
+    *problem = problem_new(is_tls(delay) ? PROBLEM_TLS : PROBLEM_CONNECTION, 0,
+                           "The challenge mail to %s never left: no mail server took it before "
+                           "the time for a reply was over (last words: %s); order anew later.",
+                           to_field(authorization), words);
+  json_decref(delay);
+  return TRUE;
 }

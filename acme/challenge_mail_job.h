@@ -6,10 +6,16 @@
 
 #include "acme/acme.h"
 #include "store/authorization.h"
+#include "store/challenge.h"
 
 /* Makes token-part1 and the job of the mail to the caller's mailbox if that has not been done and
  * the authorization is pending.
  */
 gboolean challenge_mail_trigger(Call *call, const Authorization *authorization, GError **error);
+
+/* When time is over: a problem in *problem if the mail never left, NULL if nobody replied to it. */
+gboolean challenge_mail_missed(Acme *acme, const Challenge *challenge,
+                               const Authorization *authorization, Problem **problem,
+                               GError **error);
 
 #endif

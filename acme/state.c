@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "acme/state.h"
+#include "acme/challenge_mail_job.h"
 #include "acme/identifier.h"
 #include "acme/record.h"
 #include "base/log.h"
@@ -115,12 +116,24 @@ gboolean state_challenge_failed(Acme *acme, gint64 now, const Id *challenge_id,
           move_order(acme, now, &authorization->order_id, "pending", "invalid", outer, error));
 }
 
+static gboolean record_note(Acme *acme, gint64 now, const Id *challenge, const char *rule,
+                            const Problem *problem, GError **error) {
+  return record(acme, now, "challenge note", (About){.challenge = challenge}, error, "rule", rule,
+                "problem", problem_type_name(problem->type), "reason", problem->detail, NULL);
+}
+
 gboolean state_challenge_noted(Acme *acme, gint64 now, const Id *challenge, const char *rule,
                                const Problem *problem, GError **error) {
   g_autofree char *text = problem_text(problem);
   return challenge_note(acme->store, challenge, now, rule, text, error) &&
-         record(acme, now, "challenge note", (About){.challenge = challenge}, error, "rule", rule,
-                "problem", problem_type_name(problem->type), "reason", problem->detail, NULL);
+         record_note(acme, now, challenge, rule, problem, error);
+}
+
+gboolean state_challenge_noted_again(Acme *acme, gint64 now, const Id *challenge, const char *rule,
+                                     const Problem *problem, GError **error) {
+  g_autofree char *text = problem_text(problem);
+  return challenge_note_again(acme->store, challenge, now, rule, text, error) &&
+         record_note(acme, now, challenge, rule, problem, error);
 }
 
 gboolean state_authorization_deactivated(Acme *acme, gint64 now, const Authorization *authorization,
@@ -161,10 +174,17 @@ gboolean state_order_issued(Acme *acme, gint64 now, const Id *order, GError **er
 /* --- what time ends
  * ---------------------------------------------------------------------------------- */
 
-static gboolean fail_overdue(Acme *acme, gint64 now, const Id *challenge, GError **error) {
-  g_autoptr(Problem) problem = problem_new(
-      PROBLEM_INCORRECT_RESPONSE, 0, "No reply that passes was received in time; order anew.");
-  return state_challenge_failed(acme, now, challenge, problem, error);
+static gboolean fail_overdue(Acme *acme, gint64 now, const Id *id, GError **error) {
+  g_autoptr(Challenge) challenge = NULL;
+  g_autoptr(Authorization) authorization = NULL;
+  g_autoptr(Problem) problem = NULL;
+  if (!load(acme, id, &challenge, &authorization, error) ||
+      !challenge_mail_missed(acme, challenge, authorization, &problem, error))
+    return FALSE;
+  if (problem == NULL)
+    problem = problem_new(PROBLEM_INCORRECT_RESPONSE, 0,
+                          "No reply that passes was received in time; order anew.");
+  return state_challenge_failed(acme, now, id, problem, error);
 }
 
 gboolean state_settle_challenge(Acme *acme, gint64 now, const Id *authorization, GError **error) {

@@ -162,6 +162,17 @@ gboolean challenge_note(Store *store, const Id *id, gint64 now, const char *rule
                  "ditti", id, now, rule, problem, (gint64)CHALLENGE_MAX_NOTES);
 }
 
+gboolean challenge_note_again(Store *store, const Id *id, gint64 now, const char *rule,
+                              const char *problem, GError **error) {
+  StoreChange again =
+      sql_change(store, error,
+                 "UPDATE note SET at = ?2, problem = ?4 WHERE challenge_id = ?1 AND number ="
+                 " (SELECT max(number) FROM note WHERE challenge_id = ?1 AND rule = ?3)",
+                 "ditt", id, now, rule, problem);
+  return again == STORE_CHANGED ||
+         (again == STORE_UNCHANGED && challenge_note(store, id, now, rule, problem, error));
+}
+
 GPtrArray *challenge_notes(Store *store, const Id *id, GError **error) {
   g_autoptr(GPtrArray) notes = g_ptr_array_new_with_free_func((GDestroyNotify)note_free);
   SqlQuery query = sql_query(

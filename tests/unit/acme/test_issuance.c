@@ -295,16 +295,19 @@ static void test_mail_retries(void) {
     g_assert_cmpstr(question.message_id, ==, message_id);
     g_assert_cmpstr(question.to, ==, "Alice@example.org"); /* verbatim */
     g_assert_cmpstr(question.from, ==, order->challenge_froms->pdata[0]);
-    lab_delivered(lab, &question, SENDER_TEMPORARY, 450, "4.2.0 greylisted");
+    lab_delivered(lab, &question, SENDER_TEMPORARY, i == 0 ? 450 : 421,
+                  i == 0 ? "4.2.0 greylisted" : "4.3.2 busy");
     lab->clock.now += minutes[i] * CLOCK_MINUTE - 1;
     g_assert_false(lab_take(lab, JOB_MAIL, &early));
     lab->clock.now += 1;
   }
   g_autoptr(Answer) posted = lab_challenge(order, 0, "{}");
   g_assert_cmpstr(lab_text(posted, "status"), ==, "processing");
-  g_assert_cmpuint(error_notes(posted), ==, 1); /* the first delay is shown, others are not */
+  g_assert_cmpuint(error_notes(posted), ==, 1); /* one note, with the newest words */
   g_assert_cmpstr(error_type(posted), ==, LAB_URN "connection");
-  g_assert_nonnull(strstr(error_detail(posted), "greylisted"));
+  g_assert_nonnull(strstr(error_detail(posted), "tried again: 421 4.3.2 busy"));
+  g_assert_nonnull(strstr(error_detail(posted), "the last of 1 notes"));
+  g_assert_cmpint(audit_count(lab, "challenge note"), ==, G_N_ELEMENTS(minutes));
   g_assert_cmpuint(lab_send_mails(lab), ==, 1);
   lab_right(order, 0);
   assert_statuses(order, "ready", "valid", "valid");
@@ -321,7 +324,7 @@ static void test_mail_refused(void) {
   assert_statuses(order, "invalid", "invalid", "invalid"); /* from pending, by the server */
   g_autoptr(Answer) shown = lab_challenge(order, 0, NULL);
   g_assert_cmpstr(error_type(shown), ==, LAB_URN "connection");
-  g_assert_nonnull(strstr(error_detail(shown), "5.1.1 no such user"));
+  g_assert_nonnull(strstr(error_detail(shown), "550 5.1.1 no such user"));
   g_autoptr(Answer) failed = lab_post(lab, client, order->order, NULL);
   g_assert_nonnull(strstr(error_detail(failed), "Alice@example.org"));
   json_t *sub = json_array_get(json_object_get(challenge_error(failed), "subproblems"), 0);
@@ -329,6 +332,95 @@ static void test_mail_refused(void) {
                   ==, "Alice@example.org");
   lab->clock.now += CLOCK_DAY;
   g_assert_false(lab_take(lab, JOB_MAIL, &none));
+}
+
+/* A relay that is away for a day, or does not have TLS: tried to the end, then the challenge says
+   that the mail never left, and why. */
+static void check_outage(SenderOutcome outcome, guint code, const char *words, const char *type,
+                         const char *last_words) {
+  g_autoptr(Lab) lab = lab_new();
+  g_autoptr(LabClient) client = lab_account(lab);
+  g_autoptr(LabOrder) order = lab_order(lab, client);
+  g_autoptr(Answer) posted = lab_challenge(order, 0, "{}");
+  g_auto(Question) none = {0};
+  guint tries = 0;
+  for (; lab->clock.now < LAB_NOW + CLOCK_DAY; lab->clock.now += CLOCK_MINUTE) {
+    g_auto(Question) question = {0};
+    if (!lab_take(lab, JOB_MAIL, &question))
+      continue;
+    lab_delivered(lab, &question, outcome, code, words);
+    tries++;
+  }
+  g_assert_cmpuint(tries, ==, 6 + 23); /* the steps make up an hour */
+  g_autoptr(Answer) shown = lab_challenge(order, 0, NULL);
+  g_assert_cmpuint(error_notes(shown), ==, 1);
+  g_assert_cmpstr(error_type(shown), ==, type);
+  g_assert_nonnull(strstr(error_detail(shown), "Alice@example.org never left"));
+  g_assert_nonnull(strstr(error_detail(shown), last_words));
+  assert_statuses(order, "invalid", "invalid", "invalid");
+  g_autoptr(Answer) failed = lab_post(lab, client, order->order, NULL);
+  g_assert_nonnull(strstr(error_detail(failed), last_words));
+  lab->clock.now += CLOCK_HOUR;
+  if (lab_take(lab, JOB_MAIL, &none))
+    g_assert_cmpint(none.kind, ==, QUESTION_NONE); /* nothing goes out for what is over */
+}
+
+static void test_mail_outage(void) {
+  check_outage(SENDER_TEMPORARY, 0, "no connection to the relay: Connection refused",
+               LAB_URN "connection", "(last words: no connection to the relay: ");
+  check_outage(SENDER_NO_TLS, 454, "4.7.0 not now", LAB_URN "tls",
+               "(last words: 454 4.7.0 not now)");
+}
+
+/* The relay comes back after half a day: the mail leaves with the next try, and its note tells
+   nothing wrong about a reply that never came. */
+static void test_mail_after_outage(void) {
+  g_autoptr(Lab) lab = lab_new();
+  g_autoptr(LabClient) client = lab_account(lab);
+  g_autoptr(LabOrder) order = lab_order(lab, client);
+  g_autoptr(Answer) posted = lab_challenge(order, 0, "{}");
+  for (; lab->clock.now < LAB_NOW + 12 * CLOCK_HOUR; lab->clock.now += CLOCK_MINUTE) {
+    g_auto(Question) question = {0};
+    if (lab_take(lab, JOB_MAIL, &question))
+      lab_delivered(lab, &question, SENDER_TEMPORARY, 0, "the relay did not answer in time");
+  }
+  lab->clock.now += CLOCK_HOUR;
+  g_assert_cmpuint(lab_send_mails(lab), ==, 1);
+  lab->clock.now = LAB_NOW + CLOCK_DAY;
+  lab_run(lab, JOB_SWEEP);
+  g_autoptr(Answer) shown = lab_challenge(order, 0, NULL);
+  g_assert_cmpstr(error_type(shown), ==, LAB_URN "incorrectResponse");
+  g_assert_nonnull(strstr(error_detail(shown), "No reply that passes"));
+  g_assert_cmpuint(error_notes(shown), ==, 1); /* of the delay */
+}
+
+/* The relay's answer was lost, and the mail was not: who replied is not told that it never left. */
+static void test_mail_unknown_fate(void) {
+  g_autoptr(Lab) lab = lab_new();
+  g_autoptr(LabClient) client = lab_account(lab);
+  g_autoptr(LabOrder) order = lab_order(lab, client);
+  g_autoptr(Answer) posted = lab_challenge(order, 0, "{}");
+  g_auto(Question) question = {0};
+  lab->clock.now += 5 * CLOCK_SECOND;
+  lab_ask(lab, JOB_MAIL, QUESTION_DELIVER, &question);
+  lab_delivered(lab, &question, SENDER_TEMPORARY, 0, "the session with the relay broke");
+  give_stranger(order);
+  lab->clock.now = LAB_NOW + CLOCK_DAY;
+  lab_run(lab, JOB_SWEEP);
+  g_autoptr(Answer) shown = lab_challenge(order, 0, NULL);
+  g_assert_cmpstr(error_type(shown), ==, LAB_URN "incorrectResponse");
+}
+
+/* Nobody was there to take it to a relay. */
+static void test_mail_never_tried(void) {
+  g_autoptr(Lab) lab = lab_new();
+  g_autoptr(LabClient) client = lab_account(lab);
+  g_autoptr(LabOrder) order = lab_order(lab, client);
+  lab->clock.now = LAB_NOW + CLOCK_DAY;
+  lab_run(lab, JOB_SWEEP);
+  g_autoptr(Answer) shown = lab_challenge(order, 0, NULL);
+  g_assert_cmpstr(error_type(shown), ==, LAB_URN "connection");
+  g_assert_nonnull(strstr(error_detail(shown), "never left"));
 }
 
 /* A mail that is accepted when the challenge is over, or twice, changes nothing. */
@@ -1399,6 +1491,10 @@ static void add_path_tests(void) {
   TEST("mail/by-post", test_mail_by_post);
   TEST("mail/retries", test_mail_retries);
   TEST("mail/refused", test_mail_refused);
+  TEST("mail/outage", test_mail_outage);
+  TEST("mail/after-outage", test_mail_after_outage);
+  TEST("mail/unknown-fate", test_mail_unknown_fate);
+  TEST("mail/never-tried", test_mail_never_tried);
   TEST("mail/late", test_mail_late);
   TEST("notes/kept", test_notes);
   TEST("notes/more-than-kept", test_more_notes_than_kept);

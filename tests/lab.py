@@ -519,6 +519,7 @@ class Postfix:
         if milter is not None:
             options["smtpd_milters"] = options["non_smtpd_milters"] = f"inet:{HOST}:{milter.port}"
         options.update(settings or {})
+        self._greeting = b"" if options.get("smtpd_tls_wrappermode") == "yes" else b"220 "
         (self.path / "etc/main.cf").write_text("".join(f"{k} = {v}\n" for k, v in options.items()))
         lab.run("/usr/sbin/postfix", "-c", self.path / "etc", "check")  # makes the queue's folders
         self.start()
@@ -527,7 +528,7 @@ class Postfix:
         # Not "postfix start-fg": its master is a grandchild in a session of its own, which would outlive us.
         self.process = self.lab.spawn(
             self.path.name, ["/usr/lib/postfix/sbin/master", "-c", self.path / "etc", "-d"],
-            lambda: listening(self.port, b"220 "))
+            lambda: listening(self.port, self._greeting))
 
     def stop(self):
         self.process.stop()

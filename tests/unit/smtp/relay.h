@@ -41,6 +41,7 @@ typedef struct {
   const char *starttls; /* after a 220 TLS begins; what stands behind it goes in the same segment */
   const char *ehlo_tls; /* once TLS is there */
   const char *auth;     /* to each line of AUTH; NULL: 334, then 235 */
+  gboolean one_mail;    /* drops the connection at the second MAIL */
   gboolean one_message; /* drops the connection behind the end of a message */
 } Script;
 
@@ -66,6 +67,7 @@ typedef struct {
   int fd;
   FILE *in, *out;
   SSL *tls;
+  guint mails;
 } Talk;
 
 static inline ssize_t tls_read(void *user, char *buffer, size_t size) {
@@ -124,7 +126,7 @@ static inline gboolean take_ehlo(Talk *talk) {
 static inline gboolean play_command(Talk *talk, const char *line) {
   const Script *script = talk->relay->script;
   if (g_str_has_prefix(line, "MAIL"))
-    return say(talk, script->mail);
+    return (++talk->mails == 1 || !script->one_mail) && say(talk, script->mail);
   if (g_str_has_prefix(line, "RCPT"))
     return say(talk, script->rcpt);
   if (g_str_has_prefix(line, "DATA"))
@@ -155,7 +157,7 @@ static inline gpointer relay_run(gpointer user) {
   Relay *relay = user;
   int fd = -1;
   while ((fd = accept4(relay->fd, NULL, NULL, SOCK_CLOEXEC)) >= 0) {
-    Talk talk = {relay, fd, fdopen(dup(fd), "r"), fdopen(dup(fd), "w"), NULL};
+    Talk talk = {relay, fd, fdopen(dup(fd), "r"), fdopen(dup(fd), "w"), NULL, 0};
     relay->sessions++;
     play(&talk);
     talk_close(&talk);

@@ -478,10 +478,12 @@ static guint sessions_for(const Script *script, guint count, SenderOutcome outco
 static void test_several(void) {
   static const Script good = {STARTTLS, AUTH_TLS, TAKES};
   static const Script one = {STARTTLS, AUTH_TLS, TAKES, .one_message = TRUE};
+  static const Script tired = {STARTTLS, AUTH_TLS, TAKES, .one_mail = TRUE};
   static const Script refusing = {STARTTLS, AUTH_TLS, .mail = "250 ok", .rcpt = "550 5.1.1 no"};
   static const Script closed = {.greeting = "554 5.7.1 go away"};
   g_assert_cmpuint(sessions_for(&good, 5, SENDER_ACCEPTED, 250), ==, 1);
   g_assert_cmpuint(sessions_for(&one, 3, SENDER_ACCEPTED, 250), ==, 3);
+  g_assert_cmpuint(sessions_for(&tired, 3, SENDER_ACCEPTED, 250), ==, 3);
   g_assert_cmpuint(sessions_for(&refusing, 3, SENDER_PERMANENT, 550), ==, 3);
   g_assert_cmpuint(sessions_for(&closed, 3, SENDER_TEMPORARY, 554), ==, 1); /* the rest unasked */
 }

@@ -1,0 +1,364 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Challenge mails out to real relays: Postfix that greylists, refuses, is slow, wants TLS and a password, with good and
+bad certificates; relays that are away, drop connections or say nothing. What each does is visible in the challenge
+and in the log (interop.md 23)."""
+
+import base64
+import contextlib
+import datetime
+import ipaddress
+import re
+import socket
+import socketserver
+import threading
+import unittest
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+
+import lab
+from lab import HOST
+from signet_lab import AcmeUser, Signetd, challenge_mail, pem_key, prove
+
+ACME = "urn:ietf:params:acme:error:"
+USERS = ["ann", "bob", "cid", "dan", "eve"]
+SECRET = "open sesame"
+CLOSED = b"554 5.7.1 not for you\r\n"
+DAY = datetime.timedelta(days=1)
+
+
+class Authority:
+    """A CA for relays' certificates; each is a pair of paths (certificate, key)."""
+
+    def __init__(self, folder):
+        self.folder, self.key = folder, ec.generate_private_key(ec.SECP256R1())
+        self.name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "relay authority")])
+        self.certificate = self._sign(self.name, self.key, self.name, "ca.test", DAY, True)
+        self.path = folder / "authority.pem"
+        self.path.write_bytes(self.certificate.public_bytes(serialization.Encoding.PEM))
+
+    def _sign(self, subject, key, issuer, host, life, is_ca, signer=None):
+        now = datetime.datetime.utcnow()
+        names = [x509.DNSName(host)] + ([x509.IPAddress(ipaddress.ip_address(HOST))] if host == "localhost" else [])
+        return (x509.CertificateBuilder().subject_name(subject).issuer_name(issuer).public_key(key.public_key())
+                .serial_number(x509.random_serial_number()).not_valid_before(now - 30 * DAY).not_valid_after(now + life)
+                .add_extension(x509.SubjectAlternativeName(names), False)
+                .add_extension(x509.BasicConstraints(is_ca, None), True).sign(signer or key, hashes.SHA256()))
+
+    def pair(self, name, host="localhost", life=DAY, signed_by_itself=False):
+        key = ec.generate_private_key(ec.SECP256R1())
+        subject = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, name)])
+        certificate = self._sign(subject, key, subject if signed_by_itself else self.name, host, life, False,
+                                 None if signed_by_itself else self.key)
+        paths = self.folder / f"{name}.pem", self.folder / f"{name}.key"
+        paths[0].write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
+        paths[1].write_bytes(pem_key(key))
+        return paths
+
+
+class Helper(socketserver.ThreadingTCPServer):
+    """What a Postfix asks while it has a client."""
+
+    allow_reuse_address, daemon_threads = True, True
+
+    def __init__(self, case, talk):
+        super().__init__((HOST, 0), talk)
+        threading.Thread(target=self.serve_forever, daemon=True).start()
+        case.addCleanup(self.server_close)
+        case.addCleanup(self.shutdown)
+        self.path = f"inet:{HOST}:{self.server_address[1]}"
+
+
+class Greylist(Helper):
+    """A policy server that puts off the first mail to each recipient."""
+
+    def __init__(self, case):
+        self.seen = set()
+        super().__init__(case, GreylistTalk)
+        self.rule = f"check_policy_service {self.path}, permit"
+
+
+class GreylistTalk(socketserver.StreamRequestHandler):
+    def handle(self):
+        asked = {}
+        for line in self.rfile:
+            name, _, value = line.decode().strip().partition("=")
+            if name:
+                asked[name] = value
+                continue
+            recipient, seen = asked.get("recipient"), self.server.seen
+            action = "dunno" if recipient in seen else "defer 4.2.0 Greylisted, come again in a minute"
+            seen.add(recipient)
+            self.wfile.write(f"action={action}\n\n".encode())
+
+
+class Passwords(Helper):
+    """An authentication server (the Dovecot protocol, version 1.1) that knows signet with SECRET."""
+
+    def __init__(self, case):
+        super().__init__(case, PasswordsTalk)
+
+
+class PasswordsTalk(socketserver.StreamRequestHandler):
+    def handle(self):
+        self.say("VERSION\t1\t1\nMECH\tPLAIN\tplaintext\nMECH\tLOGIN\tplaintext\nSPID\t1\nCUID\t1\nCOOKIE\t"
+                 + "0" * 32 + "\nDONE")
+        for line in self.rfile:
+            words = line.decode().strip("\n").split("\t")
+            if words[0] == "AUTH" and not words[-1].startswith("resp="):
+                self.say(f"CONT\t{words[1]}\t")
+            elif words[0] in ("AUTH", "CONT"):
+                given = base64.b64decode(words[-1].removeprefix("resp="))
+                good = given == f"\0signet\0{SECRET}".encode()
+                self.say(f"{'OK' if good else 'FAIL'}\t{words[1]}\tuser=signet")
+
+    def say(self, text):
+        self.wfile.write(text.encode() + b"\n")
+
+
+class OddRelay:
+    """Takes connections, says its words and drops them; or (None) never says a word."""
+
+    def __init__(self, case, words):
+        self.listener = socket.create_server((HOST, 0))
+        self.port, self.words, self.taken = self.listener.getsockname()[1], words, []
+        threading.Thread(target=self.run, daemon=True).start()
+        case.addCleanup(self.close)
+
+    def run(self):
+        with contextlib.suppress(OSError):
+            while True:
+                connection = self.listener.accept()[0]
+                self.taken.append(connection)
+                if self.words is not None:
+                    connection.sendall(self.words)
+                    connection.close()
+
+    def close(self):
+        self.listener.shutdown(socket.SHUT_RDWR)
+        self.listener.close()
+        for connection in self.taken:
+            connection.close()
+
+
+class Relays(lab.SharedLabCase):
+    servers = 0  # started so far
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.key = lab.DkimKey("user.test", "s1")
+        cls.zones = lab.SignedZones(cls.lab, {"user.test": [cls.key.record(), ("@", "CAA", '0 issuemail "ca.test"')]})
+        cls.authority = Authority(cls.lab.folder("authority"))
+
+    def postfix(self, **settings):
+        relay = lab.Postfix(self.lab, {"user.test": USERS}, settings=settings)
+        self.addCleanup(relay.stop)
+        return relay
+
+    def tls_postfix(self, pair, implicit=False, **settings):
+        wrapper = "yes" if implicit else "no"
+        return self.postfix(smtpd_tls_cert_file=pair[0], smtpd_tls_key_file=pair[1], smtpd_tls_loglevel="1",
+                            smtpd_tls_security_level="encrypt", smtpd_tls_wrappermode=wrapper,
+                            smtpd_tls_received_header="yes", **settings)
+
+    def with_password(self):
+        """Settings of a Postfix that takes mail by AUTH only."""
+        return {"smtpd_sasl_auth_enable": "yes", "smtpd_sasl_type": "dovecot", "smtpd_sasl_path": Passwords(self).path,
+                "smtpd_tls_auth_only": "yes", "smtpd_sasl_authenticated_header": "yes",
+                "smtpd_client_restrictions": "permit_sasl_authenticated, reject"}
+
+    def signetd(self, *relays, host=HOST, **settings):
+        """relays: ports, or what has one."""
+        ports = [relay if isinstance(relay, int) else relay.port for relay in relays]
+        mail = {name.replace("_", "-"): value for name, value in settings.items()}
+        Relays.servers += 1
+        server = Signetd(self.lab, relay="; ".join(f"{host}:{port}" for port in ports), zones=self.zones,
+                         name=f"signetd-{Relays.servers}",
+                         settings={"mail": {"relay-ca": self.authority.path, **mail}, "acme": {"processes": 1}})
+        self.addCleanup(server.stop)
+        return server, AcmeUser(server)
+
+    def order(self, user, *addresses):
+        """The order, and its challenges once they have been POSTed."""
+        order = user.new_order(*addresses)
+        found = [user.authorization(order, i)["challenges"][0] for i in range(len(addresses))]
+        return order, [user.respond(challenge) for challenge in found]
+
+    def noted(self, user, challenge, words):
+        """The challenge once its error has these words: still processing."""
+        found = user.poll(challenge["url"], lambda c: words in c.get("error", {}).get("detail", ""))
+        self.assertEqual(found["status"], "processing")
+        return found["error"]
+
+    def ended(self, user, challenge):
+        return user.poll(challenge["url"], lambda c: c["status"] == "invalid")["error"]
+
+    def relay_failures(self, server):
+        """[(port, code, reason)] of the log."""
+        return [(int(port), int(code), reason) for port, code, reason in
+                re.findall(r'event="relay failed" relay=\S+:(\d+) code=(\d+) reason="([^"]*)"', server.log())]
+
+    def test_greylisting(self):
+        """450 at RCPT: noted with the relay's words, tried again, taken; the order is issued for."""
+        relay = self.postfix(smtpd_recipient_restrictions=Greylist(self).rule)
+        second = self.postfix()
+        server, user = self.signetd(relay, second)
+        order, (challenge,) = self.order(user, "ann@user.test")
+        error = self.noted(user, challenge, "450 4.2.0 <ann@user.test>: Recipient address rejected: Greylisted")
+        self.assertEqual(error["type"], ACME + "connection")
+        self.assertIn("will be tried again", error["subproblems"][0]["detail"])
+        self.assertEqual(self.relay_failures(server), [])  # an answer about the message is no failure of the relay
+        self.assertRegex(server.log(), rf'event="mail handed over" to=ann@user.test relay={HOST}:{relay.port} '
+                                       r'outcome="temporary failure" code=450 text="4.2.0 <ann@user.test>: Rec')
+        server.hurry_mails()
+        prove(server, user, order, relay.maildir("ann@user.test"), self.key)
+        self.assertEqual(lab.maildir_list(second.maildir("ann@user.test")), [])
+        self.assertNotIn("error", user.get(challenge["url"]))
+
+    def test_refusal(self):
+        """5xx at RCPT and to the message: the challenge ends at once with status and words."""
+        relay = self.postfix(smtpd_recipient_restrictions="check_recipient_access inline:{{bob@user.test=REJECT 5.7.1 "
+                                                          "no robots}}, permit",
+                             smtpd_end_of_data_restrictions="check_recipient_access inline:{{ann@user.test=REJECT 5.7.1 "
+                                                            "not this text}}, permit")
+        server, user = self.signetd(relay)
+        for address, words in (("zoe@user.test", "550 5.1.1 <zoe@user.test>: Recipient address rejected: User unknown"),
+                               ("bob@user.test", "554 5.7.1 <bob@user.test>: Recipient address rejected: no robots"),
+                               ("ann@user.test", "554 5.7.1 <ann@user.test>: Recipient address rejected: not this text")):
+            with self.subTest(address):
+                order, (challenge,) = self.order(user, address)
+                error = self.ended(user, challenge)
+                self.assertEqual(error["type"], ACME + "connection")
+                self.assertIn("refused the challenge mail to " + address, error["detail"])
+                self.assertIn(words, error["detail"])
+                order = user.get(order["url"])
+                self.assertEqual(order["status"], "invalid")
+                self.assertIn(words, order["error"]["detail"])
+        self.assertIn('outcome="permanent failure" code=550', server.log())
+
+    def test_fail_over(self):
+        """Away, dropping, silent, closing: the mail goes to the fifth, and the log names each with its reason."""
+        away = self.lab.free_port()
+        dropping, silent, closing = OddRelay(self, b""), OddRelay(self, None), OddRelay(self, CLOSED)
+        good = self.postfix()
+        server, user = self.signetd(away, dropping, silent, closing, good, relay_timeout="1s")
+        order, (challenge,) = self.order(user, "ann@user.test")
+        prove(server, user, order, good.maildir("ann@user.test"), self.key)
+        failures = self.relay_failures(server)
+        self.assertEqual([failure[0] for failure in failures], [away, dropping.port, silent.port, closing.port])
+        for (_, code, reason), (wanted, words) in zip(failures, (
+                (0, "Connection refused"), (0, "broke"), (0, "did not answer in time"), (554, "not for you"))):
+            self.assertEqual(code, wanted)
+            self.assertIn(words, reason)
+        self.assertIn(f'to=ann@user.test relay={HOST}:{good.port} outcome=accepted', server.log())
+
+    def test_expiry(self):
+        """What no relay took until the challenge's time was over never left, and says so."""
+        closing = OddRelay(self, CLOSED)
+        server, user = self.signetd(closing, self.lab.free_port(), challenge_lifetime="3s")
+        order, (challenge,) = self.order(user, "ann@user.test")
+        error = self.ended(user, challenge)
+        self.assertEqual(error["type"], ACME + "connection")
+        self.assertIn("The challenge mail to ann@user.test never left", error["detail"])
+        self.assertIn("554 5.7.1 ", error["detail"])  # the one that said something is told
+        self.assertIn("not for you", error["subproblems"][0]["detail"])
+        self.assertIn("never left", user.get(order["url"])["error"]["detail"])
+
+    def test_starttls_auth_sessions(self):
+        """STARTTLS with a checked certificate and AUTH; a wrong password is told and mended by SIGHUP; mails that wait
+        while the relay is slow leave in one session."""
+        relay = self.tls_postfix(self.authority.pair("good"), smtpd_recipient_restrictions="sleep 1, permit",
+                                 **self.with_password())
+        password = self.lab.folder("password") / "password"
+        password.write_text("wrong\n")
+        server, user = self.signetd(relay, host="localhost", relay_tls="starttls", relay_user="signet",
+                                    relay_password_file=password)
+        order, (challenge,) = self.order(user, "ann@user.test")
+        self.assertEqual(self.noted(user, challenge, "535 5.7.8 ")["type"], ACME + "connection")
+        password.write_text(SECRET + "\nsecond line\n")
+        server.reload()
+        server.hurry_mails()
+        prove(server, user, order, relay.maildir("ann@user.test"), self.key)
+        text = challenge_mail(relay.maildir("ann@user.test"), challenge).message["Received"]
+        self.assertIn("TLSv1.3", text)
+        self.assertIn("(Authenticated sender: signet)", text)
+        before = relay.text().count(": connect from")
+        order, challenges = self.order(user, *[f"{name}@user.test" for name in USERS])
+        for name, one in zip(USERS, challenges):
+            challenge_mail(relay.maildir(f"{name}@user.test"), one)
+        # The first keeps the sender for a second, and what came meanwhile leaves in one session.
+        self.assertLess(relay.text().count(": connect from") - before, len(USERS))
+        self.assertNotIn(SECRET, server.log())
+
+    def test_bad_certificates(self):
+        """TLS demanded and not had: none gets the mail, the challenge says tls, the log says why for each."""
+        pairs = {"self-signed certificate": self.authority.pair("self", signed_by_itself=True),
+                 "subject name": self.authority.pair("other", host="relay.test"),
+                 "certificate has expired": self.authority.pair("old", life=-DAY)}
+        relays = [self.tls_postfix(pair) for pair in pairs.values()]
+        expired = self.tls_postfix(pairs["certificate has expired"], implicit=True)
+        plain = self.postfix()
+        good = self.tls_postfix(self.authority.pair("right"), implicit=True)
+        server, user = self.signetd(*relays, plain, relay_tls="starttls")
+        order, (challenge,) = self.order(user, "ann@user.test")
+        error = self.noted(user, challenge, "no TLS with the relay")
+        self.assertEqual(error["type"], ACME + "tls")
+        failures = self.relay_failures(server)
+        self.assertEqual([failure[0] for failure in failures], [relay.port for relay in [*relays, plain]])
+        for (_, code, reason), words in zip(failures, [*pairs, "does not offer STARTTLS"]):
+            self.assertEqual(code, 0)
+            self.assertIn(words, reason)
+        server.stop()
+        server, user = self.signetd(expired, good, relay_tls="implicit")
+        order, (challenge,) = self.order(user, "bob@user.test")
+        self.assertIn("TLSv1.3", challenge_mail(good.maildir("bob@user.test"), challenge).message["Received"])
+        self.assertEqual(self.relay_failures(server),
+                         [(expired.port, 0, "no TLS with the relay: SSL certificate problem: certificate has expired")])
+        for relay in [*relays, expired, plain]:
+            self.assertEqual(relay.text().count("client="), 0)  # no MAIL was said to it
+        self.opportunistic(relays[0], plain)
+
+    def opportunistic(self, self_signed, plain):
+        """TLS where it can be had, whatever the certificate; without where not."""
+        for relay, words in ((self_signed, "TLSv1.3"), (plain, "with ESMTP")):
+            server, user = self.signetd(relay, relay_tls="opportunistic")
+            order, (challenge,) = self.order(user, "cid@user.test")
+            received = challenge_mail(relay.maildir("cid@user.test"), challenge).message["Received"]
+            self.assertIn(words, received)
+            server.stop()
+
+    def test_configuration(self):
+        """Mistakes are told with line and reason before the start."""
+        server = Signetd(self.lab, zones=self.zones, start=False)
+        (server.folder / "empty").write_text("\n")
+        usual = dict(server.config["mail"])
+        for settings, key, words in (
+                ({"relay": f"{HOST}:25; [::1]:25"}, "relay", "[::1]:25: an IPv6 address cannot be used"),
+                ({"relay": f"{HOST}:25; mail"}, "relay", '"mail" is not HOST:PORT'),
+                ({"relay": ";"}, "relay", "empty; at least one HOST:PORT"),
+                ({"relay-user": "x", "relay-password-file": "dkim.key"}, "relay-user",
+                 "a password goes over demanded TLS only"),
+                ({"relay-tls": "opportunistic", "relay-user": "x", "relay-password-file": "dkim.key"}, "relay-user",
+                 "a password goes over demanded TLS only"),
+                ({"relay-tls": "implicit", "relay-user": "x"}, "relay-password-file", "only one of user and password"),
+                ({"relay-tls": "implicit", "relay-user": "x", "relay-password-file": "empty"}, "relay-password-file",
+                 "its first line is empty"),
+                ({"relay-tls": "starttls", "relay-ca": "empty"}, "relay-ca", "has no certificate in PEM"),
+                ({"relay-tls": "starttls", "relay-ca": "missing"}, "relay-ca", "No such file"),
+                ({"relay-tls": "on"}, "relay-tls", "is none of: off opportunistic starttls implicit")):
+            with self.subTest(settings):
+                server.config["mail"] = {**usual, **settings}
+                server.write_config()
+                status, text = server.check()
+                self.assertNotEqual(status, 0)
+                line = next((n for n, one in enumerate(server.path.read_text().splitlines(), 1)
+                             if one.startswith(key + " =")), None)
+                where = f"{server.path}:{line}" if line else f"{server.path}"
+                self.assertIn(f"{where}: [mail] {key}: ", text)
+                self.assertIn(words, text)
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -15,6 +15,10 @@
 static const gint64 retry_steps[] = {CLOCK_MINUTE,     2 * CLOCK_MINUTE,  4 * CLOCK_MINUTE,
                                      8 * CLOCK_MINUTE, 15 * CLOCK_MINUTE, 30 * CLOCK_MINUTE,
                                      CLOCK_HOUR};
+/* While no relay is to be had: asking costs nobody anything, and when one is back no mail waits
+   long. */
+static const gint64 unreached_steps[] = {CLOCK_MINUTE, 2 * CLOCK_MINUTE, 4 * CLOCK_MINUTE,
+                                         5 * CLOCK_MINUTE};
 
 gboolean challenge_mail_trigger(Call *call, const Authorization *authorization, GError **error) {
   Acme *acme = call->acme;
@@ -110,14 +114,17 @@ static gboolean give_up(Acme *acme, gint64 now, const Question *question, const 
 }
 
 /* One note in all, with the newest words: more of them would crowd out notes on replies. */
-static gboolean put_off(Acme *acme, gint64 now, const Question *question, ProblemType type,
+static gboolean put_off(Acme *acme, gint64 now, const Question *question, SenderOutcome outcome,
                         const char *words, GError **error) {
   const Job *job = &question->job;
+  ProblemType type = outcome == SENDER_NO_TLS ? PROBLEM_TLS : PROBLEM_CONNECTION;
+  gint64 wait = outcome == SENDER_TEMPORARY
+                    ? job_delay(retry_steps, G_N_ELEMENTS(retry_steps), job->attempts)
+                    : job_delay(unreached_steps, G_N_ELEMENTS(unreached_steps), job->attempts);
   g_autoptr(Problem) problem =
       problem_new(type, 0, "The challenge mail to %s" TRIED_AGAIN "%s.", question->to, words);
-  gint64 due = now + job_delay(retry_steps, G_N_ELEMENTS(retry_steps), job->attempts);
   return state_challenge_noted_again(acme, now, &job->subject, RULE, problem, error) &&
-         job_again(acme->store, job, due, TRUE, error);
+         job_again(acme->store, job, now + wait, TRUE, error);
 }
 
 gboolean job_delivered(Acme *acme, const Question *question, const Delivery *delivery,
@@ -129,16 +136,11 @@ gboolean job_delivered(Acme *acme, const Question *question, const Delivery *del
   if (challenge->sent_at != 0) /* an answer that comes twice changes nothing */
     return job_done(acme->store, &question->job, error);
   g_autofree char *words = relay_words(delivery);
-  switch (delivery->outcome) {
-  case SENDER_ACCEPTED:
+  if (delivery->outcome == SENDER_ACCEPTED)
     return set_sent(acme, now, question, delivery, error);
-  case SENDER_PERMANENT:
-    return give_up(acme, now, question, words, error);
-  case SENDER_NO_TLS:
-    return put_off(acme, now, question, PROBLEM_TLS, words, error);
-  default:
-    return put_off(acme, now, question, PROBLEM_CONNECTION, words, error);
-  }
+  return delivery->outcome == SENDER_PERMANENT
+             ? give_up(acme, now, question, words, error)
+             : put_off(acme, now, question, delivery->outcome, words, error);
 }
 
 /* Without the full stop. */

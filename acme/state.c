@@ -132,8 +132,9 @@ gboolean state_challenge_noted(Acme *acme, gint64 now, const Id *challenge, cons
 gboolean state_challenge_noted_again(Acme *acme, gint64 now, const Id *challenge, const char *rule,
                                      const Problem *problem, GError **error) {
   g_autofree char *text = problem_text(problem);
-  return challenge_note_again(acme->store, challenge, now, rule, text, error) &&
-         record_note(acme, now, challenge, rule, problem, error);
+  StoreChange noted = challenge_note_again(acme->store, challenge, now, rule, text, error);
+  return noted == STORE_UNCHANGED ||
+         (noted == STORE_CHANGED && record_note(acme, now, challenge, rule, problem, error));
 }
 
 gboolean state_authorization_deactivated(Acme *acme, gint64 now, const Authorization *authorization,

@@ -20,7 +20,8 @@ gboolean state_challenge_failed(Acme *acme, gint64 now, const Id *challenge, con
 /* Keeps a note on a refused reply or a delay; no status changes. */
 gboolean state_challenge_noted(Acme *acme, gint64 now, const Id *challenge, const char *rule,
                                const Problem *problem, GError **error);
-/* The same for the newest failure of one kind, in place of the one before. */
+/* The same for the newest failure of one kind, in place of the one before; not recorded when it
+   says the same. */
 gboolean state_challenge_noted_again(Acme *acme, gint64 now, const Id *challenge, const char *rule,
                                      const Problem *problem, GError **error);
 /* pending or valid -> deactivated; the order that needs it becomes invalid. */

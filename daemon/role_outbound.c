@@ -88,11 +88,11 @@ static void on_core_says(Channel *channel G_GNUC_UNUSED, guint kind G_GNUC_UNUSE
 static void log_outcome(const SenderMessage *message) {
   static const char *const outcomes[SENDER_OUTCOMES] = {[SENDER_ACCEPTED] = "accepted",
                                                         [SENDER_TEMPORARY] = "temporary failure",
+                                                        [SENDER_UNREACHED] = "no relay reached",
                                                         [SENDER_PERMANENT] = "permanent failure",
                                                         [SENDER_NO_TLS] = "no TLS"};
   const SenderRelay *relay = message->relay;
-  g_autofree char *name =
-      relay != NULL ? g_strdup_printf("%s:%u", relay->host, relay->port) : g_strdup("none");
+  g_autofree char *name = relay != NULL ? sender_relay_name(relay) : g_strdup("none");
   g_autofree char *code = g_strdup_printf("%d", message->code);
   log_info("mail handed over", "to", message->to, "relay", name, "outcome",
            outcomes[message->outcome], "code", code, "text", message->text, NULL);
@@ -109,7 +109,7 @@ static void on_send(evutil_socket_t fd G_GNUC_UNUSED, short what G_GNUC_UNUSED, 
   gboolean usable = sender_send(outbound->relays, messages, &error);
   for (guint i = 0; i < mails->len; i++) {
     const Mail *mail = mails->pdata[i];
-    SenderOutcome outcome = usable ? mail->message->outcome : SENDER_TEMPORARY;
+    SenderOutcome outcome = usable ? mail->message->outcome : SENDER_UNREACHED;
     const char *text = usable ? mail->message->text : error->message;
     if (usable)
       log_outcome(mail->message);

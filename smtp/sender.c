@@ -34,6 +34,10 @@ void sender_message_settle(SenderMessage *message, SenderOutcome outcome, int co
   message->text = log_escape(text, TEXT_MAX);
 }
 
+char *sender_relay_name(const SenderRelay *relay) {
+  return g_strdup_printf("%s:%u", relay->host, relay->port);
+}
+
 void sender_message_copy(SenderMessage *message, const SenderMessage *other) {
   message->outcome = other->outcome;
   message->code = other->code;
@@ -85,7 +89,7 @@ static void merge(SenderMessage *message, const SenderMessage *before) {
 }
 
 static void log_failure(const SenderMessage *message) {
-  g_autofree char *name = g_strdup_printf("%s:%u", message->relay->host, message->relay->port);
+  g_autofree char *name = sender_relay_name(message->relay);
   g_autofree char *code = g_strdup_printf("%d", message->code);
   log_warning("relay failed", "relay", name, "code", code, "reason", message->text, NULL);
 }
@@ -136,6 +140,11 @@ gboolean sender_send(GPtrArray *relays, GPtrArray *messages, GError **error) {
     GPtrArray *left = send_to_next(relays->pdata[i], waiting);
     g_ptr_array_unref(waiting);
     waiting = left;
+  }
+  for (guint i = 0; i < waiting->len; i++) {
+    SenderMessage *message = waiting->pdata[i];
+    if (message->outcome == SENDER_TEMPORARY)
+      message->outcome = SENDER_UNREACHED;
   }
   return TRUE;
 }

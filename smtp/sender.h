@@ -13,11 +13,12 @@ typedef enum { SENDER_ERROR_SETTING } SenderError;
 
 typedef enum {
   SENDER_ACCEPTED,  /* the relay answered 2xx to the end of the message */
-  SENDER_TEMPORARY, /* try again: 4xx, no connection, time-out, or a relay that refuses the session
-                       before any MAIL (its 5xx says nothing about the message) */
+  SENDER_TEMPORARY, /* try again: 4xx, or nothing, to what a relay was told of the message */
+  SENDER_UNREACHED, /* try again soon: no relay answered MAIL, or it closed with 421. No connection,
+                       time-out, a session refused (its 5xx says nothing about the message) */
+  SENDER_NO_TLS,    /* the same: TLS was demanded and not had */
   SENDER_PERMANENT, /* 5xx to MAIL, RCPT, DATA or the message, or the message cannot be sent this
                        way at all */
-  SENDER_NO_TLS,    /* try again: TLS was demanded and not had */
   SENDER_OUTCOMES
 } SenderOutcome;
 
@@ -54,6 +55,9 @@ typedef struct {
 
 SenderMessage *sender_message_new(const char *from, const char *to, GBytes *message);
 void sender_message_free(SenderMessage *message);
+/* "HOST:PORT"; the caller frees it. */
+char *sender_relay_name(const SenderRelay *relay);
+
 /* Notes the outcome; text is escaped and cut here. */
 void sender_message_settle(SenderMessage *message, SenderOutcome outcome, int code,
                            const char *text);

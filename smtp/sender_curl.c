@@ -232,8 +232,8 @@ static CURLcode send_one(Session *session, SenderMessage *message) {
 }
 
 static void go_without_tls(Session *session, const SenderMessage *message) {
-  log_info("no TLS with the relay, going on without", "relay", session->relay->host, "reason",
-           message->text, NULL);
+  g_autofree char *name = sender_relay_name(session->relay);
+  log_info("no TLS with the relay, going on without", "relay", name, "reason", message->text, NULL);
   session->dialogue.tls = SENDER_TLS_OFF;
   curl_easy_setopt(session->curl, CURLOPT_USE_SSL, (long)CURLUSESSL_NONE);
 }

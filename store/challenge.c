@@ -162,15 +162,24 @@ gboolean challenge_note(Store *store, const Id *id, gint64 now, const char *rule
                  "ditti", id, now, rule, problem, (gint64)CHALLENGE_MAX_NOTES);
 }
 
-gboolean challenge_note_again(Store *store, const Id *id, gint64 now, const char *rule,
-                              const char *problem, GError **error) {
-  StoreChange again =
-      sql_change(store, error,
-                 "UPDATE note SET at = ?2, problem = ?4 WHERE challenge_id = ?1 AND number ="
-                 " (SELECT max(number) FROM note WHERE challenge_id = ?1 AND rule = ?3)",
-                 "ditt", id, now, rule, problem);
-  return again == STORE_CHANGED ||
-         (again == STORE_UNCHANGED && challenge_note(store, id, now, rule, problem, error));
+static StoreFind find_note(Store *store, const Id *id, const char *rule, GError **error) {
+  SqlQuery query = sql_query(
+      store, "SELECT 1 FROM note WHERE challenge_id = ?1 AND rule = ?2 LIMIT 1", "dt", id, rule);
+  StoreFind found = sql_row(&query) ? STORE_FOUND : STORE_MISSING;
+  return sql_end(&query, error) ? found : STORE_LOOKUP_FAILED;
+}
+
+StoreChange challenge_note_again(Store *store, const Id *id, gint64 now, const char *rule,
+                                 const char *problem, GError **error) {
+  StoreFind found = find_note(store, id, rule, error);
+  if (found == STORE_MISSING)
+    return challenge_note(store, id, now, rule, problem, error) ? STORE_CHANGED : STORE_FAILED;
+  return found == STORE_LOOKUP_FAILED
+             ? STORE_FAILED
+             : sql_change(store, error,
+                          "UPDATE note SET at = ?2, problem = ?4 WHERE challenge_id = ?1"
+                          " AND rule = ?3 AND problem <> ?4",
+                          "ditt", id, now, rule, problem);
 }
 
 GPtrArray *challenge_notes(Store *store, const Id *id, GError **error) {

@@ -67,9 +67,10 @@ void note_free(Note *note);
 /* Keeps a note, or only counts it when CHALLENGE_MAX_NOTES are kept. */
 gboolean challenge_note(Store *store, const Id *id, gint64 now, const char *rule,
                         const char *problem, GError **error);
-/* The same in place of the last note on this rule, when there is one. */
-gboolean challenge_note_again(Store *store, const Id *id, gint64 now, const char *rule,
-                              const char *problem, GError **error);
+/* The one note on a rule that has no more than one: made, or replaced by a newer one.
+   STORE_UNCHANGED when it says the same. */
+StoreChange challenge_note_again(Store *store, const Id *id, gint64 now, const char *rule,
+                                 const char *problem, GError **error);
 /* Oldest first; of Note. NULL on failure. */
 GPtrArray *challenge_notes(Store *store, const Id *id, GError **error);
 

@@ -218,7 +218,7 @@ static void test_nothing_listening(void) {
   g_autoptr(GPtrArray) messages = messages_new();
   g_ptr_array_add(messages, letter(GOOD, "x\r\n"));
   send_all(port, 60, messages);
-  check(messages, 0, SENDER_TEMPORARY, 0, "Connection refused");
+  check(messages, 0, SENDER_UNREACHED, 0, "Connection refused");
 }
 
 /* A full queue: our connection is neither taken nor refused. */
@@ -236,7 +236,7 @@ static void test_no_answer_to_connect(void) {
   g_autoptr(GPtrArray) messages = messages_new();
   g_ptr_array_add(messages, letter(GOOD, "x\r\n"));
   send_all(port, 1, messages);
-  check(messages, 0, SENDER_TEMPORARY, 0, "Connection timed out");
+  check(messages, 0, SENDER_UNREACHED, 0, "Connection timed out");
   for (guint i = 0; i < G_N_ELEMENTS(fillers); i++)
     close(fillers[i]);
   close(fd);
@@ -261,12 +261,12 @@ static const Case cases[] = {
      SENDER_ACCEPTED,
      250,
      "queued"},
-    {"dropped at once", {.greeting = NULL}, SENDER_TEMPORARY, 0, "broke"},
-    {"busy", {.greeting = "421 busy"}, SENDER_TEMPORARY, 421, "busy"},
-    {"not for us", {.greeting = "554 go away"}, SENDER_TEMPORARY, 554, "go away"},
-    {"no SMTP", {.greeting = "SSH-2.0-x"}, SENDER_TEMPORARY, 0, "broke"},
-    {"EHLO later", {.greeting = "220 relay", .ehlo = "450 wait"}, SENDER_TEMPORARY, 450, "wait"},
-    {"MAIL dropped", {.greeting = "220 relay", .mail = NULL}, SENDER_TEMPORARY, 0, "broke"},
+    {"dropped at once", {.greeting = NULL}, SENDER_UNREACHED, 0, "broke"},
+    {"busy", {.greeting = "421 busy"}, SENDER_UNREACHED, 421, "busy"},
+    {"not for us", {.greeting = "554 go away"}, SENDER_UNREACHED, 554, "go away"},
+    {"no SMTP", {.greeting = "SSH-2.0-x"}, SENDER_UNREACHED, 0, "broke"},
+    {"EHLO later", {.greeting = "220 relay", .ehlo = "450 wait"}, SENDER_UNREACHED, 450, "wait"},
+    {"MAIL dropped", {.greeting = "220 relay", .mail = NULL}, SENDER_UNREACHED, 0, "broke"},
     {"MAIL 4xx",
      {.greeting = "220 relay", .mail = "451 4.7.1 greylisted"},
      SENDER_TEMPORARY,
@@ -369,13 +369,13 @@ static const Case utf8_cases[] = {
      SENDER_PERMANENT,
      0,
      "does not offer SMTPUTF8"},
-    {"no EHLO", {.greeting = "220 relay", .ehlo = "502 what"}, SENDER_TEMPORARY, 502, "what"},
-    {"EHLO later", {.greeting = "220 relay", .ehlo = "450 wait"}, SENDER_TEMPORARY, 450, "wait"},
-    {"dropped at once", {.greeting = NULL}, SENDER_TEMPORARY, 0, "broke"},
-    {"busy", {.greeting = "421 busy"}, SENDER_TEMPORARY, 421, "busy"},
-    {"not for us", {.greeting = "554 go away"}, SENDER_TEMPORARY, 554, "go away"},
-    {"no SMTP", {.greeting = "SSH-2.0-x"}, SENDER_TEMPORARY, 0, "broke"},
-    {"MAIL dropped", {OFFERED, .mail = NULL}, SENDER_TEMPORARY, 0, "broke"},
+    {"no EHLO", {.greeting = "220 relay", .ehlo = "502 what"}, SENDER_UNREACHED, 502, "what"},
+    {"EHLO later", {.greeting = "220 relay", .ehlo = "450 wait"}, SENDER_UNREACHED, 450, "wait"},
+    {"dropped at once", {.greeting = NULL}, SENDER_UNREACHED, 0, "broke"},
+    {"busy", {.greeting = "421 busy"}, SENDER_UNREACHED, 421, "busy"},
+    {"not for us", {.greeting = "554 go away"}, SENDER_UNREACHED, 554, "go away"},
+    {"no SMTP", {.greeting = "SSH-2.0-x"}, SENDER_UNREACHED, 0, "broke"},
+    {"MAIL dropped", {OFFERED, .mail = NULL}, SENDER_UNREACHED, 0, "broke"},
     {"MAIL 4xx",
      {OFFERED, .mail = "451 4.7.1 greylisted"},
      SENDER_TEMPORARY,
@@ -483,7 +483,7 @@ static void test_utf8_slow(void) {
     g_autoptr(GPtrArray) messages = messages_new();
     g_ptr_array_add(messages, letter(ANNA, "x\r\n"));
     send_all(relay->port, 1, messages);
-    check(messages, 0, SENDER_TEMPORARY, 0, "did not answer in time");
+    check(messages, 0, SENDER_UNREACHED, 0, "did not answer in time");
   }
 }
 
@@ -493,7 +493,7 @@ static void test_utf8_nothing_listening(void) {
   g_autoptr(GPtrArray) messages = messages_new();
   g_ptr_array_add(messages, letter(ANNA, "x\r\n"));
   send_all(port, 60, messages);
-  check(messages, 0, SENDER_TEMPORARY, 0, "Connection refused");
+  check(messages, 0, SENDER_UNREACHED, 0, "Connection refused");
 }
 
 static void test_text_is_short(void) {
@@ -514,7 +514,7 @@ static void test_silent_relay(void) {
   g_autoptr(GPtrArray) messages = messages_new();
   g_ptr_array_add(messages, letter(GOOD, "x\r\n"));
   send_all(relay->port, 1, messages);
-  check(messages, 0, SENDER_TEMPORARY, 0, "did not answer in time");
+  check(messages, 0, SENDER_UNREACHED, 0, "did not answer in time");
 }
 
 /* Says something all the time and comes to no end: libesmtp alone would listen for ever. */
@@ -524,7 +524,7 @@ static void test_endless_relay(void) {
   g_autoptr(GPtrArray) messages = messages_new();
   g_ptr_array_add(messages, letter(GOOD, "x\r\n"));
   send_all(relay->port, 1, messages);
-  check(messages, 0, SENDER_TEMPORARY, 0, "did not answer in time");
+  check(messages, 0, SENDER_UNREACHED, 0, "did not answer in time");
 }
 
 /* The relay has no 8BITMIME: the 8-bit message cannot go, the other can go without it. */
@@ -536,7 +536,7 @@ static void test_eight_bit(void) {
   g_ptr_array_add(messages, letter(GOOD, "x\r\n"));
   send_all(relay->port, 60, messages);
   check(messages, 0, SENDER_PERMANENT, 0, "8-bit");
-  check(messages, 1, SENDER_TEMPORARY, 0, "8-bit");
+  check(messages, 1, SENDER_UNREACHED, 0, "8-bit");
   g_autoptr(Server) server = server_new(100000);
   send_all(server->port, 60, messages);
   check(messages, 0, SENDER_ACCEPTED, 250, "committed");
@@ -603,12 +603,12 @@ static const Several several[] = {
      0,
      "broke",
      FALSE},
-    {"both are away", ABSENT, ABSENT, GOOD, SENDER_TEMPORARY, 0, "Connection refused", FALSE},
+    {"both are away", ABSENT, ABSENT, GOOD, SENDER_UNREACHED, 0, "Connection refused", FALSE},
     {"the first tells more",
      {.greeting = "554 go away"},
      ABSENT,
      GOOD,
-     SENDER_TEMPORARY,
+     SENDER_UNREACHED,
      554,
      "go away",
      FALSE},
@@ -616,7 +616,7 @@ static const Several several[] = {
      ABSENT,
      {.greeting = "554 go away"},
      GOOD,
-     SENDER_TEMPORARY,
+     SENDER_UNREACHED,
      554,
      "go away",
      TRUE},
@@ -624,7 +624,7 @@ static const Several several[] = {
      {.greeting = "554 one"},
      {.greeting = "421 two"},
      GOOD,
-     SENDER_TEMPORARY,
+     SENDER_UNREACHED,
      421,
      "two",
      TRUE},
@@ -641,7 +641,7 @@ static const Several several[] = {
      {TO_RCPT, FULL},
      ABSENT,
      ANNA,
-     SENDER_TEMPORARY,
+     SENDER_UNREACHED,
      0,
      "does not offer SMTPUTF8",
      FALSE},
@@ -649,7 +649,7 @@ static const Several several[] = {
      ABSENT,
      {TO_RCPT, FULL},
      ANNA,
-     SENDER_TEMPORARY,
+     SENDER_UNREACHED,
      0,
      "does not offer SMTPUTF8",
      TRUE},

@@ -332,7 +332,7 @@ static const Case cases[] = {
      TRUE,
      GOOD,
      {STARTTLS, AUTH_TLS, TAKES, .auth = "535 5.7.8 bad password"},
-     SENDER_TEMPORARY,
+     SENDER_UNREACHED,
      535,
      "5.7.8 bad password",
      NULL,
@@ -347,7 +347,7 @@ static const Case cases[] = {
       .starttls = "220 go",
       .ehlo_tls = "250 relay",
       TAKES},
-     SENDER_TEMPORARY,
+     SENDER_UNREACHED,
      0,
      "does not offer AUTH",
      "tls EHLO",
@@ -358,7 +358,7 @@ static const Case cases[] = {
      TRUE,
      GOOD,
      {STARTTLS, .ehlo_tls = "250-relay\r\n250 AUTH CRAM-MD5 NTLM", TAKES},
-     SENDER_TEMPORARY,
+     SENDER_UNREACHED,
      0,
      "AUTH PLAIN or LOGIN",
      "tls EHLO",
@@ -485,7 +485,7 @@ static void test_several(void) {
   g_assert_cmpuint(sessions_for(&one, 3, SENDER_ACCEPTED, 250), ==, 3);
   g_assert_cmpuint(sessions_for(&tired, 3, SENDER_ACCEPTED, 250), ==, 3);
   g_assert_cmpuint(sessions_for(&refusing, 3, SENDER_PERMANENT, 550), ==, 3);
-  g_assert_cmpuint(sessions_for(&closed, 3, SENDER_TEMPORARY, 554), ==, 1); /* the rest unasked */
+  g_assert_cmpuint(sessions_for(&closed, 3, SENDER_UNREACHED, 554), ==, 1); /* the rest unasked */
 }
 
 /* libcurl cannot say BODY=8BITMIME. */
@@ -512,7 +512,7 @@ static void test_slow_handshake(void) {
     way.timeout_seconds = 1;
     g_ptr_array_add(messages, letter(GOOD, "x\r\n"));
     send_by(&way, NULL, messages);
-    check(messages, 0, SENDER_TEMPORARY, 0, "did not answer in time");
+    check(messages, 0, SENDER_UNREACHED, 0, "did not answer in time");
   }
 }
 

@@ -139,6 +139,29 @@ static void test_notes_bounded(Fixture *fixture, gconstpointer data G_GNUC_UNUSE
   g_assert_cmpint(found->notes, ==, CHALLENGE_MAX_NOTES + 3);
 }
 
+/* The one note on a rule is replaced where it stands, and only by another one. */
+static void test_note_again(Fixture *fixture, gconstpointer data G_GNUC_UNUSED) {
+  Store *store = fixture->store;
+  Id id = add_challenge(store, 1, NOW), other = add_challenge(store, 2, NOW);
+  GIVES(STORE_CHANGED, challenge_note_again(store, &id, NOW, "relay", "{\"n\":1}", &error));
+  GIVES(STORE_CHANGED, challenge_note_again(store, &other, NOW, "relay", "{\"n\":1}", &error));
+  GOOD(challenge_note(store, &id, NOW, "from", "{\"n\":1}", &error));
+  GIVES(STORE_UNCHANGED, challenge_note_again(store, &id, NOW + 1, "relay", "{\"n\":1}", &error));
+  GIVES(STORE_CHANGED, challenge_note_again(store, &id, NOW + 2, "relay", "{\"n\":2}", &error));
+  g_autoptr(GError) failure = NULL;
+  g_autoptr(GPtrArray) notes = challenge_notes(store, &id, &failure);
+  g_autoptr(GPtrArray) others = challenge_notes(store, &other, &failure);
+  g_assert_no_error(failure);
+  g_assert_cmpuint(notes->len, ==, 2);
+  const Note *first = notes->pdata[0], *second = notes->pdata[1], *untouched = others->pdata[0];
+  g_assert_cmpstr(first->problem, ==, "{\"n\":2}");
+  g_assert_cmpint(first->at, ==, NOW + 2);
+  g_assert_cmpstr(second->problem, ==, "{\"n\":1}");
+  g_assert_cmpstr(untouched->problem, ==, "{\"n\":1}");
+  g_autoptr(Challenge) found = find(fixture->store, &id);
+  g_assert_cmpint(found->notes, ==, 2);
+}
+
 /* A message of the challenge, with the job that judges it. */
 static Id add_mail(Store *store, guint8 number, const Id *challenge, const char *direction) {
   Id raw = an_id(number);
@@ -199,6 +222,7 @@ int main(int argc, char **argv) {
   FIXTURE_TEST("/challenge/decided-once", test_decided_once);
   FIXTURE_TEST("/challenge/mails-bounded", test_mails_bounded);
   FIXTURE_TEST("/challenge/notes-bounded", test_notes_bounded);
+  FIXTURE_TEST("/challenge/note-again", test_note_again);
   FIXTURE_TEST("/challenge/overdue", test_overdue);
   FIXTURE_TEST("/challenge/unjudged", test_unjudged);
   return g_test_run();

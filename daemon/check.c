@@ -5,9 +5,9 @@
 #include "ca/alternate_chain.h"
 #include "ca/issuer.h"
 #include "daemon/control.h"
+#include "daemon/mail_signer.h"
 #include "daemon/pem_key.h"
 #include "daemon/sockets.h"
-#include "mime/dkim.h"
 #include "smtp/sender_check.h"
 
 #include <openssl/x509v3.h>
@@ -60,19 +60,14 @@ static void check_tls(Check *check, const char *certificate_key, const char *key
 
 static void check_dkim(Check *check) {
   g_autoptr(GError) error = NULL;
-  g_autoptr(GBytes) pem = read_file(check, "mail.dkim-key");
-  if (pem == NULL)
-    return;
-  EVP_PKEY *key = pem_private_key(pem, &error);
-  g_autoptr(DkimSigner) signer =
-      key != NULL ? dkim_signer_new(config_text(check->config, "mail.domain"),
-                                    config_text(check->config, "mail.dkim-selector"), key, &error)
-                  : NULL;
-  if (signer == NULL)
-    mistake(check, "mail.dkim-key", "%s", error->message);
-  else if (EVP_PKEY_get_base_id(key) != EVP_PKEY_RSA || EVP_PKEY_get_bits(key) < 2048)
-    mistake(check, "mail.dkim-key", "must be an RSA key of 2048 bit or more");
-  EVP_PKEY_free(key);
+  g_autoptr(GBytes) rsa = read_file(check, "mail.dkim-key");
+  g_autoptr(GBytes) ed25519 = read_file(check, "mail.dkim-ed25519-key");
+  g_autoptr(MailSigner) signer =
+      rsa != NULL ? mail_signer_new(check->config, rsa, ed25519, &error) : NULL;
+  if (error != NULL)
+    mistake(check,
+            error->code == MAIL_SIGNER_ERROR_ED25519 ? "mail.dkim-ed25519-key" : "mail.dkim-key",
+            "%s", error->message);
 }
 
 gboolean check_relay_tls_demanded(const Config *config) {

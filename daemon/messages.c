@@ -24,7 +24,7 @@ static const ChannelKind kinds[MESSAGE_COUNT] = {
     [MESSAGE_DESCRIPTOR] = {"descriptor", TOLD(PARENT, ROLES, "s"), .carries_fd = TRUE},
     [MESSAGE_PEER] = {"peer", TOLD(PARENT, ROLES, "u"), .carries_fd = TRUE},
     [MESSAGE_START] = {"start", TOLD(PARENT, ROLES, "()")},
-    [MESSAGE_RELOAD] = {"reload", TOLD(PARENT, ROLES, "()")},
+    [MESSAGE_RELOAD] = {"reload", TOLD(PARENT, ROLES, "a{ss}")},
     [MESSAGE_REQUEST] = {"request", ASKED(EDGE, CORE, "(sssays)")},
     [MESSAGE_RESPONSE] = {"response", ANSWER(MESSAGE_REQUEST, CORE, EDGE, "(ua(ss)ay)")},
     [MESSAGE_WANT_NONCES] = {"want-nonces", ASKED(EDGE, CORE, "u")},

@@ -12,7 +12,7 @@ typedef enum {
   MESSAGE_DESCRIPTOR, /* name, with a descriptor: a listening socket, a file, a folder */
   MESSAGE_PEER,       /* role number, with one end of a socket pair to it */
   MESSAGE_START,      /* everything is there: begin */
-  MESSAGE_RELOAD,     /* files that were given anew are to be used */
+  MESSAGE_RELOAD,     /* a{ss}, and files that were given anew: what holds now */
   /* edge and core */
   MESSAGE_REQUEST,     /* method, path, content type, body, client address */
   MESSAGE_RESPONSE,    /* status, header fields, body */

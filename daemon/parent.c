@@ -78,6 +78,7 @@ static const GivenFile files[] = {
     {ROLE_BIT(ROLE_INBOUND) | ROLE_BIT(ROLE_LOOKUP), "dns-local-data", "dns.local-data", FALSE},
     {ROLE_BIT(ROLE_OUTBOUND), "dkim-key", "mail.dkim-key", TRUE},
     {ROLE_BIT(ROLE_OUTBOUND), "relay-password", "mail.relay-password-file", TRUE},
+    {ROLE_BIT(ROLE_OUTBOUND), "dkim-ed25519-key", "mail.dkim-ed25519-key", TRUE},
     {ROLE_BIT(ROLE_SIGNER) | ROLE_BIT(ROLE_CORE), "ca-certificate", "ca.certificate", FALSE},
     {ROLE_BIT(ROLE_SIGNER), "ca-key", "ca.key", FALSE},
     {ROLE_BIT(ROLE_SIGNER), "ca-passphrase", "ca.passphrase-file", FALSE},
@@ -366,7 +367,8 @@ static void on_sigterm(evutil_socket_t fd G_GNUC_UNUSED, short what G_GNUC_UNUSE
   advance_stop(parent);
 }
 
-/* Only keys and lists are given anew; what else changed in the file takes a restart. */
+/* Roles take from it which keys, files and lists hold now; what else changed in the file takes a
+   restart. */
 static void on_sighup(evutil_socket_t fd G_GNUC_UNUSED, short what G_GNUC_UNUSED, void *user) {
   Parent *parent = user;
   g_autoptr(GPtrArray) mistakes = g_ptr_array_new_with_free_func(g_free);
@@ -384,7 +386,7 @@ static void on_sighup(evutil_socket_t fd G_GNUC_UNUSED, short what G_GNUC_UNUSED
       continue;
     give_files(child, TRUE);
     give_relay_ca(child);
-    channel_send(child->control, MESSAGE_RELOAD, g_variant_new("()"), -1);
+    channel_send(child->control, MESSAGE_RELOAD, config_share(config, child->role), -1);
   }
 }
 

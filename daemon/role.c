@@ -141,6 +141,14 @@ static void take_config(RoleProcess *process, GVariant *body) {
            config_is(process->config, "log.format", "json") ? LOG_JSON : LOG_TEXT);
 }
 
+static void take_reload(RoleProcess *process, GVariant *body) {
+  g_autoptr(Config) config = config_receive(body);
+  if (config == NULL)
+    role_die_of_nonsense(ROLE_PARENT, "an unknown configuration key");
+  if (process->table->reload != NULL)
+    process->table->reload(process, config);
+}
+
 static void on_parent_says(Channel *channel G_GNUC_UNUSED, guint kind, guint64 id G_GNUC_UNUSED,
                            GVariant *body, int fd, gpointer user) {
   RoleProcess *process = user;
@@ -158,8 +166,8 @@ static void on_parent_says(Channel *channel G_GNUC_UNUSED, guint kind, guint64 i
       connect_core(process, fd);
   } else if (kind == MESSAGE_START) {
     begin(process);
-  } else if (kind == MESSAGE_RELOAD && process->table->reload != NULL) {
-    process->table->reload(process);
+  } else if (kind == MESSAGE_RELOAD) {
+    take_reload(process, body);
   }
 }
 

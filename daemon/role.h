@@ -24,8 +24,9 @@ typedef struct {
   void (*core_down)(RoleProcess *process);
   /* In core: a socket pair's end to another role, which belongs to the callee. */
   void (*peer)(RoleProcess *process, Role role, int fd);
-  /* New descriptors are there. NULL: the role has nothing to reload. */
-  void (*reload)(RoleProcess *process);
+  /* New descriptors are there, and what the configuration says now; what the role does not take
+     from it stays as process->config has it. NULL: the role has nothing to reload. */
+  void (*reload)(RoleProcess *process, const Config *config);
   /* Before a process that has started ends. NULL: nothing to do. */
   void (*stop)(RoleProcess *process);
 } RoleTable;

@@ -152,7 +152,7 @@ static gboolean start(RoleProcess *process, GError **error) {
   return TRUE;
 }
 
-static void reload(RoleProcess *process) {
+static void reload(RoleProcess *process, const Config *config G_GNUC_UNUSED) {
   g_autoptr(GError) error = NULL;
   Core *core = process->state;
   if (!publish_root_crl(process, core, &error))

@@ -388,7 +388,7 @@ static void core_down(RoleProcess *process) {
   g_queue_clear_full(&((Edge *)process->state)->nonces, g_free);
 }
 
-static void reload(RoleProcess *process) {
+static void reload(RoleProcess *process, const Config *config G_GNUC_UNUSED) {
   g_autoptr(GError) error = NULL;
   SSL_CTX *tls = read_tls(process, &error);
   if (tls == NULL)

@@ -203,7 +203,7 @@ static gboolean start(RoleProcess *process, GError **error) {
   return TRUE;
 }
 
-static void reload(RoleProcess *process) {
+static void reload(RoleProcess *process, const Config *config G_GNUC_UNUSED) {
   Inbound *inbound = process->state;
   GError *failure = NULL;
   SSL_CTX *tls = read_tls(process, &failure);

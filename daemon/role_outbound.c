@@ -1,19 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* outbound: composes, DKIM-signs and hands over challenge mails. Holds the DKIM key and the
+/* outbound: composes, DKIM-signs and hands over challenge mails. Holds the DKIM keys and the
  * password for the relays; parses their answers. */
 #include "base/log.h"
 #include "base/mailbox.h"
+#include "daemon/mail_signer.h"
 #include "daemon/pem_key.h"
 #include "daemon/role.h"
 #include "mime/challenge_mail.h"
-#include "mime/dkim.h"
 #include "smtp/sender_check.h"
-
-#include <string.h>
 
 typedef struct {
   RoleProcess *process;
-  DkimSigner *signer;
+  MailSigner *signer;
   GPtrArray *relays;  /* of SenderRelay, whose host, ca and password are their own */
   GPtrArray *waiting; /* of Mail: handed over together in one session */
   struct event *send;
@@ -49,16 +47,9 @@ static void answer(Outbound *outbound, guint generation, guint64 id, SenderOutco
 /* The complete signed message; NULL when it cannot be made. */
 static GBytes *compose(const Outbound *outbound, const ChallengeMail *mail, GError **error) {
   g_autoptr(GBytes) unsigned_message = challenge_mail_compose(mail, error);
-  g_autofree char *signature =
-      unsigned_message != NULL ? dkim_sign(outbound->signer, unsigned_message, mail->date, error)
-                               : NULL;
-  if (signature == NULL)
-    return NULL;
-  GByteArray *message = g_byte_array_new();
-  g_byte_array_append(message, (const guint8 *)signature, (guint)strlen(signature));
-  g_byte_array_append(message, g_bytes_get_data(unsigned_message, NULL),
-                      (guint)g_bytes_get_size(unsigned_message));
-  return g_byte_array_free_to_bytes(message);
+  return unsigned_message != NULL
+             ? mail_signer_sign(outbound->signer, unsigned_message, mail->date, error)
+             : NULL;
 }
 
 static void on_core_says(Channel *channel G_GNUC_UNUSED, guint kind G_GNUC_UNUSED, guint64 id,
@@ -118,19 +109,25 @@ static void on_send(evutil_socket_t fd G_GNUC_UNUSED, short what G_GNUC_UNUSED, 
   }
 }
 
-static gboolean read_key(RoleProcess *process, Outbound *outbound, GError **error) {
-  g_autoptr(GBytes) pem = role_read_file(process, "dkim-key", error);
-  EVP_PKEY *key = pem != NULL ? pem_private_key(pem, error) : NULL;
-  if (key == NULL)
+/* Keys and selectors change together, or not at all. */
+static gboolean read_keys(RoleProcess *process, Outbound *outbound, const Config *config,
+                          GError **error) {
+  g_autoptr(GError) failure = NULL;
+  g_autoptr(GBytes) rsa = role_read_file(process, "dkim-key", &failure);
+  g_autoptr(GBytes) ed25519 =
+      failure == NULL ? role_read_file(process, "dkim-ed25519-key", &failure) : NULL;
+  if (rsa == NULL && failure == NULL)
+    g_set_error_literal(&failure, MAIL_SIGNER_ERROR, MAIL_SIGNER_ERROR_RSA, "was not given");
+  MailSigner *signer = failure == NULL ? mail_signer_new(config, rsa, ed25519, &failure) : NULL;
+  if (signer == NULL) {
+    g_propagate_error(error, g_steal_pointer(&failure));
     return FALSE;
-  DkimSigner *signer =
-      dkim_signer_new(config_text(process->config, "mail.domain"),
-                      config_text(process->config, "mail.dkim-selector"), key, error);
-  EVP_PKEY_free(key);
-  if (signer == NULL)
-    return FALSE;
-  g_clear_pointer(&outbound->signer, dkim_signer_free);
+  }
+  mail_signer_free(outbound->signer);
   outbound->signer = signer;
+  log_info("DKIM keys read", "selector", config_text(config, "mail.dkim-selector"),
+           "ed25519-selector",
+           ed25519 != NULL ? config_text(config, "mail.dkim-ed25519-selector") : NULL, NULL);
   return TRUE;
 }
 
@@ -190,14 +187,18 @@ static gboolean start(RoleProcess *process, GError **error) {
   outbound->process = process;
   outbound->waiting = g_ptr_array_new_with_free_func(mail_free);
   outbound->send = event_new(process->base, -1, 0, on_send, outbound);
-  return read_relays(process, outbound, error) && read_key(process, outbound, error);
+  return read_relays(process, outbound, error) &&
+         read_keys(process, outbound, process->config, error);
 }
 
-static void reload(RoleProcess *process) {
+static void reload(RoleProcess *process, const Config *config) {
   g_autoptr(GError) error = NULL, of_relays = NULL;
-  if (!read_key(process, process->state, &error))
-    log_error("DKIM key not reloaded, the old one stays", "reason",
-              error != NULL ? error->message : "not given", NULL);
+  if (!read_keys(process, process->state, config, &error))
+    log_error("DKIM keys not reloaded, the old ones stay", "which",
+              g_error_matches(error, MAIL_SIGNER_ERROR, MAIL_SIGNER_ERROR_ED25519)
+                  ? "dkim-ed25519-key"
+                  : "dkim-key",
+              "reason", error->message, NULL);
   if (!read_relays(process, process->state, &of_relays))
     log_error("relays' files not reloaded, the old ones stay", "reason", of_relays->message, NULL);
 }

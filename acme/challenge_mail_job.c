@@ -38,7 +38,8 @@ gboolean challenge_mail_trigger(Call *call, const Authorization *authorization, 
   g_autofree char *word = acme_random_word(acme, MESSAGE_ID_LENGTH);
   g_autofree char *message_id =
       g_strdup_printf("<%s@%s>", word, config_text(acme->config, "mail.domain"));
-  StoreChange set = challenge_set_mail(acme->store, &challenge->id, token, message_id, error);
+  StoreChange set =
+      challenge_set_mail(acme->store, &challenge->id, call->now, token, message_id, error);
   if (set != STORE_CHANGED)
     return set == STORE_UNCHANGED;
   return limit_mail_leaves(call, authorization, challenge->deadline, &at, error) &&
@@ -96,7 +97,7 @@ static char *relay_words(const Delivery *delivery) {
 static gboolean set_sent(Acme *acme, gint64 now, const Question *question, const Delivery *delivery,
                          GError **error) {
   const Id *challenge = &question->job.subject;
-  return challenge_set_sent(acme->store, challenge, now, error) &&
+  return challenge_set_sent(acme->store, challenge, now, delivery->text, error) &&
          keep_message(acme, now, challenge, delivery->message, error) &&
          record(acme, now, "mail sent", (About){.challenge = challenge}, error, "to", question->to,
                 "relay", delivery->text, NULL) &&

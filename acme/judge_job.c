@@ -83,8 +83,8 @@ static gboolean is_over(Acme *acme, gint64 now, const Message *message, gboolean
       authorization_find(acme->store, &challenge->authz_id, &authorization, error) != STORE_FOUND)
     return FALSE;
   *over = authorization->expires_at <= now;
-  return !*over || message_judge(acme->store, &message->id, verdict_names[JUDGE_IGNORED],
-                                 "not examined in time", error) != STORE_FAILED;
+  return !*over || message_judge(acme->store, &message->id, verdict_names[JUDGE_IGNORED], NULL,
+                                 "not examined in time", "", error) != STORE_FAILED;
 }
 
 gboolean judge_job_begin(Acme *acme, gint64 now, const Job *job, Question *question,
@@ -167,16 +167,16 @@ gboolean job_examined(Acme *acme, const Question *question, const ReplyFacts *fa
             apply(acme, now, &matter.challenge->id, verdict, rule, problem, error)) &&
            job_again(acme->store, job, retry_at, TRUE, error);
   }
-  StoreChange judged =
-      message_judge(acme->store, &job->subject, verdict_names[verdict], evidence, error);
+  const char *reason = problem != NULL ? problem->detail : facts->refused;
+  StoreChange judged = message_judge(acme->store, &job->subject, verdict_names[verdict], rule,
+                                     reason, evidence, error);
   if (judged == STORE_FAILED)
     return FALSE;
   return (judged == STORE_UNCHANGED ||
           (record(acme, now, "reply judged",
                   (About){.challenge = &matter.challenge->id, .message = &job->subject}, error,
                   "verdict", verdict_names[verdict], "rule", rule, "from", facts->from,
-                  "message-id", facts->message_id, "reason",
-                  problem != NULL ? problem->detail : facts->refused, NULL) &&
+                  "message-id", facts->message_id, "reason", reason, NULL) &&
            apply(acme, now, &matter.challenge->id, verdict, rule, problem, error))) &&
          job_done(acme->store, job, error);
 }

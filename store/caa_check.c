@@ -2,6 +2,14 @@
 #include "store/caa_check.h"
 #include "store/sql.h"
 
+void caa_check_free(CaaCheck *check) {
+  g_free((char *)check->domain);
+  g_free((char *)check->verdict);
+  g_free((char *)check->explanation);
+  g_free((char *)check->records);
+  g_free(check);
+}
+
 gboolean caa_check_insert(Store *store, const CaaCheck *c, GError **error) {
   return sql_run(
       store, error,
@@ -21,4 +29,24 @@ gboolean caa_check_next(Store *store, const Id *order_id, gint64 since, char **d
                 "di", order_id, since);
   *domain = sql_row(&query) ? sql_text(&query, 0) : NULL;
   return sql_end(&query, error);
+}
+
+GPtrArray *caa_check_list(Store *store, const Id *order_id, GError **error) {
+  g_autoptr(GPtrArray) checks = g_ptr_array_new_with_free_func((GDestroyNotify)caa_check_free);
+  SqlQuery query = sql_query(store,
+                             "SELECT domain, at, verdict, secure, explanation, records"
+                             " FROM caa_check WHERE order_id = ?1 ORDER BY at, domain",
+                             "d", order_id);
+  while (sql_row(&query)) {
+    CaaCheck *check = g_new0(CaaCheck, 1);
+    check->order_id = *order_id;
+    check->domain = sql_text(&query, 0);
+    check->at = sql_int(&query, 1);
+    check->verdict = sql_text(&query, 2);
+    check->secure = sql_int(&query, 3) != 0;
+    check->explanation = sql_text(&query, 4);
+    check->records = sql_text(&query, 5);
+    g_ptr_array_add(checks, check);
+  }
+  return sql_end(&query, error) ? g_steal_pointer(&checks) : NULL;
 }

@@ -10,6 +10,7 @@ void challenge_free(Challenge *challenge) {
   g_free(challenge->mail_from);
   g_free(challenge->token1);
   g_free(challenge->message_id);
+  g_free(challenge->relay_text);
   g_free(challenge->error);
   g_free(challenge);
 }
@@ -44,6 +45,8 @@ static StoreFind find(SqlQuery query, Challenge **challenge, GError **error) {
     c->notes = sql_int(&query, 14);
     c->mails = sql_int(&query, 15);
     c->mail_octets = sql_int(&query, 16);
+    c->queued_at = sql_int(&query, 17);
+    c->relay_text = sql_text(&query, 18);
     found = STORE_FOUND;
   }
   return sql_end(&query, error) ? found : STORE_LOOKUP_FAILED;
@@ -51,8 +54,8 @@ static StoreFind find(SqlQuery query, Challenge **challenge, GError **error) {
 
 #define COLUMNS                                                                                    \
   "SELECT id, authz_id, status, token2, mail_from, created_at, deadline, token1, message_id,"      \
-  " sent_at, responded_at, passed_at, validated_at, error, notes, mails, mail_octets FROM "        \
-  "challenge"
+  " sent_at, responded_at, passed_at, validated_at, error, notes, mails, mail_octets, queued_at,"  \
+  " relay_text FROM challenge"
 
 StoreFind challenge_find(Store *store, const Id *id, Challenge **challenge, GError **error) {
   return find(sql_query(store, COLUMNS " WHERE id = ?1", "d", id), challenge, error);
@@ -69,18 +72,20 @@ StoreFind challenge_find_by_recipient(Store *store, const char *address, Challen
   return find(sql_query(store, COLUMNS " WHERE mail_from = ?1", "t", lower), challenge, error);
 }
 
-StoreChange challenge_set_mail(Store *store, const Id *id, const char *token1,
+StoreChange challenge_set_mail(Store *store, const Id *id, gint64 now, const char *token1,
                                const char *message_id, GError **error) {
-  return sql_change(
-      store, error,
-      "UPDATE challenge SET token1 = ?2, message_id = ?3 WHERE id = ?1 AND token1 IS NULL", "dtt",
-      id, token1, message_id);
+  return sql_change(store, error,
+                    "UPDATE challenge SET token1 = ?2, message_id = ?3, queued_at = ?4"
+                    " WHERE id = ?1 AND token1 IS NULL",
+                    "dtti", id, token1, message_id, now);
 }
 
-gboolean challenge_set_sent(Store *store, const Id *id, gint64 now, GError **error) {
+gboolean challenge_set_sent(Store *store, const Id *id, gint64 now, const char *relay_text,
+                            GError **error) {
   return sql_run(store, error,
-                 "UPDATE challenge SET sent_at = ?2 WHERE id = ?1 AND sent_at IS NULL", "di", id,
-                 now);
+                 "UPDATE challenge SET sent_at = ?2, relay_text = ?3"
+                 " WHERE id = ?1 AND sent_at IS NULL",
+                 "dit", id, now, relay_text);
 }
 
 StoreChange challenge_respond(Store *store, const Id *id, gint64 now, GError **error) {

@@ -19,7 +19,9 @@ typedef struct {
   gint64 deadline; /* a reply must have been received before */
   char *token1;    /* token-part1; NULL until the mail is made */
   char *message_id;
+  gint64 queued_at;    /* then */
   gint64 sent_at;      /* the relay took the mail; 0: not yet */
+  char *relay_text;    /* what it said then; NULL: not yet */
   gint64 responded_at; /* the client's POST; 0: not yet */
   gint64 passed_at;    /* a reply passed every rule; 0: none yet */
   gint64 validated_at;
@@ -37,9 +39,11 @@ StoreFind challenge_find_by_authorization(Store *store, const Id *authz_id, Chal
 StoreFind challenge_find_by_recipient(Store *store, const char *address, Challenge **challenge,
                                       GError **error);
 /* Once only: token-part1 and Message-ID of the mail. */
-StoreChange challenge_set_mail(Store *store, const Id *id, const char *token1,
+StoreChange challenge_set_mail(Store *store, const Id *id, gint64 now, const char *token1,
                                const char *message_id, GError **error);
-gboolean challenge_set_sent(Store *store, const Id *id, gint64 now, GError **error);
+/* The first time counts. */
+gboolean challenge_set_sent(Store *store, const Id *id, gint64 now, const char *relay_text,
+                            GError **error);
 /* pending -> processing: the client's POST. */
 StoreChange challenge_respond(Store *store, const Id *id, gint64 now, GError **error);
 /* Once only, while undecided: a reply passed. */

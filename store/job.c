@@ -70,3 +70,19 @@ gboolean job_next(Store *store, JobKind kind, gint64 *due_at, GError **error) {
   }
   return sql_end(&query, error);
 }
+
+StoreFind job_find(Store *store, JobKind kind, const Id *subject, Job *job, GError **error) {
+  SqlQuery query =
+      sql_query(store, "SELECT due_at, attempts, version FROM job WHERE kind = ?1 AND subject = ?2",
+                "td", job_names[kind], subject);
+  StoreFind found = STORE_MISSING;
+  if (sql_row(&query)) {
+    *job = (Job){.kind = kind,
+                 .subject = *subject,
+                 .due_at = sql_int(&query, 0),
+                 .attempts = sql_int(&query, 1),
+                 .version = sql_int(&query, 2)};
+    found = STORE_FOUND;
+  }
+  return sql_end(&query, error) ? found : STORE_LOOKUP_FAILED;
+}

@@ -39,6 +39,7 @@ gboolean job_done(Store *store, const Job *job, GError **error);
 gboolean job_again(Store *store, const Job *job, gint64 due_at, gboolean counted, GError **error);
 /* At start: whatever was taken when the process died is free again. */
 gboolean job_release_all(Store *store, GError **error);
+StoreFind job_find(Store *store, JobKind kind, const Id *subject, Job *job, GError **error);
 /* When the next job of kind is due (taken ones when their time ends); G_MAXINT64: none. */
 gboolean job_next(Store *store, JobKind kind, gint64 *due_at, GError **error);
 

@@ -12,7 +12,9 @@ typedef struct {
   char *peer, *helo, *reverse_path;
   gboolean tls;
   GBytes *octets; /* the raw message */
-  char *verdict;  /* how it was judged; NULL: not yet */
+  char *verdict;  /* how it was judged; NULL: not yet: */
+  char *rule;     /* the one that decided; NULL: none */
+  char *reason;   /* for a person; NULL: none */
 } Message;
 
 void message_free(Message *message);
@@ -22,8 +24,13 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(Message, message_free)
 gboolean message_insert_raw(Store *store, const Id *raw_id, GBytes *octets, GError **error);
 gboolean message_insert(Store *store, const Message *message, const Id *raw_id, GError **error);
 StoreFind message_find(Store *store, const Id *id, Message **message, GError **error);
-/* Once only: how a message was judged and on what evidence (text). */
-StoreChange message_judge(Store *store, const Id *id, const char *verdict, const char *evidence,
-                          GError **error);
+/* Those of a challenge in one direction without their octets, oldest first; of Message. NULL on
+   failure. */
+GPtrArray *message_list(Store *store, const Id *challenge_id, const char *direction,
+                        GError **error);
+/* Once only: how a message was judged, by which rule and why (NULL: none), and on what evidence
+   (text). */
+StoreChange message_judge(Store *store, const Id *id, const char *verdict, const char *rule,
+                          const char *reason, const char *evidence, GError **error);
 
 #endif

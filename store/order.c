@@ -115,3 +115,27 @@ gboolean order_list_open(Store *store, const Id *account_id, guint limit, GArray
                             "di", account_id, (gint64)limit),
                   ids, error);
 }
+
+gboolean order_list_all(Store *store, const char *status, const char *canonical, const Id *before,
+                        guint limit, GArray *ids, GError **error) {
+  static const Id newest = {
+      {255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255}};
+  const Id *from = before != NULL ? before : &newest;
+  if (canonical != NULL)
+    return read_ids(sql_query(store,
+                              "SELECT a.order_id FROM authz a JOIN orders o ON o.id = a.order_id"
+                              " WHERE a.canonical = ?1 AND a.order_id < ?2"
+                              " AND (?3 IS NULL OR o.status = ?3)"
+                              " ORDER BY a.order_id DESC LIMIT ?4",
+                              "tdti", canonical, from, status, (gint64)limit),
+                    ids, error);
+  if (status != NULL)
+    return read_ids(sql_query(store,
+                              "SELECT id FROM orders WHERE status = ?1 AND id < ?2"
+                              " ORDER BY id DESC LIMIT ?3",
+                              "tdi", status, from, (gint64)limit),
+                    ids, error);
+  return read_ids(sql_query(store, "SELECT id FROM orders WHERE id < ?1 ORDER BY id DESC LIMIT ?2",
+                            "di", from, (gint64)limit),
+                  ids, error);
+}

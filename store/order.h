@@ -43,6 +43,10 @@ gboolean order_list_expired(Store *store, const char *status, gint64 now, guint 
    older than that one (NULL: from the newest). */
 gboolean order_list_page(Store *store, const Id *account_id, const Id *before, guint limit,
                          GArray *ids, GError **error);
+/* One page of all orders, newest first, at most limit, of a status and with a mailbox (canonical
+   form) among them (NULL: any); before: those older than that one (NULL: from the newest). */
+gboolean order_list_all(Store *store, const char *status, const char *canonical, const Id *before,
+                        guint limit, GArray *ids, GError **error);
 /* Orders of an account that are not finished, at most limit. */
 gboolean order_list_open(Store *store, const Id *account_id, guint limit, GArray *ids,
                          GError **error);

@@ -104,6 +104,13 @@ static const char *const migrations[] = {
     "CREATE TABLE rate_override ("
     "  name @text NOT NULL, subject @text NOT NULL, count @int NOT NULL, period @int NOT NULL,"
     "  PRIMARY KEY (name, subject));",
+    /* 4 */
+    "ALTER TABLE challenge ADD COLUMN queued_at @int;"
+    "ALTER TABLE challenge ADD COLUMN relay_text @text;"
+    "ALTER TABLE message ADD COLUMN rule @text;"
+    "ALTER TABLE message ADD COLUMN reason @text;"
+    "CREATE INDEX orders_status ON orders(status, id);"
+    "CREATE INDEX authz_canonical ON authz(canonical, order_id);",
 };
 
 /* Versions 1 and 2 came before the first release. */

@@ -51,13 +51,17 @@ static void test_unique(Fixture *fixture, gconstpointer data G_GNUC_UNUSED) {
 
 static void test_mail_made_once(Fixture *fixture, gconstpointer data G_GNUC_UNUSED) {
   Id id = add_challenge(fixture->store, 1, NOW);
-  GIVES(STORE_CHANGED, challenge_set_mail(fixture->store, &id, "first", "<1@ca.test>", &error));
-  GIVES(STORE_UNCHANGED, challenge_set_mail(fixture->store, &id, "second", "<2@ca.test>", &error));
-  GOOD(challenge_set_sent(fixture->store, &id, NOW + 1, &error));
-  GOOD(challenge_set_sent(fixture->store, &id, NOW + 2, &error));
+  GIVES(STORE_CHANGED,
+        challenge_set_mail(fixture->store, &id, NOW, "first", "<1@ca.test>", &error));
+  GIVES(STORE_UNCHANGED,
+        challenge_set_mail(fixture->store, &id, NOW + 1, "second", "<2@ca.test>", &error));
+  GOOD(challenge_set_sent(fixture->store, &id, NOW + 1, "250 taken", &error));
+  GOOD(challenge_set_sent(fixture->store, &id, NOW + 2, "250 again", &error));
   g_autoptr(Challenge) found = find(fixture->store, &id);
   g_assert_cmpstr(found->token1, ==, "first");
   g_assert_cmpstr(found->message_id, ==, "<1@ca.test>");
+  g_assert_cmpint(found->queued_at, ==, NOW);
+  g_assert_cmpstr(found->relay_text, ==, "250 taken");
   g_assert_cmpint(found->sent_at, ==, NOW + 1);
 }
 
@@ -208,7 +212,8 @@ static void test_unjudged(Fixture *fixture, gconstpointer data G_GNUC_UNUSED) {
   GIVES(STORE_MISSING, challenge_has_unjudged(fixture->store, &id, &error));
   Id mail = add_mail(fixture->store, 22, &id, "in");
   GIVES(STORE_FOUND, challenge_has_unjudged(fixture->store, &id, &error));
-  GIVES(STORE_CHANGED, message_judge(fixture->store, &mail, "noted", "evidence", &error));
+  GIVES(STORE_CHANGED,
+        message_judge(fixture->store, &mail, "noted", NULL, NULL, "evidence", &error));
   GIVES(STORE_MISSING, challenge_has_unjudged(fixture->store, &id, &error));
 }
 

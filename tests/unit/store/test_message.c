@@ -70,11 +70,15 @@ static void test_judged_once(Fixture *fixture, gconstpointer data G_GNUC_UNUSED)
                      .direction = (char *)"in"};
   GOOD(message_insert_raw(fixture->store, &raw, text, &error));
   GOOD(message_insert(fixture->store, &message, &raw, &error));
-  GIVES(STORE_CHANGED, message_judge(fixture->store, &message.id, "passed", "first", &error));
-  GIVES(STORE_UNCHANGED, message_judge(fixture->store, &message.id, "noted", "second", &error));
+  GIVES(STORE_CHANGED,
+        message_judge(fixture->store, &message.id, "passed", "rule", NULL, "first", &error));
+  GIVES(STORE_UNCHANGED,
+        message_judge(fixture->store, &message.id, "noted", NULL, NULL, "second", &error));
   g_autoptr(Message) found = NULL;
   GIVES(STORE_FOUND, message_find(fixture->store, &message.id, &found, &error));
   g_assert_cmpstr(found->verdict, ==, "passed");
+  g_assert_cmpstr(found->rule, ==, "rule");
+  g_assert_null(found->reason);
   g_assert_cmpint(
       number_of(fixture->store, "SELECT count(*) FROM message WHERE evidence = 'first'"), ==, 1);
 }

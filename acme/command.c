@@ -19,6 +19,8 @@ static const struct {
     {"limit clear", command_limit_clear, {"name", "subject"}},
     {"limit list", command_limit_list, {"after-name", "after-subject"}},
     {"mail ingest", command_mail_ingest, {"recipient", "from", "message"}},
+    {"order list", command_order_list, {"status", "address", "before"}},
+    {"order show", command_order_show, {"order"}},
     {"renewal ask", command_renewal_ask, {"serials", "issued-before", "why"}},
 };
 
@@ -92,6 +94,13 @@ static gboolean check_arguments(Command *command, const char *const *taken) {
 /* --- results
  * -----------------------------------------------------------------------------------------------
  */
+
+void command_set_time(json_t *object, const char *member, gint64 at) {
+  if (at == 0)
+    return;
+  g_autofree char *text = clock_rfc3339(at);
+  json_object_set_new(object, member, json_string(text));
+}
 
 gboolean command_add_row(json_t *page, gsize *octets, json_t *row) {
   gsize size = json_dumpb(row, NULL, 0, JSON_COMPACT) + 1;

@@ -39,6 +39,8 @@ gboolean command_needs_text(Command *command, const char *name, gsize max, const
 /* A list of at most count texts like that; of const char*, empty when it is not given. NULL:
    refused. */
 GPtrArray *command_texts(Command *command, const char *name, guint count, gsize max);
+/* Sets a member to a time; 0: there is none, and the member is left out. */
+void command_set_time(json_t *object, const char *member, gint64 at);
 /* Adds a row to a page; FALSE when the page is full and must end before it. row is taken. */
 gboolean command_add_row(json_t *page, gsize *octets, json_t *row);
 
@@ -50,6 +52,8 @@ gboolean command_limit_set(Command *command, GError **error);
 gboolean command_limit_clear(Command *command, GError **error);
 gboolean command_limit_list(Command *command, GError **error);
 gboolean command_mail_ingest(Command *command, GError **error);
+gboolean command_order_list(Command *command, GError **error);
+gboolean command_order_show(Command *command, GError **error);
 gboolean command_renewal_ask(Command *command, GError **error);
 
 #endif

@@ -117,11 +117,6 @@ gboolean command_eab_add(Command *command, GError **error) {
 /* --- eab list
  * ---------------------------------------------------------------------------------------------- */
 
-static void set_time(json_t *object, const char *member, gint64 at) {
-  g_autofree char *text = clock_rfc3339(at);
-  json_object_set_new(object, member, json_string(text));
-}
-
 static void set_list(json_t *object, const char *member, const char *text) {
   json_t *list = json_loads(text != NULL ? text : "", 0, NULL);
   json_object_set_new(object, member, list != NULL ? list : json_array());
@@ -132,9 +127,8 @@ static json_t *row_of(const Acme *acme, const ExternalAccountKey *key) {
   json_t *row = json_pack("{s:s, s:s}", "kid", id_text(&key->id, kid), "note", key->note);
   set_list(row, "identifiers", key->identifiers);
   set_list(row, "profiles", key->profiles);
-  set_time(row, "made", key->created_at);
-  if (key->revoked_at != 0)
-    set_time(row, "revoked", key->revoked_at);
+  command_set_time(row, "made", key->created_at);
+  command_set_time(row, "revoked", key->revoked_at);
   if (key->bound) {
     g_autofree char *url = acme_url(acme, "account", &key->account_id, "");
     json_object_set_new(row, "account", json_string(url));

@@ -17,6 +17,8 @@ int ctl_limit_set(int argc, char **argv);
 int ctl_limit_clear(int argc, char **argv);
 int ctl_limit_list(int argc, char **argv);
 int ctl_mail_ingest(int argc, char **argv);
+int ctl_order_list(int argc, char **argv);
+int ctl_order_show(int argc, char **argv);
 int ctl_renewal_ask(int argc, char **argv);
 
 /* Parses the options of a command; prints and returns FALSE when they are wrong. */

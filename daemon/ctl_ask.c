@@ -151,16 +151,15 @@ json_t *ctl_ask(const CtlServer *server, const char *command, json_t *arguments)
  */
 
 /* Asks for pages until the last one, and adds their rows. */
-static gboolean add_pages(Talk *talk, const char *command, const char *member, json_t *rows,
-                          void (*next)(json_t *arguments, const json_t *row), GError **error) {
+static gboolean add_pages(Talk *talk, const char *command, json_t *arguments, const char *member,
+                          json_t *rows, void (*next)(json_t *arguments, const json_t *row),
+                          GError **error) {
   gboolean more = TRUE;
   while (more) {
-    json_t *arguments = json_object();
     size_t count = json_array_size(rows);
     if (count > 0)
       next(arguments, json_array_get(rows, count - 1));
     json_t *page = talk_ask(talk, command, arguments, error);
-    json_decref(arguments);
     if (page == NULL)
       return FALSE;
     json_array_extend(rows, json_object_get(page, member));
@@ -170,16 +169,20 @@ static gboolean add_pages(Talk *talk, const char *command, const char *member, j
   return TRUE;
 }
 
-json_t *ctl_ask_all(const CtlServer *server, const char *command, const char *member,
-                    void (*next)(json_t *arguments, const json_t *row)) {
+json_t *ctl_ask_all(const CtlServer *server, const char *command, json_t *arguments,
+                    const char *member, void (*next)(json_t *arguments, const json_t *row)) {
   Talk talk = {NULL};
   g_autoptr(GError) error = NULL;
   json_t *result = json_object(), *rows = json_array();
   json_object_set_new(result, member, rows);
-  if (!talk_open(&talk, server, &error) || !add_pages(&talk, command, member, rows, next, &error)) {
+  if (arguments == NULL)
+    arguments = json_object();
+  if (!talk_open(&talk, server, &error) ||
+      !add_pages(&talk, command, arguments, member, rows, next, &error)) {
     ctl_failed("not done", &error);
     g_clear_pointer(&result, json_decref);
   }
+  json_decref(arguments);
   talk_close(&talk);
   return result;
 }

@@ -40,10 +40,11 @@ G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(CtlServer, ctl_server_clear)
 /* Asks one command; arguments is taken. The answer, an object, or NULL when it was refused or could
    not be asked, which has been printed. */
 json_t *ctl_ask(const CtlServer *server, const char *command, json_t *arguments);
-/* Asks a list command page by page. next sets the arguments that ask for what follows a row. The
-   whole answer, with the rows of all pages in its member, or NULL as ctl_ask. */
-json_t *ctl_ask_all(const CtlServer *server, const char *command, const char *member,
-                    void (*next)(json_t *arguments, const json_t *row));
+/* Asks a list command page by page. arguments (taken; NULL: none) are those of every page; next
+   sets those that ask for what follows a row. The whole answer, with the rows of all pages in its
+   member, or NULL as ctl_ask. */
+json_t *ctl_ask_all(const CtlServer *server, const char *command, json_t *arguments,
+                    const char *member, void (*next)(json_t *arguments, const json_t *row));
 /* Prints a JSON document on standard output. */
 void ctl_print_json(const json_t *document);
 /* A text of an answer; "" when it has none. */

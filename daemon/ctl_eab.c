@@ -65,7 +65,7 @@ int ctl_eab_list(int argc, char **argv) {
   size_t i = 0;
   if (!ctl_options("eab list", "Lists the keys for external account binding.", options, argc, argv))
     return CTL_USAGE;
-  json_t *all = ctl_ask_all(&server, "eab list", "keys", after);
+  json_t *all = ctl_ask_all(&server, "eab list", NULL, "keys", after);
   if (all == NULL)
     return CTL_FAILED;
   if (server.json)

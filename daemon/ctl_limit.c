@@ -59,7 +59,7 @@ int ctl_limit_list(int argc, char **argv) {
   if (!ctl_options("limit list", "Lists the limits that are set for single subjects.", options,
                    argc, argv))
     return CTL_USAGE;
-  json_t *all = ctl_ask_all(&server, "limit list", "limits", after);
+  json_t *all = ctl_ask_all(&server, "limit list", NULL, "limits", after);
   if (all == NULL)
     return CTL_FAILED;
   if (server.json)

@@ -20,6 +20,8 @@ static const struct {
     {"limit", "clear", "remove it", ctl_limit_clear},
     {"limit", "list", "list these limits", ctl_limit_list},
     {"mail", "ingest", "hand a message over, for the pipe of a mail server", ctl_mail_ingest},
+    {"order", "list", "list orders, newest first", ctl_order_list},
+    {"order", "show", "tell what happened to an order, and why", ctl_order_show},
     {"renewal", "ask", "ask clients to renew certificates at once", ctl_renewal_ask},
 };
 

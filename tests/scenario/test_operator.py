@@ -186,6 +186,45 @@ class Commands(Operator):
         self.bad("renewal", "ask", "01", "--why", "example.org", why="why is no https://")
         self.bad("renewal", "ask", why="either serial numbers or --issued-before", status=2)
 
+    def test_orders(self):
+        """What happened to an order and why, also before the client is told."""
+        user = signet.AcmeUser(self.server)
+        order = user.new_order("ann@user.test", "Bob@user.test")
+        name = order["url"].rsplit("/", 1)[1]
+        challenge = user.authorization(order)["challenges"][0]
+        def note():
+            return self.as_json("order", "show", name)["authorizations"][0]["challenge"]["notes"]
+        self.lab.wait_for(note, "the relay to fail")
+        token = self.server.query("SELECT token1 FROM challenge WHERE token1 IS NOT NULL")[0][0]
+        lab.submit(HOST, self.server.smtp, "ann@user.test", challenge["from"],
+                   f"From: ann@user.test\r\nSubject: Re: ACME: {token}\r\n\r\n-----BEGIN ACME RESPONSE-----\r\n"
+                   f"{'A' * 43}\r\n-----END ACME RESPONSE-----\r\n".encode())
+        self.lab.wait_for(lambda: len(note()) == 2, "the reply to be judged")
+        shown = self.good("order", "show", order["url"])
+        self.assertEqual(self.good("order", "show", name), shown)
+        time = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ"
+        for pattern in (rf"^order {name}: pending$", rf"^  url            {order['url']}$",
+                        rf"^  account        {user.account.uri}$", "^ann@user.test: pending$", "^Bob@user.test: pending$",
+                        rf"^  mail queued    {time}$", rf"^  next try       {time}, after \d attempt\(s\)$",
+                        rf"^  note           {time}  relay: The challenge mail to ann@user.test was not taken yet",
+                        rf"^  note           {time}  dkim: ", rf"^  reply          {time}  from 127.0.0.1 \(client.lab\), "
+                        "envelope <ann@user.test>$", "^                 noted, rule dkim: .", "^  mail           not asked for yet"):
+            self.assertRegex(shown, re.compile(pattern, re.M))
+        self.assertNotIn("error", user.get(challenge["url"]))  # it is pending still
+        for secret in (token, "A" * 43):
+            self.assertNotIn(secret, shown + self.good("order", "show", name, "--json"))
+        second = user.new_order("carl@user.test")["url"].rsplit("/", 1)[1]
+        listed = self.good("order", "list").splitlines()
+        self.assertRegex(listed[0], rf"^{second} {time} pending carl@user.test$")
+        self.assertRegex(listed[1], rf"^{name} {time} pending ann@user.test; Bob@user.test$")
+        self.assertEqual([row["id"] for row in self.as_json("order", "list", "--address", "bob@USER.test")["orders"]], [name])
+        self.assertEqual(self.good("order", "list", "--status", "valid"), "")
+        self.bad("order", "show", "x", why='"x" is no order of this server')
+        self.bad("order", "show", "A" * 22, why="There is no order of this identifier")
+        self.bad("order", "show", why="needs ID|URL", status=2)
+        self.bad("order", "list", "--status", "dead", why='no status "dead"')
+        self.bad("order", "list", "--address", "ann", why='"ann" is no address')
+
     def test_many_keys(self):
         """A list of more than one page is whole."""
         kids = [self.as_json("eab", "add", "--note", str(number))["kid"] for number in range(3)]

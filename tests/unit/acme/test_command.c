@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What operators ask: external account keys, limits, renewals. */
+/* What operators ask: external account keys, limits, orders, renewals. */
 #include "acme/command.h"
 #include "harness.h"
 #include "store/certificate.h"
@@ -155,6 +155,14 @@ static const struct {
     {"renewal ask", "{\"issued-before\":\"2026-01-01T00:00:00Z\",\"why\":\"https:\"}", "why is"},
     {"renewal ask", "{\"issued-before\":\"2026-01-01T00:00:00Z\",\"why\":\"https://a/\\\"\"}",
      "why is"},
+    {"order show", "{}", "order is missing"},
+    {"order show", "{\"order\":\"x\"}", "no order of this server"},
+    {"order show", "{\"order\":\"https://elsewhere.example/order/AAECAwQFBgcICQoLDA0ODw\"}",
+     "no order of this server"},
+    {"order show", "{\"order\":\"AAECAwQFBgcICQoLDA0ODw\"}", "no order of this identifier"},
+    {"order list", "{\"status\":\"expired\"}", "no status \"expired\""},
+    {"order list", "{\"address\":\"example.org\"}", "is no address"},
+    {"order list", "{\"before\":\"x\"}", "no order of this server"},
 };
 
 static void test_refused(void) {
@@ -414,6 +422,228 @@ static void test_renewal_by_time(void) {
                   STORE_MISSING);
 }
 
+/* --- orders --- */
+
+/* The answer, in which no token-part1 ever stands. */
+static Said *show(LabOrder *order) {
+  g_autofree char *arguments = g_strdup_printf("{\"order\":\"%s\"}", order->order);
+  Said *said = done(order->lab, "order show", arguments);
+  SqlQuery query = sql_query(order->lab->acme.store,
+                             "SELECT token1 FROM challenge WHERE token1 IS NOT NULL", "");
+  while (sql_row(&query)) {
+    g_autofree char *token = sql_text(&query, 0);
+    g_assert_null(strstr(said->text, token));
+  }
+  g_assert_true(sql_end(&query, NULL));
+  return said;
+}
+
+static json_t *at(const json_t *object, const char *name) {
+  json_t *value = json_object_get(object, name);
+  g_assert_nonnull(value);
+  return value;
+}
+
+static json_t *challenge_in(const Said *said, gsize i) {
+  return at(row(said, "authorizations", i), "challenge");
+}
+
+#define assert_member(object, name, expected)                                                      \
+  g_assert_cmpstr(json_string_value(json_object_get(object, name)), ==, expected)
+
+static gint64 number(const json_t *object, const char *name) {
+  return json_integer_value(at(object, name));
+}
+
+/* Nothing has happened; then the mail is queued, put off, taken. */
+static void test_order_mail(void) {
+  static const char *const names[] = {"Alice@example.org", "bob@example.org", NULL};
+  g_autoptr(Lab) lab = lab_new();
+  g_autoptr(LabClient) client = lab_account(lab);
+  g_autoptr(LabOrder) order = lab_order_unread(lab, client, names);
+  g_autoptr(Said) fresh = show(order);
+  json_t *shown = at(fresh->json, "order"), *mail = at(challenge_in(fresh, 1), "mail");
+  assert_member(shown, "url", order->order);
+  assert_member(shown, "status", "pending");
+  assert_member(shown, "created", "2026-03-01T00:00:00Z");
+  assert_member(shown, "expires", "2026-03-04T00:00:00Z");
+  assert_member(at(fresh->json, "account"), "url", client->kid);
+  assert_member(at(fresh->json, "account"), "status", "valid");
+  g_assert_cmpuint(rows(fresh, "authorizations"), ==, 2);
+  assert_member(row(fresh, "authorizations", 0), "identifier", "Alice@example.org");
+  assert_member(row(fresh, "authorizations", 1), "url", order->authorizations->pdata[1]);
+  assert_member(challenge_in(fresh, 0), "status", "pending");
+  assert_member(challenge_in(fresh, 0), "deadline", "2026-03-02T00:00:00Z");
+  g_assert_cmpuint(json_object_size(mail), ==, 0);
+  lab_order_read(order);
+  g_autoptr(Said) queued = show(order);
+  mail = at(challenge_in(queued, 0), "mail");
+  assert_member(mail, "queued", "2026-03-01T00:00:00Z");
+  assert_member(mail, "due", "2026-03-01T00:00:05Z");
+  g_assert_cmpint(number(mail, "attempts"), ==, 0);
+  assert_member(at(challenge_in(queued, 1), "mail"), "due", "2026-03-01T00:00:10Z");
+  lab->clock.now += 5 * CLOCK_SECOND;
+  g_auto(Question) first = {0}, second = {0};
+  lab_ask(lab, JOB_MAIL, QUESTION_DELIVER, &first);
+  lab_delivered(lab, &first, SENDER_TEMPORARY, 450, "4.2.0 greylisted");
+  g_autoptr(Said) late = show(order);
+  mail = at(challenge_in(late, 0), "mail");
+  assert_member(mail, "due", "2026-03-01T00:01:05Z");
+  g_assert_cmpint(number(mail, "attempts"), ==, 1);
+  json_t *note = json_array_get(at(challenge_in(late, 0), "notes"), 0);
+  assert_member(note, "rule", "relay");
+  assert_member(note, "problem", "connection");
+  assert_member(note, "at", "2026-03-01T00:00:05Z");
+  g_assert_nonnull(strstr(member(note, "text"), "4.2.0 greylisted"));
+  lab->clock.now += CLOCK_MINUTE;
+  while (lab_take(lab, JOB_MAIL, &second) && strcmp(second.to, "Alice@example.org") != 0)
+    question_clear(&second);
+  lab_delivered(lab, &second, SENDER_ACCEPTED, 250, "2.0.0 queued as 7");
+  g_autoptr(Said) sent = show(order);
+  mail = at(challenge_in(sent, 0), "mail");
+  assert_member(mail, "sent", "2026-03-01T00:01:05Z");
+  assert_member(mail, "relay", "2.0.0 queued as 7");
+  g_assert_null(json_object_get(mail, "due"));
+  g_assert_cmpuint(json_array_size(at(challenge_in(sent, 0), "replies")), ==, 0);
+}
+
+/* Refused replies with their rule, a client that has not POSTed, the reply that passes, CAA, the
+   certificate. */
+static void test_order_replies(void) {
+  g_autoptr(Lab) lab = lab_new();
+  g_autoptr(LabClient) client = lab_account(lab);
+  g_autoptr(LabOrder) order = lab_order(lab, client);
+  lab->clock.now += 5 * CLOCK_SECOND;
+  g_assert_cmpuint(lab_send_mails(lab), ==, 1);
+  LabReply reply = lab_right_reply(order, 0);
+  reply.is_unsigned = TRUE;
+  lab_give_reply(order, 0, &reply);
+  lab_reply_clear(&reply);
+  lab->clock.now += CLOCK_SECOND;
+  g_assert_cmpuint(lab_mail_in(order, 0), ==, 250);
+  g_autoptr(Said) refused_one = show(order);
+  json_t *challenge = challenge_in(refused_one, 0), *given = at(challenge, "replies");
+  assert_member(challenge, "status", "pending");
+  g_assert_null(json_object_get(challenge, "responded"));
+  g_assert_cmpint(number(challenge, "notes-taken"), ==, 1);
+  assert_member(json_array_get(at(challenge, "notes"), 0), "rule", "dkim");
+  g_assert_cmpuint(json_array_size(given), ==, 2);
+  assert_member(json_array_get(given, 0), "peer", "192.0.2.2");
+  assert_member(json_array_get(given, 0), "helo", "mx.example.org");
+  assert_member(json_array_get(given, 0), "verdict", "noted");
+  assert_member(json_array_get(given, 0), "rule", "dkim");
+  g_assert_nonnull(member(json_array_get(given, 0), "reason"));
+  g_assert_null(json_object_get(json_array_get(given, 1), "verdict"));
+  assert_member(json_array_get(given, 1), "due", "2026-03-01T00:00:06Z");
+  g_auto(Question) question = {0};
+  lab_ask(lab, JOB_JUDGE, QUESTION_EXAMINE, &question);
+  LabReply right = lab_right_reply(order, 0);
+  lab_examined(lab, &question, &right);
+  lab_reply_clear(&right);
+  lab->clock.now += CLOCK_MINUTE;
+  g_autoptr(Answer) answer = lab_challenge(order, 0, "{}");
+  lab_issue(order);
+  g_autoptr(Said) valid = show(order);
+  challenge = challenge_in(valid, 0);
+  assert_member(at(valid->json, "order"), "status", "valid");
+  assert_member(at(valid->json, "order"), "finalized", "2026-03-01T00:01:06Z");
+  assert_member(challenge, "passed", "2026-03-01T00:00:06Z");
+  assert_member(challenge, "responded", "2026-03-01T00:01:06Z");
+  assert_member(challenge, "validated", "2026-03-01T00:01:06Z");
+  assert_member(json_array_get(at(challenge, "replies"), 1), "verdict", "passed");
+  assert_member(row(valid, "caa", 0), "domain", "example.org");
+  assert_member(row(valid, "caa", 0), "verdict", "permitted");
+  assert_member(row(valid, "caa", 0), "reason", "no CAA records");
+  g_autofree char *serial =
+      lab_column(lab, "SELECT hex(serial) FROM certificate WHERE ?1 = ''", "");
+  assert_member(at(valid->json, "certificate"), "serial", serial);
+  assert_member(at(valid->json, "certificate"), "issued", "2026-03-01T00:01:06Z");
+  g_assert_null(json_object_get(at(valid->json, "certificate"), "revoked"));
+}
+
+/* Why an order failed stands in it and in the challenge. */
+static void test_order_failed(void) {
+  g_autoptr(Lab) lab = lab_new();
+  g_autoptr(LabClient) client = lab_account(lab);
+  g_autoptr(LabOrder) order = lab_order(lab, client);
+  g_auto(Question) question = {0};
+  lab->clock.now += 5 * CLOCK_SECOND;
+  lab_ask(lab, JOB_MAIL, QUESTION_DELIVER, &question);
+  lab_delivered(lab, &question, SENDER_PERMANENT, 550, "5.1.1 no such user");
+  g_autoptr(Said) said = show(order);
+  const json_t *error = at(challenge_in(said, 0), "error");
+  assert_member(at(said->json, "order"), "status", "invalid");
+  assert_member(row(said, "authorizations", 0), "status", "invalid");
+  assert_member(error, "problem", "connection");
+  g_assert_nonnull(strstr(member(error, "text"), "5.1.1 no such user"));
+  g_assert_nonnull(strstr(member(at(at(said->json, "order"), "error"), "text"), "5.1.1 no such"));
+  g_autofree char *id = g_path_get_basename(order->order);
+  g_autofree char *arguments = g_strdup_printf("{\"order\":\"%s\"}", id);
+  g_autoptr(Said) by_id = done(lab, "order show", arguments);
+  g_assert_cmpstr(by_id->text, ==, said->text);
+}
+
+static void add_orders(Lab *lab, guint count) {
+  g_autofree char *sql = g_strdup_printf(
+      "INSERT INTO account (id, status, thumbprint, jwk, contact, created_at)"
+      " VALUES (x'01', 'valid', x'01', '', '[]', 0);"
+      "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < %u)"
+      " INSERT INTO orders (id, account_id, status, created_at, expires_at)"
+      " SELECT CAST(printf('%%016d', i) AS BLOB), x'01', CASE i %% 3 WHEN 0 THEN 'valid' ELSE "
+      "'invalid'"
+      " END, i, 0 FROM n;"
+      "INSERT INTO authz (id, order_id, account_id, position, type, identifier, address, canonical,"
+      " domain, status, expires_at) SELECT id, id, x'01', 0, 'email', 'Ann@user.test',"
+      " 'Ann@user.test', CASE created_at %% 2 WHEN 0 THEN 'ann@user.test' ELSE 'x@user.test' END,"
+      " 'user.test', 'valid', 0 FROM orders",
+      count);
+  lab_sql(lab, sql);
+}
+
+/* Pages of a list until its end; filters as JSON members, each with a comma behind. How many
+   orders. */
+static guint walk_orders(Lab *lab, const char *filters) {
+  g_autofree char *previous = g_strdup("\"before\":\"_____________________w\"");
+  g_autofree char *last = NULL;
+  guint total = 0;
+  for (gboolean more = TRUE; more;) {
+    g_autofree char *arguments = g_strdup_printf("{%s%s}", filters, previous);
+    g_autoptr(Said) page = done(lab, "order list", arguments);
+    gsize count = rows(page, "orders");
+    g_assert_cmpuint(count, <=, COMMAND_PAGE);
+    for (gsize i = 0; i < count; i++) {
+      const char *created = member(row(page, "orders", i), "created");
+      g_assert_true(last == NULL || strcmp(created, last) <= 0);
+      g_free(last);
+      last = g_strdup(created);
+    }
+    total += (guint)count;
+    more = json_is_true(json_object_get(page->json, "more"));
+    g_free(previous);
+    previous = g_strdup_printf("\"before\":\"%s\"",
+                               count == 0 ? "" : member(row(page, "orders", count - 1), "id"));
+  }
+  return total;
+}
+
+static void test_order_list(void) {
+  g_autoptr(Lab) lab = lab_new();
+  g_autoptr(Said) key = done(lab, "eab add", "{}");
+  add_orders(lab, 1200);
+  g_autoptr(Said) first = done(lab, "order list", "{}");
+  g_assert_cmpuint(rows(first, "orders"), ==, COMMAND_PAGE);
+  assert_member(row(first, "orders", 0), "created", "1970-01-01T00:00:01Z"); /* the 1200th */
+  assert_member(row(first, "orders", 0), "status", "valid");
+  g_assert_cmpstr(json_string_value(json_array_get(at(row(first, "orders", 0), "addresses"), 0)),
+                  ==, "Ann@user.test");
+  g_assert_cmpuint(walk_orders(lab, ""), ==, 1200);
+  g_assert_cmpuint(walk_orders(lab, "\"status\":\"valid\","), ==, 400);
+  g_assert_cmpuint(walk_orders(lab, "\"status\":\"ready\","), ==, 0);
+  g_assert_cmpuint(walk_orders(lab, "\"address\":\"ANN@User.Test\","), ==, 600);
+  g_assert_cmpuint(walk_orders(lab, "\"address\":\"ann@user.test\",\"status\":\"valid\","), ==,
+                   200);
+}
+
 /* A store that fails is no refusal. */
 static void test_failed(void) {
   g_autoptr(Lab) lab = lab_new();
@@ -440,6 +670,10 @@ int main(int argc, char **argv) {
   g_test_add_func("/acme/command/limit-pages", test_limit_pages);
   g_test_add_func("/acme/command/renewal-by-serial", test_renewal_by_serial);
   g_test_add_func("/acme/command/renewal-by-time", test_renewal_by_time);
+  g_test_add_func("/acme/command/order-mail", test_order_mail);
+  g_test_add_func("/acme/command/order-replies", test_order_replies);
+  g_test_add_func("/acme/command/order-failed", test_order_failed);
+  g_test_add_func("/acme/command/order-list", test_order_list);
   g_test_add_func("/acme/command/failed", test_failed);
   return g_test_run();
 }

@@ -45,6 +45,20 @@ static const guint8 *skip(const guint8 *at, const guint8 *end, int fixed) {
   return name < 0 || end - at < name + fixed ? NULL : at + name + fixed;
 }
 
+/* A record's data; the host of an MX record without compression, NULL when it is malformed. */
+static GBytes *read_data(const guint8 *packet, const guint8 *end, const guint8 *data, guint type) {
+  guint8 mx[2 + NS_MAXCDNAME];
+  guint length = get16(data - 2);
+  if (type != ns_t_mx)
+    return g_bytes_new(data, length);
+  if (length < 3)
+    return NULL;
+  memcpy(mx, data, 2);
+  int used = ns_name_unpack(packet, end, data + 2, mx + 2, NS_MAXCDNAME);
+  int whole = used == (int)length - 2 ? dn_skipname(mx + 2, mx + sizeof mx) : -1;
+  return whole > 0 ? g_bytes_new(mx, 2 + (gsize)whole) : NULL;
+}
+
 /* Collects the records of one type from the answer section (RFC 1035 section 4.1); FALSE when the
    packet is malformed or cut short. */
 static gboolean collect(const guint8 *packet, gsize length, guint type, ResolverAnswer *answer) {
@@ -59,8 +73,11 @@ static gboolean collect(const guint8 *packet, gsize length, guint type, Resolver
     if (data == NULL || end - data < (gint64)get16(data - 2))
       return FALSE;
     if (get16(data - 10) == type && get16(data - 8) == ns_c_in) {
+      GBytes *rdata = read_data(packet, end, data, type);
+      if (rdata == NULL)
+        return FALSE;
       answer->ttl = answer->rdata->len == 0 ? get32(data - 6) : MIN(get32(data - 6), answer->ttl);
-      g_ptr_array_add(answer->rdata, g_bytes_new(data, get16(data - 2)));
+      g_ptr_array_add(answer->rdata, rdata);
     }
     at = data + get16(data - 2);
   }
@@ -293,7 +310,18 @@ void resolver_free(Resolver *resolver) {
   g_free(resolver);
 }
 
-/* --- TXT --- */
+/* --- MX, TXT --- */
+
+char *resolver_mx(GBytes *rdata, guint *preference) {
+  char host[NS_MAXDNAME];
+  gsize length = 0;
+  const guint8 *data = g_bytes_get_data(rdata, &length);
+  if (length < 3 || dn_skipname(data + 2, data + length) != (int)length - 2 ||
+      ns_name_ntop(data + 2, host, sizeof host) < 0)
+    return NULL;
+  *preference = get16(data);
+  return g_strdup(host);
+}
 
 /* TXT-DATA = 1*character-string, each an octet of length and so many octets (RFC 1035
  * section 3.3.14). */

@@ -49,12 +49,26 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(Resolver, resolver_free)
 
 /* Asks for name (A-labels) and type, class IN. After timeout milliseconds without an answer the
    outcome is RESOLVER_TEMPORARY; a name that cannot be asked for (too long) is RESOLVER_NONE.
-   CNAMEs are followed. For TXT (16), CAA (257) and newer types: names in the data of MX and the
-   like are still compressed. */
+   CNAMEs are followed. For A, AAAA, MX, TXT, CAA and newer types: names in the data of other old
+   types are still compressed. */
 ResolverQuestion *resolver_ask(Resolver *resolver, const char *name, int type, int timeout,
                                ResolverAnswered answered, gpointer user);
 /* answered will not be called; not for a question whose answered was. */
 void resolver_cancel(ResolverQuestion *question);
+
+/* The types that are asked for. */
+enum {
+  RESOLVER_A = 1,
+  RESOLVER_CNAME = 5, /* whether there is one: its data is not read */
+  RESOLVER_MX = 15,
+  RESOLVER_TXT = 16,
+  RESOLVER_AAAA = 28,
+  RESOLVER_CAA = 257
+};
+
+/* The host of one MX record's wire data, without a dot at its end; "." for the null MX (RFC 7505).
+   NULL when malformed. The caller frees it. */
+char *resolver_mx(GBytes *rdata, guint *preference);
 
 /* The text of one TXT record's wire data: its strings joined (RFC 7208 section 3.3, RFC 6376
    section 3.6.2.2); NULL when malformed or with a NUL. The caller frees it. */

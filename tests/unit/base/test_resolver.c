@@ -98,6 +98,17 @@ static void answer_query(Server *server, guint8 *query, gsize length,
   else if (txt && g_ascii_strncasecmp(label, "alias", 5) == 0) {
     header[7] = 1;
     put_record(out, ns_t_cname, 90, "\x03txt\xc0\x12", 6); /* the zone comes after "alias" */
+  } else if (query[end + 1] == ns_t_mx && g_ascii_strncasecmp(label, "mx", 2) == 0) {
+    header[7] = 3;
+    put_record(out, ns_t_mx, 80, "\0\x0a\x04mail\xc0\x0f", 9); /* the zone comes after "mx" */
+    put_record(out, ns_t_mx, 80,
+               "\1\0\x05"
+               "other\x04test\0",
+               14);
+    put_record(out, ns_t_mx, 80, "\0\0\0", 3);
+  } else if (query[end + 1] == ns_t_mx && g_ascii_strncasecmp(label, "loop", 4) == 0) {
+    header[7] = 1;
+    put_record(out, ns_t_mx, 80, "\0\x0a\xc0\x40", 4);
   } else if (txt && g_ascii_strncasecmp(label, "txt", 3) == 0) {
     header[7] = 2;
     put_record(out, ns_t_txt, 100, "\x03one\x03two", 8);
@@ -215,6 +226,42 @@ static void test_stub(void) {
     if (rows[i].records > 0)
       g_assert_cmpint(server.asked, >, 0);
   }
+  kept_clear(&kept);
+  resolver_free(resolver);
+  server_close(&server);
+  event_base_free(base);
+}
+
+/* Compressed names in the data are made whole. */
+static void test_mx(void) {
+  static const struct {
+    guint preference;
+    const char *host;
+  } wanted[] = {{10, "mail.stub.test"}, {256, "other.test"}, {0, "."}};
+  struct event_base *base = event_base_new();
+  Server server;
+  server_open(&server, base);
+  g_autofree char *stub = g_strdup_printf("stub.test 127.0.0.1@%u", server.port);
+  const char *const stubs[] = {stub, NULL};
+  Resolver *resolver = open_resolver(base, (ResolverOptions){.stubs = stubs});
+  Kept kept = {.base = base};
+  ask(resolver, "mx.stub.test", RESOLVER_MX, 3000, &kept);
+  g_assert_cmpint(kept.outcome, ==, RESOLVER_FOUND);
+  g_assert_cmpuint(kept.rdata->len, ==, G_N_ELEMENTS(wanted));
+  gboolean seen[G_N_ELEMENTS(wanted)] = {FALSE};
+  for (guint i = 0; i < kept.rdata->len; i++) {
+    guint preference = 0;
+    g_autofree char *host = resolver_mx(g_ptr_array_index(kept.rdata, i), &preference);
+    for (guint j = 0; j < G_N_ELEMENTS(wanted); j++)
+      seen[j] =
+          seen[j] || (preference == wanted[j].preference && g_strcmp0(host, wanted[j].host) == 0);
+  }
+  g_assert_true(seen[0] && seen[1] && seen[2]);
+  ask(resolver, "loop.stub.test", RESOLVER_MX, 3000, &kept);
+  g_assert_cmpint(kept.outcome, ==, RESOLVER_TEMPORARY);
+  guint preference = 0;
+  g_autoptr(GBytes) cut = g_bytes_new("\0\x0a\x04mail", 7);
+  g_assert_null(resolver_mx(cut, &preference));
   kept_clear(&kept);
   resolver_free(resolver);
   server_close(&server);
@@ -417,6 +464,7 @@ int main(int argc, char **argv) {
   g_test_init(&argc, &argv, NULL);
   g_test_add_func("/resolver/local-data", test_local_data);
   g_test_add_func("/resolver/stub", test_stub);
+  g_test_add_func("/resolver/mx", test_mx);
   g_test_add_func("/resolver/forwarder", test_forwarder);
   g_test_add_func("/resolver/deadline", test_deadline);
   g_test_add_func("/resolver/free-inside", test_free_inside);

@@ -43,6 +43,10 @@ char *dkim_sign(const DkimSigner *signer, GBytes *message, gint64 now, GError **
 /* The TXT record for the public half of key: "v=DKIM1; k=rsa; p=...". The caller frees the text. */
 char *dkim_key_record(EVP_PKEY *key, GError **error);
 
+/* Why a TXT record that was found does not let others check what key signs (static text), or NULL:
+   it does. */
+const char *dkim_record_weakness(const char *record, EVP_PKEY *key);
+
 /* --- checking --- */
 
 typedef enum {

@@ -135,3 +135,12 @@ char *dkim_sign(const DkimSigner *signer, GBytes *bytes, gint64 now, GError **er
   append_folded(text, signature);
   return g_strdup(text->str);
 }
+
+const char *dkim_record_weakness(const char *record, EVP_PKEY *key) {
+  const char *why = NULL;
+  g_autoptr(DkimKey) published = dkim_key_read(record, dkim_key_algorithm(key), &why);
+  if (published == NULL)
+    return why;
+  return EVP_PKEY_eq(published->key, key) == 1 ? NULL
+                                               : "it holds another key than the one that signs";
+}

@@ -10,6 +10,8 @@ enum { CTL_DONE = 0, CTL_FAILED = 1, CTL_USAGE = 2 }; /* exit status */
 int ctl_ca_init(int argc, char **argv);
 int ctl_ca_crl(int argc, char **argv);
 int ctl_dkim_init(int argc, char **argv);
+int ctl_dns_check(int argc, char **argv);
+int ctl_dns_show(int argc, char **argv);
 int ctl_eab_add(int argc, char **argv);
 int ctl_eab_list(int argc, char **argv);
 int ctl_eab_revoke(int argc, char **argv);

@@ -2,6 +2,7 @@
 /* signetctl dkim: the key that signs challenge mails. */
 #include "base/mailbox.h"
 #include "daemon/ctl.h"
+#include "daemon/dns_zone.h"
 #include "mime/dkim.h"
 
 #include <openssl/pem.h>
@@ -10,7 +11,6 @@
 #include <string.h>
 
 #define KEY_BITS 2048
-#define TXT_STRING 200 /* octets of one string of a TXT record, below 255 */
 
 static gboolean write_key(EVP_PKEY *key, const char *path, GError **error) {
   BIO *memory = BIO_new(BIO_s_mem());
@@ -23,10 +23,8 @@ static gboolean write_key(EVP_PKEY *key, const char *path, GError **error) {
 }
 
 static void print_record(const char *selector, const char *domain, const char *record) {
-  printf("%s._domainkey.%s. IN TXT", selector, domain);
-  for (const char *p = record; *p != '\0'; p += MIN(TXT_STRING, strlen(p)))
-    printf(" \"%.*s\"", TXT_STRING, p);
-  printf("\n");
+  g_autofree char *data = dns_zone_txt(record);
+  printf("%s._domainkey.%s. IN TXT %s\n", selector, domain, data);
 }
 
 static const struct {

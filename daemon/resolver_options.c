@@ -4,11 +4,8 @@
 #include <string.h>
 
 /* The records of a zone data file, one a line; comments and blank lines left out. */
-static char **read_local_data(RoleProcess *process, GError **error) {
-  g_autoptr(GBytes) file = role_read_file(process, "dns-local-data", error);
+static char **read_local_data(GBytes *file) {
   g_autoptr(GPtrArray) records = g_ptr_array_new_with_free_func(g_free);
-  if (file == NULL)
-    return NULL;
   g_autofree char *text = g_strndup(g_bytes_get_data(file, NULL), g_bytes_get_size(file));
   g_auto(GStrv) lines = g_strsplit(text, "\n", -1);
   for (char **line = lines; *line != NULL; line++)
@@ -18,21 +15,26 @@ static char **read_local_data(RoleProcess *process, GError **error) {
   return (char **)g_ptr_array_steal(records, NULL);
 }
 
+Resolver *resolver_with_data(struct event_base *base, const Config *config, GBytes *local_data,
+                             GError **error) {
+  g_auto(GStrv) records = local_data != NULL ? read_local_data(local_data) : NULL;
+  ResolverOptions options = {
+      .trust_anchor_file =
+          config_given(config, "dns.trust-anchor") ? config_text(config, "dns.trust-anchor") : NULL,
+      .stubs = config_list(config, "dns.stub"),
+      .forwarders = config_list(config, "dns.forward"),
+      .local_data = (const char *const *)records,
+      .insecure = config_list(config, "dns.insecure"),
+  };
+  return resolver_new(base, &options, error);
+}
+
 Resolver *resolver_from_config(RoleProcess *process, GError **error) {
   GError *failure = NULL;
-  g_auto(GStrv) local_data = read_local_data(process, &failure);
+  g_autoptr(GBytes) local_data = role_read_file(process, "dns-local-data", &failure);
   if (failure != NULL) {
     g_propagate_error(error, failure);
     return NULL;
   }
-  ResolverOptions options = {
-      .trust_anchor_file = config_given(process->config, "dns.trust-anchor")
-                               ? config_text(process->config, "dns.trust-anchor")
-                               : NULL,
-      .stubs = config_list(process->config, "dns.stub"),
-      .forwarders = config_list(process->config, "dns.forward"),
-      .local_data = (const char *const *)local_data,
-      .insecure = config_list(process->config, "dns.insecure"),
-  };
-  return resolver_new(process->base, &options, error);
+  return resolver_with_data(process->base, process->config, local_data, error);
 }

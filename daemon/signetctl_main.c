@@ -13,6 +13,8 @@ static const struct {
     {"ca", "init", "make a root and an issuing CA", ctl_ca_init},
     {"ca", "crl", "make a new revocation list of the root", ctl_ca_crl},
     {"dkim", "init", "make a DKIM key and print its DNS record", ctl_dkim_init},
+    {"dns", "check", "tell what is missing or wrong in the DNS", ctl_dns_check},
+    {"dns", "show", "print the records that the DNS needs", ctl_dns_show},
     {"eab", "add", "make a key for external account binding", ctl_eab_add},
     {"eab", "list", "list these keys", ctl_eab_list},
     {"eab", "revoke", "revoke one of them", ctl_eab_revoke},

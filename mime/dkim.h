@@ -34,6 +34,9 @@ DkimSigner *dkim_signer_new(const char *domain, const char *selector, EVP_PKEY *
 void dkim_signer_free(DkimSigner *signer);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(DkimSigner, dkim_signer_free)
 
+/* The DNS name of the key record; owned by signer. */
+const char *dkim_signer_question(const DkimSigner *signer);
+
 /* The complete "DKIM-Signature: ...\r\n" field to put on top of message; relaxed/relaxed, h=
    complete and over-signed as RFC 8823 sections 3.1 and 3.2 ask, folded so that every known client
    parses it; now in milliseconds. DKIM_ERROR_MESSAGE for a malformed header, a bare CR or LF, no

@@ -22,6 +22,7 @@
 struct DkimSigner {
   char *domain;
   char *selector;
+  char *question;
   EVP_PKEY *key;
 };
 
@@ -38,6 +39,7 @@ void dkim_signer_free(DkimSigner *signer) {
   EVP_PKEY_free(signer->key);
   g_free(signer->domain);
   g_free(signer->selector);
+  g_free(signer->question);
   g_free(signer);
 }
 
@@ -55,13 +57,17 @@ DkimSigner *dkim_signer_new(const char *domain, const char *selector, EVP_PKEY *
   signer->selector = dkim_name_selector(selector);
   if (signer->selector == NULL)
     return fail(error, DKIM_ERROR_KEY, "the selector is no name");
-  g_autofree char *question = dkim_name_question(signer->selector, signer->domain);
-  if (question == NULL)
+  signer->question = dkim_name_question(signer->selector, signer->domain);
+  if (signer->question == NULL)
     return fail(error, DKIM_ERROR_KEY, "selector and domain are together too long for DNS");
   if (EVP_PKEY_up_ref(key) != 1)
     return fail(error, DKIM_ERROR_KEY, "the key cannot be kept");
   signer->key = key;
   return g_steal_pointer(&signer);
+}
+
+const char *dkim_signer_question(const DkimSigner *signer) {
+  return signer->question;
 }
 
 /* A tag after the ones in text: in the same line while that has room. */

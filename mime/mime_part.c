@@ -18,6 +18,10 @@ static const struct {
     {"multipart", "related", MIME_PART_MULTIPART},
     {"multipart", "signed", MIME_PART_MULTIPART},
     {"multipart", "report", MIME_PART_REPORT},
+    {"message", "delivery-status", MIME_PART_STATUS},
+    {"message", "global-delivery-status", MIME_PART_STATUS},
+    {"message", "disposition-notification", MIME_PART_RECEIPT},
+    {"message", "global-disposition-notification", MIME_PART_RECEIPT},
 };
 
 static const struct {

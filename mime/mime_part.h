@@ -17,6 +17,8 @@ typedef enum {
   MIME_PART_HTML,      /* text/html */
   MIME_PART_MULTIPART, /* multipart/alternative, mixed, related, signed */
   MIME_PART_REPORT,    /* multipart/report */
+  MIME_PART_STATUS,    /* message/delivery-status, message/global-delivery-status */
+  MIME_PART_RECEIPT,   /* message/disposition-notification and its global- form */
   MIME_PART_OTHER
 } MimePartKind;
 
@@ -25,7 +27,7 @@ typedef struct {
   gboolean attachment; /* by its disposition */
   GMimeContentEncoding
       encoding;   /* GMIME_CONTENT_ENCODING_DEFAULT: unknown, so the part is opaque */
-  char *boundary; /* MIME_PART_MULTIPART: NULL when it has none that can be used */
+  char *boundary; /* of a multipart: NULL when it has none that can be used */
 } MimePart;
 
 /* FALSE with *why (static text) when the header could be read in two ways: a Content field or

@@ -27,6 +27,17 @@ char *mime_text_clean(const char *text, gsize max) {
   return g_string_free(clean, FALSE);
 }
 
+gboolean mime_text_is_clean(const char *text, gsize max) {
+  if (text == NULL)
+    return TRUE;
+  if (strlen(text) > max)
+    return FALSE;
+  for (const char *p = text; *p != '\0'; p = g_utf8_next_char(p))
+    if (g_unichar_iscntrl(g_utf8_get_char(p)))
+      return FALSE;
+  return TRUE;
+}
+
 char *mime_text_decode(const RawField *field, gsize max) {
   if (field->length > max)
     return g_strdup("");

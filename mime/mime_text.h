@@ -19,6 +19,9 @@ char *mime_text_decode(const RawField *field, gsize max);
 /* Text fit to be shown: control characters and what is not UTF-8 replaced, at most max octets. */
 char *mime_text_clean(const char *text, gsize max);
 
+/* Whether text (valid UTF-8, or NULL) is what mime_text_clean gives. */
+gboolean mime_text_is_clean(const char *text, gsize max);
+
 /* How many addresses the field holds, members of groups included, at most max; 0 when it is longer
    than max_octets. */
 guint mime_text_count_mailboxes(const RawField *field, gsize max_octets, guint max);

@@ -115,6 +115,14 @@ char *raw_field_value(const RawField *field) {
   return g_strdup(g_strstrip(value->str));
 }
 
+gboolean raw_message_starts(const RawMessage *message, const char *name, const char *start) {
+  const RawField *field = raw_message_first(message, name);
+  if (field == NULL)
+    return FALSE;
+  g_autofree char *value = raw_field_value(field);
+  return g_ascii_strncasecmp(value, start, strlen(start)) == 0;
+}
+
 gboolean raw_has_bare_newline(GBytes *bytes) {
   gsize length = 0;
   const char *text = g_bytes_get_data(bytes, &length);
@@ -125,4 +133,14 @@ gboolean raw_has_bare_newline(GBytes *bytes) {
       return TRUE;
   }
   return FALSE;
+}
+
+const char *raw_refuse_octets(GBytes *bytes) {
+  gsize length = 0;
+  const char *text = g_bytes_get_data(bytes, &length);
+  if (length == 0)
+    return "it is empty";
+  if (memchr(text, '\0', length) != NULL)
+    return "it has a NUL";
+  return raw_has_bare_newline(bytes) ? "it has a bare CR or LF" : NULL;
 }

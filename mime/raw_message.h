@@ -40,7 +40,14 @@ gboolean raw_field_is(const RawField *field, const char *name);
  */
 char *raw_field_value(const RawField *field);
 
+/* Whether the first field of this name is there and its value begins so, in any case of letters. */
+gboolean raw_message_starts(const RawMessage *message, const char *name, const char *start);
+
 /* Whether octets hold a CR without LF, an LF without CR. */
 gboolean raw_has_bare_newline(GBytes *bytes);
+
+/* Why octets are no message that is read in one way only (empty, a NUL, a bare CR
+   or LF; static text), or NULL. */
+const char *raw_refuse_octets(GBytes *bytes);
 
 #endif

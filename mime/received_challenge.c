@@ -105,20 +105,11 @@ static const char *read_all(ReceivedChallenge *challenge, const RawMessage *mess
   return why;
 }
 
-/* Why the octets are no message to read, or NULL. */
-static const char *refuse_octets(GBytes *bytes) {
-  gsize length = 0;
-  const char *text = g_bytes_get_data(bytes, &length);
-  if (length == 0 || length > CHALLENGE_MAX_MESSAGE_OCTETS)
-    return "it is empty or larger than 1 MiB";
-  if (memchr(text, '\0', length) != NULL)
-    return "it has a NUL";
-  return raw_has_bare_newline(bytes) ? "it has a bare CR or LF" : NULL;
-}
-
 ReceivedChallenge *received_challenge_read(GBytes *bytes, GError **error) {
   g_autoptr(ReceivedChallenge) challenge = g_new0(ReceivedChallenge, 1);
-  const char *why = refuse_octets(bytes);
+  const char *why = g_bytes_get_size(bytes) > CHALLENGE_MAX_MESSAGE_OCTETS
+                        ? "it is larger than 1 MiB"
+                        : raw_refuse_octets(bytes);
   g_autoptr(RawMessage) message = why == NULL ? raw_message_new(bytes, &why) : NULL;
   if (message != NULL)
     why = read_all(challenge, message);

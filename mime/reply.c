@@ -77,34 +77,11 @@ static void read_message_id(ReplyFacts *facts, const RawMessage *message) {
   facts->message_id = mime_text_clean(value, REPLY_MAX_MESSAGE_ID_OCTETS);
 }
 
-static gboolean field_starts(const RawMessage *message, const char *name, const char *start) {
-  const RawField *field = raw_message_first(message, name);
-  if (field == NULL)
-    return FALSE;
-  g_autofree char *value = raw_field_value(field);
-  return g_ascii_strncasecmp(value, start, strlen(start)) == 0;
-}
-
 /* RFC 3834 section 5, and the null sender that a delivering server wrote down. */
 static gboolean is_automatic(const RawMessage *message) {
-  return field_starts(message, "return-path", "<>") ||
-         field_starts(message, "auto-submitted", "auto-replied") ||
-         field_starts(message, "auto-submitted", "auto-notified");
-}
-
-/* Why the octets are no message that could be read in one way only, or NULL. */
-static const char *refuse_octets(GBytes *bytes) {
-  gsize length = 0;
-  const char *text = g_bytes_get_data(bytes, &length);
-  if (length > REPLY_MAX_OCTETS)
-    return "it is larger than 256 KiB";
-  if (length == 0)
-    return "it is empty";
-  if (memchr(text, '\0', length) != NULL)
-    return "it has a NUL";
-  if (raw_has_bare_newline(bytes))
-    return "it has a bare CR or LF";
-  return NULL;
+  return raw_message_starts(message, "return-path", "<>") ||
+         raw_message_starts(message, "auto-submitted", "auto-replied") ||
+         raw_message_starts(message, "auto-submitted", "auto-notified");
 }
 
 /* A name with a blank before its colon is a field to some readers and none to others. */
@@ -146,7 +123,8 @@ static const char *read_body(ReplyFacts *facts, const RawMessage *message) {
 ReplyFacts *reply_read(GBytes *bytes) {
   ReplyFacts *facts = g_new0(ReplyFacts, 1);
   facts->token = g_strdup("");
-  const char *why = refuse_octets(bytes);
+  const char *why = g_bytes_get_size(bytes) > REPLY_MAX_OCTETS ? "it is larger than 256 KiB"
+                                                               : raw_refuse_octets(bytes);
   g_autoptr(RawMessage) message = why == NULL ? raw_message_new(bytes, &why) : NULL;
   if (message != NULL)
     why = refuse_header(message);

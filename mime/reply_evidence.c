@@ -2,6 +2,7 @@
 /* The reader trusts nothing: the writer's process has parsed strangers' mail. */
 #include "base/mailbox.h"
 #include "mime/dkim_name.h"
+#include "mime/mime_text.h"
 #include "mime/reply.h"
 
 #include <string.h>
@@ -38,18 +39,6 @@ GVariant *reply_evidence_new(const ReplyFacts *facts, const DkimCheck *check) {
 
 /* --- reading --- */
 
-/* Text of at most max octets without control characters; NULL passes. GVariant saw to UTF-8. */
-static gboolean text_is_valid(const char *text, gsize max) {
-  if (text == NULL)
-    return TRUE;
-  if (strlen(text) > max)
-    return FALSE;
-  for (const char *p = text; *p != '\0'; p = g_utf8_next_char(p))
-    if (g_unichar_iscntrl(g_utf8_get_char(p)))
-      return FALSE;
-  return TRUE;
-}
-
 /* Text in printable ASCII without blanks. */
 static gboolean word_is_valid(const char *text, gsize max) {
   if (text == NULL)
@@ -61,11 +50,11 @@ static gboolean word_is_valid(const char *text, gsize max) {
 }
 
 static gboolean facts_texts_are_valid(const ReplyFacts *facts) {
-  return text_is_valid(facts->refused, REFUSED_MAX_OCTETS) &&
-         text_is_valid(facts->from, REPLY_MAX_ADDRESS_OCTETS) &&
-         text_is_valid(facts->token, REPLY_MAX_TOKEN_OCTETS) &&
+  return mime_text_is_clean(facts->refused, REFUSED_MAX_OCTETS) &&
+         mime_text_is_clean(facts->from, REPLY_MAX_ADDRESS_OCTETS) &&
+         mime_text_is_clean(facts->token, REPLY_MAX_TOKEN_OCTETS) &&
          word_is_valid(facts->list_field, REPLY_MAX_NAME_OCTETS) &&
-         text_is_valid(facts->message_id, REPLY_MAX_MESSAGE_ID_OCTETS);
+         mime_text_is_clean(facts->message_id, REPLY_MAX_MESSAGE_ID_OCTETS);
 }
 
 static gboolean facts_counts_are_valid(const ReplyFacts *facts) {
@@ -133,12 +122,12 @@ static gboolean selector_is_valid(const char *selector) {
 }
 
 static gboolean signature_texts_are_valid(const DkimSignature *signature) {
-  return text_is_valid(signature->reason, DKIM_MAX_REASON_OCTETS) &&
+  return mime_text_is_clean(signature->reason, DKIM_MAX_REASON_OCTETS) &&
          domain_is_valid(signature->domain) && selector_is_valid(signature->selector) &&
-         text_is_valid(signature->algorithm, DKIM_MAX_ALGORITHM_OCTETS) &&
+         mime_text_is_clean(signature->algorithm, DKIM_MAX_ALGORITHM_OCTETS) &&
          names_are_valid(signature->fields) &&
          word_is_valid(signature->question, DKIM_MAX_QUESTION_OCTETS) &&
-         text_is_valid(signature->key_record, DKIM_MAX_RECORD_OCTETS);
+         mime_text_is_clean(signature->key_record, DKIM_MAX_RECORD_OCTETS);
 }
 
 /* What a check never says at once. */

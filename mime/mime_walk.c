@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "mime/mime_walk.h"
+#include "mime/mime_split.h"
+
+typedef struct {
+  MimeVisit visit;
+  gpointer user;
+  guint parts;
+} Walk;
+
+/* RFC 2045 section 6.4: a multipart has no encoding of its own; one that claims any is not read. */
+static gboolean has_parts(const MimePart *part) {
+  return (part->kind == MIME_PART_MULTIPART || part->kind == MIME_PART_REPORT) &&
+         part->boundary != NULL && part->encoding != GMIME_CONTENT_ENCODING_DEFAULT &&
+         part->encoding != GMIME_CONTENT_ENCODING_BASE64 &&
+         part->encoding != GMIME_CONTENT_ENCODING_QUOTEDPRINTABLE;
+}
+
+static const char *walk_part(Walk *walk, const RawMessage *raw, guint depth);
+
+static const char *walk_octets(Walk *walk, const RawMessage *parent, const char *text, gsize length,
+                               guint depth) {
+  const char *why = NULL;
+  gsize offset = (gsize)(text - (const char *)g_bytes_get_data(parent->bytes, NULL));
+  g_autoptr(GBytes) octets = g_bytes_new_from_bytes(parent->bytes, offset, length);
+  g_autoptr(RawMessage) raw = raw_message_new(octets, &why);
+  return raw == NULL ? "a part has a header that cannot be read" : walk_part(walk, raw, depth);
+}
+
+static const char *walk_multipart(Walk *walk, const MimePart *part, const RawMessage *raw,
+                                  guint depth) {
+  MimeSplit split;
+  const char *text = NULL, *why = NULL;
+  gsize length = 0;
+  if (depth == REPLY_MAX_DEPTH)
+    return "its parts are nested too deeply";
+  mime_split_start(&split, raw->body, raw->body_length, part->boundary);
+  while (why == NULL && mime_split_next(&split, &text, &length))
+    why = walk_octets(walk, raw, text, length, depth + 1);
+  return why;
+}
+
+/* depth: of the multiparts around the part. */
+static const char *walk_part(Walk *walk, const RawMessage *raw, guint depth) {
+  g_auto(MimePart) part = {0};
+  const char *why = NULL;
+  if (++walk->parts > REPLY_MAX_PARTS)
+    return "it has too many parts";
+  if (!mime_part_read(&part, raw, &why))
+    return why;
+  return walk->visit(&part, raw, walk->user) && has_parts(&part)
+             ? walk_multipart(walk, &part, raw, depth)
+             : NULL;
+}
+
+const char *mime_walk(const RawMessage *message, MimeVisit visit, gpointer user) {
+  Walk walk = {visit, user, 0};
+  return walk_part(&walk, message, 0);
+}

@@ -10,6 +10,7 @@
 
 #define TOKEN_OCTETS 24
 #define MESSAGE_ID_LENGTH 26
+#define ENVELOPE_TAG_LENGTH 26 /* 130 bits */
 
 /* Fit for a token that lives 24 hours. */
 static const gint64 retry_steps[] = {CLOCK_MINUTE,     2 * CLOCK_MINUTE,  4 * CLOCK_MINUTE,
@@ -38,8 +39,11 @@ gboolean challenge_mail_trigger(Call *call, const Authorization *authorization, 
   g_autofree char *word = acme_random_word(acme, MESSAGE_ID_LENGTH);
   g_autofree char *message_id =
       g_strdup_printf("<%s@%s>", word, config_text(acme->config, "mail.domain"));
-  StoreChange set =
-      challenge_set_mail(acme->store, &challenge->id, call->now, token, message_id, error);
+  g_autofree char *tag = acme_random_word(acme, ENVELOPE_TAG_LENGTH);
+  g_autofree char *envelope_from =
+      g_strdup_printf("acme-bounce+%s@%s", tag, config_text(acme->config, "mail.domain"));
+  StoreChange set = challenge_set_mail(acme->store, &challenge->id, call->now, token, message_id,
+                                       envelope_from, error);
   if (set != STORE_CHANGED)
     return set == STORE_UNCHANGED;
   return limit_mail_leaves(call, authorization, challenge->deadline, &at, error) &&
@@ -67,6 +71,8 @@ gboolean mail_job_begin(Acme *acme, gint64 now, const Job *job, Question *questi
       challenge->deadline <= now)
     return job_done(acme->store, job, error);
   question->kind = QUESTION_DELIVER;
+  question->envelope_from =
+      g_strdup(challenge->envelope_from != NULL ? challenge->envelope_from : challenge->mail_from);
   question->from = g_strdup(challenge->mail_from);
   question->to = g_strdup(to_field(authorization));
   question->token = g_strdup(challenge->token1);

@@ -15,6 +15,7 @@
 #define UNANSWERED_DELAY ((gint64)200)
 
 void question_clear(Question *question) {
+  g_free(question->envelope_from);
   g_free(question->from);
   g_free(question->to);
   g_free(question->token);
@@ -36,9 +37,11 @@ gint64 job_delay(const gint64 *steps, gsize count, gint64 attempt) {
 
 gboolean job_begin(Acme *acme, const Job *job, Question *question, GError **error) {
   static gboolean (*const begin[JOB_KINDS])(Acme *, gint64, const Job *, Question *, GError **) = {
-      [JOB_MAIL] = mail_job_begin,     [JOB_JUDGE] = judge_job_begin, [JOB_ISSUE] = issue_job_begin,
-      [JOB_CRL] = crl_job_begin,       [JOB_SWEEP] = sweep_job_begin, [JOB_CLOSE] = close_job_begin,
-      [JOB_REVOKE] = revoke_job_begin, [JOB_PURGE] = purge_job_begin,
+      [JOB_MAIL] = mail_job_begin,    [JOB_JUDGE] = judge_job_begin,
+      [JOB_BOUNCE] = judge_job_begin, [JOB_ISSUE] = issue_job_begin,
+      [JOB_CRL] = crl_job_begin,      [JOB_SWEEP] = sweep_job_begin,
+      [JOB_CLOSE] = close_job_begin,  [JOB_REVOKE] = revoke_job_begin,
+      [JOB_PURGE] = purge_job_begin,
   };
   question->job = *job;
   return begin[job->kind](acme, clock_now(acme->clock), job, question, error);
@@ -52,7 +55,7 @@ static const gint64 unexamined_steps[] = {UNANSWERED_DELAY, UNANSWERED_DELAY,  C
 
 gboolean job_unanswered(Acme *acme, const Job *job, GError **error) {
   gint64 now = clock_now(acme->clock);
-  if (job->kind != JOB_JUDGE)
+  if (job->kind != JOB_JUDGE && job->kind != JOB_BOUNCE)
     return job_again(acme->store, job, now + UNANSWERED_DELAY, FALSE, error);
   gint64 wait = job_delay(unexamined_steps, G_N_ELEMENTS(unexamined_steps), job->attempts);
   return job_again(acme->store, job, now + wait, TRUE, error);

@@ -8,6 +8,7 @@
 #include "ca/caa.h"
 #include "ca/certificate.h"
 #include "ca/crl.h"
+#include "mime/dsn.h"
 #include "mime/reply.h"
 #include "smtp/sender.h"
 #include "store/job.h"
@@ -16,6 +17,7 @@ typedef enum {
   QUESTION_NONE,    /* nothing to ask: the job ended or was put off */
   QUESTION_DELIVER, /* of outbound */
   QUESTION_EXAMINE, /* of inbound */
+  QUESTION_BOUNCE,  /* of inbound */
   QUESTION_CAA,     /* of lookup */
   QUESTION_BUILD,   /* of the signer */
   QUESTION_SIGN,
@@ -27,9 +29,9 @@ typedef struct {
   QuestionKind kind;
   Job job;
   /* DELIVER */
-  char *from, *to, *token, *message_id;
+  char *envelope_from, *from, *to, *token, *message_id;
   gint64 date;
-  /* EXAMINE: octets, date (received); CAA: domain; SIGN: octets */
+  /* EXAMINE, BOUNCE: octets, date (received); CAA: domain; SIGN: octets */
   GBytes *octets;
   char *domain;
   /* BUILD */
@@ -62,6 +64,8 @@ gboolean job_delivered(Acme *acme, const Question *question, const Delivery *del
 /* evidence: as text, for the record. */
 gboolean job_examined(Acme *acme, const Question *question, const ReplyFacts *facts,
                       GPtrArray *signatures, const char *evidence, GError **error);
+gboolean job_bounce_examined(Acme *acme, const Question *question, const DsnFacts *facts,
+                             const char *evidence, GError **error);
 gboolean job_caa_answered(Acme *acme, const Question *question, const CaaRecordSet *set,
                           GError **error);
 /* failure: why it could not be built, "" when it was; findings: of the lint, "" when there are
@@ -76,7 +80,8 @@ gboolean job_crl_signed(Acme *acme, const Question *question, GBytes *crl, const
 /* At start: frees what was taken, makes the standing jobs, names every file to be published. */
 gboolean jobs_start(Acme *acme, GError **error);
 
-/* One function a kind of job, called by job_begin. */
+/* One function a kind of job, called by job_begin; judge_job_begin for both kinds of received
+   messages. */
 gboolean mail_job_begin(Acme *acme, gint64 now, const Job *job, Question *question, GError **error);
 gboolean judge_job_begin(Acme *acme, gint64 now, const Job *job, Question *question,
                          GError **error);

@@ -96,7 +96,7 @@ gboolean judge_job_begin(Acme *acme, gint64 now, const Job *job, Question *quest
     return FALSE;
   if (message->verdict != NULL || over)
     return job_done(acme->store, job, error);
-  question->kind = QUESTION_EXAMINE;
+  question->kind = job->kind == JOB_BOUNCE ? QUESTION_BOUNCE : QUESTION_EXAMINE;
   question->octets = g_bytes_ref(message->octets);
   question->date = message->at;
   return TRUE;
@@ -115,8 +115,6 @@ static JudgeVerdict judge_in_test_mode(const Acme *acme, const Matter *matter, J
 static JudgeVerdict judge(Acme *acme, const Matter *matter, const ReplyFacts *facts,
                           GPtrArray *signatures, const char **rule, Problem **problem) {
   const Challenge *challenge = matter->challenge;
-  gboolean open =
-      strcmp(challenge->status, "pending") == 0 || strcmp(challenge->status, "processing") == 0;
   JudgeCase c = {
       .token1 = challenge->token1,
       .mailbox = matter->mailbox,
@@ -124,9 +122,7 @@ static JudgeVerdict judge(Acme *acme, const Matter *matter, const ReplyFacts *fa
       .former_digests = matter->former_digests,
       .received_at = matter->message->at,
       .deadline = challenge->deadline,
-      .decided = !open || challenge->passed_at != 0 ||
-                 strcmp(matter->authorization->status, "pending") != 0 ||
-                 matter->authorization->expires_at <= clock_now(acme->clock),
+      .decided = !state_challenge_is_open(challenge, matter->authorization, clock_now(acme->clock)),
       .strict_fields = config_is(acme->config, "mail.reply-headers", "strict"),
       .exact_case = config_is(acme->config, "mail.local-part-case", "exact"),
   };

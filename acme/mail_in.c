@@ -10,10 +10,34 @@
 static const MailReply full = {452, "4.2.2", "Too many messages for this recipient"};
 static const MailReply unknown = {550, "5.1.1", "There is no such recipient here"};
 
+/* What a mail to one of a challenge's addresses is. */
+typedef struct {
+  const char *direction, *event;
+  JobKind job;
+  StoreFind (*find)(Store *store, const char *address, Challenge **challenge, GError **error);
+  StoreChange (*count)(Store *store, const Id *id, gint64 octets, GError **error);
+} MailKind;
+
+static const MailKind reply_kind = {"in", "mail received", JOB_JUDGE, challenge_find_by_recipient,
+                                    challenge_count_mail};
+static const MailKind bounce_kind = {"bounce", "bounce received", JOB_BOUNCE,
+                                     challenge_find_by_envelope, challenge_count_bounce};
+
+static StoreFind find(Acme *acme, const char *address, const MailKind **kind, Challenge **challenge,
+                      GError **error) {
+  *kind = &reply_kind;
+  StoreFind found = reply_kind.find(acme->store, address, challenge, error);
+  if (found != STORE_MISSING)
+    return found;
+  *kind = &bounce_kind;
+  return bounce_kind.find(acme->store, address, challenge, error);
+}
+
 gboolean mail_in_recipient(Acme *acme, const char *address, MailReply *reply, GError **error) {
   g_autoptr(Challenge) challenge = NULL;
   g_autoptr(Authorization) authorization = NULL;
-  StoreFind found = challenge_find_by_recipient(acme->store, address, &challenge, error);
+  const MailKind *kind = NULL;
+  StoreFind found = find(acme, address, &kind, &challenge, error);
   if (found == STORE_FOUND)
     found = authorization_find(acme->store, &challenge->authz_id, &authorization, error);
   if (found == STORE_LOOKUP_FAILED)
@@ -21,12 +45,12 @@ gboolean mail_in_recipient(Acme *acme, const char *address, MailReply *reply, GE
   gboolean known = found == STORE_FOUND && authorization->expires_at > clock_now(acme->clock);
   if (!known)
     *reply = unknown;
-  else if (challenge->mails < CHALLENGE_MAX_MAILS)
+  else if ((kind == &bounce_kind ? challenge->bounces : challenge->mails) < CHALLENGE_MAX_MAILS)
     *reply = (MailReply){250, "2.1.5", "Recipient ok"};
   else
     *reply = full;
   if (reply->code == full.code) /* counted, not kept */
-    return challenge_count_mail(acme->store, &challenge->id, 0, error) != STORE_FAILED;
+    return kind->count(acme->store, &challenge->id, 0, error) != STORE_FAILED;
   return TRUE;
 }
 
@@ -34,17 +58,18 @@ gboolean mail_in_recipient(Acme *acme, const char *address, MailReply *reply, GE
 static gboolean take_for(Acme *acme, gint64 now, const IncomingMail *mail, const Id *raw,
                          const char *recipient, gboolean *kept, GError **error) {
   g_autoptr(Challenge) challenge = NULL;
-  StoreFind found = challenge_find_by_recipient(acme->store, recipient, &challenge, error);
+  const MailKind *kind = NULL;
+  StoreFind found = find(acme, recipient, &kind, &challenge, error);
   *kept = FALSE;
   if (found != STORE_FOUND)
     return found == STORE_MISSING;
-  StoreChange counted = challenge_count_mail(acme->store, &challenge->id,
-                                             (gint64)g_bytes_get_size(mail->octets), error);
+  StoreChange counted =
+      kind->count(acme->store, &challenge->id, (gint64)g_bytes_get_size(mail->octets), error);
   if (counted != STORE_CHANGED)
     return counted == STORE_UNCHANGED;
   Message message = {.id = acme_id(acme, now),
                      .challenge_id = challenge->id,
-                     .direction = (char *)"in",
+                     .direction = (char *)kind->direction,
                      .at = now,
                      .peer = (char *)mail->peer,
                      .helo = (char *)mail->helo,
@@ -52,8 +77,8 @@ static gboolean take_for(Acme *acme, gint64 now, const IncomingMail *mail, const
                      .tls = mail->tls};
   *kept = TRUE;
   return message_insert(acme->store, &message, raw, error) &&
-         job_add(acme->store, JOB_JUDGE, &message.id, now, error) &&
-         record(acme, now, "mail received",
+         job_add(acme->store, kind->job, &message.id, now, error) &&
+         record(acme, now, kind->event,
                 (About){.challenge = &challenge->id, .message = &message.id}, error, "peer",
                 mail->peer, "from", mail->reverse_path, NULL);
 }

@@ -12,7 +12,8 @@ typedef struct {
   const char *enhanced, *text;
 } MailReply;
 
-/* 250 when address is the reply address of a challenge that is not over, 550 otherwise. */
+/* 250 when address is the reply address of a challenge that is not over or the reverse-path of its
+   mail, 550 otherwise. */
 gboolean mail_in_recipient(Acme *acme, const char *address, MailReply *reply, GError **error);
 
 typedef struct {

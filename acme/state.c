@@ -55,6 +55,14 @@ static gboolean load(Acme *acme, const Id *challenge_id, Challenge **challenge,
              STORE_FOUND;
 }
 
+gboolean state_challenge_is_open(const Challenge *challenge, const Authorization *authorization,
+                                 gint64 now) {
+  gboolean undecided =
+      strcmp(challenge->status, "pending") == 0 || strcmp(challenge->status, "processing") == 0;
+  return undecided && challenge->passed_at == 0 && strcmp(authorization->status, "pending") == 0 &&
+         authorization->expires_at > now;
+}
+
 /* processing and passed -> valid, with what follows. */
 static gboolean validate_if_both(Acme *acme, gint64 now, const Id *challenge_id, GError **error) {
   g_autoptr(Challenge) challenge = NULL;

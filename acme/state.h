@@ -10,6 +10,9 @@
 #include "store/challenge.h"
 #include "store/order.h"
 
+/* Whether it waits for a verdict still: neither decided nor over. */
+gboolean state_challenge_is_open(const Challenge *challenge, const Authorization *authorization,
+                                 gint64 now);
 /* pending -> processing: the client's POST; then valid if a reply has passed already. */
 gboolean state_challenge_responded(Acme *acme, gint64 now, const Id *challenge, GError **error);
 /* A reply passed: remembered; valid if the client has POSTed already. */

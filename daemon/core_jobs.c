@@ -15,11 +15,16 @@
  * -------------------------------------------------------------------------------- */
 
 static GVariant *deliver_body(const Question *q) {
-  return g_variant_new("(ssssx)", q->from, q->to, q->token, q->message_id, q->date);
+  return g_variant_new("(sssssx)", q->envelope_from, q->from, q->to, q->token, q->message_id,
+                       q->date);
 }
 
 static GVariant *examine_body(const Question *q) {
   return g_variant_new("(@ayx)", message_from_octets(q->octets), q->date);
+}
+
+static GVariant *bounce_body(const Question *q) {
+  return message_from_octets(q->octets);
 }
 
 static GVariant *caa_body(const Question *q) {
@@ -83,6 +88,18 @@ static gboolean take_evidence(Core *core, CoreItem *item, GError **error) {
   return job_examined(&core->acme, item->question, facts, signatures, text, error);
 }
 
+static gboolean take_bounce_evidence(Core *core, CoreItem *item, GError **error) {
+  g_autoptr(DsnFacts) facts = dsn_evidence_read(item->body);
+  if (facts == NULL) { /* as for a reply */
+    log_error("nonsense received", "from", role_names[ROLE_INBOUND], "reason",
+              "evidence that cannot be", NULL);
+    facts = dsn_facts_new();
+    facts->refused = g_strdup("it could not be examined");
+  }
+  g_autofree char *text = g_variant_print(item->body, FALSE);
+  return job_bounce_examined(&core->acme, item->question, facts, text, error);
+}
+
 static gboolean take_caa(Core *core, CoreItem *item, GError **error) {
   g_autoptr(GVariant) records = NULL;
   const char *found_at = NULL, *text = NULL;
@@ -142,6 +159,7 @@ static const struct {
 } asking[] = {
     [QUESTION_DELIVER] = {ROLE_OUTBOUND, MESSAGE_DELIVER, deliver_body, take_delivered},
     [QUESTION_EXAMINE] = {ROLE_INBOUND, MESSAGE_EXAMINE, examine_body, take_evidence},
+    [QUESTION_BOUNCE] = {ROLE_INBOUND, MESSAGE_EXAMINE_BOUNCE, bounce_body, take_bounce_evidence},
     [QUESTION_CAA] = {ROLE_LOOKUP, MESSAGE_CAA, caa_body, take_caa},
     [QUESTION_BUILD] = {ROLE_SIGNER, MESSAGE_BUILD, build_body, take_built},
     [QUESTION_SIGN] = {ROLE_SIGNER, MESSAGE_SIGN, sign_body, take_signed},
@@ -179,6 +197,7 @@ CoreItem *core_answer_item(Question *question, GVariant *body) {
 static const RoleSet needed[JOB_KINDS] = {
     [JOB_MAIL] = ROLE_BIT(ROLE_OUTBOUND),
     [JOB_JUDGE] = ROLE_BIT(ROLE_INBOUND),
+    [JOB_BOUNCE] = ROLE_BIT(ROLE_INBOUND),
     [JOB_ISSUE] = ROLE_BIT(ROLE_LOOKUP) | ROLE_BIT(ROLE_SIGNER),
     [JOB_CRL] = ROLE_BIT(ROLE_SIGNER),
 };

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "daemon/messages.h"
+#include "mime/dsn.h"
 #include "mime/reply.h"
 
 #define PARENT ROLE_BIT(ROLE_PARENT)
@@ -36,7 +37,10 @@ static const ChannelKind kinds[MESSAGE_COUNT] = {
     [MESSAGE_MAIL_ANSWER] = {"mail-answer", ANSWER(MESSAGE_MAIL, CORE, INBOUND, "(uss)")},
     [MESSAGE_EXAMINE] = {"examine", ASKED(CORE, INBOUND, "(ayx)")},
     [MESSAGE_EVIDENCE] = {"evidence", ANSWER(MESSAGE_EXAMINE, INBOUND, CORE, REPLY_EVIDENCE_TYPE)},
-    [MESSAGE_DELIVER] = {"deliver", ASKED(CORE, OUTBOUND, "(ssssx)")},
+    [MESSAGE_EXAMINE_BOUNCE] = {"examine-bounce", ASKED(CORE, INBOUND, "ay")},
+    [MESSAGE_BOUNCE_EVIDENCE] = {"bounce-evidence",
+                                 ANSWER(MESSAGE_EXAMINE_BOUNCE, INBOUND, CORE, DSN_EVIDENCE_TYPE)},
+    [MESSAGE_DELIVER] = {"deliver", ASKED(CORE, OUTBOUND, "(sssssx)")},
     [MESSAGE_DELIVERED] = {"delivered", ANSWER(MESSAGE_DELIVER, OUTBOUND, CORE, "(uusay)")},
     [MESSAGE_CAA] = {"caa", ASKED(CORE, LOOKUP, "s")},
     [MESSAGE_CAA_ANSWER] = {"caa-answer", ANSWER(MESSAGE_CAA, LOOKUP, CORE, "(ubxmsaays)")},

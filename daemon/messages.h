@@ -25,8 +25,10 @@ typedef enum {
   MESSAGE_MAIL_ANSWER,      /* reply code, enhanced code, text */
   MESSAGE_EXAMINE,          /* raw message, time it was received */
   MESSAGE_EVIDENCE,         /* what it says, see mime/reply.h */
+  MESSAGE_EXAMINE_BOUNCE,   /* raw message */
+  MESSAGE_BOUNCE_EVIDENCE,  /* what it says, see mime/dsn.h */
   /* core and outbound */
-  MESSAGE_DELIVER,   /* from, to, token-part1, Message-ID, time */
+  MESSAGE_DELIVER,   /* reverse-path, from, to, token-part1, Message-ID, time */
   MESSAGE_DELIVERED, /* SenderOutcome, reply code, text, raw message as handed over */
   /* core and lookup */
   MESSAGE_CAA,        /* domain */

@@ -5,6 +5,7 @@
 #include "daemon/pem_key.h"
 #include "daemon/resolver_options.h"
 #include "daemon/role.h"
+#include "mime/dsn.h"
 #include "mime/reply.h"
 #include "smtp/server.h"
 
@@ -136,9 +137,14 @@ static void ask_keys(Examination *examination, Inbound *inbound) {
   finish_if_done(examination);
 }
 
-static void on_core_says(Channel *channel G_GNUC_UNUSED, guint kind G_GNUC_UNUSED, guint64 id,
-                         GVariant *body, int fd G_GNUC_UNUSED, gpointer user) {
-  RoleProcess *process = user;
+static void examine_bounce(RoleProcess *process, guint64 id, GVariant *body) {
+  g_autoptr(GBytes) message = message_octets(body);
+  g_autoptr(DsnFacts) facts = dsn_read(message);
+  role_answer(process, process->core_generation, MESSAGE_BOUNCE_EVIDENCE, id,
+              dsn_evidence_new(facts));
+}
+
+static void examine(RoleProcess *process, guint64 id, GVariant *body) {
   g_autoptr(GVariant) raw = g_variant_get_child_value(body, 0);
   g_autoptr(GVariant) received_at = g_variant_get_child_value(body, 1);
   g_autoptr(GBytes) message = message_octets(raw);
@@ -149,6 +155,14 @@ static void on_core_says(Channel *channel G_GNUC_UNUSED, guint kind G_GNUC_UNUSE
   examination->facts = reply_read(message);
   examination->check = dkim_check_new(message, g_variant_get_int64(received_at));
   ask_keys(examination, process->state);
+}
+
+static void on_core_says(Channel *channel G_GNUC_UNUSED, guint kind, guint64 id, GVariant *body,
+                         int fd G_GNUC_UNUSED, gpointer user) {
+  if (kind == MESSAGE_EXAMINE_BOUNCE)
+    examine_bounce(user, id, body);
+  else
+    examine(user, id, body);
 }
 
 /* --- life

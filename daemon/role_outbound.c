@@ -59,8 +59,9 @@ static void on_core_says(Channel *channel G_GNUC_UNUSED, guint kind G_GNUC_UNUSE
   Outbound *outbound = process->state;
   g_autoptr(GError) error = NULL;
   ChallengeMail mail = {.service = config_text(process->config, "acme.url")};
-  g_variant_get(body, "(&s&s&s&sx)", &mail.from, &mail.to, &mail.token, &mail.message_id,
-                &mail.date);
+  const char *envelope_from = NULL;
+  g_variant_get(body, "(&s&s&s&s&sx)", &envelope_from, &mail.from, &mail.to, &mail.token,
+                &mail.message_id, &mail.date);
   g_autoptr(GBytes) message = compose(outbound, &mail, &error);
   g_autoptr(Mailbox) recipient = message != NULL ? mailbox_parse(mail.to, &error) : NULL;
   if (recipient == NULL) {
@@ -71,7 +72,7 @@ static void on_core_says(Channel *channel G_GNUC_UNUSED, guint kind G_GNUC_UNUSE
   Mail *waiting = g_new0(Mail, 1);
   waiting->generation = process->core_generation;
   waiting->id = id;
-  waiting->message = sender_message_new(mail.from, recipient->address, message);
+  waiting->message = sender_message_new(envelope_from, recipient->address, message);
   g_ptr_array_add(outbound->waiting, waiting);
   event_add(outbound->send, &at_once);
 }

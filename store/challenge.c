@@ -11,6 +11,7 @@ void challenge_free(Challenge *challenge) {
   g_free(challenge->token1);
   g_free(challenge->message_id);
   g_free(challenge->relay_text);
+  g_free(challenge->envelope_from);
   g_free(challenge->error);
   g_free(challenge);
 }
@@ -47,6 +48,9 @@ static StoreFind find(SqlQuery query, Challenge **challenge, GError **error) {
     c->mail_octets = sql_int(&query, 16);
     c->queued_at = sql_int(&query, 17);
     c->relay_text = sql_text(&query, 18);
+    c->envelope_from = sql_text(&query, 19);
+    c->bounces = sql_int(&query, 20);
+    c->bounce_octets = sql_int(&query, 21);
     found = STORE_FOUND;
   }
   return sql_end(&query, error) ? found : STORE_LOOKUP_FAILED;
@@ -55,7 +59,7 @@ static StoreFind find(SqlQuery query, Challenge **challenge, GError **error) {
 #define COLUMNS                                                                                    \
   "SELECT id, authz_id, status, token2, mail_from, created_at, deadline, token1, message_id,"      \
   " sent_at, responded_at, passed_at, validated_at, error, notes, mails, mail_octets, queued_at,"  \
-  " relay_text FROM challenge"
+  " relay_text, envelope_from, bounces, bounce_octets FROM challenge"
 
 StoreFind challenge_find(Store *store, const Id *id, Challenge **challenge, GError **error) {
   return find(sql_query(store, COLUMNS " WHERE id = ?1", "d", id), challenge, error);
@@ -72,12 +76,18 @@ StoreFind challenge_find_by_recipient(Store *store, const char *address, Challen
   return find(sql_query(store, COLUMNS " WHERE mail_from = ?1", "t", lower), challenge, error);
 }
 
+StoreFind challenge_find_by_envelope(Store *store, const char *address, Challenge **challenge,
+                                     GError **error) {
+  g_autofree char *lower = g_ascii_strdown(address, -1);
+  return find(sql_query(store, COLUMNS " WHERE envelope_from = ?1", "t", lower), challenge, error);
+}
+
 StoreChange challenge_set_mail(Store *store, const Id *id, gint64 now, const char *token1,
-                               const char *message_id, GError **error) {
+                               const char *message_id, const char *envelope_from, GError **error) {
   return sql_change(store, error,
-                    "UPDATE challenge SET token1 = ?2, message_id = ?3, queued_at = ?4"
-                    " WHERE id = ?1 AND token1 IS NULL",
-                    "dtti", id, token1, message_id, now);
+                    "UPDATE challenge SET token1 = ?2, message_id = ?3, queued_at = ?4,"
+                    " envelope_from = ?5 WHERE id = ?1 AND token1 IS NULL",
+                    "dttit", id, token1, message_id, now, envelope_from);
 }
 
 gboolean challenge_set_sent(Store *store, const Id *id, gint64 now, const char *relay_text,
@@ -124,6 +134,18 @@ StoreChange challenge_count_mail(Store *store, const Id *id, gint64 octets, GErr
       "diii", id, octets, (gint64)CHALLENGE_MAX_MAILS, (gint64)CHALLENGE_MAX_MAIL_OCTETS);
   if (kept == STORE_UNCHANGED &&
       !sql_run(store, error, "UPDATE challenge SET mails = mails + 1 WHERE id = ?1", "d", id))
+    return STORE_FAILED;
+  return kept;
+}
+
+StoreChange challenge_count_bounce(Store *store, const Id *id, gint64 octets, GError **error) {
+  StoreChange kept = sql_change(
+      store, error,
+      "UPDATE challenge SET bounces = bounces + 1, bounce_octets = bounce_octets + ?2"
+      " WHERE id = ?1 AND bounces < ?3 AND bounce_octets + ?2 <= ?4",
+      "diii", id, octets, (gint64)CHALLENGE_MAX_MAILS, (gint64)CHALLENGE_MAX_MAIL_OCTETS);
+  if (kept == STORE_UNCHANGED &&
+      !sql_run(store, error, "UPDATE challenge SET bounces = bounces + 1 WHERE id = ?1", "d", id))
     return STORE_FAILED;
   return kept;
 }

@@ -6,7 +6,7 @@
 #include "store/store.h"
 
 #define CHALLENGE_MAX_NOTES 8
-#define CHALLENGE_MAX_MAILS 8 /* kept */
+#define CHALLENGE_MAX_MAILS 8 /* kept, and as many bounces */
 #define CHALLENGE_MAX_MAIL_OCTETS (1024 * 1024)
 
 typedef struct {
@@ -20,6 +20,9 @@ typedef struct {
   char *token1;    /* token-part1; NULL until the mail is made */
   char *message_id;
   gint64 queued_at;    /* then */
+  char *envelope_from; /* lower case: reverse-path of the mail, recipient of its bounces; known to
+                          nobody who sees the mail alone; NULL until the mail is made, and in mails
+                          that were made before there was one */
   gint64 sent_at;      /* the relay took the mail; 0: not yet */
   char *relay_text;    /* what it said then; NULL: not yet */
   gint64 responded_at; /* the client's POST; 0: not yet */
@@ -27,6 +30,7 @@ typedef struct {
   gint64 validated_at;
   char *error;                      /* problem document, JSON: the final cause; NULL: none */
   gint64 notes, mails, mail_octets; /* counts, also of those not kept */
+  gint64 bounces, bounce_octets;    /* the same of mails to envelope_from */
 } Challenge;
 
 void challenge_free(Challenge *challenge);
@@ -36,11 +40,14 @@ gboolean challenge_insert(Store *store, const Challenge *challenge, GError **err
 StoreFind challenge_find(Store *store, const Id *id, Challenge **challenge, GError **error);
 StoreFind challenge_find_by_authorization(Store *store, const Id *authz_id, Challenge **challenge,
                                           GError **error);
+/* By mail_from. */
 StoreFind challenge_find_by_recipient(Store *store, const char *address, Challenge **challenge,
                                       GError **error);
-/* Once only: token-part1 and Message-ID of the mail. */
+StoreFind challenge_find_by_envelope(Store *store, const char *address, Challenge **challenge,
+                                     GError **error);
+/* Once only: token-part1, Message-ID and reverse-path of the mail. */
 StoreChange challenge_set_mail(Store *store, const Id *id, gint64 now, const char *token1,
-                               const char *message_id, GError **error);
+                               const char *message_id, const char *envelope_from, GError **error);
 /* The first time counts. */
 gboolean challenge_set_sent(Store *store, const Id *id, gint64 now, const char *relay_text,
                             GError **error);
@@ -54,6 +61,8 @@ StoreChange challenge_validate(Store *store, const Id *id, gint64 now, GError **
 StoreChange challenge_fail(Store *store, const Id *id, const char *problem, GError **error);
 /* Counts a mail; STORE_UNCHANGED (and counted) when it is one too many to be kept. */
 StoreChange challenge_count_mail(Store *store, const Id *id, gint64 octets, GError **error);
+/* The same of bounces, which take no place from replies. */
+StoreChange challenge_count_bounce(Store *store, const Id *id, gint64 octets, GError **error);
 /* Undecided challenges whose deadline passed before now without a reply waiting to be judged, at
  * most limit. */
 gboolean challenge_list_overdue(Store *store, gint64 now, guint limit, GArray *ids, GError **error);

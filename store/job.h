@@ -9,6 +9,7 @@
 typedef enum {
   JOB_MAIL,   /* subject: challenge; send its mail */
   JOB_JUDGE,  /* subject: message; examine and judge it */
+  JOB_BOUNCE, /* subject: message to the reverse-path of a mail; the same */
   JOB_ISSUE,  /* subject: order in processing */
   JOB_CRL,    /* subject: shard number in the last octets */
   JOB_SWEEP,  /* subject: none (zero); end what is overdue */

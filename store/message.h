@@ -7,7 +7,7 @@
 
 typedef struct {
   Id id, challenge_id;
-  char *direction; /* "in" or "out" */
+  char *direction; /* "in" (a reply), "bounce" or "out" */
   gint64 at;       /* received, or handed to the relay */
   char *peer, *helo, *reverse_path;
   gboolean tls;

@@ -5,7 +5,7 @@
 /* What hangs on one authorization (?1), leaves first. A raw message goes with the last message that
    points to it. Jobs are left where the server was down until now. */
 static const char *const authorization_parts[] = {
-    "DELETE FROM job WHERE kind = 'judge' AND subject IN (SELECT m.id FROM message m"
+    "DELETE FROM job WHERE kind IN ('judge', 'bounce') AND subject IN (SELECT m.id FROM message m"
     " JOIN challenge c ON c.id = m.challenge_id WHERE c.authz_id = ?1)",
     "DELETE FROM job WHERE kind = 'mail' AND subject IN"
     " (SELECT id FROM challenge WHERE authz_id = ?1)",

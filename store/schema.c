@@ -107,8 +107,12 @@ static const char *const migrations[] = {
     /* 4 */
     "ALTER TABLE challenge ADD COLUMN queued_at @int;"
     "ALTER TABLE challenge ADD COLUMN relay_text @text;"
+    "ALTER TABLE challenge ADD COLUMN envelope_from @text;"
+    "ALTER TABLE challenge ADD COLUMN bounces @int NOT NULL DEFAULT 0;"
+    "ALTER TABLE challenge ADD COLUMN bounce_octets @int NOT NULL DEFAULT 0;"
     "ALTER TABLE message ADD COLUMN rule @text;"
     "ALTER TABLE message ADD COLUMN reason @text;"
+    "CREATE UNIQUE INDEX challenge_envelope ON challenge(envelope_from);"
     "CREATE INDEX orders_status ON orders(status, id);"
     "CREATE INDEX authz_canonical ON authz(canonical, order_id);",
 };

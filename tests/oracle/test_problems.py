@@ -175,8 +175,8 @@ class Place:
 
 
 # Their problems are met in an order or a challenge.
-LATER = ("acme/issue_job.c", "acme/state.c", "acme/judge.c", "acme/challenge_mail_job.c", "acme/challenge_resource.c",
-         "acme/test_mode.c")
+LATER = ("acme/issue_job.c", "acme/state.c", "acme/judge.c", "acme/bounce.c", "acme/challenge_mail_job.c",
+         "acme/challenge_resource.c", "acme/test_mode.c")
 EDGE = ("acme/http_front", "daemon/")
 
 # Calls that make a problem, by name or by "file:name": the type or its argument, the argument of the status (None: the
@@ -186,12 +186,13 @@ MAKERS = {
     "acme/jws.c:malformed": ("malformed", None, 0, ""),
     "jws_algorithm_problem": ("badSignatureAlgorithm", None, 0, ""),
     "acme/judge.c:refuse": (1, None, 2, "A reply was refused: "),
+    "acme/bounce.c:note": (1, None, 2, ""),
     "acme/http_front.c:refuse": ("malformed", 1, 2, ""),
     "acme/challenge_resource.c:json_sprintf": ("", None, 0, ""),
 }
 # They are given their format by whom the oracle reads instead.
 WRAPPERS = {("acme/jws.c", "malformed"), ("acme/jws.c", "jws_algorithm_problem"), ("acme/judge.c", "refuse"),
-            ("daemon/role_edge.c", "on_refuse")}
+            ("acme/bounce.c", "note"), ("daemon/role_edge.c", "on_refuse")}
 PREFIX = r"(?:The inner JWS: |externalAccountBinding: )?"  # of jws_problem_in
 SHAPES = {("acme/state.c", "%s: %s"): r"[^\s:]+@[^\s:]+: .+"}
 

@@ -51,10 +51,10 @@ static void test_unique(Fixture *fixture, gconstpointer data G_GNUC_UNUSED) {
 
 static void test_mail_made_once(Fixture *fixture, gconstpointer data G_GNUC_UNUSED) {
   Id id = add_challenge(fixture->store, 1, NOW);
-  GIVES(STORE_CHANGED,
-        challenge_set_mail(fixture->store, &id, NOW, "first", "<1@ca.test>", &error));
-  GIVES(STORE_UNCHANGED,
-        challenge_set_mail(fixture->store, &id, NOW + 1, "second", "<2@ca.test>", &error));
+  GIVES(STORE_CHANGED, challenge_set_mail(fixture->store, &id, NOW, "first", "<1@ca.test>",
+                                          "acme-bounce+1@ca.test", &error));
+  GIVES(STORE_UNCHANGED, challenge_set_mail(fixture->store, &id, NOW + 1, "second", "<2@ca.test>",
+                                            "acme-bounce+2@ca.test", &error));
   GOOD(challenge_set_sent(fixture->store, &id, NOW + 1, "250 taken", &error));
   GOOD(challenge_set_sent(fixture->store, &id, NOW + 2, "250 again", &error));
   g_autoptr(Challenge) found = find(fixture->store, &id);
@@ -122,6 +122,31 @@ static void test_mails_bounded(Fixture *fixture, gconstpointer data G_GNUC_UNUSE
   g_autoptr(Challenge) full = find(fixture->store, &large);
   g_assert_cmpint(full->mails, ==, 3);
   g_assert_cmpint(full->mail_octets, ==, most);
+}
+
+/* Bounces are found by the mail's reverse-path, which no two have, and counted apart from replies.
+ */
+static void test_bounces(Fixture *fixture, gconstpointer data G_GNUC_UNUSED) {
+  Id first = add_challenge(fixture->store, 1, NOW), second = add_challenge(fixture->store, 2, NOW);
+  g_autoptr(Challenge) found = NULL, none = NULL;
+  GIVES(STORE_CHANGED,
+        challenge_set_mail(fixture->store, &first, "t", "<1@ca.test>", "bounce+1@ca.test", &error));
+  BREAKS(
+      challenge_set_mail(fixture->store, &second, "t", "<2@ca.test>", "bounce+1@ca.test", &error));
+  for (guint i = 0; i < CHALLENGE_MAX_MAILS; i++)
+    GIVES(STORE_CHANGED, challenge_count_bounce(fixture->store, &first, 10, &error));
+  GIVES(STORE_UNCHANGED, challenge_count_bounce(fixture->store, &first, 10, &error));
+  GIVES(STORE_CHANGED, challenge_count_mail(fixture->store, &first, 10, &error));
+  GIVES(STORE_UNCHANGED,
+        challenge_count_bounce(fixture->store, &second, CHALLENGE_MAX_MAIL_OCTETS + 1, &error));
+  GIVES(STORE_FOUND,
+        challenge_find_by_envelope(fixture->store, "Bounce+1@CA.test", &found, &error));
+  GIVES(STORE_MISSING, challenge_find_by_envelope(fixture->store, "acme+1@ca.test", &none, &error));
+  g_assert_true(id_equal(&found->id, &first));
+  g_assert_cmpstr(found->envelope_from, ==, "bounce+1@ca.test");
+  g_assert_cmpint(found->bounces, ==, CHALLENGE_MAX_MAILS + 1);
+  g_assert_cmpint(found->bounce_octets, ==, 10 * CHALLENGE_MAX_MAILS);
+  g_assert_cmpint(found->mails, ==, 1);
 }
 
 static void test_notes_bounded(Fixture *fixture, gconstpointer data G_GNUC_UNUSED) {
@@ -226,6 +251,7 @@ int main(int argc, char **argv) {
   FIXTURE_TEST("/challenge/reply-then-response", test_reply_then_response);
   FIXTURE_TEST("/challenge/decided-once", test_decided_once);
   FIXTURE_TEST("/challenge/mails-bounded", test_mails_bounded);
+  FIXTURE_TEST("/challenge/bounces", test_bounces);
   FIXTURE_TEST("/challenge/notes-bounded", test_notes_bounded);
   FIXTURE_TEST("/challenge/note-again", test_note_again);
   FIXTURE_TEST("/challenge/overdue", test_overdue);

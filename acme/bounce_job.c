@@ -63,8 +63,8 @@ gboolean job_bounce_examined(Acme *acme, const Question *question, const DsnFact
                         .decided =
                             !state_challenge_is_open(matter.challenge, matter.authorization, now)};
   BounceVerdict verdict = bounce_judge(&c, facts, &rule, &problem);
-  StoreChange judged =
-      message_judge(acme->store, &job->subject, verdict_names[verdict], evidence, error);
+  StoreChange judged = message_judge(acme->store, &job->subject, verdict_names[verdict], rule,
+                                     problem != NULL ? problem->detail : NULL, evidence, error);
   if (judged == STORE_FAILED)
     return FALSE;
   return (judged == STORE_UNCHANGED ||

@@ -90,7 +90,7 @@ static gboolean add_notes(Acme *acme, const Challenge *challenge, json_t *object
   return TRUE;
 }
 
-static json_t *reply_row(const Message *message) {
+static json_t *mail_row(const Message *message) {
   json_t *row = json_object();
   command_set_time(row, "at", message->at);
   set_text(row, "peer", message->peer);
@@ -103,22 +103,35 @@ static json_t *reply_row(const Message *message) {
   return row;
 }
 
-static gboolean add_replies(Acme *acme, const Challenge *challenge, json_t *object,
-                            GError **error) {
-  g_autoptr(GPtrArray) messages = message_list(acme->store, &challenge->id, "in", error);
-  if (messages == NULL)
-    return FALSE;
+/* Of one direction, which a job of that kind judges. */
+static json_t *mails_received(Acme *acme, const Challenge *challenge, const char *direction,
+                              JobKind job, GError **error) {
+  g_autoptr(GPtrArray) messages = message_list(acme->store, &challenge->id, direction, error);
   json_t *list = json_array();
-  json_object_set_new(object, "replies", list);
-  json_object_set_new(object, "replies-received", json_integer(challenge->mails));
-  for (guint i = 0; i < messages->len; i++) {
+  gboolean good = messages != NULL;
+  for (guint i = 0; good && i < messages->len; i++) {
     const Message *message = messages->pdata[i];
-    json_t *row = reply_row(message);
+    json_t *row = mail_row(message);
     json_array_append_new(list, row);
-    if (message->verdict == NULL && !set_waiting(acme, row, JOB_JUDGE, &message->id, error))
-      return FALSE;
+    good = message->verdict != NULL || set_waiting(acme, row, job, &message->id, error);
   }
-  return TRUE;
+  if (!good)
+    g_clear_pointer(&list, json_decref);
+  return list;
+}
+
+static gboolean add_mails_received(Acme *acme, const Challenge *challenge, json_t *object,
+                                   GError **error) {
+  json_t *replies = mails_received(acme, challenge, "in", JOB_JUDGE, error);
+  json_t *bounces =
+      replies != NULL ? mails_received(acme, challenge, "bounce", JOB_BOUNCE, error) : NULL;
+  if (replies != NULL)
+    json_object_set_new(object, "replies", replies);
+  if (bounces != NULL)
+    json_object_set_new(object, "bounces", bounces);
+  json_object_set_new(object, "replies-received", json_integer(challenge->mails));
+  json_object_set_new(object, "bounces-received", json_integer(challenge->bounces));
+  return bounces != NULL;
 }
 
 static gboolean add_challenge(Acme *acme, const Id *authorization, json_t *row, GError **error) {
@@ -137,7 +150,7 @@ static gboolean add_challenge(Acme *acme, const Id *authorization, json_t *row, 
   command_set_time(object, "validated", challenge->validated_at);
   set_error(object, challenge->error);
   return add_mail(acme, challenge, object, error) && add_notes(acme, challenge, object, error) &&
-         add_replies(acme, challenge, object, error);
+         add_mails_received(acme, challenge, object, error);
 }
 
 /* --- an order

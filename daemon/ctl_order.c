@@ -95,20 +95,20 @@ static void print_mail(const json_t *mail) {
   line("relay took it", value);
 }
 
-static void print_reply(const json_t *reply) {
-  const char *verdict = ctl_member(reply, "verdict"), *rule = ctl_member(reply, "rule");
+static void print_received(const char *what, const json_t *mail) {
+  const char *verdict = ctl_member(mail, "verdict"), *rule = ctl_member(mail, "rule");
   g_autofree char *origin = g_strdup_printf(
-      "%s  from %s (%s)%s, envelope <%s>", ctl_member(reply, "at"), ctl_member(reply, "peer"),
-      ctl_member(reply, "helo"), json_is_true(json_object_get(reply, "tls")) ? " with TLS" : "",
-      ctl_member(reply, "reverse-path"));
+      "%s  from %s (%s)%s, envelope <%s>", ctl_member(mail, "at"), ctl_member(mail, "peer"),
+      ctl_member(mail, "helo"), json_is_true(json_object_get(mail, "tls")) ? " with TLS" : "",
+      ctl_member(mail, "reverse-path"));
   g_autofree char *judged =
       g_strdup_printf("%s%s%s", verdict, *rule != '\0' ? ", rule " : "", rule);
   g_autofree char *why =
-      g_strdup_printf("%s%s%s", judged, *ctl_member(reply, "reason") != '\0' ? ": " : "",
-                      ctl_member(reply, "reason"));
-  line("reply", origin);
+      g_strdup_printf("%s%s%s", judged, *ctl_member(mail, "reason") != '\0' ? ": " : "",
+                      ctl_member(mail, "reason"));
+  line(what, origin);
   line("", *verdict != '\0' ? why : "not judged yet");
-  waiting_line("  next try", reply);
+  waiting_line("  next try", mail);
 }
 
 /* How many are counted and not shown, because no more are kept. */
@@ -133,8 +133,12 @@ static void print_challenge(const json_t *challenge) {
   json_array_foreach(json_object_get(challenge, "notes"), i, entry)
       event_line("note", entry, ctl_member(entry, "rule"), ctl_member(entry, "text"));
   missing_line("notes", challenge, "notes", "notes-taken");
-  json_array_foreach(json_object_get(challenge, "replies"), i, entry) print_reply(entry);
+  json_array_foreach(json_object_get(challenge, "replies"), i, entry)
+      print_received("reply", entry);
   missing_line("replies", challenge, "replies", "replies-received");
+  json_array_foreach(json_object_get(challenge, "bounces"), i, entry)
+      print_received("bounce", entry);
+  missing_line("bounces", challenge, "bounces", "bounces-received");
   member_line("responded", challenge, "responded");
   member_line("reply passed", challenge, "passed");
   member_line("validated", challenge, "validated");

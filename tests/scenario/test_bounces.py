@@ -154,6 +154,8 @@ class Bounces(lab.SharedLabCase):
         case.respond()
         ended = self.assert_ended(case, "status 4.4.1", "Connection refused")
         self.assertEqual([verdict for verdict, _ in case.bounces()], ["noted", "undeliverable"])
+        shown = self.server.ctl("order", "show", case.order["url"], "--config", self.server.path)
+        self.assertRegex(shown, r"(?s)bounce +\S+Z +from .*noted, rule .*bounce +\S+Z +from .*undeliverable.*status 4\.4\.1")
         note, = ended["error"]["subproblems"]
         self.assertEqual(note["type"], CONNECTION)
         self.assertIn("delayed", note["detail"])

@@ -129,10 +129,10 @@ static void test_mails_bounded(Fixture *fixture, gconstpointer data G_GNUC_UNUSE
 static void test_bounces(Fixture *fixture, gconstpointer data G_GNUC_UNUSED) {
   Id first = add_challenge(fixture->store, 1, NOW), second = add_challenge(fixture->store, 2, NOW);
   g_autoptr(Challenge) found = NULL, none = NULL;
-  GIVES(STORE_CHANGED,
-        challenge_set_mail(fixture->store, &first, "t", "<1@ca.test>", "bounce+1@ca.test", &error));
-  BREAKS(
-      challenge_set_mail(fixture->store, &second, "t", "<2@ca.test>", "bounce+1@ca.test", &error));
+  GIVES(STORE_CHANGED, challenge_set_mail(fixture->store, &first, NOW, "t", "<1@ca.test>",
+                                          "bounce+1@ca.test", &error));
+  BREAKS(challenge_set_mail(fixture->store, &second, NOW, "t", "<2@ca.test>", "bounce+1@ca.test",
+                            &error));
   for (guint i = 0; i < CHALLENGE_MAX_MAILS; i++)
     GIVES(STORE_CHANGED, challenge_count_bounce(fixture->store, &first, 10, &error));
   GIVES(STORE_UNCHANGED, challenge_count_bounce(fixture->store, &first, 10, &error));

@@ -91,13 +91,19 @@ static gboolean read_type(MimePart *part, const RawMessage *raw) {
   return !twice;
 }
 
+/* The word that a Content field has before comments and parameters. */
+static char *first_word(const RawField *field) {
+  char *value = raw_field_value(field);
+  value[strcspn(value, ";(")] = '\0';
+  return g_strchomp(value);
+}
+
 /* RFC 2183 section 2.8: an unknown disposition is an attachment. */
 static void read_disposition(MimePart *part, const RawMessage *raw) {
   const RawField *field = raw_message_first(raw, "content-disposition");
   if (field == NULL)
     return;
-  g_autofree char *value = raw_field_value(field);
-  value[strcspn(value, "; \t(")] = '\0';
+  g_autofree char *value = first_word(field);
   part->attachment = g_ascii_strcasecmp(value, "inline") != 0;
 }
 
@@ -107,8 +113,7 @@ static void read_encoding(MimePart *part, const RawMessage *raw) {
   part->encoding = field == NULL ? GMIME_CONTENT_ENCODING_7BIT : GMIME_CONTENT_ENCODING_DEFAULT;
   if (field == NULL)
     return;
-  g_autofree char *value = raw_field_value(field);
-  value[strcspn(value, "; \t(")] = '\0';
+  g_autofree char *value = first_word(field);
   for (guint i = 0; i < G_N_ELEMENTS(encodings); i++)
     if (g_ascii_strcasecmp(value, encodings[i].name) == 0)
       part->encoding = encodings[i].encoding;
@@ -127,8 +132,28 @@ gboolean mime_part_read(MimePart *part, const RawMessage *raw, const char **why)
   return TRUE;
 }
 
+/* RFC 2045 section 6.8 without what it forgives: nothing but the alphabet and blanks, padding at
+ * the end only. */
+static gboolean base64_is_clean(const char *text, gsize length) {
+  gsize digits = 0, padding = 0;
+  for (gsize i = 0; i < length; i++) {
+    if (memchr("\r\n \t", text[i], 4) != NULL)
+      continue;
+    if (text[i] == '=')
+      padding++;
+    else if (padding == 0 && (g_ascii_isalnum(text[i]) || text[i] == '+' || text[i] == '/'))
+      digits++;
+    else
+      return FALSE;
+  }
+  return padding <= 2 && (digits + padding) % 4 == 0;
+}
+
 GByteArray *mime_part_decode(const MimePart *part, const RawMessage *raw) {
   GMimeEncoding decoder;
+  if (part->encoding == GMIME_CONTENT_ENCODING_BASE64 &&
+      !base64_is_clean(raw->body, raw->body_length))
+    return NULL;
   GByteArray *decoded = g_byte_array_new();
   g_mime_encoding_init_decode(&decoder, part->encoding);
   gsize room = g_mime_encoding_outlen(&decoder, raw->body_length);

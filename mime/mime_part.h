@@ -36,7 +36,8 @@ gboolean mime_part_read(MimePart *part, const RawMessage *raw, const char **why)
 void mime_part_clear(MimePart *part);
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(MimePart, mime_part_clear)
 
-/* The body of a part in a known encoding, decoded. */
+/* The body of a part in a known encoding, decoded; NULL for base64 that is broken, which decoders
+   read in several ways. */
 GByteArray *mime_part_decode(const MimePart *part, const RawMessage *raw);
 
 #endif

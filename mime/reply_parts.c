@@ -13,6 +13,10 @@ static void scan_text(Scan *scan, const MimePart *part, const RawMessage *raw) {
     return;
   g_autoptr(GByteArray) text = mime_part_decode(part, raw);
   scan->search->plain = TRUE;
+  if (text == NULL) {
+    scan->search->malformed = TRUE;
+    return;
+  }
   reply_block_scan(scan->search, (const char *)text->data, text->len);
 }
 

@@ -117,6 +117,10 @@ static void test_texts(void) {
 #define PLAIN "--b\nContent-Type: text/plain\n\n"
 #define HTML "--b\nContent-Type: text/html\n\n"
 
+#define BASE64                                                                                     \
+  "LS0tLS1CRUdJTiBBQ01FIFJFU1BPTlNFLS0tLS0KZzlzQlByQVdvLWtPWVlFTVNkclhwaTFRRUxY\n"                 \
+  "NlZBSDNOMU1CWnRaUFlIbwotLS0tLUVORCBBQ01FIFJFU1BPTlNFLS0tLS0K\n"
+
 static const struct {
   const char *text;
   ReplyBlock block;
@@ -130,10 +134,23 @@ static const struct {
           "-----BEGIN ACME RESPONSE-----\ng9sBPrAWo-kOYYEMSdrXpi1QELX6VAH=\n3N1MBZtZPYH=6F=3D\n"
           "-----END ACME=20RESPONSE-----\n",
      REPLY_BLOCK_ONE},
-    {HEAD "Content-Type: text/plain\nContent-Transfer-Encoding: base64\n\n"
-          "LS0tLS1CRUdJTiBBQ01FIFJFU1BPTlNFLS0tLS0KZzlzQlByQVdvLWtPWVlFTVNkclhwaTFRRUxY\n"
-          "NlZBSDNOMU1CWnRaUFlIbwotLS0tLUVORCBBQ01FIFJFU1BPTlNFLS0tLS0K\n",
+    {HEAD "Content-Type: text/plain\nContent-Transfer-Encoding: base64\n\n" BASE64,
      REPLY_BLOCK_ONE},
+    {HEAD "Content-Type: text/plain\nContent-Transfer-Encoding: base64 (x)\n\n \t\n" BASE64
+          "eA==\n\n",
+     REPLY_BLOCK_ONE},
+    {HEAD "Content-Type: text/plain\nContent-Transfer-Encoding: base64\n\n" BASE64 "eA\n",
+     REPLY_BLOCK_MALFORMED},
+    {HEAD "Content-Type: text/plain\nContent-Transfer-Encoding: base64\n\n" BASE64 "eA==\neHh4\n",
+     REPLY_BLOCK_MALFORMED},
+    {HEAD "Content-Type: text/plain\nContent-Transfer-Encoding: base64\n\n" BASE64 "=\n",
+     REPLY_BLOCK_MALFORMED},
+    {HEAD "Content-Type: text/plain\nContent-Transfer-Encoding: base64\n\n" BASE64 "eHh4=\n===\n",
+     REPLY_BLOCK_MALFORMED},
+    {HEAD "Content-Type: text/plain\nContent-Transfer-Encoding: base64\n\n" BASE64 "-- \nfooter\n",
+     REPLY_BLOCK_MALFORMED},
+    {HEAD "Content-Type: text/plain\nContent-Transfer-Encoding: base64\n\n!" BASE64,
+     REPLY_BLOCK_MALFORMED},
     {MULTI("alternative") PLAIN BLOCK HTML "<p>\n--b--\n", REPLY_BLOCK_ONE},
     {MULTI("mixed") PLAIN BLOCK "\n--b\nContent-Type: text/plain\n\na disclaimer\n--b--\n",
      REPLY_BLOCK_ONE},
@@ -171,6 +188,14 @@ static const struct {
     {HEAD "Content-Type: application/octet-stream\n\n" BLOCK, REPLY_BLOCK_NONE},
     {HEAD "Content-Type: text/enriched\n\n" BLOCK, REPLY_BLOCK_NONE},
     {HEAD "Content-Type: text/plain\nContent-Transfer-Encoding: x-unknown\n\n" BLOCK,
+     REPLY_BLOCK_NONE},
+    {HEAD "Content-Type: text/plain\nContent-Transfer-Encoding: 7bit base64\n\n" BLOCK,
+     REPLY_BLOCK_NONE},
+    {HEAD "Content-Type: text/plain\nContent-Transfer-Encoding: 7bit (base64)\n\n" BLOCK,
+     REPLY_BLOCK_ONE},
+    {MULTI(
+         "mixed") "--b\nContent-Type: text/plain\nContent-Disposition: inline attachment\n\n" BLOCK
+                  "--b--\n",
      REPLY_BLOCK_NONE},
     {HEAD "Content-Type: text/plain\nContent-Transfer-Encoding: x-uuencode\n\n" BLOCK,
      REPLY_BLOCK_NONE},
@@ -449,6 +474,13 @@ static const struct {
      "--b\r\nContent-Transfer-Encoding: 7bit\r\ncontent-transfer-encoding: "
      "base64\r\n\r\nx\r\n--b--\r\n",
      "twice"},
+    {"From: a@example.org\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n"
+     "--b\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\n\r\nx\r\n--b--\r\n",
+     "same boundary"},
+    {"From: a@example.org\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n"
+     "--b\r\nContent-Type: multipart/mixed; boundary=c\r\n\r\n--c\r\n"
+     "Content-Type: multipart/mixed; boundary=\"b\"\r\n\r\nx\r\n--c--\r\n--b--\r\n",
+     "same boundary"},
 };
 
 static void assert_refused(const ReplyFacts *facts, const char *word) {

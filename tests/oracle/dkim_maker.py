@@ -48,10 +48,10 @@ class Key:
 
 
 def split(raw):
-    """(fields, body) of a message: fields as (name, rest after the colon, CRLF included)."""
-    header, body = re.fullmatch(rb"((?:[^\r\n]+\r\n)*)(?:\r\n(.*))?", raw, re.DOTALL).groups()
-    fields = re.findall(rb"([^:\r\n]+):((?:[^\r\n]*\r\n)(?:[ \t][^\r\n]*\r\n)*)", header)
-    return fields, body or b""
+    """(fields, body) of a message, a field as (name, rest after the colon with CRLF); what is none is left out."""
+    header, _, body = raw.partition(b"\r\n\r\n")
+    fields = re.split(rb"\r\n(?![ \t])", header)
+    return [(name, rest + b"\r\n") for name, colon, rest in (field.partition(b":") for field in fields) if colon], body
 
 
 def wrapped(octets, width, joint="\r\n\t "):

@@ -170,15 +170,17 @@ X-MS-Exchange-Transport-CrossTenantHeadersStamped: AS8PR05MB8155
 def microsoft(variant, subject, text, fields=MICROSOFT, charset="utf-8", encode=qp, encoding="quoted-printable"):
     boundary = "_000_AM0PR05MB4711C0FFEE1A2B3C4D5E6F708C7AAM0PR05MB4711eurpr_"
     body = multipart(boundary, *(
-        part(f'Content-Type: text/{kind}; charset="{charset}"\nContent-Transfer-Encoding: {encoding}', encode(one, charset))
-        for kind, one in (("plain", text), ("html", f"<html><head></head><body>\n<div>{html(text)}</div></body></html>\n"))))
+        part(f'Content-Type: text/{kind}; charset="{charset}"\nContent-Transfer-Encoding: {encoding}',
+            encode(one, charset))
+        for kind,
+        one in (("plain", text), ("html", f"<html><head></head><body>\n<div>{html(text)}</div></body></html>\n"))))
     header = MICROSOFT_HEADER.format(subject=subject, encoding="",
                                      type=f'multipart/alternative;\n\tboundary="{boundary}"')
     return Letter("Microsoft 365", variant, "ann.user@contoso.example", header, body, fields, width=None)
 
 
 def divided(challenge):
-    """Outlook's plain text of an HTML letter: an empty line after each paragraph, the original below a header of its own."""
+    """Outlook's plain text of an HTML letter: an empty line after each paragraph, the original below its header."""
     paragraphs = challenge.block.replace("\n", "\n\n")
     return (f"{paragraphs}\n\n\n\nAnn User\n\nContoso, Records\n\n________________________________\n"
             f"From: {challenge.reply_to} <{challenge.reply_to}>\nSent: Monday, November 3, 2025 9:10 AM\n"
@@ -210,8 +212,8 @@ def outlook(challenge):
         verdict="noted")
 
 
-DISCLAIMER = ("\n________________________________\nThis message and its attachments may be confidential. If you are not its\n"
-              "intended reader, please tell the sender and delete it. Example AG, Sitz: Musterstadt.\n")
+DISCLAIMER = ("\n________________________________\nThis message and its attachments may be confidential. "
+              "If you are not its\nintended reader, please tell the sender and delete it. Example AG, Sitz: Musterstadt.\n")
 GATEWAY = ("DKIM-Signature: v=1; a=rsa-sha256; c=relaxed/simple; d=$domain; s=gw2024;\n"
            "\tt=1762157711; h=from:to:subject:date:message-id:references:in-reply-to:\n"
            "\t content-type:mime-version; bh=$bh; b=$b",)
@@ -246,7 +248,8 @@ def exchange(challenge):
                       EXCHANGE_HEADER.format(subject=subject, type=type_, encoding=encoding), body, GATEWAY)
 
     plain = 'text/plain; charset="iso-8859-1"'
-    yield letter("appended to the text", "$block\n\nMit freundlichen Grüßen\nAnn User\n\n-----Ursprüngliche Nachricht-----\n"
+    yield letter("appended to the text",
+        "$block\n\nMit freundlichen Grüßen\nAnn User\n\n-----Ursprüngliche Nachricht-----\n"
                  "$text" + DISCLAIMER, plain, "Content-Transfer-Encoding: quoted-printable\n")._replace(
                      charset="iso-8859-1", encoding="quoted-printable")
     footer = part("Content-Type: text/plain; charset=us-ascii\nContent-Transfer-Encoding: 7bit\n"
@@ -257,11 +260,13 @@ def exchange(challenge):
     yield letter("a part of its own below", multipart("=_gw_0190f3", part(
         'Content-Type: multipart/alternative; boundary="_000_8d1f0c2b6a4e4a0bb1c7_"', inner), footer),
         'multipart/mixed; boundary="=_gw_0190f3"')
-    yield letter("a part of its own above", multipart("=_gw_0190f3", footer, part(f"Content-Type: {plain}", "$block\n")),
+    yield letter("a part of its own above",
+        multipart("=_gw_0190f3", footer, part(f"Content-Type: {plain}", "$block\n")),
                  'multipart/mixed;\n\tboundary="=_gw_0190f3"', subject="RE: [EXTERNAL] [SUSPECT] ACME: $token")
     image = part('Content-Type: image/png; name="logo.png"\nContent-ID: <logo@corp>\nContent-Transfer-Encoding: base64\n'
                  'Content-Disposition: inline; filename="logo.png"', "iVBORw0KGgoAAAANSUhEUgAAAAEAAAAB\n")
-    related = multipart("_004_rel_", part('Content-Type: multipart/alternative; boundary="_000_8d1f0c2b6a4e4a0bb1c7_"', inner),
+    related = multipart("_004_rel_",
+        part('Content-Type: multipart/alternative; boundary="_000_8d1f0c2b6a4e4a0bb1c7_"', inner),
                         image)
     yield letter("with a logo", related, 'multipart/related;\n\tboundary="_004_rel_"; type="multipart/alternative"')
 
@@ -309,7 +314,8 @@ def google_alternative(challenge, text):
     # Gmail's plain text folds long lines and leaves the empty line before each delimiter.
     page = f'<div dir="ltr">{html(text)}</div><br><div class="gmail_quote">{html(challenge.text)}</div>\n'
     return multipart("000000000000a1b2c3064d5e6f70", part('Content-Type: text/plain; charset="UTF-8"', text),
-                     part('Content-Type: text/html; charset="UTF-8"\nContent-Transfer-Encoding: quoted-printable', qp(page)),
+                     part('Content-Type: text/html; charset="UTF-8"\nContent-Transfer-Encoding: quoted-printable',
+                         qp(page)),
                      end="\n")
 
 
@@ -322,7 +328,8 @@ def gmail(challenge):
     for domain, fields in (("gmail.example", GOOGLE), ("workspace.example", GOOGLE_NEWER)):
         address = f"ann.user@{domain}"
         yield google("Gmail on the web", f"HTML, {domain}", address,
-                     google_alternative(challenge, "$block\n\n--\nAnn User\n" + GOOGLE_QUOTE.replace("\u202f", " ")), fields,
+                     google_alternative(challenge, "$block\n\n--\nAnn User\n" + GOOGLE_QUOTE.replace("\u202f", " ")),
+                     fields,
                      alternative)
         yield google("Gmail on the web", f"plain, {domain}", address, "$block\n" + GOOGLE_QUOTE, fields,
                      encoding="Content-Transfer-Encoding: quoted-printable\n")._replace(encoding="quoted-printable")
@@ -337,9 +344,11 @@ def gmail(challenge):
 def gmail_app(challenge):
     alternative = 'multipart/alternative; boundary="000000000000a1b2c3064d5e6f70"'
     text = GOOGLE_QUOTE.replace("\u202f", " ").replace("at 9:10 AM", "09:10")
-    yield google("Gmail app", "Android", "ann@gmail.example", google_alternative(challenge, "$block\n" + text), GOOGLE_NEWER,
+    yield google("Gmail app", "Android", "ann@gmail.example", google_alternative(challenge, "$block\n" + text),
+        GOOGLE_NEWER,
                  alternative)
-    base = google("Gmail app", "iOS, base64", "ann@gmail.example", "$block\n\nVon meinem Gerät gesendet\n" + text, GOOGLE,
+    base = google("Gmail app", "iOS, base64", "ann@gmail.example", "$block\n\nVon meinem Gerät gesendet\n" + text,
+        GOOGLE,
                   encoding="Content-Transfer-Encoding: base64\n")
     yield base._replace(encoding="base64")
 
@@ -370,7 +379,8 @@ def apple(challenge):
     mac = "$block\n\n> On 3. Nov 2025, at 09:10, $to wrote:\n>\n$quote\n"
     for address in ("ann@icloud.example", "ann@user.example"):
         yield Letter("Apple Mail", f"macOS, {address}", address, APPLE_HEADER.format(
-            type="text/plain;\n\tcharset=us-ascii", encoding="Content-Transfer-Encoding: 7bit\n"), mac, ICLOUD, width=None)
+            type="text/plain;\n\tcharset=us-ascii", encoding="Content-Transfer-Encoding: 7bit\n"), mac, ICLOUD,
+            width=None)
         yield Letter("Apple Mail", f"macOS, quoted-printable, {address}", address, APPLE_HEADER.format(
             type="text/plain;\n\tcharset=utf-8", encoding="Content-Transfer-Encoding: quoted-printable\n"),
             mac.replace("wrote:", "schrieb – früher:"), ICLOUD, width=None, encoding="quoted-printable")
@@ -453,7 +463,8 @@ def thunderbird(challenge):
                      part("Content-Type: text/html; charset=UTF-8\n" + seven,
                           f"<!DOCTYPE html>\n<html><body><p>{html(challenge.block)}</p></body></html>\n"))
     text = THUNDERBIRD.format(type=f'multipart/alternative;\n boundary="{name}"', encoding="")
-    yield Letter("Thunderbird", "HTML", "ann@home.example", text, "This is a multi-part message in MIME format.\n" + both,
+    yield Letter("Thunderbird", "HTML", "ann@home.example", text,
+        "This is a multi-part message in MIME format.\n" + both,
                  OPENDKIM)
     inner = "------------ms0A0B0C0D0E0F"
     smime = multipart(inner, part("Content-Type: text/plain; charset=UTF-8; format=flowed\n" + seven, THUNDERBIRD_TEXT),
@@ -462,7 +473,8 @@ def thunderbird(challenge):
                            "Content-Description: S/MIME Cryptographic Signature", "MIAGCSqGSIb3DQEHAqCAMIACAQExDzAN\n"))
     yield Letter("Thunderbird", "S/MIME signed", "ann@home.example", THUNDERBIRD.format(
         type='multipart/signed; protocol="application/pkcs7-signature"; micalg=sha-256;'
-             f' boundary="{inner}"', encoding=""), "This is a cryptographically signed message in MIME format.\n\n" + smime,
+             f' boundary="{inner}"', encoding=""),
+             "This is a cryptographically signed message in MIME format.\n\n" + smime,
         RSPAMD)
     outer = "------------Jx2u0Xf5QpWb"
     pgp = multipart(outer, part(f'Content-Type: multipart/mixed; boundary="{inner}";\n protected-headers="v1"\n'
@@ -605,7 +617,8 @@ def yahoo(challenge):
     name = "----=_Part_4711007_1146321097.1762157699120"
     text = ("$block\n\n    On Monday, November 3, 2025 at 09:10:00 AM GMT+1, $to <$to> wrote:  \n \n "
             + challenge.text.replace("\n", "\n ") + "  \n")
-    both = multipart(name, part("Content-Type: text/plain; charset=UTF-8\nContent-Transfer-Encoding: quoted-printable", qp(text)),
+    both = multipart(name,
+        part("Content-Type: text/plain; charset=UTF-8\nContent-Transfer-Encoding: quoted-printable", qp(text)),
                      part("Content-Type: text/html; charset=UTF-8\nContent-Transfer-Encoding: quoted-printable",
                           qp(f"<html><body>{html(challenge.block)}</body></html>")))
     yield Letter("Yahoo", "web", "ann.user@yahoo.example", YAHOO_HEADER.format(
@@ -662,7 +675,8 @@ def fastmail(challenge):
                 encoding=encoding)
     name = "b1c7e6f5d4c3b2a19a8b7c6d5e4f3021"
     both = multipart(name, part("Content-Type: text/plain", "$block\n"), part(
-        "Content-Type: text/html\nContent-Transfer-Encoding: quoted-printable", qp("<!DOCTYPE html><html><body>…</body></html>")))
+        "Content-Type: text/html\nContent-Transfer-Encoding: quoted-printable",
+        qp("<!DOCTYPE html><html><body>…</body></html>")))
     yield Letter("Fastmail", "HTML", "ann@fastmail.example", FASTMAIL_HEADER.format(
         type=f"multipart/alternative;\n boundary={name}", encoding=""), both, FASTMAIL, width=64, joint="\r\n\t")
 
@@ -694,7 +708,8 @@ def proton(challenge):
             type="text/plain; charset=utf-8", encoding=f"Content-Transfer-Encoding: {encoding}\n"), text, PROTON,
             encoding=encoding)
     both = multipart("b1=_Kq7Zt3Xq0Vb2mYp", part(
-        "Content-Type: text/plain; charset=utf-8\nContent-Transfer-Encoding: base64", b64(challenge.block + "\n")), part(
+        "Content-Type: text/plain; charset=utf-8\nContent-Transfer-Encoding: base64", b64(challenge.block + "\n")),
+        part(
         "Content-Type: text/html; charset=utf-8\nContent-Transfer-Encoding: base64", b64("<p>…</p>")), end="\n")
     yield Letter("Proton", "HTML", "ann@proton.example", PROTON_HEADER.format(
         type='multipart/alternative;\n boundary="b1=_Kq7Zt3Xq0Vb2mYp"', encoding=""),
@@ -703,7 +718,8 @@ def proton(challenge):
                'name="publickey - ann@proton.example - 0x12345678.asc"\nContent-Transfer-Encoding: base64\n'
                'Content-Disposition: attachment; filename="publickey - ann@proton.example - 0x12345678.asc"',
                b64("-----BEGIN PGP PUBLIC KEY BLOCK-----\n"))
-    mixed = multipart("b1=_outer0", part('Content-Type: multipart/alternative;\n boundary="b1=_Kq7Zt3Xq0Vb2mYp"', both), key)
+    mixed = multipart("b1=_outer0", part('Content-Type: multipart/alternative;\n boundary="b1=_Kq7Zt3Xq0Vb2mYp"', both),
+        key)
     yield Letter("Proton", "HTML with key", "ann@proton.example", PROTON_HEADER.format(
         type='multipart/mixed;\n boundary="b1=_outer0"', encoding=""), mixed, PROTON)
 
@@ -748,16 +764,20 @@ def gmx(challenge):
             yield Letter("GMX", f"plain text, {name}, {domain}", f"ann.user@{domain}", GMX_HEADER.format(
                 type="text/plain; charset=UTF-8", encoding=""), text, fields)
     yield Letter("GMX", "quoted-printable", "ann.user@gmx.example", GMX_HEADER.format(
-        type="text/plain; charset=UTF-8", encoding="Content-Transfer-Encoding: quoted-printable\n"), "Grüße\n" + text, GMX,
+        type="text/plain; charset=UTF-8", encoding="Content-Transfer-Encoding: quoted-printable\n"), "Grüße\n" + text,
+        GMX,
         encoding="quoted-printable")
     yield Letter("GMX", "app", "ann.user@gmx.example", GMX_HEADER.format(
         type='multipart/alternative; boundary="----7TQ2ZQ0JXN8K"', encoding=""), multipart(
-            "----7TQ2ZQ0JXN8K", part("Content-Type: text/plain; charset=utf-8\nContent-Transfer-Encoding: quoted-printable",
+            "----7TQ2ZQ0JXN8K",
+            part("Content-Type: text/plain; charset=utf-8\nContent-Transfer-Encoding: quoted-printable",
                                      qp(challenge.block + "\n-- \nDiese Nachricht wurde von meinem Gerät gesendet.\n")),
-            part("Content-Type: text/html; charset=utf-8\nContent-Transfer-Encoding: quoted-printable", qp("<p>…</p>"))), GMX)
+            part("Content-Type: text/html; charset=utf-8\nContent-Transfer-Encoding: quoted-printable",
+                qp("<p>…</p>"))), GMX)
     # The web page's usual form has no text/plain part: refused, and told so (interop 18).
     yield Letter("GMX", "HTML only", "ann.user@gmx.example", GMX_HEADER.format(
-        type="text/html; charset=UTF-8", encoding=""), f"<html><body><div>{html(challenge.block)}</div></body></html>\n", GMX,
+        type="text/html; charset=UTF-8", encoding=""),
+        f"<html><body><div>{html(challenge.block)}</div></body></html>\n", GMX,
         verdict="noted")
 
 
@@ -778,7 +798,8 @@ Content-Transfer-Encoding: quoted-printable
 User-Agent: Evolution 3.56.2
 MIME-Version: 1.0
 """
-    yield from at_home("Evolution", "plain", header, "Grüße\n$block\n\nAm Montag, dem 03.11.2025 um 08:10 +0000 schrieb\n$to:\n"
+    yield from at_home("Evolution", "plain", header,
+        "Grüße\n$block\n\nAm Montag, dem 03.11.2025 um 08:10 +0000 schrieb\n$to:\n"
                        "$quote", encoding="quoted-printable")
 
 
@@ -826,8 +847,11 @@ Thread-Index: 0b1c7e6f5d4c43b2a19a8b7c6d5e4f30
 """
     name = "=_5d4c43b2-a19a-4b7c-8d5e-4f3021b1c7e6"
     yield from at_home("Zimbra", "web", header, multipart(
-        name, part("Content-Type: text/plain; charset=utf-8\nContent-Transfer-Encoding: 7bit", "$block \n\n\nVon: $to \nAn: $address \n"),
-        part("Content-Type: text/html; charset=utf-8\nContent-Transfer-Encoding: 7bit", "<html><body>...</body></html>\n"),
+        name,
+        part("Content-Type: text/plain; charset=utf-8\nContent-Transfer-Encoding: 7bit",
+            "$block \n\n\nVon: $to \nAn: $address \n"),
+        part("Content-Type: text/html; charset=utf-8\nContent-Transfer-Encoding: 7bit",
+            "<html><body>...</body></html>\n"),
         end="\n"))
 
 
@@ -843,5 +867,6 @@ Auto-Submitted: auto-replied; type=acme
     yield from at_home("programs for RFC 8823", "bare", header, "$block\n")
     folded = header.replace("Re: ACME: $token", "Re:\n " + word(" ACME: " + challenge.token[:15], "utf-8", "q") + "\n "
                             + word(challenge.token[15:], "utf-8", "b"))
-    yield from at_home("programs for RFC 8823", "encoded subject, wrapped digest", folded, "-----BEGIN ACME RESPONSE-----\n" + challenge.digest[:20] + "\n " + challenge.digest[20:]
+    yield from at_home("programs for RFC 8823", "encoded subject, wrapped digest", folded,
+        "-----BEGIN ACME RESPONSE-----\n" + challenge.digest[:20] + "\n " + challenge.digest[20:]
         + "=\n-----END ACME RESPONSE-----\n")

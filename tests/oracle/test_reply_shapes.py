@@ -12,8 +12,8 @@ from reply_judge import NOW, TOKEN1, Question, digest, judge
 TWELVE = {"from", "sender", "reply-to", "to", "cc", "subject", "date", "in-reply-to", "references", "message-id",
           "content-type", "content-transfer-encoding"}
 # The list in the issue that asked for them.
-PROGRAMS = ("Microsoft 365", "Gmail on the web", "Gmail app", "Apple Mail", "Thunderbird", "mutt", "K-9", "Roundcube", "Yahoo",
-            "Fastmail", "Proton", "GMX", "Exchange gateway with disclaimer")
+PROGRAMS = ("Microsoft 365", "Gmail on the web", "Gmail app", "Apple Mail", "Thunderbird", "mutt", "K-9", "Roundcube",
+            "Yahoo", "Fastmail", "Proton", "GMX", "Exchange gateway with disclaimer")
 CHALLENGE = reply_shapes.Challenge(TOKEN1, digest())
 
 
@@ -74,8 +74,9 @@ class Shapes(unittest.TestCase):
         passes = [all_twelve and letter.verdict == "passed" for letter, all_twelve in zip(self.letters, complete)]
         print(f"# {sum(passes)} of them cover all twelve names", flush=True)
         self.assertGreater(sum(passes), 0)
-        self.each(lambda letter, pass_, answer: self.assertEqual(answer["verdict"], "passed" if pass_ else "noted", answer),
-                  passes, self.verdicts("strict"))
+        verdicts = ["passed" if pass_ else "noted" for pass_ in passes]
+        self.each(lambda letter, verdict, answer: self.assertEqual(answer["verdict"], verdict, answer),
+                  verdicts, self.verdicts("strict"))
 
     def test_changed_on_the_way(self):
         """The same letters with a letter more in the body, the Subject or From are accepted in no shape."""

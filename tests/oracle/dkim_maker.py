@@ -99,7 +99,7 @@ def simple_field(key, domain, selector, names, canon="relaxed/relaxed", more="")
 def verified(raw, index, records, now):
     """dkimpy's verdict at a time (seconds) on the signature at index, from the top; records: {question: text}."""
     def answer(name, timeout=5):
-        record = records.get(name.decode().rstrip("."))
+        record = records.get(name.decode().rstrip(".").lower())
         return record if record is None else record.encode()
     try:
         with mock.patch("dkim.time.time", return_value=now):

@@ -27,12 +27,13 @@ class Question(NamedTuple):
     address: str
     keys: tuple = ()  # (question, record): a text, "!temporary" or "!bogus"
     policy: str = "covered"
+    now: int = NOW
 
     def line(self):
         encode = lambda octets: base64.b64encode(octets).decode()
-        keys = " ".join(f"{name}={record if record[:1] == '!' else encode(record.encode())}" for name,
-            record in self.keys)
-        return "\t".join((str(NOW * 1000), self.address, TOKEN1, TOKEN2, THUMBPRINT, self.policy, keys,
+        keys = " ".join(f"{name}={record if record[:1] == '!' else encode(record.encode())}"
+                        for name, record in self.keys)
+        return "\t".join((str(self.now * 1000), self.address, TOKEN1, TOKEN2, THUMBPRINT, self.policy, keys,
                           encode(self.raw))) + "\n"
 
 

@@ -1,11 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What Signet makes of replies, for test_reply_corpus.py and test_dkim_corpus.py: read and checked
-   as inbound does it, passed on as evidence, judged as core does it; keys come from a table. A line
-   in, with tabs between:
-     time of receipt in milliseconds, address of the identifier, token-part1, token-part2,
-   thumbprint, policy: of the words "covered", "strict", "exact" with "," between, keys: items
-   QUESTION=RECORD with blanks between; RECORD in base64, or "!temporary", "!bogus", the message in
-   base64. A line out: a JSON object. */
+/* What Signet makes of replies, for test_reply_shapes.py, test_hostile_mime.py and
+   test_dkim_corpus.py: read and checked as inbound does it, passed on as evidence, judged as core
+   does it; keys come from a table. A line in has the fields below with tabs between; a line out is
+   a JSON object. */
 #include "acme/judge.h"
 #include "base/base64url.h"
 
@@ -13,7 +10,17 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { TIME, ADDRESS, TOKEN1, TOKEN2, THUMBPRINT, POLICY, KEYS, MESSAGE, FIELDS };
+enum {
+  TIME,    /* of receipt, in milliseconds */
+  ADDRESS, /* the identifier */
+  TOKEN1,
+  TOKEN2,
+  THUMBPRINT,
+  POLICY, /* of the words "covered", "strict", "exact", with commas between */
+  KEYS, /* items QUESTION=RECORD with blanks between; RECORD is base64, "!temporary" or "!bogus" */
+  MESSAGE, /* base64 */
+  FIELDS
+};
 
 static const char *const verdicts[] = {[JUDGE_IGNORED] = "ignored",
                                        [JUDGE_NOTED] = "noted",

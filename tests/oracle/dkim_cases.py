@@ -227,11 +227,10 @@ def tags(keys, now):
             text = field(key, **changes)
             known = "c" not in changes or changes["c"] in (None, "relaxed", "simple")
             cut = changes.get("l")
-            selector, domain = str(changes.get("s", SELECTOR)).lower().rstrip("."),
-            str(changes.get("d", DOMAIN)).lower().rstrip(".")
-            yield Case(f"tag: {name}, {kind}",
-                signed(key, text, canon=None if known else RELAXED, length=cut if isinstance(cut, int) else None),
-                       {f"{selector}._domainkey.{domain}": key.record()})
+            question = ".".join(str(changes.get(tag, value)).lower().rstrip(".")
+                                for tag, value in (("s", SELECTOR), ("", "_domainkey"), ("d", DOMAIN)))
+            raw = signed(key, text, canon=None if known else RELAXED, length=cut if isinstance(cut, int) else None)
+            yield Case(f"tag: {name}, {kind}", raw, {question: key.record()})
         plain = field(key)
         for name in ("v", "a", "c", "d", "s", "h"):
             text = plain + f"; {name}={dkim_maker.tag(plain, name)}"

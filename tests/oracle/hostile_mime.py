@@ -338,6 +338,13 @@ def in_text(mail, text):
     return mail._replace(body=mail.body.replace(crlf(mail.block()), crlf(text), 1))
 
 
+def with_blocks(mail, value):
+    """R and W in a text are the right and the wrong block; what is no text stays."""
+    if not isinstance(value, str):
+        return value
+    return value.replace(R, mail.block()).replace(W, mail.block(mail.wrong))
+
+
 # Where the block stands: (parts, options).
 R, W = "{b}", "{w}"
 SUB = 'Content-Type: multipart/mixed; boundary="b1"'
@@ -405,12 +412,8 @@ table("parts", {
     "boundary with specials": ([(PLAIN, R)], {"boundary": "'()+_,-./:=?"}),
     "boundary of 70": ([(PLAIN, R)], {"boundary": "b" * 70}),
     "boundary of 201": ([(PLAIN, R)], {"boundary": "b" * 201}),
-}, lambda mail,
-row: mail.parts(*((header, text.replace(R, mail.block()).replace(W, mail.block(mail.wrong))) for header,
-        text in row[0]),
-                                **{name: value.replace(R, mail.block()).replace(W,
-                                        mail.block(mail.wrong)) if isinstance(value, str) else value
-                                   for name, value in row[1].items()}))
+}, lambda mail, row: mail.parts(*((header, with_blocks(mail, text)) for header, text in row[0]),
+                                **{name: with_blocks(mail, value) for name, value in row[1].items()}))
 
 
 @change("nesting")
@@ -478,11 +481,11 @@ table("encoded", {
 table("appended",
     {"a wrong block": W, "a right block": R, "text": "hello\n", "empty lines": "\n\n",
         "an attachment": f"--b0\n{ATTACHED}\n\n{W}\n--b0--\n", "a part": f"--b0\n{PLAIN}\n\n{W}\n--b0--\n"},
-      lambda mail, text: mail.body_with(after=text.replace(R, mail.block()).replace(W, mail.block(mail.wrong))))
+      lambda mail, text: mail.body_with(after=with_blocks(mail, text)))
 table("put before",
     {"a wrong block": W, "a right block": R, "text": "hello\n", "an empty line": "\n",
         "a field": "Subject: ACME: x\n\n", "a part": f"--b0\n{PLAIN}\n\n{W}\n"},
-      lambda mail, text: mail.body_with(before=text.replace(R, mail.block()).replace(W, mail.block(mail.wrong))))
+      lambda mail, text: mail.body_with(before=with_blocks(mail, text)))
 
 
 @change("end of the header gone")

@@ -169,11 +169,10 @@ X-MS-Exchange-Transport-CrossTenantHeadersStamped: AS8PR05MB8155
 
 def microsoft(variant, subject, text, fields=MICROSOFT, charset="utf-8", encode=qp, encoding="quoted-printable"):
     boundary = "_000_AM0PR05MB4711C0FFEE1A2B3C4D5E6F708C7AAM0PR05MB4711eurpr_"
+    page = f"<html><head></head><body>\n<div>{html(text)}</div></body></html>\n"
     body = multipart(boundary, *(
         part(f'Content-Type: text/{kind}; charset="{charset}"\nContent-Transfer-Encoding: {encoding}',
-            encode(one, charset))
-        for kind,
-        one in (("plain", text), ("html", f"<html><head></head><body>\n<div>{html(text)}</div></body></html>\n"))))
+             encode(one, charset)) for kind, one in (("plain", text), ("html", page))))
     header = MICROSOFT_HEADER.format(subject=subject, encoding="",
                                      type=f'multipart/alternative;\n\tboundary="{boundary}"')
     return Letter("Microsoft 365", variant, "ann.user@contoso.example", header, body, fields, width=None)

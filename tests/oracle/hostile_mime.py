@@ -520,7 +520,8 @@ SIGNATURES = {
     "over-signed": (("from", "from", "subject", "subject", "content-type", "content-type"), "relaxed/relaxed", ""),
     "simple": (("from", "to", "subject", "date"), "simple/simple", ""), "From only": (("from",), "relaxed/relaxed", ""),
     "no From": (("subject", "to"), "relaxed/relaxed", ""),
-    "all of the body's first octet": (("from", "subject"), "relaxed/relaxed", " l=1;"),
+    "all of the body by l=": (("from", "subject"), "simple/simple", " l=$l;"),
+    "the body's first octet": (("from", "subject"), "relaxed/relaxed", " l=1;"),
     "no body": (("from", "subject"), "relaxed/simple", " l=0;"),
     "expired": (("from", "subject"), "relaxed/relaxed", " x=1762157719;"),
     "of another domain": (("from", "subject"), "relaxed/relaxed", "evil.test"),
@@ -535,6 +536,6 @@ def signed(mail, key, how):
         return raw
     names, canon, more = SIGNATURES[how]
     domain, more = (more, "") if more.endswith(".test") else (DOMAIN, more)
-    field = dkim_maker.simple_field(key, domain, SELECTOR, names, canon, more)
+    field = dkim_maker.simple_field(key, domain, SELECTOR, names, canon, more.replace("$l", str(len(mail.body))))
     return dkim_maker.sign(raw, key, field,
         length=int(dkim_maker.tag(field, "l")) if dkim_maker.tag(field, "l") else None)

@@ -100,6 +100,20 @@ class Corpus(unittest.TestCase):
         done = subprocess.run([self.program, f"{question}={record}"], input=case.raw, capture_output=True, check=True)
         return done.stdout.strip() == b"pass"
 
+    def test_answers(self):
+        """What the resolver says, which the other two know as a text or none only."""
+        key = dkim_maker.Key(2048)
+        raw, record = dkim_cases.signed(key), key.record()
+        for result, records in {"pass": [record], "unusable": [record, record], "temporary": ["!temporary"], "fail": [
+                dkim_maker.Key(2048).record()]}.items():
+            with self.subTest(records):
+                self.assertEqual(self.result(raw, [(dkim_cases.QUESTION, text) for text in records]), result)
+        self.assertEqual(self.result(raw, [(dkim_cases.QUESTION, "!bogus")]), "unusable")
+        self.assertEqual(self.result(raw, []), "unusable")
+
+    def result(self, raw, keys):
+        return judge([Question(raw, "ann@user.test", tuple(keys), now=NOW)])[0]["signatures"][0]["result"]
+
     def test_corpus(self):
         signet = self.of_signet()
         with futures.ThreadPoolExecutor(2) as pool:

@@ -64,6 +64,8 @@ class Hostile(unittest.TestCase):
         forms = sorted(hostile_mime.bases(TOKEN1, digest(), WRONG, rng))
         every = [((name,), form, "covered", stranger) for name in names for form in forms for stranger in (False, True)]
         ways = sorted(hostile_mime.SIGNATURES)
+        every += [((name,), form, how, True) for name in names if name.startswith("appended")
+                  for form in forms for how in hostile_mime.SIGNATURES if "body" in how]
         several = [(tuple(rng.sample(names, rng.choice((1, 2, 2, 3)))), rng.choice(forms), rng.choice(ways),
                     rng.random() < 0.5) for _ in range(len(every))]
         rng.shuffle(every)

@@ -71,7 +71,11 @@ static MimePartKind kind_of(GMimeContentType *type) {
 static char *boundary_of(GMimeContentType *type) {
   const char *boundary = g_mime_content_type_get_parameter(type, "boundary");
   gsize length = boundary == NULL ? 0 : strlen(boundary);
-  return length == 0 || length > MIME_PART_MAX_BOUNDARY_OCTETS ? NULL : g_strdup(boundary);
+  /* RFC 2046 section 5.1.1: it ends in no blank, which some readers take off. */
+  return length == 0 || length > MIME_PART_MAX_BOUNDARY_OCTETS ||
+                 g_ascii_isspace(boundary[length - 1])
+             ? NULL
+             : g_strdup(boundary);
 }
 
 /* FALSE when a parameter stands twice. */

@@ -185,6 +185,8 @@ static const struct {
     {MULTI("encrypted") PLAIN BLOCK "--b--\n", REPLY_BLOCK_NONE},
     {MULTI("mixed") BLOCK "--b\nContent-Type: text/plain\n\nx\n--b--\n" BLOCK, REPLY_BLOCK_NONE},
     {HEAD "Content-Type: multipart/mixed\n\n--b\n\n" BLOCK "--b--\n", REPLY_BLOCK_NONE},
+    {HEAD "Content-Type: multipart/mixed; boundary=\"b \"\n\n--b \n\n" BLOCK "--b --\n",
+     REPLY_BLOCK_NONE},
     {HEAD "Content-Type: application/octet-stream\n\n" BLOCK, REPLY_BLOCK_NONE},
     {HEAD "Content-Type: text/enriched\n\n" BLOCK, REPLY_BLOCK_NONE},
     {HEAD "Content-Type: text/plain\nContent-Transfer-Encoding: x-unknown\n\n" BLOCK,

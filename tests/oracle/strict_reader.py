@@ -5,6 +5,7 @@ once, signed by the From domain and to be read in one way only, else "nothing". 
 
 import base64
 import binascii
+import copy
 import email
 import email.errors
 import email.header
@@ -20,6 +21,7 @@ ENCODINGS = {"", "7bit", "8bit", "binary", "quoted-printable", "base64"}
 BLANKS = re.compile(rb"[\r\n\t \xa0]|\xc2\xa0")
 # What the e-mail package forgives and every reader forgives alike.
 HARMLESS = (email.errors.CloseBoundaryNotFoundDefect,)
+OF_NOTHING = (email.errors.MissingHeaderBodySeparatorDefect,)  # of a part that is empty
 
 
 class Doubt(Exception):
@@ -114,6 +116,13 @@ class Lenient(email.policy.Compat32):
         return super().header_fetch_parse(name, value)
 
 
+def encoded(part):
+    """The octets of a part as they stand."""
+    bare = copy.copy(part)
+    del bare["content-transfer-encoding"]
+    return bare.get_payload(decode=True) or b""
+
+
 def decoded(part):
     """The octets of a text part, as each decoder has them; base64 must be clean."""
     encoding = str(part.get("content-transfer-encoding", "")).strip().lower().partition(";")[0].strip()
@@ -121,15 +130,15 @@ def decoded(part):
         return []
     octets = part.get_payload(decode=True) or b""
     if encoding == "base64":
-        text = re.sub(r"[\r\n\t ]", "", part.get_payload(decode=False))
+        text = re.sub(rb"[\r\n\t ]", b"", encoded(part))
         try:
             return [base64.b64decode(text, validate=True)]
         except (binascii.Error, ValueError) as error:
             raise Doubt("broken base64") from error
     if encoding == "quoted-printable":
         # "=" that begins no escape: kept by some, dropped by others.
-        text = re.sub(r"=(?![0-9A-Fa-f]{2}|[ \t]*(?:\r\n|$))", "", part.get_payload(decode=False))
-        return [octets, quopri.decodestring(text.encode("ascii", "surrogateescape"))]
+        text = re.sub(rb"=(?![0-9A-Fa-f]{2}|[ \t]*(?:\r\n|$))", b"", encoded(part))
+        return [octets, quopri.decodestring(text)]
     return [octets]
 
 
@@ -138,7 +147,8 @@ def texts(part):
     names = [name.lower() for name, _ in part.items()]
     for name in ("content-type", "content-transfer-encoding", "content-disposition"):
         need(names.count(name) <= 1, f"{name} twice")
-    need(all(isinstance(defect, HARMLESS) for defect in part.defects), f"defects {part.defects}")
+    harmless = HARMLESS if part.keys() or part.get_payload() else HARMLESS + OF_NOTHING
+    need(all(isinstance(defect, harmless) for defect in part.defects), f"defects {part.defects}")
     if str(part.get("content-disposition", "inline")).partition(";")[0].strip().lower() not in ("inline", ""):
         return
     if part.get_content_type() == "text/plain":

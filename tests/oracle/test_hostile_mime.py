@@ -25,7 +25,7 @@ STRICTER = {
     "Content-Type: empty", "Content-Type: long", "Content-Type: no subtype", "Content-Type: semicolon first",
     "Content-Type: two charsets", "From: comment after the at", "From: comment in the address", "From: deep comment",
     "From: long", "From: vertical tab", "Subject: long before", "encoded: 256 KiB", "many fields", "nesting",
-    "parts: boundary of 201", "parts: disposition empty", "parts: too many",
+    "parts: boundary ends in a blank", "parts: boundary of 201", "parts: disposition empty", "parts: too many",
 }
 
 

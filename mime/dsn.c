@@ -35,11 +35,13 @@ void dsn_facts_free(DsnFacts *facts) {
   g_free(facts);
 }
 
-/* NULL when the part's encoding is unknown. */
+/* NULL when the part's encoding is unknown or broken. */
 static char *decode(const MimePart *part, const RawMessage *raw) {
   if (part->encoding == GMIME_CONTENT_ENCODING_DEFAULT)
     return NULL;
   g_autoptr(GByteArray) octets = mime_part_decode(part, raw);
+  if (octets == NULL)
+    return NULL;
   return g_utf8_make_valid((const char *)octets->data,
                            (gssize)MIN(octets->len, DSN_MAX_TEXT_OCTETS));
 }

@@ -44,6 +44,8 @@ static const char *walk_octets(Walk *walk, const RawMessage *parent, const char 
   return raw == NULL ? "a part has a header that cannot be read" : walk_part(walk, raw, around);
 }
 
+/* RFC 2046 section 5.1.1: a part has an empty line at least. Of two delimiters at once some readers
+   make one, and find parts behind the last. */
 static const char *walk_multipart(Walk *walk, const MimePart *part, const RawMessage *raw,
                                   const Around *outer) {
   MimeSplit split;
@@ -56,7 +58,8 @@ static const char *walk_multipart(Walk *walk, const MimePart *part, const RawMes
     return "two of its multiparts, one in the other, have the same boundary";
   mime_split_start(&split, raw->body, raw->body_length, part->boundary);
   while (why == NULL && mime_split_next(&split, &text, &length))
-    why = walk_octets(walk, raw, text, length, &around);
+    why = length == 0 && split.at > text ? "two delimiters of its parts follow one another"
+                                         : walk_octets(walk, raw, text, length, &around);
   return why;
 }
 

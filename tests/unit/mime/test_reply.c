@@ -477,6 +477,12 @@ static const struct {
      "base64\r\n\r\nx\r\n--b--\r\n",
      "twice"},
     {"From: a@example.org\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n"
+     "--b\r\n\r\nx\r\n--b\r\n--b--\r\n\r\ny\r\n",
+     "follow one another"},
+    {"From: a@example.org\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n"
+     "--b\r\n--b\r\n\r\nx\r\n--b--\r\n",
+     "follow one another"},
+    {"From: a@example.org\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n"
      "--b\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\n\r\nx\r\n--b--\r\n",
      "same boundary"},
     {"From: a@example.org\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n"

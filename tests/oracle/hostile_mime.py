@@ -375,6 +375,8 @@ table("parts", {
     "delimiter with blanks": ([(PLAIN, f"x\n--b0 \t \n{PLAIN}\n\n{R}")], {}),
     "delimiter with more": ([(PLAIN, f"x\n--b0 x\n{PLAIN}\n\n{W}\n{R}")], {}),
     "delimiter indented": ([(PLAIN, f"x\n --b0\n{PLAIN}\n\n{R}")], {}),
+    "two delimiters at once": ([(PLAIN, f"{R}\n--b0\n--b0--\n{PLAIN}\n\n{W}")], {}),
+    "delimiter twice": ([(PLAIN, f"{R}\n--b0\n--b0\n{PLAIN}\n\nx")], {}),
     "close with more": ([(PLAIN, f"{R}\n--b0--x\n{W}")], {}),
     "close with blanks": ([(PLAIN, f"{R}\n--b0-- \t\n{W}")], {}),
     "close with one dash": ([(PLAIN, f"{R}\n--b0-\n{W}")], {}),

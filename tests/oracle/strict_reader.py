@@ -21,7 +21,6 @@ ENCODINGS = {"", "7bit", "8bit", "binary", "quoted-printable", "base64"}
 BLANKS = re.compile(rb"[\r\n\t \xa0]|\xc2\xa0")
 # What the e-mail package forgives and every reader forgives alike.
 HARMLESS = (email.errors.CloseBoundaryNotFoundDefect,)
-OF_NOTHING = (email.errors.MissingHeaderBodySeparatorDefect,)  # of a part that is empty
 
 
 class Doubt(Exception):
@@ -147,8 +146,7 @@ def texts(part):
     names = [name.lower() for name, _ in part.items()]
     for name in ("content-type", "content-transfer-encoding", "content-disposition"):
         need(names.count(name) <= 1, f"{name} twice")
-    harmless = HARMLESS if part.keys() or part.get_payload() else HARMLESS + OF_NOTHING
-    need(all(isinstance(defect, harmless) for defect in part.defects), f"defects {part.defects}")
+    need(all(isinstance(defect, HARMLESS) for defect in part.defects), f"defects {part.defects}")
     if str(part.get("content-disposition", "inline")).partition(";")[0].strip().lower() not in ("inline", ""):
         return
     if part.get_content_type() == "text/plain":

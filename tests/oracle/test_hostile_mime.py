@@ -24,8 +24,10 @@ STRICTER = {
     "Content-Type: boundary twice", "Content-Type: boundary twice the same", "Content-Type: boundary with a blank",
     "Content-Type: empty", "Content-Type: long", "Content-Type: no subtype", "Content-Type: semicolon first",
     "Content-Type: two charsets", "From: comment after the at", "From: comment in the address", "From: deep comment",
-    "From: long", "From: vertical tab", "Subject: long before", "encoded: 256 KiB", "many fields", "nesting",
-    "parts: boundary ends in a blank", "parts: boundary of 201", "parts: disposition empty", "parts: too many",
+    "From: long", "From: vertical tab", "Subject: long before", "encoded: 256 KiB", "lines shuffled",
+    "many fields", "nesting", "octets flipped",
+    "parts: boundary ends in a blank", "parts: boundary of 201", "parts: delimiter twice",
+    "parts: disposition empty", "parts: too many",
 }
 
 

@@ -83,8 +83,7 @@ static SqlConnection *sqlite_open(const char *folder, GError **error) {
     return NULL;
   SqlConnection *connection = g_new0(SqlConnection, 1);
   connection->lock = lock;
-  connection->prepared =
-      g_hash_table_new_full(g_direct_hash, g_direct_equal, NULL, finalize_statement);
+  connection->prepared = g_hash_table_new_full(g_str_hash, g_str_equal, NULL, finalize_statement);
   g_autofree char *path = g_build_filename(folder, "signet.db", NULL);
   int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX;
   if (sqlite3_open_v2(path, &connection->database, flags, NULL) != SQLITE_OK) {
@@ -114,7 +113,7 @@ static sqlite3_stmt *prepare(SqlConnection *connection, const char *sql, GError 
     fail(connection, sql, error);
     return NULL;
   }
-  g_hash_table_insert(connection->prepared, (gpointer)sql, statement);
+  g_hash_table_insert(connection->prepared, (gpointer)sqlite3_sql(statement), statement);
   return statement;
 }
 

@@ -28,6 +28,7 @@ import time
 
 import dkim
 import josepy
+import requests
 from acme import client as acme_client
 from acme import errors, messages
 from cryptography import x509
@@ -256,7 +257,10 @@ class AcmeUser:
         order = self.poll(order["url"], lambda o: o["status"] in ("valid", "invalid"))
         if order["status"] != "valid":
             raise AssertionError(f"the order is {order}")
-        pem = self.post(order["certificate"]).content
+        response = self.post(order["certificate"])
+        pem = response.content
+        if len(pem) != int(response.headers["Content-Length"]):  # the server was killed meanwhile; the library lets it pass
+            raise requests.ConnectionError("the answer was cut off")
         return [x509.load_pem_x509_certificate(part) for part in
                 re.findall(b"-----BEGIN CERTIFICATE-----.*?-----END CERTIFICATE-----\n", pem, re.S)]
 

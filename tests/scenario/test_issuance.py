@@ -926,7 +926,7 @@ class Check(lab.SharedLabCase):
                 ("acme", "tls-key", "absent.key", "No such file"),
                 ("acme", "tls-certificate", "rubbish", ""),
                 ("acme", "tls-key", "other.key", ""),
-                ("mail", "dkim-key", "other.key", "neither RSA nor Ed25519"),
+                ("mail", "dkim-key", "other.key", "must be an RSA key of 2048 bit or more"),
                 ("mail", "dkim-key", "small.key", "must be an RSA key of 2048 bit"),
                 ("mail", "dkim-key", "absent.key", "No such file"),
                 ("mail", "tls-key", "other.key", ""),

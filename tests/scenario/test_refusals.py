@@ -216,7 +216,7 @@ class Identifiers(RefusalsCase):
         self.assert_healthy()
 
     def test_accepted_and_kept_as_sent(self):
-        for value in ("ann@user.test", "Ann.O'Hara+x@User.TEST", "!#$%&'*+-/=?^_`{|}~@user.test",
+        for value in ("ann@user.test", "Ann.O'Hara+x@User.TEST", "!#$%&'+-/=?^_`{|}~@user.test",
                       "a" * 64 + "@user.test", "j\u00f6rg@user.test", "ann@b\u00fccher.test",
                       "ann@xn--bcher-kva.test", "ann@3com.test"):
             with self.subTest(value):

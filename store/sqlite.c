@@ -12,7 +12,7 @@
 
 struct SqlConnection {
   sqlite3 *database;
-  GHashTable *prepared; /* statement text by address -> sqlite3_stmt */
+  GHashTable *prepared; /* text of the statement -> sqlite3_stmt */
   int lock;
 };
 

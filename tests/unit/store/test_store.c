@@ -167,6 +167,18 @@ static void test_bad_statement(Fixture *fixture, gconstpointer data G_GNUC_UNUSE
   BREAKS(sql_change(fixture->store, &error, "UPDATE nothing SET x = 1", ""));
 }
 
+/* Texts that lie where another lay before. */
+static void test_statements(Fixture *fixture, gconstpointer data G_GNUC_UNUSED) {
+  char text[] = "SELECT 1";
+  for (char digit = '1'; digit <= '9'; digit++) {
+    text[sizeof(text) - 2] = digit;
+    SqlQuery query = sql_query(fixture->store, text, "");
+    g_assert_true(sql_row(&query));
+    g_assert_cmpint(sql_int(&query, 0), ==, digit - '0');
+    GOOD(sql_end(&query, &error));
+  }
+}
+
 int main(int argc, char **argv) {
   g_test_init(&argc, &argv, NULL);
   FIXTURE_TEST("/store/survives", test_survives);
@@ -181,5 +193,6 @@ int main(int argc, char **argv) {
   FIXTURE_TEST("/store/settings", test_settings);
   FIXTURE_TEST("/store/values", test_values);
   FIXTURE_TEST("/store/bad-statement", test_bad_statement);
+  FIXTURE_TEST("/store/statements", test_statements);
   return g_test_run();
 }

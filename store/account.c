@@ -57,6 +57,15 @@ StoreFind account_find_by_key(Store *store, GBytes *thumbprint, Account **accoun
   return find(sql_query(store, COLUMNS " WHERE thumbprint = ?1", "b", thumbprint), account, error);
 }
 
+/* Those that nobody looks at any more. */
+static gboolean forget_keys(Store *store, const Id *id, GError **error) {
+  return sql_run(store, error,
+                 "DELETE FROM former_key WHERE account_id = ?1 AND until <"
+                 " (SELECT until FROM former_key WHERE account_id = ?1"
+                 " ORDER BY until DESC LIMIT 1 OFFSET ?2)",
+                 "di", id, (gint64)ACCOUNT_FORMER_KEYS - 1);
+}
+
 StoreChange account_set_key(Store *store, const Account *account, GBytes *thumbprint,
                             const char *jwk, gint64 now, GError **error) {
   StoreChange changed = sql_change(store, error,
@@ -68,7 +77,8 @@ StoreChange account_set_key(Store *store, const Account *account, GBytes *thumbp
   return sql_run(store, error,
                  "INSERT INTO former_key (account_id, until, thumbprint) VALUES (?1, ?2, ?3)"
                  " ON CONFLICT DO NOTHING",
-                 "dib", &account->id, now, account->thumbprint)
+                 "dib", &account->id, now, account->thumbprint) &&
+                 forget_keys(store, &account->id, error)
              ? STORE_CHANGED
              : STORE_FAILED;
 }

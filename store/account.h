@@ -18,7 +18,7 @@ typedef struct {
   char *external_binding; /* as the client sent it, JSON; NULL: not bound */
 } Account;
 
-#define ACCOUNT_FORMER_KEYS 16 /* that are looked at */
+#define ACCOUNT_FORMER_KEYS 16 /* that are kept and looked at */
 
 void account_free(Account *account);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Account, account_free)

@@ -76,6 +76,43 @@ static void test_deactivated_once(Fixture *fixture, gconstpointer data G_GNUC_UN
   g_assert_cmpstr(kept->status, ==, "valid");
 }
 
+static void change_key(Fixture *fixture, const Id *id, guint number) {
+  g_autoptr(Account) account = NULL;
+  g_autofree char *text = g_strdup_printf("key %u", number);
+  g_autoptr(GBytes) thumbprint = octets(text);
+  GIVES(STORE_FOUND, account_find(fixture->store, id, &account, &error));
+  GIVES(STORE_CHANGED,
+        account_set_key(fixture->store, account, thumbprint, "{}", NOW + number, &error));
+}
+
+static gint64 count_former(Fixture *fixture, const Id *id) {
+  SqlQuery query =
+      sql_query(fixture->store, "SELECT count(*) FROM former_key WHERE account_id = ?1", "d", id);
+  g_assert_true(sql_row(&query));
+  gint64 count = sql_int(&query, 0);
+  GOOD(sql_end(&query, &error));
+  return count;
+}
+
+/* The newest of them: an account that changes its key for ever fills nothing. */
+static void test_former_keys(Fixture *fixture, gconstpointer data G_GNUC_UNUSED) {
+  Id id = add_account(fixture->store, 1), other = add_account(fixture->store, 2);
+  change_key(fixture, &other, 1000);
+  for (guint i = 1; i <= 3 * ACCOUNT_FORMER_KEYS; i++) {
+    change_key(fixture, &id, i);
+    g_assert_cmpint(count_former(fixture, &id), ==, MIN(i, ACCOUNT_FORMER_KEYS));
+  }
+  g_assert_cmpint(count_former(fixture, &other), ==, 1);
+  g_autoptr(GError) error = NULL;
+  g_autoptr(GPtrArray) keys = account_former_keys(fixture->store, &id, 0, &error);
+  g_assert_no_error(error);
+  g_assert_cmpuint(keys->len, ==, ACCOUNT_FORMER_KEYS);
+  for (guint i = 0; i < keys->len; i++) {
+    g_autofree char *text = g_strdup_printf("key %u", 3 * ACCOUNT_FORMER_KEYS - 1 - i);
+    assert_octets(keys->pdata[i], text);
+  }
+}
+
 int main(int argc, char **argv) {
   g_test_init(&argc, &argv, NULL);
   FIXTURE_TEST("/account/kept", test_kept);
@@ -83,5 +120,6 @@ int main(int argc, char **argv) {
   FIXTURE_TEST("/account/without-terms", test_without_terms);
   FIXTURE_TEST("/account/contact", test_contact);
   FIXTURE_TEST("/account/deactivated-once", test_deactivated_once);
+  FIXTURE_TEST("/account/former-keys", test_former_keys);
   return g_test_run();
 }

@@ -164,7 +164,6 @@ static JudgeVerdict rule_block(Judgement *j) {
                       j->facts->is_report ? " (it looks like an automatic notice)" : "");
 }
 
-/* RFC 8823 grants one chance: the first authenticated reply with a block decides. */
 /* A key change does not undo what was sent before it (RFC 8555 section 7.3.5). */
 static gboolean is_former(const GPtrArray *digests, const guint8 *digest) {
   for (guint i = 0; digests != NULL && i < digests->len; i++)
@@ -173,6 +172,7 @@ static gboolean is_former(const GPtrArray *digests, const guint8 *digest) {
   return FALSE;
 }
 
+/* RFC 8823 grants one chance: the first authenticated reply with a block decides. */
 static JudgeVerdict rule_digest(Judgement *j) {
   if (CRYPTO_memcmp(j->facts->digest, j->c->digest, REPLY_DIGEST_OCTETS) == 0 ||
       is_former(j->c->former_digests, j->facts->digest))

@@ -235,6 +235,8 @@ static Problem *update(Call *call) {
   if (g_strcmp0(json_string_value(json_object_get(call->payload, "status")), "deactivated") == 0)
     return deactivate(call);
   Problem *problem = read_contact(call->payload, &contact);
+  if (problem == NULL && contact != NULL)
+    problem = limit_change(call);
   if (problem != NULL || contact == NULL)
     return problem;
   if (!account_set_contact(call->acme->store, id, contact, &error) ||

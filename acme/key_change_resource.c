@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Account key rollover (RFC 8555 section 7.3.5): the checks in the order of its list. */
 #include "acme/jws.h"
+#include "acme/limit.h"
 #include "acme/record.h"
 #include "acme/resources.h"
 
@@ -96,6 +97,8 @@ static Problem *run(Call *call, Jws *inner, Jwk **key, json_t **change) {
     problem = check_old_key(call, *change);
   if (problem == NULL)
     problem = account_check_key(call, *key);
+  if (problem == NULL)
+    problem = limit_change(call);
   return problem != NULL ? problem : change_key(call, *key);
 }
 

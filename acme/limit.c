@@ -68,6 +68,11 @@ Problem *limit_new_account(Call *call) {
   return spend(call, "accounts-per-network", network, NULL);
 }
 
+Problem *limit_change(Call *call) {
+  char account[ID_TEXT];
+  return spend(call, "changes-per-account", id_text(&call->account->id, account), NULL);
+}
+
 Problem *limit_new_order(Call *call) {
   g_autofree char *network = network_of(call->request->peer);
   char account[ID_TEXT], key[ID_TEXT];

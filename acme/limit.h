@@ -13,6 +13,8 @@
    lasts longest). A request that several stand before asks them all, whatever one says: it is
    refused with what problem_longer makes of their refusals. */
 Problem *limit_new_account(Call *call);
+/* An update or a key change: the audit log keeps each. Its deactivation has no limit. */
+Problem *limit_change(Call *call);
 /* newOrder and newAuthz, but for renewals (RFC 9773 section 5). */
 Problem *limit_new_order(Call *call);
 /* One challenge mail. An account that is bound to an external one, or that got a certificate for

@@ -144,6 +144,8 @@ const ConfigKey config_keys[] = {
      "The signer refuses more certificates than this in one hour"},
     {"limits", "accounts-per-network", CONFIG_RATE, "50/3h", 0, 0, NULL, CORE,
      "New accounts from one source network"},
+    {"limits", "changes-per-account", CONFIG_RATE, "100/3h", 0, 0, NULL, CORE,
+     "Updates and key changes of one account"},
     {"limits", "orders-per-account", CONFIG_RATE, "300/3h", 0, 0, NULL, CORE,
      "New orders and pre-authorizations of one account"},
     {"limits", "orders-per-network", CONFIG_RATE, "1000/3h", 0, 0, NULL, CORE,

@@ -41,7 +41,7 @@ if "email" not in messages.IdentifierType.POSSIBLE_NAMES:
     messages.IdentifierType("email")  # registers the type with the library
 
 BUILD = pathlib.Path(os.environ.get("SIGNET_BUILD", "build/release"))
-LIMITS = ("accounts-per-network", "orders-per-account", "orders-per-network", "orders-per-external-account",
+LIMITS = ("accounts-per-network", "changes-per-account", "orders-per-account", "orders-per-network", "orders-per-external-account",
           "mails-per-mailbox-hour", "mails-per-mailbox-day", "mails-per-mailbox-account", "mails-per-account",
           "mails-per-domain",
           "finalizations-per-account", "certificates-per-mailbox")

@@ -32,6 +32,10 @@ static Answer *new_account(Lab *lab) {
   return lab_send(lab, client, TRUE, "/new-account", "{}");
 }
 
+static Answer *change_contact(Lab *lab, LabClient *client) {
+  return lab_post(lab, client, client->kid, "{\"contact\":[\"mailto:alice@example.org\"]}");
+}
+
 static Answer *new_order_of(Lab *lab, LabClient *client, const char *const *addresses) {
   g_autofree char *payload = lab_identifiers(addresses);
   return lab_send(lab, client, FALSE, "/new-order", payload);
@@ -149,6 +153,37 @@ static Answer *send_account(Scene *scene) {
   return new_account(scene->lab);
 }
 
+static Answer *send_update(Scene *scene) {
+  return change_contact(scene->lab, scene->client);
+}
+
+/* To a key that the client has from then on. */
+static Answer *send_key_change(Scene *scene) {
+  LabClient *client = scene->client;
+  EVP_PKEY *key = lab_key("P-256");
+  json_t *header = json_pack("{s:s, s:o, s:s}", "alg", "ES256", "jwk", lab_jwk(key), "url",
+                             LAB_URL "/key-change");
+  json_t *change = json_pack("{s:s, s:O}", "account", client->kid, "oldKey", client->jwk);
+  g_autofree char *header_text = lab_dump(header), *change_text = lab_dump(change);
+  g_autofree char *protected = lab_encode(header_text), *payload = lab_encode(change_text);
+  g_autofree char *input = g_strconcat(protected, ".", payload, NULL);
+  g_autoptr(GBytes) signature = lab_sign(key, input);
+  g_autoptr(GBytes) inner = lab_flattened(protected, payload, signature);
+  g_autofree char *inner_text = g_strndup(g_bytes_get_data(inner, NULL), g_bytes_get_size(inner));
+  Answer *answer = lab_send(scene->lab, client, FALSE, "/key-change", inner_text);
+  json_decref(header);
+  json_decref(change);
+  if (answer->status != 200) {
+    EVP_PKEY_free(key);
+    return answer;
+  }
+  EVP_PKEY_free(client->key);
+  json_decref(client->jwk);
+  client->key = key;
+  client->jwk = lab_jwk(key);
+  return answer;
+}
+
 static Answer *send_order(Scene *scene) {
   g_autofree char *address = fresh_address(scene);
   return new_order(scene->lab, scene->client, address);
@@ -199,6 +234,9 @@ static const struct {
   guint orders;
 } rows[] = {
     {"accounts-per-network", OF_NETWORK, send_account, 201, PER_HOUR("2"), "2 per hour", FALSE, 0},
+    {"changes-per-account", OF_ACCOUNT, send_update, 200, PER_HOUR("2"), "2 per hour", FALSE, 0},
+    {"changes-per-account", OF_ACCOUNT, send_key_change, 200, PER_HOUR("2"), "2 per hour", FALSE,
+     0},
     {"orders-per-account", OF_ACCOUNT, send_order, 201, PER_HOUR("2"), "2 per hour", FALSE, 0},
     {"orders-per-account", OF_ACCOUNT, send_authorization, 201, "2/5400000", "2 per 90 minutes",
      FALSE, 0},
@@ -330,7 +368,7 @@ static void test_complete(void) {
       g_error("no row for %s", config_keys[i].name);
     count++;
   }
-  g_assert_cmpuint(count, ==, 11);
+  g_assert_cmpuint(count, ==, 12);
 }
 
 /* Parts of a second are never promised too early. */
@@ -747,10 +785,12 @@ static void break_limits(Lab *lab, const char *table) {
   lab_sql(lab, sql);
 }
 
-static void reach_limits(Lab *lab, const LabClient *owner) {
+static void reach_limits(Lab *lab, LabClient *owner) {
   command(lab, "limit set", "accounts-per-network", lab->peer, "1/365d");
   command(lab, "limit set", "orders-per-network", lab->peer, "1/365d");
   command(lab, "limit set", "finalizations-per-account", strrchr(owner->kid, '/') + 1, "1/365d");
+  command(lab, "limit set", "changes-per-account", strrchr(owner->kid, '/') + 1, "1/365d");
+  gives(change_contact(lab, owner), 200);
 }
 
 /* table: that is gone; NULL: every limit is reached. */
@@ -772,9 +812,11 @@ static void test_revocation(gconstpointer table) {
   gives(new_order(lab, owner, "bob@example.org"), status);
   gives(new_authorization(lab, owner, "bob@example.org"), status);
   gives(lab_finalize(ready), status);
+  gives(change_contact(lab, owner), status);
   g_autofree char *after = objects(lab);
   g_assert_cmpstr(after, ==, before);
   revoke_both(lab, owner, first, second);
+  gives(lab_post(lab, owner, owner->kid, "{\"status\":\"deactivated\"}"), 200);
 }
 
 static void add_reached_tests(void) {

@@ -112,7 +112,10 @@ class Operator(lab.LabCase):
         core = self.server.pids()["core"][0]
         sockets = set()
         for entry in pathlib.Path(f"/proc/{core}/fd").iterdir():
-            found = re.fullmatch(r"socket:\[(\d+)\]", os.readlink(entry))
+            try:
+                found = re.fullmatch(r"socket:\[(\d+)\]", os.readlink(entry))
+            except FileNotFoundError:  # closed meanwhile
+                continue
             if found:
                 sockets.add(found[1])
         lines = [line.split() for line in pathlib.Path("/proc/net/unix").read_text().splitlines()[1:]]

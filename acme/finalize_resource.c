@@ -51,12 +51,15 @@ static Problem *check_names(GPtrArray *authorizations, const Csr *csr) {
   return csr_matches(csr, wanted, &error) ? NULL : bad_csr(error);
 }
 
-/* Whether the key signs requests of an account of this server (RFC 8555 section 11.1). */
+/* Whether the key signs requests of an account of this server, or did before a key change (RFC 8555
+   section 11.1). */
 static StoreFind has_account(Call *call, GBytes *spki, GError **error) {
   g_autoptr(Account) account = NULL;
   g_autoptr(GBytes) thumbprint = jwk_thumbprint_of_spki(spki);
-  return thumbprint != NULL ? account_find_by_key(call->acme->store, thumbprint, &account, error)
-                            : STORE_MISSING;
+  if (thumbprint == NULL)
+    return STORE_MISSING;
+  StoreFind found = account_find_by_key(call->acme->store, thumbprint, &account, error);
+  return found == STORE_MISSING ? account_had_key(call->acme->store, thumbprint, error) : found;
 }
 
 static Problem *check_key(Call *call, const Csr *csr) {

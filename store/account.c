@@ -94,6 +94,15 @@ GPtrArray *account_former_keys(Store *store, const Id *id, gint64 after, GError 
   return sql_end(&query, error) ? g_steal_pointer(&keys) : NULL;
 }
 
+StoreFind account_had_key(Store *store, GBytes *thumbprint, GError **error) {
+  SqlQuery query =
+      sql_query(store, "SELECT 1 FROM former_key WHERE thumbprint = ?1", "b", thumbprint);
+  gboolean found = sql_row(&query);
+  if (!sql_end(&query, error))
+    return STORE_LOOKUP_FAILED;
+  return found ? STORE_FOUND : STORE_MISSING;
+}
+
 gboolean account_agree(Store *store, const Id *id, const char *terms, gint64 now, GError **error) {
   return sql_run(store, error, "UPDATE account SET terms = ?2, terms_agreed_at = ?3 WHERE id = ?1",
                  "dti", id, terms, now);

@@ -34,6 +34,8 @@ StoreChange account_set_key(Store *store, const Account *account, GBytes *thumbp
 /* Thumbprints (GBytes) of the keys that an account had after a time and has no more. NULL on
    failure. */
 GPtrArray *account_former_keys(Store *store, const Id *id, gint64 after, GError **error);
+/* Whether a key was that of an account before its key was changed (of those that are kept). */
+StoreFind account_had_key(Store *store, GBytes *thumbprint, GError **error);
 gboolean account_agree(Store *store, const Id *id, const char *terms, gint64 now, GError **error);
 gboolean account_set_contact(Store *store, const Id *id, const char *contact, GError **error);
 /* valid -> deactivated. */

@@ -113,6 +113,7 @@ static const char *const migrations[] = {
     "ALTER TABLE message ADD COLUMN rule @text;"
     "ALTER TABLE message ADD COLUMN reason @text;"
     "CREATE UNIQUE INDEX challenge_envelope ON challenge(envelope_from);"
+    "CREATE INDEX former_key_thumbprint ON former_key(thumbprint);"
     "CREATE INDEX orders_status ON orders(status, id);"
     "CREATE INDEX authz_canonical ON authz(canonical, order_id);",
 };

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* SQL for the files of store/, and what a driver provides. Statements write parameters as ?1, ?2
-   and are string constants: a driver may keep them prepared by address. */
+   and are string constants: a driver may keep all of them prepared. */
 #ifndef SIGNET_STORE_SQL_H
 #define SIGNET_STORE_SQL_H
 

@@ -23,7 +23,7 @@ import signet_lab as signet
 from faults import DEADLINE, MAILBOXES, FaultCase, World, deliver, new_user, offer, order_id
 
 SEED = int(os.environ.get("SIGNET_SEED") or random.SystemRandom().randrange(2**32))
-FULL = os.environ.get("SIGNET_FULL") == "1"
+FULL = bool(os.environ.get("SIGNET_FULL"))
 ISSUANCES, LIVES, WORKERS = (500, 30, 8) if FULL else (50, 4, 6)
 
 

@@ -317,6 +317,23 @@ static void test_policy(void) {
   assert_problem(blocked, 400, "badPublicKey");
 }
 
+/* A key that an account had is no certificate's (RFC 8555 section 11.1). */
+static void test_former_key_certified(void) {
+  static const Case good = {.name = "good"};
+  g_auto(Bench) bench = {0};
+  bench_open(&bench);
+  g_autoptr(Answer) changed = post(&bench, &good);
+  g_assert_cmpuint(changed->status, ==, 200);
+  bench.next->kid = g_strdup(bench.client->kid);
+  LabOrder *order = lab_ready(bench.lab, bench.next);
+  g_autoptr(Answer) former = lab_finalize_with(order, bench.client->key, "email:alice@example.org");
+  assert_problem(former, 400, "badCSR");
+  g_assert_nonnull(strstr(lab_text(former, "detail"), "is an account's key"));
+  g_autoptr(Answer) present = lab_finalize_with(order, bench.next->key, "email:alice@example.org");
+  assert_problem(present, 400, "badCSR");
+  lab_order_free(order);
+}
+
 int main(int argc, char **argv) {
   g_test_init(&argc, &argv, NULL);
   g_test_add_func("/acme/key_change/table", test_table);
@@ -324,6 +341,7 @@ int main(int argc, char **argv) {
   g_test_add_func("/acme/key_change/pending-reply", test_pending_reply);
   g_test_add_func("/acme/key_change/audit", test_audit);
   g_test_add_func("/acme/key_change/in-use", test_in_use);
+  g_test_add_func("/acme/key_change/former-key-certified", test_former_key_certified);
   g_test_add_func("/acme/key_change/policy", test_policy);
   return g_test_run();
 }

@@ -6,6 +6,7 @@
 #include "ca/issuer.h"
 #include "daemon/control.h"
 #include "daemon/mail_signer.h"
+#include "daemon/mail_texts.h"
 #include "daemon/pem_key.h"
 #include "daemon/sockets.h"
 #include "smtp/sender_check.h"
@@ -113,6 +114,28 @@ static void check_relays(Check *check) {
       check_relay_tls_demanded(check->config) ? read_file(check, "mail.relay-ca") : NULL;
   if (ca != NULL && !pem_has_certificate(ca))
     mistake(check, "mail.relay-ca", "has no certificate in PEM");
+}
+
+/* A file of the operator's folder that is not there leaves the built-in one. */
+static GBytes *read_text(gpointer user, const char *language, GError **error) {
+  const Check *check = user;
+  g_autofree char *path = mail_texts_path(check->config, language);
+  char *content = NULL;
+  gsize length = 0;
+  if (path == NULL || !g_file_test(path, G_FILE_TEST_EXISTS))
+    return NULL;
+  return g_file_get_contents(path, &content, &length, error) ? g_bytes_new_take(content, length)
+                                                             : NULL;
+}
+
+static void check_mail_texts(Check *check) {
+  g_autoptr(GError) error = NULL;
+  g_autoptr(GPtrArray) texts = mail_texts_read(check->config, read_text, check, &error);
+  if (config_given(check->config, "mail.texts") &&
+      !g_file_test(config_text(check->config, "mail.texts"), G_FILE_TEST_IS_DIR))
+    mistake(check, "mail.texts", "is no folder");
+  else if (texts == NULL)
+    mistake(check, "mail.language", "%s", error->message);
 }
 
 static char *read_passphrase(Check *check) {
@@ -281,6 +304,7 @@ Config *check_configuration(const char *path, gboolean test_mode, GPtrArray *mis
   check_tls(&check, "mail.tls-certificate", "mail.tls-key");
   check_dkim(&check);
   check_relays(&check);
+  check_mail_texts(&check);
   check_ca(&check);
   check_caa(&check);
   check_dns(&check);

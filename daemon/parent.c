@@ -3,6 +3,7 @@
 #include "base/log.h"
 #include "daemon/check.h"
 #include "daemon/control.h"
+#include "daemon/mail_texts.h"
 #include "daemon/messages.h"
 #include "daemon/role.h"
 #include "daemon/sockets.h"
@@ -110,6 +111,19 @@ static void give_relay_ca(Child *child) {
   const char *path = config_text(config, "mail.relay-ca");
   if (child->role == ROLE_OUTBOUND && check_relay_tls_demanded(config))
     give(child, "relay-ca", open(path, O_RDONLY | O_CLOEXEC), path);
+}
+
+/* A language without a file in the folder has its built-in texts. */
+static void give_mail_texts(Child *child) {
+  const Config *config = child->parent->config;
+  g_auto(GStrv) languages = mail_texts_languages(config);
+  for (char **language = languages; child->role == ROLE_OUTBOUND && *language != NULL; language++) {
+    g_autofree char *path = mail_texts_path(config, *language);
+    g_autofree char *name = g_strconcat("mail-text-", *language, NULL);
+    int fd = path != NULL ? open(path, O_RDONLY | O_CLOEXEC) : -1;
+    if (fd >= 0 || (path != NULL && errno != ENOENT))
+      give(child, name, fd, path);
+  }
 }
 
 static void give_alternate_chains(Child *child) {
@@ -263,6 +277,7 @@ static void start_child(Child *child) {
   channel_send(child->control, MESSAGE_CONFIG, config_share(parent->config, child->role), -1);
   give_files(child, FALSE);
   give_relay_ca(child);
+  give_mail_texts(child);
   give_alternate_chains(child);
   give_folder(child);
   give_control(child);
@@ -386,6 +401,7 @@ static void on_sighup(evutil_socket_t fd G_GNUC_UNUSED, short what G_GNUC_UNUSED
       continue;
     give_files(child, TRUE);
     give_relay_ca(child);
+    give_mail_texts(child);
     channel_send(child->control, MESSAGE_RELOAD, config_share(config, child->role), -1);
   }
 }

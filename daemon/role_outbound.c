@@ -4,6 +4,7 @@
 #include "base/log.h"
 #include "base/mailbox.h"
 #include "daemon/mail_signer.h"
+#include "daemon/mail_texts.h"
 #include "daemon/pem_key.h"
 #include "daemon/role.h"
 #include "mime/challenge_mail.h"
@@ -12,6 +13,7 @@
 typedef struct {
   RoleProcess *process;
   MailSigner *signer;
+  GPtrArray *texts;   /* of MailText */
   GPtrArray *relays;  /* of SenderRelay, whose host, ca and password are their own */
   GPtrArray *waiting; /* of Mail: handed over together in one session */
   struct event *send;
@@ -58,7 +60,9 @@ static void on_core_says(Channel *channel G_GNUC_UNUSED, guint kind G_GNUC_UNUSE
   RoleProcess *process = user;
   Outbound *outbound = process->state;
   g_autoptr(GError) error = NULL;
-  ChallengeMail mail = {.service = config_text(process->config, "acme.url")};
+  ChallengeMail mail = {.service = config_text(process->config, "acme.url"),
+                        .texts = outbound->texts,
+                        .html = config_is(process->config, "mail.format", "alternative")};
   const char *envelope_from = NULL;
   g_variant_get(body, "(&s&s&s&s&sx)", &envelope_from, &mail.from, &mail.to, &mail.token,
                 &mail.message_id, &mail.date);
@@ -183,17 +187,33 @@ static gboolean read_relays(RoleProcess *process, Outbound *outbound, GError **e
   return TRUE;
 }
 
+static GBytes *read_text(gpointer user, const char *language, GError **error) {
+  g_autofree char *name = g_strconcat("mail-text-", language, NULL);
+  return role_read_file(user, name, error);
+}
+
+static gboolean read_texts(RoleProcess *process, Outbound *outbound, const Config *config,
+                           GError **error) {
+  GPtrArray *texts = mail_texts_read(config, read_text, process, error);
+  if (texts == NULL)
+    return FALSE;
+  g_clear_pointer(&outbound->texts, g_ptr_array_unref);
+  outbound->texts = texts;
+  return TRUE;
+}
+
 static gboolean start(RoleProcess *process, GError **error) {
   Outbound *outbound = process->state = g_new0(Outbound, 1);
   outbound->process = process;
   outbound->waiting = g_ptr_array_new_with_free_func(mail_free);
   outbound->send = event_new(process->base, -1, 0, on_send, outbound);
-  return read_relays(process, outbound, error) &&
+  return read_texts(process, outbound, process->config, error) &&
+         read_relays(process, outbound, error) &&
          read_keys(process, outbound, process->config, error);
 }
 
 static void reload(RoleProcess *process, const Config *config) {
-  g_autoptr(GError) error = NULL, of_relays = NULL;
+  g_autoptr(GError) error = NULL, of_relays = NULL, of_texts = NULL;
   if (!read_keys(process, process->state, config, &error))
     log_error("DKIM keys not reloaded, the old ones stay", "which",
               g_error_matches(error, MAIL_SIGNER_ERROR, MAIL_SIGNER_ERROR_ED25519)
@@ -202,6 +222,8 @@ static void reload(RoleProcess *process, const Config *config) {
               "reason", error->message, NULL);
   if (!read_relays(process, process->state, &of_relays))
     log_error("relays' files not reloaded, the old ones stay", "reason", of_relays->message, NULL);
+  if (!read_texts(process, process->state, config, &of_texts))
+    log_error("texts of mails not reloaded, the old ones stay", "reason", of_texts->message, NULL);
 }
 
 const RoleTable role_outbound = {

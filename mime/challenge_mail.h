@@ -3,7 +3,7 @@
 #ifndef SIGNET_MIME_CHALLENGE_MAIL_H
 #define SIGNET_MIME_CHALLENGE_MAIL_H
 
-#include <glib.h>
+#include "mime/mail_text.h"
 
 #define CHALLENGE_MAIL_ERROR (challenge_mail_error_quark())
 GQuark challenge_mail_error_quark(void);
@@ -25,11 +25,14 @@ typedef struct {
   const char *message_id; /* with angle brackets */
   const char *service;    /* the CA's name or base URL, for the text */
   gint64 date;            /* milliseconds */
+  const GPtrArray *texts; /* of MailText, the body's languages, at least one */
+  gboolean html;          /* multipart/alternative, not text alone */
 } ChallengeMail;
 
 /* The unsigned message with CRLF line ends; CHALLENGE_MAIL_ERROR_FIELD when a field is missing, too
    long, or holds what could break out of its line: a control character, non-ASCII (but in to), or
-   (but in service) a blank. With a to beyond ASCII the header is that of RFC 6532, and the message
+   (but in service) a blank. No block marker stands in the body: one client takes any for the token.
+   With a to beyond ASCII the header is that of RFC 6532, and the message
    needs SMTPUTF8. */
 GBytes *challenge_mail_compose(const ChallengeMail *mail, GError **error);
 

@@ -30,9 +30,26 @@ static char *text_of(GBytes *bytes) {
   return g_strndup(g_bytes_get_data(bytes, NULL), g_bytes_get_size(bytes));
 }
 
+/* Of MailText, from the built-in files. */
+static GPtrArray *texts_of(const char *const *languages) {
+  GPtrArray *texts = g_ptr_array_new_with_free_func((GDestroyNotify)mail_text_free);
+  for (; *languages != NULL; languages++) {
+    g_autoptr(GError) error = NULL;
+    g_autoptr(GBytes) file = mail_text_built_in(*languages);
+    g_ptr_array_add(texts, mail_text_read(*languages, file, &error));
+    g_assert_no_error(error);
+  }
+  return texts;
+}
+
+/* In English when the mail names no texts. */
 static GBytes *compose(const ChallengeMail *mail) {
+  static const char *const english[] = {"en", NULL};
   g_autoptr(GError) error = NULL;
-  GBytes *bytes = challenge_mail_compose(mail, &error);
+  g_autoptr(GPtrArray) texts = texts_of(english);
+  ChallengeMail whole = *mail;
+  whole.texts = mail->texts != NULL ? mail->texts : texts;
+  GBytes *bytes = challenge_mail_compose(&whole, &error);
   g_assert_no_error(error);
   return bytes;
 }
@@ -99,6 +116,93 @@ static void test_internationalised(void) {
   g_auto(GStrv) parts = g_strsplit(strstr(plain_text, "\r\n\r\n") + 4, good.to, -1);
   g_autofree char *expected = g_strjoinv(ANNA, parts);
   g_assert_cmpstr(decoded, ==, expected);
+}
+
+/* What one part of a multipart/alternative says, decoded. */
+static char *part_text(const char *entity) {
+  const char *body = strstr(entity, "\r\n\r\n") + 4;
+  GMimeEncoding decoder;
+  g_autofree char *header = g_strndup(entity, (gsize)(body - entity));
+  gboolean quoted = strstr(header, "quoted-printable") != NULL;
+  g_mime_encoding_init_decode(&decoder, quoted ? GMIME_CONTENT_ENCODING_QUOTEDPRINTABLE
+                                               : GMIME_CONTENT_ENCODING_7BIT);
+  char *decoded = g_strdup(body);
+  decoded[g_mime_encoding_flush(&decoder, body, strlen(body), decoded)] = '\0';
+  return decoded;
+}
+
+/* The text and the same in HTML, in this order (RFC 2046 section 5.1.4). */
+static char **alternatives(GBytes *bytes) {
+  g_autofree char *text = text_of(bytes);
+  const char *type = strstr(text, "Content-Type: multipart/alternative;\r\n\tboundary=\"");
+  g_assert_nonnull(type);
+  const char *start = strchr(type, '"') + 1;
+  g_autofree char *boundary = g_strndup(start, strcspn(start, "\""));
+  g_autofree char *delimiter = g_strconcat("\r\n--", boundary, NULL);
+  g_auto(GStrv) parts = g_strsplit(strstr(text, "\r\n\r\n"), delimiter, -1);
+  g_assert_cmpuint(g_strv_length(parts), ==, 4);
+  g_assert_cmpstr(parts[3], ==, "--\r\n");
+  g_assert_nonnull(strstr(parts[1], "Content-Type: text/plain; charset="));
+  g_assert_nonnull(strstr(parts[2], "Content-Type: text/html; charset=utf-8\r\n"));
+  char **found = g_new0(char *, 3);
+  found[0] = part_text(parts[1]);
+  found[1] = part_text(parts[2]);
+  return found;
+}
+
+static void test_alternative(void) {
+  ChallengeMail mail = good;
+  mail.html = TRUE;
+  mail.to = "a&b'c@example.org";
+  mail.service = "https://ca.example/<acme>";
+  g_autoptr(GBytes) bytes = compose(&mail), again = compose(&mail);
+  g_assert_true(g_bytes_equal(bytes, again)); /* a retry repeats the mail */
+  g_autofree char *text = text_of(bytes);
+  g_assert_true(g_str_is_ascii(text));
+  g_auto(GStrv) lines = g_strsplit(text, "\r\n", -1);
+  for (char **line = lines; *line != NULL; line++) {
+    g_assert_cmpuint(strlen(*line), <=, 78);
+    g_assert_null(strpbrk(*line, "\r\n"));
+  }
+  g_auto(GStrv) parts = alternatives(bytes);
+  g_assert_nonnull(strstr(parts[0], "\r\n    a&b'c@example.org\r\n"));
+  g_assert_nonnull(strstr(parts[0], "    https://ca.example/<acme>\r\n"));
+  g_assert_nonnull(strstr(parts[1], "<b>a&amp;b&apos;c@example.org</b>"));
+  g_assert_nonnull(strstr(parts[1], "<b>https://ca.example/&lt;acme&gt;</b>"));
+  g_assert_nonnull(strstr(parts[1], "<title>https://ca.example/&lt;acme&gt;</title>"));
+  for (guint i = 0; i < 2; i++) {
+    g_assert_nonnull(strstr(parts[i], "token-part1"));
+    g_assert_null(strstr(parts[i], "-----BEGIN"));
+    g_assert_null(strstr(parts[i], TOKEN));
+  }
+}
+
+/* Both in one mail, the first one first, and said at the top. */
+static void test_languages(void) {
+  static const char *const both[] = {"en", "de", NULL}, *const german[] = {"de", NULL};
+  g_autoptr(GPtrArray) texts = texts_of(both), german_text = texts_of(german);
+  ChallengeMail mail = good;
+  mail.html = TRUE;
+  mail.texts = texts;
+  g_autoptr(GBytes) bytes = compose(&mail);
+  g_auto(GStrv) parts = alternatives(bytes);
+  for (guint i = 0; i < 2; i++) {
+    const char *below = strstr(parts[i], "(Deutsch weiter unten)");
+    const char *english = strstr(parts[i], "somebody asked");
+    const char *german_part = strstr(parts[i], "jemand hat bei der Zertifizierungsstelle");
+    g_assert_true(below != NULL && below < english && english < german_part);
+    g_assert_nonnull(strstr(german_part, "f\u00fcr dieses Postfach"));
+    g_assert_null(strstr(parts[i], "(English below)"));
+  }
+  g_assert_nonnull(strstr(parts[1], "<div lang=\"de\">"));
+  mail.texts = german_text;
+  mail.html = FALSE;
+  g_autoptr(GBytes) alone = compose(&mail);
+  g_autofree char *text = text_of(alone);
+  g_assert_true(g_str_is_ascii(text));
+  g_assert_nonnull(strstr(text, "Content-Type: text/plain; charset=utf-8\r\n"));
+  g_autofree char *decoded = part_text(strstr(text, "Content-Type:"));
+  g_assert_true(g_str_has_prefix(decoded, "Guten Tag,\r\n"));
 }
 
 #define FIELD(member) G_STRUCT_OFFSET(ChallengeMail, member)
@@ -194,9 +298,11 @@ static ReceivedChallenge *receive(const char *text, GError **error) {
   return received_challenge_read(bytes, error);
 }
 
-static void test_receive_ours(void) {
+static void receive_ours(gboolean html) {
   g_autoptr(GError) error = NULL;
-  g_autoptr(GBytes) bytes = compose(&good);
+  ChallengeMail mail = good;
+  mail.html = html;
+  g_autoptr(GBytes) bytes = compose(&mail);
   g_autoptr(ReceivedChallenge) challenge = received_challenge_read(bytes, &error);
   g_assert_no_error(error);
   g_assert_cmpstr(challenge->from, ==, good.from);
@@ -205,6 +311,11 @@ static void test_receive_ours(void) {
   g_assert_cmpstr(challenge->token, ==, good.token);
   g_assert_cmpstr(challenge->subject, ==, "ACME: " TOKEN);
   g_assert_cmpstr(challenge->message_id, ==, good.message_id);
+}
+
+static void test_receive_ours(void) {
+  receive_ours(FALSE);
+  receive_ours(TRUE);
 }
 
 #define RFC_TOKEN "LgYemJLy3F1LDkiJrdIGbEzyFJyOyf6vBdyZ1TG3sME="
@@ -396,6 +507,8 @@ int main(int argc, char **argv) {
   g_test_add_func("/challenge-mail/header", test_header);
   g_test_add_func("/challenge-mail/body", test_body);
   g_test_add_func("/challenge-mail/internationalised", test_internationalised);
+  g_test_add_func("/challenge-mail/alternative", test_alternative);
+  g_test_add_func("/challenge-mail/languages", test_languages);
   g_test_add_func("/challenge-mail/refused", test_refused);
   g_test_add_func("/challenge-mail/bounds", test_bounds);
   g_test_add_func("/challenge-mail/receive/ours", test_receive_ours);

@@ -52,9 +52,7 @@ gboolean challenge_mail_trigger(Call *call, const Authorization *authorization, 
                 authorization->address, "message-id", message_id, NULL);
 }
 
-/* The identifier verbatim, as clients compare it. Where U-labels are all in it that is not ASCII,
-   A-labels stand for them: such a mail needs no SMTPUTF8. */
-static const char *to_field(const Authorization *authorization) {
+const char *challenge_mail_to(const Authorization *authorization) {
   gboolean u_labels_alone =
       g_str_is_ascii(authorization->address) && !g_str_is_ascii(authorization->identifier);
   return u_labels_alone ? authorization->address : authorization->identifier;
@@ -74,7 +72,7 @@ gboolean mail_job_begin(Acme *acme, gint64 now, const Job *job, Question *questi
   question->envelope_from =
       g_strdup(challenge->envelope_from != NULL ? challenge->envelope_from : challenge->mail_from);
   question->from = g_strdup(challenge->mail_from);
-  question->to = g_strdup(to_field(authorization));
+  question->to = g_strdup(challenge_mail_to(authorization));
   question->token = g_strdup(challenge->token1);
   question->message_id = g_strdup(challenge->message_id);
   question->date = now;
@@ -185,7 +183,7 @@ gboolean challenge_mail_missed(Acme *acme, const Challenge *challenge,
     *problem = problem_new(is_tls(delay) ? PROBLEM_TLS : PROBLEM_CONNECTION, 0,
                            "The challenge mail to %s never left: no mail server took it before "
                            "the time for a reply was over (last words: %s); order anew later.",
-                           to_field(authorization), words);
+                           challenge_mail_to(authorization), words);
   json_decref(delay);
   return TRUE;
 }

@@ -18,4 +18,8 @@ gboolean challenge_mail_missed(Acme *acme, const Challenge *challenge,
                                const Authorization *authorization, Problem **problem,
                                GError **error);
 
+/* What stands in To: the identifier verbatim, as clients compare it. Where U-labels are all in it
+   that is not ASCII, A-labels stand for them: such a mail needs no SMTPUTF8. */
+const char *challenge_mail_to(const Authorization *authorization);
+
 #endif

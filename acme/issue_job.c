@@ -3,6 +3,7 @@
    octets with lint verdict, signature, certificate. A restart finds the order where it was. */
 #include "acme/crl_job.h"
 #include "acme/job_run.h"
+#include "acme/notice_job.h"
 #include "acme/profile.h"
 #include "acme/record.h"
 #include "acme/revocation.h"
@@ -346,6 +347,7 @@ gboolean job_signed(Acme *acme, const Question *question, GBytes *der, const cha
          (set == STORE_UNCHANGED ||
           (record(acme, now, "issued",
                   (About){.order = &job->subject, .certificate = &certificate->id}, error, NULL) &&
+           notice_issued(acme, now, certificate, error) &&
            revocation_enter_blocked(acme, now, certificate, error))) &&
          state_order_issued(acme, now, &job->subject, error) && job_done(acme->store, job, error);
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "acme/job_run.h"
 #include "acme/crl_job.h"
+#include "acme/notice_job.h"
 #include "acme/record.h"
 #include "acme/state.h"
 #include "store/purge.h"
@@ -20,6 +21,9 @@ void question_clear(Question *question) {
   g_free(question->to);
   g_free(question->token);
   g_free(question->message_id);
+  g_free(question->notice);
+  g_free(question->serial);
+  g_free(question->issuer);
   g_clear_pointer(&question->octets, g_bytes_unref);
   g_free(question->domain);
   g_clear_pointer(&question->fields.serial, g_bytes_unref);
@@ -41,7 +45,7 @@ gboolean job_begin(Acme *acme, const Job *job, Question *question, GError **erro
       [JOB_BOUNCE] = judge_job_begin, [JOB_ISSUE] = issue_job_begin,
       [JOB_CRL] = crl_job_begin,      [JOB_SWEEP] = sweep_job_begin,
       [JOB_CLOSE] = close_job_begin,  [JOB_REVOKE] = revoke_job_begin,
-      [JOB_PURGE] = purge_job_begin,
+      [JOB_PURGE] = purge_job_begin,  [JOB_NOTICE] = notice_job_begin,
   };
   question->job = *job;
   return begin[job->kind](acme, clock_now(acme->clock), job, question, error);
@@ -64,6 +68,7 @@ gboolean job_unanswered(Acme *acme, const Job *job, GError **error) {
 gboolean sweep_job_begin(Acme *acme, gint64 now, const Job *job, Question *question G_GNUC_UNUSED,
                          GError **error) {
   return state_sweep(acme, now, SWEEP_LIMIT, error) &&
+         notice_sweep(acme, now, SWEEP_LIMIT, error) &&
          job_again(acme->store, job, now + SWEEP_INTERVAL, FALSE, error);
 }
 

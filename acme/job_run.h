@@ -16,6 +16,7 @@
 typedef enum {
   QUESTION_NONE,    /* nothing to ask: the job ended or was put off */
   QUESTION_DELIVER, /* of outbound */
+  QUESTION_NOTICE,  /* of outbound */
   QUESTION_EXAMINE, /* of inbound */
   QUESTION_BOUNCE,  /* of inbound */
   QUESTION_CAA,     /* of lookup */
@@ -31,6 +32,9 @@ typedef struct {
   /* DELIVER */
   char *envelope_from, *from, *to, *token, *message_id;
   gint64 date;
+  /* NOTICE: from, to, message_id, date, and */
+  char *notice, *serial, *issuer;
+  gint64 not_before, not_after;
   /* EXAMINE, BOUNCE: octets, date (received); CAA: domain; SIGN: octets */
   GBytes *octets;
   char *domain;
@@ -61,6 +65,8 @@ typedef struct {
 
 gboolean job_delivered(Acme *acme, const Question *question, const Delivery *delivery,
                        GError **error);
+gboolean job_notice_delivered(Acme *acme, const Question *question, const Delivery *delivery,
+                              GError **error);
 /* evidence: as text, for the record. */
 gboolean job_examined(Acme *acme, const Question *question, const ReplyFacts *facts,
                       GPtrArray *signatures, const char *evidence, GError **error);
@@ -96,6 +102,8 @@ gboolean revoke_job_begin(Acme *acme, gint64 now, const Job *job, Question *ques
                           GError **error);
 gboolean purge_job_begin(Acme *acme, gint64 now, const Job *job, Question *question,
                          GError **error);
+gboolean notice_job_begin(Acme *acme, gint64 now, const Job *job, Question *question,
+                          GError **error);
 
 /* Waits between attempts, in milliseconds: step[attempt - 1], then the last one. */
 gint64 job_delay(const gint64 *steps, gsize count, gint64 attempt);

@@ -19,6 +19,11 @@ static GVariant *deliver_body(const Question *q) {
                        q->date);
 }
 
+static GVariant *notice_body(const Question *q) {
+  return g_variant_new("(ssssssxxx)", q->notice, q->from, q->to, q->message_id, q->serial,
+                       q->issuer, q->not_before, q->not_after, q->date);
+}
+
 static GVariant *examine_body(const Question *q) {
   return g_variant_new("(@ayx)", message_from_octets(q->octets), q->date);
 }
@@ -58,7 +63,10 @@ static GVariant *crl_body(const Question *q) {
 /* --- answers
  * ---------------------------------------------------------------------------------------------- */
 
-static gboolean take_delivered(Core *core, CoreItem *item, GError **error) {
+static gboolean take_outcome(Core *core, CoreItem *item,
+                             gboolean (*take)(Acme *, const Question *, const Delivery *,
+                                              GError **),
+                             GError **error) {
   g_autoptr(GVariant) octets = NULL;
   guint32 outcome = 0, code = 0;
   Delivery delivery = {0};
@@ -69,7 +77,15 @@ static gboolean take_delivered(Core *core, CoreItem *item, GError **error) {
   delivery.outcome = (SenderOutcome)outcome;
   delivery.code = code;
   delivery.message = message;
-  return job_delivered(&core->acme, item->question, &delivery, error);
+  return take(&core->acme, item->question, &delivery, error);
+}
+
+static gboolean take_delivered(Core *core, CoreItem *item, GError **error) {
+  return take_outcome(core, item, job_delivered, error);
+}
+
+static gboolean take_notice_delivered(Core *core, CoreItem *item, GError **error) {
+  return take_outcome(core, item, job_notice_delivered, error);
 }
 
 static gboolean take_evidence(Core *core, CoreItem *item, GError **error) {
@@ -158,6 +174,7 @@ static const struct {
   gboolean (*take)(Core *core, CoreItem *item, GError **error);
 } asking[] = {
     [QUESTION_DELIVER] = {ROLE_OUTBOUND, MESSAGE_DELIVER, deliver_body, take_delivered},
+    [QUESTION_NOTICE] = {ROLE_OUTBOUND, MESSAGE_NOTICE, notice_body, take_notice_delivered},
     [QUESTION_EXAMINE] = {ROLE_INBOUND, MESSAGE_EXAMINE, examine_body, take_evidence},
     [QUESTION_BOUNCE] = {ROLE_INBOUND, MESSAGE_EXAMINE_BOUNCE, bounce_body, take_bounce_evidence},
     [QUESTION_CAA] = {ROLE_LOOKUP, MESSAGE_CAA, caa_body, take_caa},
@@ -196,6 +213,7 @@ CoreItem *core_answer_item(Question *question, GVariant *body) {
 /* The roles that a kind of job may need: it is taken only while they can be asked. */
 static const RoleSet needed[JOB_KINDS] = {
     [JOB_MAIL] = ROLE_BIT(ROLE_OUTBOUND),
+    [JOB_NOTICE] = ROLE_BIT(ROLE_OUTBOUND),
     [JOB_JUDGE] = ROLE_BIT(ROLE_INBOUND),
     [JOB_BOUNCE] = ROLE_BIT(ROLE_INBOUND),
     [JOB_ISSUE] = ROLE_BIT(ROLE_LOOKUP) | ROLE_BIT(ROLE_SIGNER),

@@ -30,6 +30,8 @@ typedef enum {
   /* core and outbound */
   MESSAGE_DELIVER,   /* reverse-path, from, to, token-part1, Message-ID, time */
   MESSAGE_DELIVERED, /* SenderOutcome, reply code, text, raw message as handed over */
+  MESSAGE_NOTICE,    /* kind, from, to, Message-ID, serial, issuer, first and last moment, time */
+  MESSAGE_NOTICE_DELIVERED, /* as DELIVERED */
   /* core and lookup */
   MESSAGE_CAA,        /* domain */
   MESSAGE_CAA_ANSWER, /* ResolverOutcome, secure, TTL, found at, records, text */

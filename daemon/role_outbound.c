@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* outbound: composes, DKIM-signs and hands over challenge mails. Holds the DKIM keys and the
- * password for the relays; parses their answers. */
+/* outbound: composes, DKIM-signs and hands over challenge mails and notices. Holds the DKIM keys
+ * and the password for the relays; parses their answers. */
 #include "base/log.h"
 #include "base/mailbox.h"
 #include "daemon/mail_signer.h"
@@ -8,6 +8,7 @@
 #include "daemon/pem_key.h"
 #include "daemon/role.h"
 #include "mime/challenge_mail.h"
+#include "mime/notice_mail.h"
 #include "smtp/sender_check.h"
 
 typedef struct {
@@ -22,6 +23,7 @@ typedef struct {
 typedef struct {
   guint generation;
   guint64 id;
+  guint answer; /* kind of message */
   SenderMessage *message;
 } Mail;
 
@@ -39,45 +41,70 @@ static void mail_free(gpointer data) {
   g_free(mail);
 }
 
-static void answer(Outbound *outbound, guint generation, guint64 id, SenderOutcome outcome,
-                   guint code, const char *text, GBytes *message) {
-  role_answer(outbound->process, generation, MESSAGE_DELIVERED, id,
+static void answer(Outbound *outbound, const Mail *mail, SenderOutcome outcome, guint code,
+                   const char *text, GBytes *message) {
+  role_answer(outbound->process, mail->generation, mail->answer, mail->id,
               g_variant_new("(uus@ay)", (guint32)outcome, (guint32)code, text,
                             message_from_octets(message)));
 }
 
-/* The complete signed message; NULL when it cannot be made. */
-static GBytes *compose(const Outbound *outbound, const ChallengeMail *mail, GError **error) {
-  g_autoptr(GBytes) unsigned_message = challenge_mail_compose(mail, error);
-  return unsigned_message != NULL
-             ? mail_signer_sign(outbound->signer, unsigned_message, mail->date, error)
-             : NULL;
+/* What core wants sent: the message, unsigned, and its envelope. */
+typedef struct {
+  GBytes *message;
+  const char *reverse_path, *to;
+  gint64 date;
+} Letter;
+
+static void compose_challenge(const Outbound *outbound, GVariant *body, Letter *letter,
+                              GError **error) {
+  const Config *config = outbound->process->config;
+  ChallengeMail mail = {.service = config_text(config, "acme.url"),
+                        .texts = outbound->texts,
+                        .html = config_is(config, "mail.format", "alternative")};
+  const char *envelope_from = NULL;
+  g_variant_get(body, "(&s&s&s&s&sx)", &envelope_from, &mail.from, &mail.to, &mail.token,
+                &mail.message_id, &mail.date);
+  *letter = (Letter){challenge_mail_compose(&mail, error), envelope_from, mail.to, mail.date};
 }
 
-static void on_core_says(Channel *channel G_GNUC_UNUSED, guint kind G_GNUC_UNUSED, guint64 id,
-                         GVariant *body, int fd G_GNUC_UNUSED, gpointer user) {
+/* With the null reverse-path (RFC 3834 section 3.3): nothing comes back, and nothing waits for it.
+ */
+static void compose_notice(const Outbound *outbound, GVariant *body, Letter *letter,
+                           GError **error) {
+  const Config *config = outbound->process->config;
+  NoticeMail mail = {.service = config_text(config, "acme.url"),
+                     .texts = outbound->texts,
+                     .html = config_is(config, "mail.format", "alternative")};
+  g_variant_get(body, "(&s&s&s&s&s&sxxx)", &mail.kind, &mail.from, &mail.to, &mail.message_id,
+                &mail.serial, &mail.issuer, &mail.not_before, &mail.not_after, &mail.date);
+  *letter = (Letter){notice_mail_compose(&mail, error), "", mail.to, mail.date};
+}
+
+static void on_core_says(Channel *channel G_GNUC_UNUSED, guint kind, guint64 id, GVariant *body,
+                         int fd G_GNUC_UNUSED, gpointer user) {
   static const struct timeval at_once = {0, 0};
   RoleProcess *process = user;
   Outbound *outbound = process->state;
   g_autoptr(GError) error = NULL;
-  ChallengeMail mail = {.service = config_text(process->config, "acme.url"),
-                        .texts = outbound->texts,
-                        .html = config_is(process->config, "mail.format", "alternative")};
-  const char *envelope_from = NULL;
-  g_variant_get(body, "(&s&s&s&s&sx)", &envelope_from, &mail.from, &mail.to, &mail.token,
-                &mail.message_id, &mail.date);
-  g_autoptr(GBytes) message = compose(outbound, &mail, &error);
-  g_autoptr(Mailbox) recipient = message != NULL ? mailbox_parse(mail.to, &error) : NULL;
+  gboolean notice = kind == MESSAGE_NOTICE;
+  Letter letter;
+  (notice ? compose_notice : compose_challenge)(outbound, body, &letter, &error);
+  g_autoptr(GBytes) unsigned_message = letter.message;
+  g_autoptr(GBytes) message =
+      unsigned_message != NULL
+          ? mail_signer_sign(outbound->signer, unsigned_message, letter.date, &error)
+          : NULL;
+  g_autoptr(Mailbox) recipient = message != NULL ? mailbox_parse(letter.to, &error) : NULL;
+  Mail mail = {.generation = process->core_generation,
+               .id = id,
+               .answer = notice ? MESSAGE_NOTICE_DELIVERED : MESSAGE_DELIVERED};
   if (recipient == NULL) {
     g_autoptr(GBytes) nothing = g_bytes_new(NULL, 0);
-    answer(outbound, process->core_generation, id, SENDER_PERMANENT, 0, error->message, nothing);
+    answer(outbound, &mail, SENDER_PERMANENT, 0, error->message, nothing);
     return;
   }
-  Mail *waiting = g_new0(Mail, 1);
-  waiting->generation = process->core_generation;
-  waiting->id = id;
-  waiting->message = sender_message_new(envelope_from, recipient->address, message);
-  g_ptr_array_add(outbound->waiting, waiting);
+  mail.message = sender_message_new(letter.reverse_path, recipient->address, message);
+  g_ptr_array_add(outbound->waiting, g_memdup2(&mail, sizeof(mail)));
   event_add(outbound->send, &at_once);
 }
 
@@ -109,8 +136,8 @@ static void on_send(evutil_socket_t fd G_GNUC_UNUSED, short what G_GNUC_UNUSED, 
     const char *text = usable ? mail->message->text : error->message;
     if (usable)
       log_outcome(mail->message);
-    answer(outbound, mail->generation, mail->id, outcome, usable ? (guint)mail->message->code : 0,
-           text, mail->message->message);
+    answer(outbound, mail, outcome, usable ? (guint)mail->message->code : 0, text,
+           mail->message->message);
   }
 }
 

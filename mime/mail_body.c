@@ -5,6 +5,7 @@
 #include <string.h>
 
 #define BOUNDARY_DIGITS 40
+#define MAX_LINE 76
 #define PARTING "\n* * *\n\n"
 
 char *mail_body_boundary(const char *seed, const char *purpose) {
@@ -106,6 +107,20 @@ char *mail_body_entity(const MailBody *body, const char *seed, const char *param
   return g_string_free(out, FALSE);
 }
 
+/* Lines of at most MAX_LINE octets, the first one after "Subject: ". */
+static char *folded(const char *value) {
+  g_auto(GStrv) words = g_strsplit(value, " ", -1);
+  GString *out = g_string_new(NULL);
+  gsize line = strlen("Subject: ");
+  for (char **word = words; *word != NULL; word++) {
+    gboolean fits = line + 1 + strlen(*word) <= MAX_LINE;
+    g_string_append(out, word == words ? "" : fits ? " " : "\r\n ");
+    g_string_append(out, *word);
+    line = (fits ? line : 0) + 1 + strlen(*word);
+  }
+  return g_string_free(out, FALSE);
+}
+
 char *mail_body_subject(const GPtrArray *texts, MailTextSection section) {
   g_autoptr(GString) subject = g_string_new(NULL);
   for (guint i = 0; i < texts->len; i++) {
@@ -114,8 +129,7 @@ char *mail_body_subject(const GPtrArray *texts, MailTextSection section) {
   }
   mime_init();
   g_autofree char *encoded = g_mime_utils_header_encode_text(NULL, subject->str, "utf-8");
-  g_auto(GStrv) words = g_strsplit(encoded, " =?", -1);
-  return g_strjoinv("\r\n =?", words);
+  return folded(encoded);
 }
 
 char *mail_body_base64(GBytes *octets) {

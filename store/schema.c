@@ -115,7 +115,14 @@ static const char *const migrations[] = {
     "CREATE UNIQUE INDEX challenge_envelope ON challenge(envelope_from);"
     "CREATE INDEX former_key_thumbprint ON former_key(thumbprint);"
     "CREATE INDEX orders_status ON orders(status, id);"
-    "CREATE INDEX authz_canonical ON authz(canonical, order_id);",
+    "CREATE INDEX authz_canonical ON authz(canonical, order_id);"
+    "ALTER TABLE certificate ADD COLUMN ending_seen @int;"
+    "CREATE INDEX certificate_ending ON certificate(not_after) WHERE ending_seen IS NULL;"
+    "CREATE TABLE notice ("
+    "  id @blob PRIMARY KEY, certificate_id @blob NOT NULL REFERENCES certificate(id),"
+    "  authz_id @blob NOT NULL REFERENCES authz(id), kind @text NOT NULL, message_id @text NOT "
+    "NULL,"
+    "  created_at @int NOT NULL, sent_at @int, UNIQUE (certificate_id, authz_id, kind));",
 };
 
 /* Versions 1 and 2 came before the first release. */

@@ -83,6 +83,8 @@ static inline Config *lab_config(const char *const *overrides) {
                                        "604800000",
                                        "acme.renewal-retry",
                                        "21600000",
+                                       "mail.expiry-notice",
+                                       "1209600000",
                                        "store.keep-failed",
                                        "2592000000",
                                        NULL};

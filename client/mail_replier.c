@@ -34,7 +34,7 @@ GBytes *mail_replier_compose(const MailReplier *replier, const char *address,
   gint64 now = clock_now(&clock_system);
   g_autofree char *message_id = make_message_id(address);
   g_autoptr(GBytes) message =
-      challenge_reply_compose(mail, address, digest, message_id, now, &reason);
+      challenge_reply_compose(mail, address, digest, message_id, now, replier->smime, &reason);
   if (message != NULL && replier->signer == NULL)
     return g_steal_pointer(&message);
   g_autofree char *field =

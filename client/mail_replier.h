@@ -12,6 +12,7 @@
 typedef struct {
   MailServer server;
   const DkimSigner *signer; /* NULL: the mail server signs */
+  const SmimeSigner *smime; /* NULL: no S/MIME signature */
 } MailReplier;
 
 /* The message as it is sent, CRLF line ends. CLIENT_LOCAL when it cannot be made. */

@@ -4,6 +4,7 @@
 #define SIGNET_MIME_CHALLENGE_MAIL_H
 
 #include "mime/mail_text.h"
+#include "mime/smime_sign.h"
 
 #define CHALLENGE_MAIL_ERROR (challenge_mail_error_quark())
 GQuark challenge_mail_error_quark(void);
@@ -19,14 +20,16 @@ typedef enum { CHALLENGE_MAIL_ERROR_FIELD, CHALLENGE_MAIL_ERROR_MESSAGE } Challe
 /* What a challenge message is made of: addr-specs without display name, one line each, printable
    ASCII; to alone may be beyond ASCII as base/mailbox.h takes it. */
 typedef struct {
-  const char *from;       /* as in the challenge object, byte for byte */
-  const char *to;         /* the identifier, verbatim */
-  const char *token;      /* token-part1 */
-  const char *message_id; /* with angle brackets */
-  const char *service;    /* the CA's name or base URL, for the text */
-  gint64 date;            /* milliseconds */
-  const GPtrArray *texts; /* of MailText, the body's languages, at least one */
-  gboolean html;          /* multipart/alternative, not text alone */
+  const char *from;          /* as in the challenge object, byte for byte */
+  const char *to;            /* the identifier, verbatim */
+  const char *token;         /* token-part1 */
+  const char *message_id;    /* with angle brackets */
+  const char *service;       /* the CA's name or base URL, for the text */
+  gint64 date;               /* milliseconds */
+  const GPtrArray *texts;    /* of MailText, the body's languages, at least one */
+  gboolean html;             /* multipart/alternative, not text alone */
+  const char *reply_to;      /* where answers go; NULL: from */
+  const SmimeSigner *signer; /* NULL: without S/MIME signature */
 } ChallengeMail;
 
 /* The unsigned message with CRLF line ends; CHALLENGE_MAIL_ERROR_FIELD when a field is missing, too
@@ -53,12 +56,12 @@ ReceivedChallenge *received_challenge_read(GBytes *message, GError **error);
 void received_challenge_free(ReceivedChallenge *challenge);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(ReceivedChallenge, received_challenge_free)
 
-/* The response message, unsigned, CRLF: From identifier (perhaps beyond ASCII), To the reply
-   address, "Re: " and the challenge's label and token as Subject, In-Reply-To, References, and the
-   block with digest (base64url, 32 octets). message_id with angle brackets; date in milliseconds.
-   CHALLENGE_MAIL_ERROR_FIELD as above. */
+/* The response message without DKIM signature, with an S/MIME one when signer is given, CRLF: From
+   identifier (perhaps beyond ASCII), To the reply address, "Re: " and the challenge's label and
+   token as Subject, In-Reply-To, References, and the block with digest (base64url, 32 octets).
+   message_id with angle brackets; date in milliseconds. CHALLENGE_MAIL_ERROR_FIELD as above. */
 GBytes *challenge_reply_compose(const ReceivedChallenge *challenge, const char *identifier,
                                 const char *digest, const char *message_id, gint64 date,
-                                GError **error);
+                                const SmimeSigner *signer, GError **error);
 
 #endif

@@ -4,6 +4,8 @@
 #include "mime/challenge_field.h"
 #include "mime/reply_block.h"
 
+#include <string.h>
+
 static gboolean check(const ReceivedChallenge *challenge, const char *identifier,
                       const char *digest, const char *message_id, gint64 date, GError **error) {
   return challenge_field_check_mailbox("the identifier", identifier, error) &&
@@ -17,11 +19,8 @@ static gboolean check(const ReceivedChallenge *challenge, const char *identifier
          challenge_field_check_date(date, error);
 }
 
-GBytes *challenge_reply_compose(const ReceivedChallenge *challenge, const char *identifier,
-                                const char *digest, const char *message_id, gint64 date,
-                                GError **error) {
-  if (!check(challenge, identifier, digest, message_id, date, error))
-    return NULL;
+static char *header_fields(const ReceivedChallenge *challenge, const char *identifier,
+                           const char *message_id, gint64 date) {
   g_autofree char *written = clock_rfc5322(date);
   GString *text = g_string_new(NULL);
   g_string_append_printf(text, "From: %s\r\n", identifier);
@@ -33,10 +32,24 @@ GBytes *challenge_reply_compose(const ReceivedChallenge *challenge, const char *
   if (challenge->message_id != NULL)
     g_string_append_printf(text, "In-Reply-To: %s\r\nReferences: %s\r\n", challenge->message_id,
                            challenge->message_id);
-  g_string_append(text, "MIME-Version: 1.0\r\n"
-                        "Content-Type: text/plain; charset=us-ascii\r\n"
-                        "Content-Transfer-Encoding: 7bit\r\n"
-                        "\r\n");
-  g_string_append_printf(text, REPLY_BLOCK_BEGIN "\r\n%s\r\n" REPLY_BLOCK_END "\r\n", digest);
-  return g_string_free_to_bytes(text);
+  return g_string_free(text, FALSE);
+}
+
+GBytes *challenge_reply_compose(const ReceivedChallenge *challenge, const char *identifier,
+                                const char *digest, const char *message_id, gint64 date,
+                                const SmimeSigner *signer, GError **error) {
+  if (!check(challenge, identifier, digest, message_id, date, error))
+    return NULL;
+  g_autofree char *fields = header_fields(challenge, identifier, message_id, date);
+  g_autofree char *entity =
+      g_strdup_printf("Content-Type: text/plain; charset=us-ascii%s\r\n"
+                      "Content-Transfer-Encoding: 7bit\r\n"
+                      "\r\n" REPLY_BLOCK_BEGIN "\r\n%s\r\n" REPLY_BLOCK_END "\r\n",
+                      signer != NULL ? SMIME_PARAMETER : "", digest);
+  g_autofree char *whole = signer != NULL ? smime_sign(signer, fields, entity, message_id, error)
+                                          : g_steal_pointer(&entity);
+  if (whole == NULL)
+    return NULL;
+  char *text = g_strconcat(fields, "MIME-Version: 1.0\r\n", whole, NULL);
+  return g_bytes_new_take(text, strlen(text));
 }

@@ -13,7 +13,7 @@
 static void assert_answer(const ReceivedChallenge *challenge) {
   g_autoptr(GError) error = NULL;
   g_autoptr(GBytes) answer = challenge_reply_compose(challenge, "user@example.org", DIGEST,
-                                                     "<1@example.org>", NOW, &error);
+                                                     "<1@example.org>", NOW, NULL, &error);
   if (answer == NULL) {
     g_assert_nonnull(error);
     return;

@@ -398,7 +398,7 @@ static void test_reply_to(void) {
   g_assert_cmpstr(challenge->reply_to, ==, "r@ca.example");
   g_assert_null(challenge->message_id);
   g_autoptr(GBytes) reply =
-      challenge_reply_compose(challenge, "u@example.org", DIGEST, "<3@example.org>", 0, NULL);
+      challenge_reply_compose(challenge, "u@example.org", DIGEST, "<3@example.org>", 0, NULL, NULL);
   g_autofree char *text = text_of(reply);
   g_assert_true(g_str_has_prefix(text, "From: u@example.org\r\nTo: r@ca.example\r\n"));
 }
@@ -420,8 +420,9 @@ static void test_reply(void) {
   g_autoptr(GError) error = NULL;
   g_autoptr(GBytes) bytes = compose(&good);
   g_autoptr(ReceivedChallenge) challenge = received_challenge_read(bytes, NULL);
-  g_autoptr(GBytes) reply = challenge_reply_compose(challenge, "User.Name@example.org", DIGEST,
-                                                    "<3@example.org>", good.date + 1000, &error);
+  g_autoptr(GBytes) reply =
+      challenge_reply_compose(challenge, "User.Name@example.org", DIGEST, "<3@example.org>",
+                              good.date + 1000, NULL, &error);
   g_assert_no_error(error);
   g_autofree char *text = text_of(reply);
   g_assert_cmpstr(text, ==, expected);
@@ -442,7 +443,7 @@ static void test_reply_internationalised(void) {
   g_assert_no_error(error);
   g_assert_cmpstr(challenge->to, ==, ANNA);
   g_autoptr(GBytes) reply =
-      challenge_reply_compose(challenge, ANNA, DIGEST, "<3@example.org>", good.date, &error);
+      challenge_reply_compose(challenge, ANNA, DIGEST, "<3@example.org>", good.date, NULL, &error);
   g_assert_no_error(error);
   g_autofree char *text = text_of(reply);
   g_assert_true(g_str_has_prefix(text, "From: " ANNA "\r\nTo: " FROM "\r\n"));
@@ -472,7 +473,7 @@ static void test_reply_refused(void) {
   for (guint i = 0; i < G_N_ELEMENTS(table); i++) {
     g_autoptr(GError) error = NULL;
     g_assert_null(challenge_reply_compose(challenge, table[i].identifier, table[i].digest,
-                                          table[i].message_id, good.date, &error));
+                                          table[i].message_id, good.date, NULL, &error));
     g_assert_error(error, CHALLENGE_MAIL_ERROR, CHALLENGE_MAIL_ERROR_FIELD);
   }
 }
@@ -484,22 +485,22 @@ static void test_reply_hostile_challenge(void) {
                                  .to = (char *)"u@example.org",
                                  .token = (char *)TOKEN,
                                  .subject = (char *)"x\r\nX: y"};
-  g_autoptr(GBytes) plain =
-      challenge_reply_compose(&challenge, "u@example.org", DIGEST, "<3@example.org>", 0, NULL);
+  g_autoptr(GBytes) plain = challenge_reply_compose(&challenge, "u@example.org", DIGEST,
+                                                    "<3@example.org>", 0, NULL, NULL);
   g_autofree char *text = text_of(plain);
   g_assert_null(strstr(text, "X: y"));
   g_assert_null(strstr(text, "In-Reply-To"));
   challenge.token = (char *)TOKEN "\r\nX: y";
-  g_assert_null(
-      challenge_reply_compose(&challenge, "u@example.org", DIGEST, "<3@example.org>", 0, NULL));
+  g_assert_null(challenge_reply_compose(&challenge, "u@example.org", DIGEST, "<3@example.org>", 0,
+                                        NULL, NULL));
   challenge.token = (char *)TOKEN;
   challenge.message_id = (char *)"<1>\r\nX: y";
-  g_assert_null(
-      challenge_reply_compose(&challenge, "u@example.org", DIGEST, "<3@example.org>", 0, NULL));
+  g_assert_null(challenge_reply_compose(&challenge, "u@example.org", DIGEST, "<3@example.org>", 0,
+                                        NULL, NULL));
   challenge.message_id = NULL;
   challenge.reply_to = (char *)"a@ca.example\r\nX: y";
-  g_assert_null(
-      challenge_reply_compose(&challenge, "u@example.org", DIGEST, "<3@example.org>", 0, NULL));
+  g_assert_null(challenge_reply_compose(&challenge, "u@example.org", DIGEST, "<3@example.org>", 0,
+                                        NULL, NULL));
 }
 
 int main(int argc, char **argv) {

@@ -5,6 +5,7 @@
 #include "acme/limit.h"
 #include "acme/record.h"
 #include "acme/resources.h"
+#include "acme/sort_job.h"
 
 /* A multiple of 3: joined as text or as octets the token parts give the same. */
 #define TOKEN_OCTETS 24
@@ -39,6 +40,7 @@ static Challenge *make_challenge(Call *call, const Id *authorization) {
   challenge->token2 = acme_random_token(acme, TOKEN_OCTETS);
   challenge->mail_from =
       g_strdup_printf("acme-challenge+%s@%s", tag, config_text(acme->config, "mail.domain"));
+  challenge->mail_sender = sort_is_signed(acme) ? sort_address(acme) : NULL;
   challenge->created_at = call->now;
   challenge->deadline = call->now + config_number(acme->config, "mail.challenge-lifetime");
   return challenge;

@@ -71,7 +71,9 @@ gboolean mail_job_begin(Acme *acme, gint64 now, const Job *job, Question *questi
   question->kind = QUESTION_DELIVER;
   question->envelope_from =
       g_strdup(challenge->envelope_from != NULL ? challenge->envelope_from : challenge->mail_from);
-  question->from = g_strdup(challenge->mail_from);
+  question->from =
+      g_strdup(challenge->mail_sender != NULL ? challenge->mail_sender : challenge->mail_from);
+  question->reply_to = g_strdup(challenge->mail_from);
   question->to = g_strdup(challenge_mail_to(authorization));
   question->token = g_strdup(challenge->token1);
   question->message_id = g_strdup(challenge->message_id);

@@ -51,7 +51,8 @@ json_t *challenge_json(Acme *acme, const Challenge *challenge, GError **error) {
   g_autofree char *url = acme_url(acme, "challenge", &challenge->id, "");
   json_t *document =
       json_pack("{s:s, s:s, s:s, s:s, s:s}", "type", "email-reply-00", "url", url, "status",
-                challenge->status, "token", challenge->token2, "from", challenge->mail_from);
+                challenge->status, "token", challenge->token2, "from",
+                challenge->mail_sender != NULL ? challenge->mail_sender : challenge->mail_from);
   if (challenge->validated_at != 0) {
     g_autofree char *validated = clock_rfc3339(challenge->validated_at);
     json_object_set_new(document, "validated", json_string(validated));

@@ -18,6 +18,7 @@
 void question_clear(Question *question) {
   g_free(question->envelope_from);
   g_free(question->from);
+  g_free(question->reply_to);
   g_free(question->to);
   g_free(question->token);
   g_free(question->message_id);
@@ -46,6 +47,7 @@ gboolean job_begin(Acme *acme, const Job *job, Question *question, GError **erro
       [JOB_CRL] = crl_job_begin,      [JOB_SWEEP] = sweep_job_begin,
       [JOB_CLOSE] = close_job_begin,  [JOB_REVOKE] = revoke_job_begin,
       [JOB_PURGE] = purge_job_begin,  [JOB_NOTICE] = notice_job_begin,
+      [JOB_SORT] = sort_job_begin,
   };
   question->job = *job;
   return begin[job->kind](acme, clock_now(acme->clock), job, question, error);
@@ -59,7 +61,7 @@ static const gint64 unexamined_steps[] = {UNANSWERED_DELAY, UNANSWERED_DELAY,  C
 
 gboolean job_unanswered(Acme *acme, const Job *job, GError **error) {
   gint64 now = clock_now(acme->clock);
-  if (job->kind != JOB_JUDGE && job->kind != JOB_BOUNCE)
+  if (job->kind != JOB_JUDGE && job->kind != JOB_BOUNCE && job->kind != JOB_SORT)
     return job_again(acme->store, job, now + UNANSWERED_DELAY, FALSE, error);
   gint64 wait = job_delay(unexamined_steps, G_N_ELEMENTS(unexamined_steps), job->attempts);
   return job_again(acme->store, job, now + wait, TRUE, error);

@@ -30,7 +30,7 @@ typedef struct {
   QuestionKind kind;
   Job job;
   /* DELIVER */
-  char *envelope_from, *from, *to, *token, *message_id;
+  char *envelope_from, *from, *reply_to, *to, *token, *message_id;
   gint64 date;
   /* NOTICE: from, to, message_id, date, and */
   char *notice, *serial, *issuer;
@@ -72,6 +72,8 @@ gboolean job_examined(Acme *acme, const Question *question, const ReplyFacts *fa
                       GPtrArray *signatures, const char *evidence, GError **error);
 gboolean job_bounce_examined(Acme *acme, const Question *question, const DsnFacts *facts,
                              const char *evidence, GError **error);
+/* The same for a message of which only its challenge was asked. */
+gboolean job_sorted(Acme *acme, const Question *question, const ReplyFacts *facts, GError **error);
 gboolean job_caa_answered(Acme *acme, const Question *question, const CaaRecordSet *set,
                           GError **error);
 /* failure: why it could not be built, "" when it was; findings: of the lint, "" when there are
@@ -102,6 +104,7 @@ gboolean revoke_job_begin(Acme *acme, gint64 now, const Job *job, Question *ques
                           GError **error);
 gboolean purge_job_begin(Acme *acme, gint64 now, const Job *job, Question *question,
                          GError **error);
+gboolean sort_job_begin(Acme *acme, gint64 now, const Job *job, Question *question, GError **error);
 gboolean notice_job_begin(Acme *acme, gint64 now, const Job *job, Question *question,
                           GError **error);
 

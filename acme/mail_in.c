@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "acme/mail_in.h"
 #include "acme/record.h"
+#include "acme/sort_job.h"
 #include "base/log.h"
 #include "store/authorization.h"
 #include "store/challenge.h"
 #include "store/job.h"
 #include "store/message.h"
 
+static const MailReply taken = {250, "2.1.5", "Recipient ok"};
 static const MailReply full = {452, "4.2.2", "Too many messages for this recipient"};
 static const MailReply unknown = {550, "5.1.1", "There is no such recipient here"};
 
@@ -37,6 +39,11 @@ gboolean mail_in_recipient(Acme *acme, const char *address, MailReply *reply, GE
   g_autoptr(Challenge) challenge = NULL;
   g_autoptr(Authorization) authorization = NULL;
   const MailKind *kind = NULL;
+  gboolean open = FALSE, room = FALSE;
+  if (!sort_recipient(acme, clock_now(acme->clock), address, &open, &room, error))
+    return FALSE;
+  if (open)
+    return *reply = room ? taken : full, TRUE;
   StoreFind found = find(acme, address, &kind, &challenge, error);
   if (found == STORE_FOUND)
     found = authorization_find(acme->store, &challenge->authz_id, &authorization, error);
@@ -46,7 +53,7 @@ gboolean mail_in_recipient(Acme *acme, const char *address, MailReply *reply, GE
   if (!known)
     *reply = unknown;
   else if ((kind == &bounce_kind ? challenge->bounces : challenge->mails) < CHALLENGE_MAX_MAILS)
-    *reply = (MailReply){250, "2.1.5", "Recipient ok"};
+    *reply = taken;
   else
     *reply = full;
   if (reply->code == full.code) /* counted, not kept */
@@ -100,7 +107,10 @@ gboolean mail_in_take(Acme *acme, const IncomingMail *mail, MailReply *reply, GE
     gboolean kept = FALSE;
     if (is_repeated(mail->recipients, recipient))
       continue;
-    if (!take_for(acme, now, mail, &raw, *recipient, &kept, error))
+    gboolean open = FALSE, room = FALSE;
+    if (!sort_recipient(acme, now, *recipient, &open, &room, error) ||
+        !(open ? sort_take(acme, now, mail, &raw, &kept, error)
+               : take_for(acme, now, mail, &raw, *recipient, &kept, error)))
       return FALSE;
     if (!kept)
       *reply = full;

@@ -9,6 +9,7 @@
 #include "daemon/mail_texts.h"
 #include "daemon/pem_key.h"
 #include "daemon/sockets.h"
+#include "mime/smime_sign.h"
 #include "smtp/sender_check.h"
 
 #include <openssl/x509v3.h>
@@ -114,6 +115,27 @@ static void check_relays(Check *check) {
       check_relay_tls_demanded(check->config) ? read_file(check, "mail.relay-ca") : NULL;
   if (ca != NULL && !pem_has_certificate(ca))
     mistake(check, "mail.relay-ca", "has no certificate in PEM");
+}
+
+static void check_smime(Check *check) {
+  g_autoptr(GError) error = NULL;
+  gboolean certificate = config_given(check->config, "mail.smime-certificate");
+  if (certificate != config_given(check->config, "mail.smime-key"))
+    mistake(check, certificate ? "mail.smime-key" : "mail.smime-certificate",
+            "given only one of certificate and key");
+  g_autoptr(GBytes) chain = read_file(check, "mail.smime-certificate");
+  g_autoptr(GBytes) key = read_file(check, "mail.smime-key");
+  if (chain == NULL || key == NULL)
+    return;
+  g_autofree char *address =
+      g_strconcat("acme-challenge@", config_text(check->config, "mail.domain"), NULL);
+  g_autoptr(SmimeSigner) signer =
+      smime_signer_new(chain, key, address, clock_now(&clock_system), &error);
+  if (signer == NULL)
+    mistake(check,
+            g_error_matches(error, SMIME_ERROR, SMIME_ERROR_KEY) ? "mail.smime-key"
+                                                                 : "mail.smime-certificate",
+            "%s (it signs for %s)", error->message, address);
 }
 
 /* A file of the operator's folder that is not there leaves the built-in one. */
@@ -304,6 +326,7 @@ Config *check_configuration(const char *path, gboolean test_mode, GPtrArray *mis
   check_tls(&check, "mail.tls-certificate", "mail.tls-key");
   check_dkim(&check);
   check_relays(&check);
+  check_smime(&check);
   check_mail_texts(&check);
   check_ca(&check);
   check_caa(&check);

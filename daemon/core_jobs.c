@@ -15,8 +15,8 @@
  * -------------------------------------------------------------------------------- */
 
 static GVariant *deliver_body(const Question *q) {
-  return g_variant_new("(sssssx)", q->envelope_from, q->from, q->to, q->token, q->message_id,
-                       q->date);
+  return g_variant_new("(ssssssx)", q->envelope_from, q->from, q->reply_to, q->to, q->token,
+                       q->message_id, q->date);
 }
 
 static GVariant *notice_body(const Question *q) {
@@ -100,6 +100,8 @@ static gboolean take_evidence(Core *core, CoreItem *item, GError **error) {
     facts->token = g_strdup("");
     signatures = g_ptr_array_new();
   }
+  if (item->question->job.kind == JOB_SORT)
+    return job_sorted(&core->acme, item->question, facts, error);
   g_autofree char *text = g_variant_print(item->body, FALSE);
   return job_examined(&core->acme, item->question, facts, signatures, text, error);
 }
@@ -216,6 +218,7 @@ static const RoleSet needed[JOB_KINDS] = {
     [JOB_NOTICE] = ROLE_BIT(ROLE_OUTBOUND),
     [JOB_JUDGE] = ROLE_BIT(ROLE_INBOUND),
     [JOB_BOUNCE] = ROLE_BIT(ROLE_INBOUND),
+    [JOB_SORT] = ROLE_BIT(ROLE_INBOUND),
     [JOB_ISSUE] = ROLE_BIT(ROLE_LOOKUP) | ROLE_BIT(ROLE_SIGNER),
     [JOB_CRL] = ROLE_BIT(ROLE_SIGNER),
 };

@@ -40,7 +40,7 @@ static const ChannelKind kinds[MESSAGE_COUNT] = {
     [MESSAGE_EXAMINE_BOUNCE] = {"examine-bounce", ASKED(CORE, INBOUND, "ay")},
     [MESSAGE_BOUNCE_EVIDENCE] = {"bounce-evidence",
                                  ANSWER(MESSAGE_EXAMINE_BOUNCE, INBOUND, CORE, DSN_EVIDENCE_TYPE)},
-    [MESSAGE_DELIVER] = {"deliver", ASKED(CORE, OUTBOUND, "(sssssx)")},
+    [MESSAGE_DELIVER] = {"deliver", ASKED(CORE, OUTBOUND, "(ssssssx)")},
     [MESSAGE_DELIVERED] = {"delivered", ANSWER(MESSAGE_DELIVER, OUTBOUND, CORE, "(uusay)")},
     [MESSAGE_NOTICE] = {"notice", ASKED(CORE, OUTBOUND, "(ssssssxxx)")},
     [MESSAGE_NOTICE_DELIVERED] = {"notice-delivered",

@@ -28,7 +28,7 @@ typedef enum {
   MESSAGE_EXAMINE_BOUNCE,   /* raw message */
   MESSAGE_BOUNCE_EVIDENCE,  /* what it says, see mime/dsn.h */
   /* core and outbound */
-  MESSAGE_DELIVER,   /* reverse-path, from, to, token-part1, Message-ID, time */
+  MESSAGE_DELIVER,   /* reverse-path, from, reply-to, to, token-part1, Message-ID, time */
   MESSAGE_DELIVERED, /* SenderOutcome, reply code, text, raw message as handed over */
   MESSAGE_NOTICE,    /* kind, from, to, Message-ID, serial, issuer, first and last moment, time */
   MESSAGE_NOTICE_DELIVERED, /* as DELIVERED */

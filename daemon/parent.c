@@ -80,6 +80,8 @@ static const GivenFile files[] = {
     {ROLE_BIT(ROLE_OUTBOUND), "dkim-key", "mail.dkim-key", TRUE},
     {ROLE_BIT(ROLE_OUTBOUND), "relay-password", "mail.relay-password-file", TRUE},
     {ROLE_BIT(ROLE_OUTBOUND), "dkim-ed25519-key", "mail.dkim-ed25519-key", TRUE},
+    {ROLE_BIT(ROLE_OUTBOUND), "smime-certificate", "mail.smime-certificate", TRUE},
+    {ROLE_BIT(ROLE_OUTBOUND), "smime-key", "mail.smime-key", TRUE},
     {ROLE_BIT(ROLE_SIGNER) | ROLE_BIT(ROLE_CORE), "ca-certificate", "ca.certificate", FALSE},
     {ROLE_BIT(ROLE_SIGNER), "ca-key", "ca.key", FALSE},
     {ROLE_BIT(ROLE_SIGNER), "ca-passphrase", "ca.passphrase-file", FALSE},

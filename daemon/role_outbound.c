@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* outbound: composes, DKIM-signs and hands over challenge mails and notices. Holds the DKIM keys
- * and the password for the relays; parses their answers. */
+/* outbound: composes, DKIM-signs and hands over challenge mails and notices. Holds the DKIM keys,
+ * the S/MIME key and the password for the relays; parses their answers. */
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/mailbox.h"
 #include "daemon/mail_signer.h"
@@ -14,6 +15,7 @@
 typedef struct {
   RoleProcess *process;
   MailSigner *signer;
+  SmimeSigner *smime; /* NULL: challenge mails have no S/MIME signature */
   GPtrArray *texts;   /* of MailText */
   GPtrArray *relays;  /* of SenderRelay, whose host, ca and password are their own */
   GPtrArray *waiting; /* of Mail: handed over together in one session */
@@ -55,6 +57,18 @@ typedef struct {
   gint64 date;
 } Letter;
 
+/* NULL for a mail from an address of its own, which no certificate names. A certificate that ended
+   proves nothing any more: the DKIM signature does (RFC 8823 section 3.1). */
+static const SmimeSigner *smime_signer(const Outbound *outbound, const ChallengeMail *mail) {
+  if (outbound->smime == NULL || strcmp(mail->from, mail->reply_to) == 0)
+    return NULL;
+  if (smime_signer_is_valid(outbound->smime, mail->date))
+    return outbound->smime;
+  log_warning("challenge mail without S/MIME signature", "reason",
+              "the certificate of [mail] smime-certificate is not valid any more", NULL);
+  return NULL;
+}
+
 static void compose_challenge(const Outbound *outbound, GVariant *body, Letter *letter,
                               GError **error) {
   const Config *config = outbound->process->config;
@@ -62,8 +76,9 @@ static void compose_challenge(const Outbound *outbound, GVariant *body, Letter *
                         .texts = outbound->texts,
                         .html = config_is(config, "mail.format", "alternative")};
   const char *envelope_from = NULL;
-  g_variant_get(body, "(&s&s&s&s&sx)", &envelope_from, &mail.from, &mail.to, &mail.token,
-                &mail.message_id, &mail.date);
+  g_variant_get(body, "(&s&s&s&s&s&sx)", &envelope_from, &mail.from, &mail.reply_to, &mail.to,
+                &mail.token, &mail.message_id, &mail.date);
+  mail.signer = smime_signer(outbound, &mail);
   *letter = (Letter){challenge_mail_compose(&mail, error), envelope_from, mail.to, mail.date};
 }
 
@@ -214,6 +229,27 @@ static gboolean read_relays(RoleProcess *process, Outbound *outbound, GError **e
   return TRUE;
 }
 
+/* Without a certificate that can be used the mails go out all the same, as DKIM proves them: it may
+   have ended since the server was started. */
+static void use_smime(RoleProcess *process, Outbound *outbound) {
+  g_autoptr(GError) failure = NULL;
+  g_autofree char *address =
+      g_strconcat("acme-challenge@", config_text(process->config, "mail.domain"), NULL);
+  g_autoptr(GBytes) chain = role_read_file(process, "smime-certificate", &failure);
+  g_autoptr(GBytes) key = failure == NULL ? role_read_file(process, "smime-key", &failure) : NULL;
+  SmimeSigner *signer =
+      chain != NULL && key != NULL
+          ? smime_signer_new(chain, key, address, clock_now(&clock_system), &failure)
+          : NULL;
+  if (failure != NULL) {
+    log_error("S/MIME certificate not used, the old one stays if there is one", "reason",
+              failure->message, NULL);
+    return;
+  }
+  g_clear_pointer(&outbound->smime, smime_signer_free);
+  outbound->smime = signer;
+}
+
 static GBytes *read_text(gpointer user, const char *language, GError **error) {
   g_autofree char *name = g_strconcat("mail-text-", language, NULL);
   return role_read_file(user, name, error);
@@ -234,6 +270,7 @@ static gboolean start(RoleProcess *process, GError **error) {
   outbound->process = process;
   outbound->waiting = g_ptr_array_new_with_free_func(mail_free);
   outbound->send = event_new(process->base, -1, 0, on_send, outbound);
+  use_smime(process, outbound);
   return read_texts(process, outbound, process->config, error) &&
          read_relays(process, outbound, error) &&
          read_keys(process, outbound, process->config, error);
@@ -249,6 +286,7 @@ static void reload(RoleProcess *process, const Config *config) {
               "reason", error->message, NULL);
   if (!read_relays(process, process->state, &of_relays))
     log_error("relays' files not reloaded, the old ones stay", "reason", of_relays->message, NULL);
+  use_smime(process, process->state);
   if (!read_texts(process, process->state, config, &of_texts))
     log_error("texts of mails not reloaded, the old ones stay", "reason", of_texts->message, NULL);
 }

@@ -2,10 +2,10 @@
 #include "mime/reply.h"
 #include "mime/mime_text.h"
 #include "mime/reply_parts.h"
+#include "mime/reply_token.h"
 
 #include <string.h>
 
-#define TOKEN_LABEL "ACME:"
 #define LIST_PREFIX "List-"
 
 void reply_facts_free(ReplyFacts *facts) {
@@ -33,30 +33,13 @@ static void read_from(ReplyFacts *facts, const RawMessage *message) {
     g_clear_pointer(&facts->from, g_free);
 }
 
-/* RFC 8823 section 3.2 item 1: what stands before the label is ignored, white space within the
- * token too. */
-static char *token_of(const char *subject) {
-  const char *label = strstr(subject, TOKEN_LABEL);
-  GString *token = g_string_new(NULL);
-  for (const char *p = label == NULL ? "" : label + strlen(TOKEN_LABEL); *p != '\0';
-       p = g_utf8_next_char(p)) {
-    gunichar c = g_utf8_get_char(p);
-    if (!g_unichar_isspace(c) && !g_unichar_iscntrl(c))
-      g_string_append_unichar(token, c);
-  }
-  char *clean = mime_text_clean(token->str, REPLY_MAX_TOKEN_OCTETS);
-  g_string_free(token, TRUE);
-  return clean;
-}
-
 static void read_subject(ReplyFacts *facts, const RawMessage *message) {
   const RawField *subject = raw_message_first(message, "subject");
   facts->subject_fields = raw_message_count(message, "subject");
   if (subject == NULL)
     return;
-  g_autofree char *decoded = mime_text_decode(subject, REPLY_MAX_PARSED_OCTETS);
   g_free(facts->token);
-  facts->token = token_of(decoded);
+  facts->token = reply_token(subject);
 }
 
 static void read_list(ReplyFacts *facts, const RawMessage *message) {
@@ -110,7 +93,7 @@ static const char *read_body(ReplyFacts *facts, const RawMessage *message) {
   gboolean report = FALSE;
   if (facts->content_type_fields > 1 || facts->transfer_encoding_fields > 1)
     return NULL;
-  const char *why = reply_parts_scan(message, &search, &report);
+  const char *why = reply_parts_scan(message, facts, &search, &report);
   facts->is_report = facts->is_report || report;
   if (why != NULL)
     return why;

@@ -35,7 +35,7 @@ char *smime_mailbox(X509 *certificate) {
 }
 
 const char *smime_refuse_use(X509 *certificate) {
-  if (X509_check_ca(certificate) != 0)
+  if (X509_check_ca(certificate) != 0 || (X509_get_extension_flags(certificate) & EXFLAG_CA) != 0)
     return "the certificate is a CA's";
   if ((X509_get_key_usage(certificate) & KU_DIGITAL_SIGNATURE) == 0)
     return "the certificate's key usage lacks digitalSignature";

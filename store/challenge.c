@@ -8,6 +8,7 @@ void challenge_free(Challenge *challenge) {
   g_free(challenge->status);
   g_free(challenge->token2);
   g_free(challenge->mail_from);
+  g_free(challenge->mail_sender);
   g_free(challenge->token1);
   g_free(challenge->message_id);
   g_free(challenge->relay_text);
@@ -20,9 +21,9 @@ gboolean challenge_insert(Store *store, const Challenge *c, GError **error) {
   return sql_run(
       store, error,
       "INSERT INTO challenge (id, authz_id, status, token2, mail_from, created_at, deadline, notes,"
-      " mails, mail_octets) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, 0, 0, 0)",
-      "ddtttii", &c->id, &c->authz_id, c->status, c->token2, c->mail_from, c->created_at,
-      c->deadline);
+      " mails, mail_octets, mail_sender) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, 0, 0, 0, ?8)",
+      "ddtttiit", &c->id, &c->authz_id, c->status, c->token2, c->mail_from, c->created_at,
+      c->deadline, c->mail_sender);
 }
 
 static StoreFind find(SqlQuery query, Challenge **challenge, GError **error) {
@@ -51,6 +52,7 @@ static StoreFind find(SqlQuery query, Challenge **challenge, GError **error) {
     c->envelope_from = sql_text(&query, 19);
     c->bounces = sql_int(&query, 20);
     c->bounce_octets = sql_int(&query, 21);
+    c->mail_sender = sql_text(&query, 22);
     found = STORE_FOUND;
   }
   return sql_end(&query, error) ? found : STORE_LOOKUP_FAILED;
@@ -59,7 +61,7 @@ static StoreFind find(SqlQuery query, Challenge **challenge, GError **error) {
 #define COLUMNS                                                                                    \
   "SELECT id, authz_id, status, token2, mail_from, created_at, deadline, token1, message_id,"      \
   " sent_at, responded_at, passed_at, validated_at, error, notes, mails, mail_octets, queued_at,"  \
-  " relay_text, envelope_from, bounces, bounce_octets FROM challenge"
+  " relay_text, envelope_from, bounces, bounce_octets, mail_sender FROM challenge"
 
 StoreFind challenge_find(Store *store, const Id *id, Challenge **challenge, GError **error) {
   return find(sql_query(store, COLUMNS " WHERE id = ?1", "d", id), challenge, error);
@@ -80,6 +82,21 @@ StoreFind challenge_find_by_envelope(Store *store, const char *address, Challeng
                                      GError **error) {
   g_autofree char *lower = g_ascii_strdown(address, -1);
   return find(sql_query(store, COLUMNS " WHERE envelope_from = ?1", "t", lower), challenge, error);
+}
+
+StoreFind challenge_find_by_token(Store *store, const char *token1, Challenge **challenge,
+                                  GError **error) {
+  return find(sql_query(store, COLUMNS " WHERE token1 = ?1", "t", token1), challenge, error);
+}
+
+StoreFind challenge_has_open_from(Store *store, const char *mail_sender, gint64 now,
+                                  GError **error) {
+  SqlQuery query = sql_query(store,
+                             "SELECT 1 FROM challenge WHERE mail_sender = ?1"
+                             " AND status IN ('pending', 'processing') AND deadline > ?2 LIMIT 1",
+                             "ti", mail_sender, now);
+  StoreFind found = sql_row(&query) ? STORE_FOUND : STORE_MISSING;
+  return sql_end(&query, error) ? found : STORE_LOOKUP_FAILED;
 }
 
 StoreChange challenge_set_mail(Store *store, const Id *id, gint64 now, const char *token1,
@@ -157,6 +174,7 @@ gboolean challenge_list_overdue(Store *store, gint64 now, guint limit, GArray *i
       "SELECT c.id FROM challenge c WHERE c.status IN ('pending', 'processing')"
       " AND c.deadline <= ?1 AND c.passed_at IS NULL AND NOT EXISTS (SELECT 1 FROM message m"
       " JOIN job j ON j.kind = 'judge' AND j.subject = m.id WHERE m.challenge_id = c.id)"
+      " AND (c.mail_sender IS NULL OR NOT EXISTS (SELECT 1 FROM stray s WHERE s.at < c.deadline))"
       " ORDER BY c.deadline LIMIT ?2",
       "ii", now, (gint64)limit);
   Id id;
@@ -167,8 +185,10 @@ gboolean challenge_list_overdue(Store *store, gint64 now, guint limit, GArray *i
 
 StoreFind challenge_has_unjudged(Store *store, const Id *id, GError **error) {
   SqlQuery query = sql_query(store,
-                             "SELECT 1 FROM message WHERE challenge_id = ?1 AND direction = 'in'"
-                             " AND verdict IS NULL LIMIT 1",
+                             "SELECT 1 FROM challenge c WHERE c.id = ?1 AND (EXISTS (SELECT 1"
+                             " FROM message WHERE challenge_id = ?1 AND direction = 'in'"
+                             " AND verdict IS NULL) OR (c.mail_sender IS NOT NULL AND EXISTS"
+                             " (SELECT 1 FROM stray s WHERE s.at < c.deadline)))",
                              "d", id);
   StoreFind found = sql_row(&query) ? STORE_FOUND : STORE_MISSING;
   return sql_end(&query, error) ? found : STORE_LOOKUP_FAILED;

@@ -11,10 +11,11 @@
 
 typedef struct {
   Id id, authz_id;
-  char *status;    /* RFC 8555 section 7.1.6 */
-  char *token2;    /* token-part2 */
-  char *mail_from; /* lower case: From of the mail, recipient of the reply; no two challenges have
-                      one */
+  char *status;      /* RFC 8555 section 7.1.6 */
+  char *token2;      /* token-part2 */
+  char *mail_from;   /* lower case: recipient of the reply, and From of the mail unless mail_sender
+                        is; no two challenges have one */
+  char *mail_sender; /* From of an S/MIME-signed mail, the same for all; NULL: not signed so */
   gint64 created_at;
   gint64 deadline; /* a reply must have been received before */
   char *token1;    /* token-part1; NULL until the mail is made */
@@ -45,6 +46,11 @@ StoreFind challenge_find_by_recipient(Store *store, const char *address, Challen
                                       GError **error);
 StoreFind challenge_find_by_envelope(Store *store, const char *address, Challenge **challenge,
                                      GError **error);
+StoreFind challenge_find_by_token(Store *store, const char *token1, Challenge **challenge,
+                                  GError **error);
+/* Whether one with that mail_sender still awaits its reply at now. */
+StoreFind challenge_has_open_from(Store *store, const char *mail_sender, gint64 now,
+                                  GError **error);
 /* Once only: token-part1, Message-ID and reverse-path of the mail. */
 StoreChange challenge_set_mail(Store *store, const Id *id, gint64 now, const char *token1,
                                const char *message_id, const char *envelope_from, GError **error);
@@ -67,7 +73,8 @@ StoreChange challenge_count_bounce(Store *store, const Id *id, gint64 octets, GE
  * most limit. */
 gboolean challenge_list_overdue(Store *store, gint64 now, guint limit, GArray *ids, GError **error);
 
-/* Whether a received message of the challenge waits to be judged. */
+/* Whether a received message of the challenge, or one that may be found to be, waits to be judged.
+ */
 StoreFind challenge_has_unjudged(Store *store, const Id *id, GError **error);
 
 typedef struct {

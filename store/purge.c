@@ -35,7 +35,8 @@ static gboolean remove_authorization(Store *store, const Id *id, GError **error)
   for (guint i = 0; good && i < raw->len; i++)
     good = sql_run(store, error,
                    "DELETE FROM raw WHERE id = ?1"
-                   " AND NOT EXISTS (SELECT 1 FROM message WHERE raw_id = ?1)",
+                   " AND NOT EXISTS (SELECT 1 FROM message WHERE raw_id = ?1)"
+                   " AND NOT EXISTS (SELECT 1 FROM stray WHERE raw_id = ?1)",
                    "d", &g_array_index(raw, Id, i));
   return good;
 }

@@ -122,7 +122,15 @@ static const char *const migrations[] = {
     "  id @blob PRIMARY KEY, certificate_id @blob NOT NULL REFERENCES certificate(id),"
     "  authz_id @blob NOT NULL REFERENCES authz(id), kind @text NOT NULL, message_id @text NOT "
     "NULL,"
-    "  created_at @int NOT NULL, sent_at @int, UNIQUE (certificate_id, authz_id, kind));",
+    "  created_at @int NOT NULL, sent_at @int, UNIQUE (certificate_id, authz_id, kind));"
+    "ALTER TABLE challenge ADD COLUMN mail_sender @text;"
+    "CREATE INDEX challenge_sender ON challenge(mail_sender, status, deadline);"
+    "CREATE UNIQUE INDEX challenge_token ON challenge(token1);"
+    "CREATE TABLE stray ("
+    "  id @blob PRIMARY KEY, raw_id @blob NOT NULL REFERENCES raw(id), at @int NOT NULL, peer "
+    "@text,"
+    "  helo @text, reverse_path @text, tls @int);"
+    "CREATE INDEX stray_raw ON stray(raw_id);",
 };
 
 /* Versions 1 and 2 came before the first release. */

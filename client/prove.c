@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "client/prove.h"
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "client/failure.h"
 #include "client/output.h"
 #include "client/reply_digest.h"
+#include "mime/smime_check.h"
 
 #define POLL_PRESET_SECONDS 5 /* after the response */
 #define POLL_AT_ONCE_SECONDS 1
@@ -39,6 +41,16 @@ static gboolean respond(const Prove *prove, Proof *proof, const ReceivedChalleng
   return post_challenge(prove, proof, error);
 }
 
+/* Why a mail is not answered for the sake of its S/MIME signature, or NULL. A wrong one is worse
+   than none: somebody changed the mail. A person who reads the mail sees to that elsewhere. */
+static const char *refuse_signature(const Prove *prove, const ReceivedChallenge *mail) {
+  const char *why = NULL;
+  if (mail->message == NULL)
+    return NULL;
+  SmimeVerdict verdict = smime_check(mail->message, prove->roots, clock_now(&clock_system), &why);
+  return verdict == SMIME_UNSIGNED && prove->roots != NULL ? "it has no S/MIME signature" : why;
+}
+
 static gboolean take_mail(const Prove *prove, gint64 milliseconds, GError **error) {
   ReceivedChallenge *received = NULL;
   if (!prove->way->kind->receive(prove->way, prove->proofs, milliseconds, &received, error))
@@ -49,11 +61,12 @@ static gboolean take_mail(const Prove *prove, gint64 milliseconds, GError **erro
   const char *why = NULL;
   Proof *proof = proof_match(prove->proofs, mail, &why);
   g_autofree char *from = log_escape(mail->from != NULL ? mail->from : "nobody", 300);
-  if (proof != NULL) {
+  const char *refused = proof != NULL ? refuse_signature(prove, mail) : NULL;
+  if (proof != NULL && refused == NULL) {
     output_step("mail", "for %s from %s", proof->address, from);
     return respond(prove, proof, mail, error);
   }
-  output_step("ignored", "a challenge mail from %s: %s", from, why);
+  output_step("ignored", "a challenge mail from %s: %s", from, refused != NULL ? refused : why);
   return TRUE;
 }
 

@@ -12,6 +12,8 @@ typedef struct {
   const char *thumbprint; /* of the account key */
   GPtrArray *proofs;      /* of Proof */
   gint64 deadline;        /* monotonic microseconds */
+  GBytes *roots; /* PEM: a challenge mail must be S/MIME-signed under one of them; NULL: it may be
+                    unsigned, and a signature may lead anywhere */
 } Prove;
 
 /* Answers each challenge mail once, tells the server, and polls until every proof is valid.

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* "signet request": from addresses to a certificate in files. */
+#include "base/clock.h"
 #include "client/acme_client.h"
 #include "client/certificate_files.h"
 #include "client/commands.h"
@@ -22,6 +23,8 @@ typedef struct {
   EVP_PKEY *key;   /* of the certificate */
   char *password;  /* at the mail server */
   DkimSigner *signer;
+  SmimeSigner *smime;
+  GBytes *challenge_roots;
   MailReplier replier;
   MailWay *way;
   AccountKey *account;
@@ -49,6 +52,8 @@ static void request_free(Request *request) {
   account_key_free(request->account);
   mail_way_free(request->way);
   dkim_signer_free(request->signer);
+  smime_signer_free(request->smime);
+  g_clear_pointer(&request->challenge_roots, g_bytes_unref);
   g_free(request->password);
   EVP_PKEY_free(request->key);
   request_options_free(request->options);
@@ -106,6 +111,29 @@ static gboolean open_signer(Request *request, GError **error) {
   return request->signer != NULL;
 }
 
+static gboolean open_smime(Request *request, GError **error) {
+  const RequestOptions *o = request->options;
+  g_autoptr(GError) reason = NULL;
+  if (o->challenge_ca != NULL) {
+    request->challenge_roots = local_file_read(o->challenge_ca, error);
+    if (request->challenge_roots == NULL)
+      return FALSE;
+  }
+  if (o->smime_certificate == NULL)
+    return TRUE;
+  g_autoptr(GBytes) chain = local_file_read(o->smime_certificate, error);
+  g_autoptr(GBytes) key = chain != NULL ? local_file_read(o->smime_key, error) : NULL;
+  if (key == NULL)
+    return FALSE;
+  request->smime = smime_signer_new(chain, key, o->addresses[0], clock_now(&clock_system), &reason);
+  if (request->smime == NULL)
+    g_set_error(error, CLIENT_ERROR, CLIENT_LOCAL, "%s: %s",
+                reason->code == SMIME_ERROR_KEY ? o->smime_key : o->smime_certificate,
+                reason->message);
+  request->replier.smime = request->smime;
+  return request->smime != NULL;
+}
+
 static gboolean open_mail_server(Request *request, GError **error) {
   const RequestOptions *o = request->options;
   if (o->smtp_password_file != NULL) {
@@ -155,7 +183,7 @@ static gboolean open_way(Request *request, GError **error) {
 
 static gboolean prepare(Request *request, GError **error) {
   return open_keys(request, error) && keys_differ(request, error) && open_signer(request, error) &&
-         open_mail_server(request, error) && open_way(request, error);
+         open_smime(request, error) && open_mail_server(request, error) && open_way(request, error);
 }
 
 /* --- the conversation with the server ------------------------------------------------------------
@@ -186,6 +214,7 @@ static gboolean prove_order(Request *request, OrderFlow *flow, GError **error) {
       .thumbprint = request->account->thumbprint,
       .proofs = proofs,
       .deadline = request->deadline,
+      .roots = request->challenge_roots,
   };
   return prove_all(&prove, error);
 }

@@ -86,6 +86,11 @@ static void add_mail_options(GOptionContext *context, RequestOptions *o) {
       {"dkim-domain", 0, 0, G_OPTION_ARG_STRING, &o->dkim_domain,
        "Its domain (default: the address's)", "DOMAIN"},
       {"dkim-selector", 0, 0, G_OPTION_ARG_STRING, &o->dkim_selector, "Its selector", "NAME"},
+      {"challenge-ca", 0, 0, G_OPTION_ARG_FILENAME, &o->challenge_ca,
+       "Answer S/MIME-signed challenge mails alone, signed under these roots", "FILE"},
+      {"smime-certificate", 0, 0, G_OPTION_ARG_FILENAME, &o->smime_certificate,
+       "Sign the response by S/MIME too, with this certificate and its chain", "FILE"},
+      {"smime-key", 0, 0, G_OPTION_ARG_FILENAME, &o->smime_key, "Its key", "FILE"},
       {0},
   };
   g_option_context_add_main_entries(context, entries, NULL);
@@ -196,6 +201,14 @@ static gboolean check_secrets(const RequestOptions *o, GError **error) {
     return refuse(error, "--dkim-domain needs --dkim-key");
   if (o->dkim_key != NULL && o->mail == REQUEST_MAIL_PRINT)
     return refuse(error, "--dkim-key needs a --mail way that sends the response");
+  if ((o->smime_certificate != NULL) != (o->smime_key != NULL))
+    return refuse(error, "--smime-certificate and --smime-key go together");
+  if (o->smime_key != NULL && o->mail == REQUEST_MAIL_PRINT)
+    return refuse(error, "--smime-key needs a --mail way that sends the response");
+  if (o->smime_key != NULL && o->addresses[1] != NULL)
+    return refuse(error, "--smime-certificate signs for one address alone");
+  if (o->challenge_ca != NULL && o->mail == REQUEST_MAIL_PRINT)
+    return refuse(error, "--challenge-ca needs a --mail way that reads the mail");
   if ((o->binding_kid != NULL) != (o->binding_key_file != NULL))
     return refuse(error, "--eab-kid and --eab-key-file go together");
   return TRUE;
@@ -252,6 +265,9 @@ void request_options_free(RequestOptions *o) {
       o->dkim_key,
       o->dkim_domain,
       o->dkim_selector,
+      o->challenge_ca,
+      o->smime_certificate,
+      o->smime_key,
   };
   for (gsize i = 0; i < G_N_ELEMENTS(texts); i++)
     g_free(texts[i]);

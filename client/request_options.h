@@ -25,6 +25,7 @@ typedef struct {
   char *mail_text, *maildir, *listen;
   char *smtp, *smtp_user, *smtp_password_file, *smtp_tls_text, *smtp_ca_file;
   char *dkim_key, *dkim_domain, *dkim_selector;
+  char *challenge_ca, *smime_certificate, *smime_key;
   char **rest;
   /* read */
   char **addresses; /* checked, domains in A-labels, no duplicates */

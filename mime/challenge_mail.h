@@ -47,11 +47,12 @@ typedef struct {
   char *token;      /* token-part1 from "Subject: ACME: ...": base64url, perhaps padded */
   char *subject;    /* decoded, as it stands */
   char *message_id; /* with angle brackets; NULL when missing or unfit to be repeated */
+  GBytes *message;  /* as it was given; NULL when a person read it */
 } ReceivedChallenge;
 
 /* CHALLENGE_MAIL_ERROR_MESSAGE when the message is no challenge: no Auto-Submitted: auto-generated,
    a Subject with a reply prefix, no token, a field twice, not one mailbox in From, To or Reply-To
-   (RFC 8823 sections 3 and 3.1). Does not check DKIM. */
+   (RFC 8823 sections 3 and 3.1). Does not check DKIM, nor an S/MIME signature (smime_check.h). */
 ReceivedChallenge *received_challenge_read(GBytes *message, GError **error);
 void received_challenge_free(ReceivedChallenge *challenge);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(ReceivedChallenge, received_challenge_free)

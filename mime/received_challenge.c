@@ -17,6 +17,7 @@ void received_challenge_free(ReceivedChallenge *challenge) {
   g_free(challenge->token);
   g_free(challenge->subject);
   g_free(challenge->message_id);
+  g_clear_pointer(&challenge->message, g_bytes_unref);
   g_free(challenge);
 }
 
@@ -113,6 +114,7 @@ ReceivedChallenge *received_challenge_read(GBytes *bytes, GError **error) {
   g_autoptr(RawMessage) message = why == NULL ? raw_message_new(bytes, &why) : NULL;
   if (message != NULL)
     why = read_all(challenge, message);
+  challenge->message = g_bytes_ref(bytes);
   if (why == NULL)
     return g_steal_pointer(&challenge);
   g_set_error(error, CHALLENGE_MAIL_ERROR, CHALLENGE_MAIL_ERROR_MESSAGE, "no ACME challenge: %s",

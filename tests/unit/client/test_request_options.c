@@ -45,6 +45,11 @@ static const char *const bad[] = {
     BASE "--mail pipe --smtp h:25 --dkim-key f",
     BASE "--mail pipe --smtp h:25 --dkim-domain d.example",
     BASE "--dkim-key f --dkim-selector s",
+    BASE "--mail pipe --smtp h:25 --smime-key f",
+    BASE "--mail pipe --smtp h:25 --smime-certificate f",
+    BASE "--mail pipe --smtp h:25 --smime-certificate f --smime-key k bob@example.org",
+    BASE "--smime-certificate f --smime-key k",
+    BASE "--challenge-ca f",
     BASE "--eab-kid k",
     BASE "--key-type RSA-1024",
     BASE "--usage all",
@@ -77,7 +82,8 @@ static void test_mail(void) {
   g_autoptr(GError) error = NULL;
   g_autoptr(RequestOptions) options = parse(
       BASE "--mail listen --listen [::1]:25 --smtp mx.example:25 --usage sign --key-type RSA-3072 "
-           "--dkim-key k --dkim-selector s --timeout 5m",
+           "--dkim-key k --dkim-selector s --timeout 5m "
+           "--challenge-ca r --smime-certificate c --smime-key k",
       &error);
   g_assert_no_error(error);
   g_assert_cmpint(options->mail, ==, REQUEST_MAIL_LISTEN);

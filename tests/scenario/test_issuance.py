@@ -284,7 +284,7 @@ class Mail(IssuanceCase):
         self.assertRegex(values["Subject"], f"^ACME: {TOKEN}$")
         self.assertEqual(values["Auto-Submitted"], "auto-generated; type=acme")
         self.assertEqual(values["MIME-Version"], "1.0")
-        self.assertEqual(values["Content-Type"], "text/plain; charset=us-ascii")
+        self.assertRegex(values["Content-Type"], r'^multipart/alternative;\s+boundary="=_[0-9a-f]{40}"$')
         self.assertRegex(values["Message-ID"], r"^<[a-z0-9]{26}@ca\.test>$")
         self.assertIsNotNone(email.utils.parsedate_to_datetime(values["Date"]))
         self.assertEqual(raw.count(b"\r"), raw.count(b"\r\n"))

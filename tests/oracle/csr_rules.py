@@ -327,7 +327,7 @@ def read_subject(content):
                 raise NotDer("AttributeTypeAndValue")
             kind = oid(of(parts[0], OID))
             value = ""
-            if parts[1][0] in (SEQUENCE, BIT_STRING, ENUMERATED):
+            if parts[1][0] in (SEQUENCE, BIT_STRING):  # of what is no text no other type is in any name
                 check_any(parts[1])
             else:
                 value = text(*parts[1][:2])

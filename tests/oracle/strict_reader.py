@@ -156,6 +156,16 @@ def texts(part):
             yield from texts(child)
 
 
+def check_copies(part, address, token1):
+    """A part's own From and Subject say what the message's say (RFC 9788)."""
+    for child in part.get_payload() if part.get_content_type() in READ and part.is_multipart() else ():
+        for name, value in child.items():
+            octets = str(value).encode("utf-8", "surrogateescape")
+            need(name.lower() != "from" or sender(octets).lower() == address, "a part has another From")
+            need(name.lower() != "subject" or token(octets) == token1, "a part has another Subject")
+        check_copies(child, address, token1)
+
+
 def digests(text):
     """Of the blocks in a text: the octets between markers that stand alone on their lines."""
     found, block = set(), None
@@ -187,6 +197,7 @@ def read(raw, *, address, token1, digest, keys, now):
         need(not any(name.startswith("list-") for name in fields), "of a list")
         check_signature(raw, fields, address.split("@")[1], keys, now)
         message = email.message_from_bytes(raw, policy=Lenient())
+        check_copies(message, address, token1)
         found = set()
         for ways in texts(message):
             read_as = [digests(text) for text in ways]

@@ -20,6 +20,7 @@ HOMES = {
     "libpq": ("store/postgres.c",),
     "unbound": ("base/resolver.c",),
     "idn2": ("base/mailbox.c",),
+    "libpsl": ("mime/dmarc.c",),
     "libesmtp": ("smtp/sender_esmtp.c",),
     "gmime": ("mime/", "client/signet_main.c"),  # there g_mime_init alone
     "jansson": ("acme/", "client/", "daemon/ctl_"),

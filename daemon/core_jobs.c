@@ -92,7 +92,7 @@ static gboolean take_evidence(Core *core, CoreItem *item, GError **error) {
   g_autoptr(ReplyFacts) facts = NULL;
   g_autoptr(GPtrArray) signatures = NULL;
   /* The message is durable and would come again: it is set aside, whoever is to blame. */
-  if (!reply_evidence_read(item->body, &facts, &signatures)) {
+  if (!reply_evidence_read(item->body, &facts, &signatures, NULL)) {
     log_error("nonsense received", "from", role_names[ROLE_INBOUND], "reason",
               "evidence that cannot be", NULL);
     facts = g_new0(ReplyFacts, 1);

@@ -9,11 +9,12 @@
 #include "mime/reply.h"
 #include "smtp/server.h"
 
-#define TYPE_TXT 16
 #define MAX_SESSIONS 2000
 #define MAX_PER_ADDRESS 50
 #define COMMAND_SECONDS 120
 #define SESSION_SECONDS 600
+/* How long a verdict waits for the DMARC record once all keys are there. */
+#define DMARC_SECONDS 2
 
 typedef struct {
   RoleProcess *process;
@@ -74,14 +75,18 @@ static void on_message(SmtpQuestion *question, const SmtpEnvelope *envelope, GBy
 /* --- examination
  * ------------------------------------------------------------------------------------------ */
 
-/* One message, and the keys of its signatures that are still asked for. */
+/* One message, and what is still asked for: keys of its signatures, and beside them the DMARC
+   record, which is for the record alone: whatever becomes of it, the examination ends. */
 typedef struct {
   RoleProcess *process;
   guint generation;
   guint64 id;
   ReplyFacts *facts;
   DkimCheck *check;
-  guint open;
+  guint open;                /* keys */
+  DmarcSearch *dmarc;        /* NULL: no record is asked for */
+  ResolverQuestion *waiting; /* for the DMARC record; NULL: not asked now */
+  struct event *dmarc_due;
 } Examination;
 
 typedef struct {
@@ -89,14 +94,68 @@ typedef struct {
   guint signature;
 } KeyQuestion;
 
-static void finish_if_done(Examination *examination) {
-  if (examination->open > 0)
-    return;
-  role_answer(examination->process, examination->generation, MESSAGE_EVIDENCE, examination->id,
-              reply_evidence_new(examination->facts, examination->check));
+static void examination_free(Examination *examination) {
   reply_facts_free(examination->facts);
   dkim_check_free(examination->check);
+  dmarc_search_free(examination->dmarc);
+  event_free(examination->dmarc_due);
   g_free(examination);
+}
+
+static void finish_if_done(Examination *examination) {
+  static const struct timeval wait = {.tv_sec = DMARC_SECONDS};
+  if (examination->open > 0)
+    return;
+  if (examination->waiting != NULL) {
+    if (!evtimer_pending(examination->dmarc_due, NULL))
+      evtimer_add(examination->dmarc_due, &wait);
+    return;
+  }
+  const DmarcFinding *dmarc =
+      examination->dmarc != NULL ? dmarc_search_finding(examination->dmarc) : NULL;
+  role_answer(examination->process, examination->generation, MESSAGE_EVIDENCE, examination->id,
+              reply_evidence_new(examination->facts, examination->check, dmarc));
+  examination_free(examination);
+}
+
+static void on_dmarc_due(evutil_socket_t fd G_GNUC_UNUSED, short what G_GNUC_UNUSED, void *user) {
+  Examination *examination = user;
+  resolver_cancel(g_steal_pointer(&examination->waiting));
+  finish_if_done(examination);
+}
+
+/* The TXT records' texts, NULL-terminated; a malformed one is "". */
+static GPtrArray *texts_of(const ResolverAnswer *found) {
+  GPtrArray *texts = g_ptr_array_new_with_free_func(g_free);
+  for (guint i = 0; i < found->rdata->len; i++) {
+    char *text = resolver_txt(found->rdata->pdata[i]);
+    g_ptr_array_add(texts, text != NULL ? text : g_strdup(""));
+  }
+  g_ptr_array_add(texts, NULL);
+  return texts;
+}
+
+static void ask_dmarc(Examination *examination);
+
+static void on_dmarc(const ResolverAnswer *found, gpointer user) {
+  Examination *examination = user;
+  g_autoptr(GPtrArray) records = texts_of(found);
+  examination->waiting = NULL;
+  log_debug("DMARC record asked", "question", dmarc_search_question(examination->dmarc), "result",
+            found->text, NULL);
+  dmarc_search_answer(examination->dmarc, found->outcome, (const char *const *)records->pdata,
+                      found->secure);
+  ask_dmarc(examination);
+  finish_if_done(examination);
+}
+
+static void ask_dmarc(Examination *examination) {
+  Inbound *inbound = examination->process->state;
+  int timeout = (int)config_number(inbound->process->config, "dns.timeout");
+  const char *question = dmarc_search_question(examination->dmarc);
+  if (question != NULL)
+    examination->waiting =
+        resolver_ask(inbound->resolver, question, RESOLVER_TXT, timeout, on_dmarc, examination);
 }
 
 static void on_key(const ResolverAnswer *found, gpointer user) {
@@ -106,12 +165,7 @@ static void on_key(const ResolverAnswer *found, gpointer user) {
                                             [RESOLVER_FOUND] = DKIM_KEY_FOUND};
   g_autofree KeyQuestion *question = user;
   Examination *examination = question->examination;
-  g_autoptr(GPtrArray) records = g_ptr_array_new_with_free_func(g_free);
-  for (guint i = 0; i < found->rdata->len; i++) {
-    char *text = resolver_txt(found->rdata->pdata[i]);
-    g_ptr_array_add(records, text != NULL ? text : g_strdup(""));
-  }
-  g_ptr_array_add(records, NULL);
+  g_autoptr(GPtrArray) records = texts_of(found);
   log_debug("DKIM key asked", "question",
             dkim_check_signature(examination->check, question->signature)->question, "result",
             found->text, NULL);
@@ -123,7 +177,6 @@ static void on_key(const ResolverAnswer *found, gpointer user) {
 
 static void ask_keys(Examination *examination, Inbound *inbound) {
   int timeout = (int)config_number(inbound->process->config, "dns.timeout");
-  examination->open = 1; /* ours, until all are asked */
   for (guint i = 0; i < dkim_check_count(examination->check); i++) {
     const DkimSignature *signature = dkim_check_signature(examination->check, i);
     if (signature->result != DKIM_PENDING || signature->question == NULL)
@@ -131,10 +184,8 @@ static void ask_keys(Examination *examination, Inbound *inbound) {
     KeyQuestion *question = g_new0(KeyQuestion, 1);
     *question = (KeyQuestion){examination, i};
     examination->open++;
-    resolver_ask(inbound->resolver, signature->question, TYPE_TXT, timeout, on_key, question);
+    resolver_ask(inbound->resolver, signature->question, RESOLVER_TXT, timeout, on_key, question);
   }
-  examination->open--;
-  finish_if_done(examination);
 }
 
 static void examine_bounce(RoleProcess *process, guint64 id, GVariant *body) {
@@ -154,7 +205,14 @@ static void examine(RoleProcess *process, guint64 id, GVariant *body) {
   examination->id = id;
   examination->facts = reply_read(message);
   examination->check = dkim_check_new(message, g_variant_get_int64(received_at));
+  examination->dmarc_due = evtimer_new(process->base, on_dmarc_due, examination);
   ask_keys(examination, process->state);
+  /* Without a key to ask for the message counts for nothing, and is worth no question. */
+  if (examination->open > 0 && examination->facts->from_fields == 1)
+    examination->dmarc = dmarc_search_new(examination->facts->from);
+  if (examination->dmarc != NULL)
+    ask_dmarc(examination);
+  finish_if_done(examination);
 }
 
 static void on_core_says(Channel *channel G_GNUC_UNUSED, guint kind, guint64 id, GVariant *body,

@@ -4,6 +4,7 @@
 #define SIGNET_MIME_REPLY_H
 
 #include "mime/dkim.h"
+#include "mime/dmarc.h"
 
 #define REPLY_MAX_OCTETS (256 * 1024)
 #define REPLY_MAX_FIELDS 200 /* header fields of the message */
@@ -58,19 +59,23 @@ ReplyFacts *reply_read(GBytes *message);
 void reply_facts_free(ReplyFacts *facts);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(ReplyFacts, reply_facts_free)
 
-/* The facts and a check's signatures as a value that another process can be given, and back. The
-   members stand in the order of ReplyFacts and, for each signature, of DkimSignature. */
-#define REPLY_EVIDENCE_TYPE "((msuumsusuumsbuayms)a(umsmsmsmsasmsmsbxx))"
+/* The facts, a check's signatures and the DMARC record as a value that another process can be
+   given, and back. The members stand in the order of ReplyFacts, for each signature of
+   DkimSignature, and of DmarcFinding. */
+#define REPLY_EVIDENCE_TYPE "((msuumsusuumsbuayms)a(umsmsmsmsasmsmsbxx)m(sumsb))"
 #define REPLY_EVIDENCE_MAX_OCTETS (256 * 1024)
 
-/* A new value; the caller takes the (floating) reference. */
-GVariant *reply_evidence_new(const ReplyFacts *facts, const DkimCheck *check);
+/* A new value; the caller takes the (floating) reference. dmarc is NULL when no record was asked
+   for. */
+GVariant *reply_evidence_new(const ReplyFacts *facts, const DkimCheck *check,
+                             const DmarcFinding *dmarc);
 
 /* FALSE when the value does not hold what it should: type, size, normal form, lengths, ranges,
    characters, or a combination that reply_read and a check never make (a PASS without From in h=,
-   ONE beside refused ...). The caller frees both. Whether it is true is another question: trust it
-   as you trust its sender. */
+   ONE beside refused, a DMARC record of another domain ...). The caller frees what it gets; *dmarc
+   is NULL when no record was asked for, and dmarc may be NULL. Whether it is true is another
+   question: trust it as you trust its sender. */
 gboolean reply_evidence_read(GVariant *evidence, ReplyFacts **facts,
-                             GPtrArray **signatures /* of DkimSignature */);
+                             GPtrArray **signatures /* of DkimSignature */, DmarcFinding **dmarc);
 
 #endif

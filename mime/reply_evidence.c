@@ -28,13 +28,22 @@ static GVariant *signature_new(const DkimSignature *signature) {
                        signature->key_secure, signature->expires, signature->created);
 }
 
-GVariant *reply_evidence_new(const ReplyFacts *facts, const DkimCheck *check) {
+/* Nothing when no record was asked for. */
+static GVariant *dmarc_new(const DmarcFinding *dmarc) {
+  GVariant *value = dmarc == NULL ? NULL
+                                  : g_variant_new("(sumsb)", dmarc->domain, (guint32)dmarc->outcome,
+                                                  dmarc->record, dmarc->secure);
+  return g_variant_new_maybe(G_VARIANT_TYPE("(sumsb)"), value);
+}
+
+GVariant *reply_evidence_new(const ReplyFacts *facts, const DkimCheck *check,
+                             const DmarcFinding *dmarc) {
   GVariantBuilder signatures;
   g_variant_builder_init(&signatures, G_VARIANT_TYPE("a(umsmsmsmsasmsmsbxx)"));
   for (guint i = 0; i < dkim_check_count(check); i++)
     g_variant_builder_add_value(&signatures, signature_new(dkim_check_signature(check, i)));
-  return g_variant_new("(@(msuumsusuumsbuayms)a(umsmsmsmsasmsmsbxx))", facts_new(facts),
-                       &signatures);
+  return g_variant_new("(@(msuumsusuumsbuayms)a(umsmsmsmsasmsmsbxx)@m(sumsb))", facts_new(facts),
+                       &signatures, dmarc_new(dmarc));
 }
 
 /* --- reading --- */
@@ -176,20 +185,57 @@ static GPtrArray *signatures_read(GVariant *values) {
   return g_steal_pointer(&signatures);
 }
 
-gboolean reply_evidence_read(GVariant *evidence, ReplyFacts **facts, GPtrArray **signatures) {
+/* The domain is From's or above it. */
+static gboolean dmarc_is_of(const DmarcFinding *dmarc, const ReplyFacts *facts) {
+  const char *at = facts->from != NULL ? strrchr(facts->from, '@') : NULL;
+  g_autofree char *domain = at != NULL ? dkim_name_domain(at + 1) : NULL;
+  return domain != NULL && domain_is_valid(dmarc->domain) &&
+         dkim_name_is_within(domain, dmarc->domain);
+}
+
+/* What a search never says at once. */
+static gboolean dmarc_agrees(const DmarcFinding *dmarc) {
+  return (dmarc->record != NULL) == (dmarc->outcome == RESOLVER_FOUND) &&
+         (!dmarc->secure || dmarc->outcome >= RESOLVER_NONE);
+}
+
+/* *dmarc stays NULL where there is nothing. */
+static gboolean dmarc_read(GVariant *maybe, const ReplyFacts *facts, DmarcFinding **dmarc) {
+  g_autoptr(GVariant) value = g_variant_get_maybe(maybe);
+  if (value == NULL)
+    return TRUE;
+  g_autoptr(DmarcFinding) read = g_new0(DmarcFinding, 1);
+  guint32 outcome = 0;
+  g_variant_get(value, "(sumsb)", &read->domain, &outcome, &read->record, &read->secure);
+  read->outcome = (ResolverOutcome)outcome;
+  if (outcome > RESOLVER_FOUND || !mime_text_is_clean(read->record, DMARC_MAX_RECORD_OCTETS) ||
+      !dmarc_is_of(read, facts) || !dmarc_agrees(read))
+    return FALSE;
+  *dmarc = g_steal_pointer(&read);
+  return TRUE;
+}
+
+gboolean reply_evidence_read(GVariant *evidence, ReplyFacts **facts, GPtrArray **signatures,
+                             DmarcFinding **dmarc) {
   *facts = NULL;
   *signatures = NULL;
+  if (dmarc != NULL)
+    *dmarc = NULL;
   if (!g_variant_is_of_type(evidence, G_VARIANT_TYPE(REPLY_EVIDENCE_TYPE)) ||
       g_variant_get_size(evidence) > REPLY_EVIDENCE_MAX_OCTETS ||
       !g_variant_is_normal_form(evidence))
     return FALSE;
   g_autoptr(GVariant) first = g_variant_get_child_value(evidence, 0);
   g_autoptr(GVariant) second = g_variant_get_child_value(evidence, 1);
+  g_autoptr(GVariant) third = g_variant_get_child_value(evidence, 2);
   g_autoptr(ReplyFacts) read = facts_read(first);
   g_autoptr(GPtrArray) list = read == NULL ? NULL : signatures_read(second);
-  if (list == NULL)
+  g_autoptr(DmarcFinding) finding = NULL;
+  if (list == NULL || !dmarc_read(third, read, &finding))
     return FALSE;
   *facts = g_steal_pointer(&read);
   *signatures = g_steal_pointer(&list);
+  if (dmarc != NULL)
+    *dmarc = g_steal_pointer(&finding);
   return TRUE;
 }

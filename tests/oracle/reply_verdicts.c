@@ -123,7 +123,7 @@ static GVariant *examine(GBytes *message, char **fields) {
   g_autoptr(ReplyFacts) facts = reply_read(message);
   g_autoptr(DkimCheck) check = dkim_check_new(message, g_ascii_strtoll(fields[TIME], NULL, 10));
   answer_keys(check, fields[KEYS]);
-  return g_variant_ref_sink(reply_evidence_new(facts, check));
+  return g_variant_ref_sink(reply_evidence_new(facts, check, NULL));
 }
 
 static void run(char **fields) {
@@ -134,7 +134,7 @@ static void run(char **fields) {
   g_autoptr(GVariant) evidence = examine(message, fields);
   g_autoptr(ReplyFacts) facts = NULL;
   g_autoptr(GPtrArray) signatures = NULL;
-  g_assert_true(reply_evidence_read(evidence, &facts, &signatures));
+  g_assert_true(reply_evidence_read(evidence, &facts, &signatures, NULL));
   g_autoptr(Problem) problem = NULL;
   const char *rule = NULL;
   JudgeVerdict verdict = judge(fields, facts, signatures, &rule, &problem);

@@ -707,11 +707,18 @@ static const char signed_reply[] = "DKIM-Signature: v=1; a=rsa-sha256; d=example
                                    "x\r\nMessage-ID: <1@example.org>\r\n"
                                    "\r\n";
 
-static GVariant *evidence_of(const char *octets) {
+static const DmarcFinding found_record = {(char *)"example.org", RESOLVER_FOUND,
+                                          (char *)"v=DMARC1; p=none", TRUE};
+
+static GVariant *evidence_with(const char *octets, const DmarcFinding *dmarc) {
   g_autoptr(GBytes) message = g_bytes_new(octets, strlen(octets));
   g_autoptr(ReplyFacts) facts = reply_read(message);
   g_autoptr(DkimCheck) check = dkim_check_new(message, NOW);
-  return g_variant_ref_sink(reply_evidence_new(facts, check));
+  return g_variant_ref_sink(reply_evidence_new(facts, check, dmarc));
+}
+
+static GVariant *evidence_of(const char *octets) {
+  return evidence_with(octets, NULL);
 }
 
 static void test_evidence(void) {
@@ -719,7 +726,7 @@ static void test_evidence(void) {
   g_autoptr(ReplyFacts) facts = NULL;
   g_autoptr(GPtrArray) signatures = NULL;
   g_assert_cmpstr(g_variant_get_type_string(evidence), ==, REPLY_EVIDENCE_TYPE);
-  g_assert_true(reply_evidence_read(evidence, &facts, &signatures));
+  g_assert_true(reply_evidence_read(evidence, &facts, &signatures, NULL));
   g_assert_cmpstr(facts->from, ==, "user@example.org");
   g_assert_cmpstr(facts->token, ==, "tok");
   g_assert_cmpstr(facts->list_field, ==, "List-Id");
@@ -742,6 +749,36 @@ static void test_evidence(void) {
   g_assert_null(junk->domain);
 }
 
+/* The record comes back as it was; nothing where none was asked for. */
+static void test_evidence_of_dmarc(void) {
+  g_autofree char *longest = g_strnfill(DMARC_MAX_RECORD_OCTETS, 'x');
+  g_autofree char *longer = g_strnfill(DMARC_MAX_RECORD_OCTETS + 1, 'x');
+  const DmarcFinding findings[] = {
+      found_record,
+      {(char *)"example.org", RESOLVER_FOUND, longest, FALSE},
+      {(char *)"example.org", RESOLVER_NONE, NULL, TRUE},
+      {(char *)"example.org", RESOLVER_BOGUS, NULL, FALSE},
+      {(char *)"example.org", RESOLVER_TEMPORARY, NULL, FALSE},
+      {(char *)"example.org", RESOLVER_FOUND, longer, FALSE},
+  };
+  for (guint i = 0; i <= G_N_ELEMENTS(findings); i++) {
+    const DmarcFinding *finding = i == G_N_ELEMENTS(findings) ? NULL : &findings[i];
+    gboolean good = finding == NULL || finding->record != longer;
+    g_autoptr(GVariant) evidence = evidence_with(signed_reply, finding);
+    g_autoptr(ReplyFacts) facts = NULL;
+    g_autoptr(GPtrArray) signatures = NULL;
+    g_autoptr(DmarcFinding) dmarc = NULL;
+    g_assert_cmpint(reply_evidence_read(evidence, &facts, &signatures, &dmarc), ==, good);
+    g_assert_true((dmarc != NULL) == (good && finding != NULL));
+    if (dmarc == NULL)
+      continue;
+    g_assert_cmpstr(dmarc->domain, ==, finding->domain);
+    g_assert_cmpint(dmarc->outcome, ==, finding->outcome);
+    g_assert_cmpstr(dmarc->record, ==, finding->record);
+    g_assert_cmpint(dmarc->secure, ==, finding->secure);
+  }
+}
+
 /* What reply_read and the check say of any message can be passed on. */
 static void test_evidence_of_everything(void) {
   static const char *const texts[] = {
@@ -756,14 +793,14 @@ static void test_evidence_of_everything(void) {
     g_autoptr(GVariant) evidence = evidence_of(texts[i]);
     g_autoptr(ReplyFacts) facts = NULL;
     g_autoptr(GPtrArray) signatures = NULL;
-    g_assert_true(reply_evidence_read(evidence, &facts, &signatures));
+    g_assert_true(reply_evidence_read(evidence, &facts, &signatures, NULL));
   }
   for (guint i = 0; i < G_N_ELEMENTS(part_table); i++) {
     g_autofree char *text = crlf(part_table[i].text);
     g_autoptr(GVariant) evidence = evidence_of(text);
     g_autoptr(ReplyFacts) facts = NULL;
     g_autoptr(GPtrArray) signatures = NULL;
-    g_assert_true(reply_evidence_read(evidence, &facts, &signatures));
+    g_assert_true(reply_evidence_read(evidence, &facts, &signatures, NULL));
     assert_block(facts, part_table[i].block);
   }
 }
@@ -775,8 +812,9 @@ static void test_evidence_of_everything(void) {
   "(1, nothing, 'example.org', 'sel', 'rsa-sha256', ['from'], 'sel._domainkey.example.org', "      \
   "'p=', "                                                                                         \
   "true, 0, 0)"
-#define FACTS(facts) "(" facts ", [" GOOD_SIGNATURE "])"
-#define SIGNATURE(signature) "(" GOOD_FACTS ", [" signature "])"
+#define FACTS(facts) "(" facts ", [" GOOD_SIGNATURE "], nothing)"
+#define SIGNATURE(signature) "(" GOOD_FACTS ", [" signature "], nothing)"
+#define DMARC(dmarc) "(" GOOD_FACTS ", [], " dmarc ")"
 #define DIGEST_32                                                                                  \
   "[0x01,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17,18,19,20,21,22,23,24,25,26,27,28,29,30,31,32]"
 
@@ -785,7 +823,7 @@ static const struct {
   gboolean good;
 } evidence_table[] = {
     {FACTS(GOOD_FACTS), TRUE},
-    {"(" GOOD_FACTS ", [])", TRUE},
+    {DMARC("nothing"), TRUE},
     {FACTS("(nothing, 1, 1, 'a@example.org', 1, 'tok', 0, 0, nothing, false, 4, " DIGEST_32
            ", nothing)"),
      TRUE},
@@ -822,10 +860,10 @@ static const struct {
     {FACTS("(nothing, 1, 1, nothing, 1, '', 0, 0, nothing, false, 0, @ay [], '<a\\r\\nb>')"),
      FALSE},
     {"(" GOOD_FACTS ", [" GOOD_SIGNATURE "," GOOD_SIGNATURE "," GOOD_SIGNATURE "," GOOD_SIGNATURE
-     "," GOOD_SIGNATURE "])",
+     "," GOOD_SIGNATURE "], nothing)",
      TRUE},
     {"(" GOOD_FACTS ", [" GOOD_SIGNATURE "," GOOD_SIGNATURE "," GOOD_SIGNATURE "," GOOD_SIGNATURE
-     "," GOOD_SIGNATURE "," GOOD_SIGNATURE "])",
+     "," GOOD_SIGNATURE "," GOOD_SIGNATURE "], nothing)",
      FALSE},
     {SIGNATURE("(2, 'x', nothing, nothing, nothing, @as [], nothing, nothing, false, 0, 0)"), TRUE},
     {SIGNATURE("(2, nothing, nothing, nothing, nothing, @as [], nothing, nothing, false, 0, 0)"),
@@ -853,6 +891,29 @@ static const struct {
      FALSE},
     {SIGNATURE("(1, nothing, 'example.org', 'sel', 'a', ['from'], 'q', 'p=', true, -1, 0)"), FALSE},
     {SIGNATURE("(1, nothing, 'example.org', 'sel', 'a', ['from'], 'q', 'p=', true, 0, -1)"), FALSE},
+    {DMARC("('example.org', 3, 'v=DMARC1', true)"), TRUE},
+    {DMARC("('example.org', 3, 'v=DMARC1', false)"), TRUE},
+    {DMARC("('example.org', 2, nothing, true)"), TRUE},
+    {DMARC("('example.org', 1, nothing, false)"), TRUE},
+    {DMARC("('example.org', 0, nothing, false)"), TRUE},
+    {DMARC("('example.org', 4, 'v=DMARC1', true)"), FALSE},
+    {DMARC("('example.org', 3, nothing, true)"), FALSE},
+    {DMARC("('example.org', 2, 'v=DMARC1', true)"), FALSE},
+    {DMARC("('example.org', 1, nothing, true)"), FALSE},
+    {DMARC("('example.org', 0, nothing, true)"), FALSE},
+    {DMARC("('example.org', 3, 'v=DMARC1\\n', true)"), FALSE},
+    {DMARC("('Example.org', 2, nothing, true)"), FALSE},
+    {DMARC("('', 2, nothing, true)"), FALSE},
+    {DMARC("('org', 2, nothing, true)"), FALSE},
+    {DMARC("('b.example.org', 2, nothing, true)"), FALSE},
+    {DMARC("('example.com', 2, nothing, true)"), FALSE},
+    {DMARC("('ample.org', 2, nothing, true)"), FALSE},
+    {"((nothing, 1, 2, nothing, 1, '', 0, 0, nothing, false, 0, @ay [], nothing), [], "
+     "('example.org', 2, nothing, true))",
+     FALSE},
+    {"((nothing, 1, 1, 'a@b.c.example.org', 1, '', 0, 0, nothing, false, 0, @ay [], nothing), [], "
+     "('example.org', 2, nothing, true))",
+     TRUE},
 };
 
 static void test_evidence_values(void) {
@@ -864,15 +925,18 @@ static void test_evidence_values(void) {
     g_assert_no_error(error);
     g_autoptr(ReplyFacts) facts = NULL;
     g_autoptr(GPtrArray) signatures = NULL;
-    g_assert_cmpint(reply_evidence_read(value, &facts, &signatures), ==, evidence_table[i].good);
+    g_autoptr(DmarcFinding) dmarc = NULL;
+    g_assert_cmpint(reply_evidence_read(value, &facts, &signatures, &dmarc), ==,
+                    evidence_table[i].good);
     g_assert_true((facts != NULL) == evidence_table[i].good);
     g_assert_true((signatures != NULL) == evidence_table[i].good);
+    g_assert_true(dmarc == NULL || evidence_table[i].good);
   }
 }
 
 /* Octets that are no value in normal form: every cut and every flipped bit of a good one. */
 static void test_evidence_octets(void) {
-  g_autoptr(GVariant) good = evidence_of(signed_reply);
+  g_autoptr(GVariant) good = evidence_with(signed_reply, &found_record);
   gsize length = g_variant_get_size(good);
   for (gsize i = 0; i < length * 9; i++) {
     g_autofree guint8 *octets = g_memdup2(g_variant_get_data(good), length);
@@ -883,14 +947,16 @@ static void test_evidence_octets(void) {
         g_variant_new_from_bytes(G_VARIANT_TYPE(REPLY_EVIDENCE_TYPE), bytes, FALSE));
     g_autoptr(ReplyFacts) facts = NULL;
     g_autoptr(GPtrArray) signatures = NULL;
-    gboolean read = reply_evidence_read(value, &facts, &signatures);
+    g_autoptr(DmarcFinding) dmarc = NULL;
+    gboolean read = reply_evidence_read(value, &facts, &signatures, &dmarc);
     g_assert_true(read == (facts != NULL && signatures != NULL));
+    g_assert_true(dmarc == NULL || read);
     g_assert_true(!read || kept == length);
   }
   g_autoptr(GVariant) other = g_variant_ref_sink(g_variant_new("(s)", "x"));
   g_autoptr(ReplyFacts) facts = NULL;
   g_autoptr(GPtrArray) signatures = NULL;
-  g_assert_false(reply_evidence_read(other, &facts, &signatures));
+  g_assert_false(reply_evidence_read(other, &facts, &signatures, NULL));
 }
 
 int main(int argc, char **argv) {
@@ -917,6 +983,7 @@ int main(int argc, char **argv) {
   g_test_add_func("/reply/block/delimiters", test_delimiters);
   g_test_add_func("/reply/hostile/mutations", test_mutations);
   g_test_add_func("/reply/evidence/round-trip", test_evidence);
+  g_test_add_func("/reply/evidence/dmarc", test_evidence_of_dmarc);
   g_test_add_func("/reply/evidence/everything", test_evidence_of_everything);
   g_test_add_func("/reply/evidence/values", test_evidence_values);
   g_test_add_func("/reply/evidence/octets", test_evidence_octets);

@@ -9,6 +9,7 @@ import email.policy
 import email.utils
 import itertools
 import quopri
+import socket
 import time
 import unittest
 
@@ -18,6 +19,20 @@ import signet_lab
 HOST = lab.HOST
 BEGIN, END = "-----BEGIN ACME RESPONSE-----", "-----END ACME RESPONSE-----"
 RIGHT, WRONG = True, False
+DMARC = "v=DMARC1; p=reject; adkim=s"
+
+
+def others_results(word):
+    """What servers on the way write of a reply (RFC 8601, RFC 7208 section 9.1, RFC 8617), as a field of each kind;
+    all say word."""
+    result = f"dkim={word} header.d=user.test header.s=s1; spf={word} smtp.mailfrom=user.test; dmarc={word}"
+    return (f"Authentication-Results: mx.user.test; {result}\r\n"
+            f"Authentication-Results: ca.test; {result}\r\n"
+            f"X-Original-Authentication-Results: ca.test; {result}\r\n"
+            f"Received-SPF: {word} (ca.test) client-ip=192.0.2.1\r\n"
+            f"ARC-Seal: i=1; a=rsa-sha256; t=1; cv=none; d=user.test; s=s1; b=AAAA\r\n"
+            f"ARC-Message-Signature: i=1; a=rsa-sha256; d=user.test; s=s1; h=from:subject; bh=AAAA; b=AAAA\r\n"
+            f"ARC-Authentication-Results: i=1; ca.test; {result}\r\n").encode()
 
 
 class Case:
@@ -141,13 +156,20 @@ class RepliesCase(lab.SharedLabCase):
                           ("testing._domainkey", "TXT", text.replace("k=rsa", "k=rsa; t=y")),
                           ("two._domainkey", "TXT", text), ("two._domainkey", "TXT", weak.text()),
                           ("sha1._domainkey", "TXT", text.replace("k=rsa", "k=rsa; h=sha1")),
-                          ("notmail._domainkey", "TXT", text.replace("k=rsa", "k=rsa; s=tlsrpt"))],
+                          ("notmail._domainkey", "TXT", text.replace("k=rsa", "k=rsa; s=tlsrpt")),
+                          ("_dmarc", "TXT", DMARC), ("_dmarc", "TXT", "v=spf1 -all")],
             "other.test": [("s1._domainkey", "TXT", text)],
-            "bogus.test": [("s1._domainkey", "TXT", text)],
-            "plain.test": [("s1._domainkey", "TXT", text)],
+            "bogus.test": [("s1._domainkey", "TXT", text), ("_dmarc", "TXT", DMARC)],
+            "mail.bogus.test": [("s1._domainkey", "TXT", text)],
+            "plain.test": [("s1._domainkey", "TXT", text), ("_dmarc", "TXT", DMARC), ("_dmarc", "TXT", DMARC + ";")],
+            "mail.silent.test": [("s1._domainkey", "TXT", text)],
         }, {"bogus.test": lab.BOGUS, "plain.test": lab.INSECURE})
-        cls.mail = lab.Postfix(cls.lab, {domain: ["ann"] for domain in
-                                         ("user.test", "mail.user.test", "bogus.test", "plain.test")})
+        silent = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)  # a name server that never answers
+        cls.addClassCleanup(silent.close)
+        silent.bind((HOST, 0))
+        cls.zones.stubs.append(f"silent.test {HOST}@{silent.getsockname()[1]}")
+        cls.mail = lab.Postfix(cls.lab, {domain: ["ann"] for domain in (
+            "user.test", "mail.user.test", "bogus.test", "mail.bogus.test", "plain.test", "mail.silent.test")})
         cls.server = signet_lab.Signetd(cls.lab, relay=f"{HOST}:{cls.mail.port}", zones=cls.zones,
                                         settings=cls.settings)
         cls.user = signet_lab.AcmeUser(cls.server)
@@ -295,6 +317,19 @@ class Refused(RepliesCase):
         case.deliver(case.signed(sign={"domain": "plain.test"}))
         self.assert_passes(case)
         self.assertRegex(case.messages()[-1][1], r"'s1\._domainkey\.plain\.test', 'v=DKIM1[^']*', false")
+
+    def test_results_of_others(self):
+        """Who writes Authentication-Results and the like has proven nothing, whether they say pass or fail."""
+        case = self.note_each([
+            ("unsigned", "dkim", "it has no DKIM signature", lambda c: others_results("pass") + c.raw()),
+            ("a signature that is wrong", "dkim", "the body was changed",
+             lambda c: others_results("pass") + c.signed() + b"added\r\n"),
+            ("signed by another domain, results and all", "dkim", "signed for other.test (DKIM d=)",
+             lambda c: signet_lab.dkim_sign(others_results("pass") + c.raw(), self.key, domain="other.test", headers=(
+                 "from", "subject", "authentication-results", "arc-authentication-results", "received-spf"))),
+        ])
+        self.assertEqual(case.deliver(others_results("fail") + case.right()), "passed")
+        self.assert_passes(case)
 
     def test_bodies(self):
         def html(c):
@@ -525,6 +560,29 @@ class Accepted(RepliesCase):
         self.assertNotIn("error", shown)
         self.assertEqual(case.deliver(case.right()), "passed")
         self.assert_passes(case)
+
+    def test_dmarc_record(self):
+        """That of the From domain or its organisational domain is kept with the evidence. Whatever it says, and
+        whether it can be had, the reply passes. outcome: as in base/resolver.h."""
+        temporary, bogus, none, found = range(4)
+        rows = (("user.test", f"('user.test', {found}, '{DMARC}', true)"),
+                ("mail.user.test", f"('user.test', {found}, '{DMARC}', true)"),
+                ("plain.test", f"('plain.test', {none}, nothing, false)"),
+                ("mail.bogus.test", f"('bogus.test', {bogus}, nothing, false)"),
+                ("mail.silent.test", f"('silent.test', {temporary}, nothing, false)"))
+        cases = [case.wait() for case in [Case(self, f"ann@{domain}") for domain, _ in rows]]
+        for case, (domain, kept) in zip(cases, rows):
+            with self.subTest(domain):
+                self.assertEqual(case.deliver(case.signed(sign={"domain": domain})), "passed")
+                self.assertTrue(case.messages()[-1][1].endswith(f", {kept})"), case.messages()[-1][1])
+                self.assert_passes(case)
+
+    def test_no_dmarc_record_is_asked_for(self):
+        """Nor by a reply without a signature to check, nor of two domains."""
+        case = self.case()
+        for raw in (case.raw(), case.signed(From=f"{case.address}, ann@plain.test")):
+            self.assertEqual(case.deliver(raw), "noted")
+            self.assertTrue(case.messages()[-1][1].endswith(", nothing)"), case.messages()[-1][1])
 
     def test_answered_at_from_or_reply_to(self):
         case = self.case()

@@ -375,3 +375,34 @@ def prove(server, user, order, maildir, key, index=0, respond=True):
     if respond:
         user.respond(challenge)
         user.poll(order["authorizations"][index], lambda a: a["status"] == "valid")
+
+
+def lines(text):
+    return text.replace("\n", "\r\n").encode()
+
+
+def report(address, action="failed", status="5.1.1", words="550 5.1.1 no such user"):
+    """What RFC 3464 says, by nobody's server."""
+    return lines(f"""\
+From: MAILER-DAEMON@user.test
+To: x@ca.test
+Subject: Undelivered Mail Returned to Sender
+Auto-Submitted: auto-replied
+MIME-Version: 1.0
+Content-Type: multipart/report; report-type=delivery-status; boundary=b
+
+--b
+
+Something happened.
+--b
+Content-Type: message/delivery-status
+
+Reporting-MTA: dns; mail.user.test
+
+Final-Recipient: rfc822; {address}
+Action: {action}
+Status: {status}
+Diagnostic-Code: smtp; {words}
+
+--b--
+""")

@@ -9,6 +9,7 @@ import unittest
 
 import lab
 import signet_lab
+from signet_lab import lines, report
 
 HOST = lab.HOST
 CONNECTION, UNAUTHORIZED = (f"urn:ietf:params:acme:error:{name}" for name in ("connection", "unauthorized"))
@@ -52,37 +53,6 @@ class Case:
     def statuses(self):
         return [self.test.user.get(url)["status"] for url in
                 (self.challenge["url"], self.order["authorizations"][0], self.order["url"])]
-
-
-def lines(text):
-    return text.replace("\n", "\r\n").encode()
-
-
-def report(address, action="failed", status="5.1.1", words="550 5.1.1 no such user"):
-    """What RFC 3464 says, by nobody's server."""
-    return lines(f"""\
-From: MAILER-DAEMON@user.test
-To: x@ca.test
-Subject: Undelivered Mail Returned to Sender
-Auto-Submitted: auto-replied
-MIME-Version: 1.0
-Content-Type: multipart/report; report-type=delivery-status; boundary=b
-
---b
-
-Something happened.
---b
-Content-Type: message/delivery-status
-
-Reporting-MTA: dns; mail.user.test
-
-Final-Recipient: rfc822; {address}
-Action: {action}
-Status: {status}
-Diagnostic-Code: smtp; {words}
-
---b--
-""")
 
 
 class Bounces(lab.SharedLabCase):

@@ -25,9 +25,11 @@ import shutil
 import signal
 import smtplib
 import socket
+import socketserver
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 import unittest
 from typing import NamedTuple
@@ -587,6 +589,40 @@ class Postfix:
             "milter_default_action": "tempfail", "milter_protocol": "6",
             "queue_run_delay": "1s", "minimal_backoff_time": "1s", "maximal_backoff_time": "2s",
         }
+
+
+class Helper(socketserver.ThreadingTCPServer):
+    """What a Postfix asks while it has a client: path, for its configuration."""
+
+    allow_reuse_address, daemon_threads = True, True
+
+    def __init__(self, case, talk):
+        super().__init__((HOST, 0), talk)
+        threading.Thread(target=self.serve_forever, daemon=True).start()
+        case.addCleanup(self.server_close)
+        case.addCleanup(self.shutdown)
+        self.path = f"inet:{HOST}:{self.server_address[1]}"
+
+
+class Policy(Helper):
+    """A policy server: answer makes an action of what Postfix tells of the mail, e.g. of its "recipient". rule: for
+    one of the restrictions of smtpd."""
+
+    def __init__(self, case, answer):
+        self.answer = answer
+        super().__init__(case, _PolicyTalk)
+        self.rule = f"check_policy_service {self.path}"
+
+
+class _PolicyTalk(socketserver.StreamRequestHandler):
+    def handle(self):
+        asked = {}
+        for line in self.rfile:
+            name, _, value = line.decode().strip().partition("=")
+            if name:
+                asked[name] = value
+            else:
+                self.wfile.write(f"action={self.server.answer(asked)}\n\n".encode())
 
 
 def _transport(target):

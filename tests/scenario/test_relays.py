@@ -57,43 +57,7 @@ class Authority:
         return paths
 
 
-class Helper(socketserver.ThreadingTCPServer):
-    """What a Postfix asks while it has a client."""
-
-    allow_reuse_address, daemon_threads = True, True
-
-    def __init__(self, case, talk):
-        super().__init__((HOST, 0), talk)
-        threading.Thread(target=self.serve_forever, daemon=True).start()
-        case.addCleanup(self.server_close)
-        case.addCleanup(self.shutdown)
-        self.path = f"inet:{HOST}:{self.server_address[1]}"
-
-
-class Greylist(Helper):
-    """A policy server that puts off the first mail to each recipient."""
-
-    def __init__(self, case):
-        self.seen = set()
-        super().__init__(case, GreylistTalk)
-        self.rule = f"check_policy_service {self.path}, permit"
-
-
-class GreylistTalk(socketserver.StreamRequestHandler):
-    def handle(self):
-        asked = {}
-        for line in self.rfile:
-            name, _, value = line.decode().strip().partition("=")
-            if name:
-                asked[name] = value
-                continue
-            recipient, seen = asked.get("recipient"), self.server.seen
-            action = "dunno" if recipient in seen else "defer 4.2.0 Greylisted, come again in a minute"
-            seen.add(recipient)
-            self.wfile.write(f"action={action}\n\n".encode())
-
-
-class Passwords(Helper):
+class Passwords(lab.Helper):
     """An authentication server (the Dovecot protocol, version 1.1) that knows signet with SECRET."""
 
     def __init__(self, case):
@@ -115,6 +79,18 @@ class PasswordsTalk(socketserver.StreamRequestHandler):
 
     def say(self, text):
         self.wfile.write(text.encode() + b"\n")
+
+
+def greylist(case):
+    """Restrictions that put off the first mail to each recipient."""
+    seen = set()
+
+    def answer(asked):
+        action = "dunno" if asked["recipient"] in seen else "defer 4.2.0 Greylisted, come again in a minute"
+        seen.add(asked["recipient"])
+        return action
+
+    return lab.Policy(case, answer).rule + ", permit"
 
 
 class OddRelay:
@@ -202,7 +178,7 @@ class Relays(lab.SharedLabCase):
 
     def test_greylisting(self):
         """450 at RCPT: noted with the relay's words, tried again, taken; the order is issued for."""
-        relay = self.postfix(smtpd_recipient_restrictions=Greylist(self).rule)
+        relay = self.postfix(smtpd_recipient_restrictions=greylist(self))
         second = self.postfix()
         server, user = self.signetd(relay, second)
         order, (challenge,) = self.order(user, "ann@user.test")

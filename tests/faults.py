@@ -2,11 +2,15 @@
 """Issuance through faults: clients and mail servers that try again as real ones do, and what must be true of the store
 and the signer's log afterwards."""
 
+import contextlib
 import email.policy
 import hashlib
+import os
 import re
+import signal
 import smtplib
 import struct
+import threading
 import time
 
 import dkim
@@ -91,12 +95,16 @@ def offer(port, sender, recipient, message):
 
 
 class World:
-    """A user's domain with its zone and mail server, and signetd between them."""
+    """A user's domain with its zone and mail server, and signetd between them. zones: further records, by zone;
+    postfix: further settings."""
 
-    def __init__(self, test, start=True, before_start=None, **options):
+    def __init__(self, test, start=True, before_start=None, zones=None, postfix=None, **options):
         self.key = lab.DkimKey("user.test", "s1")
-        zones = lab.SignedZones(test.lab, {"user.test": [self.key.record(), ("@", "CAA", '0 issuemail "ca.test"')]})
-        self.mail = lab.Postfix(test.lab, {"user.test": MAILBOXES})
+        records = {"user.test": [self.key.record(), ("@", "CAA", '0 issuemail "ca.test"')]}
+        for zone, further in (zones or {}).items():
+            records[zone] = records.get(zone, []) + further
+        zones = lab.SignedZones(test.lab, records)
+        self.mail = lab.Postfix(test.lab, {"user.test": MAILBOXES}, settings=postfix)
         options.setdefault("settings", {"ca": {"signatures-per-hour": 1000000}})
         self.server = signet.Signetd(test.lab, relay=f"{HOST}:{self.mail.port}", zones=zones, start=False, **options)
         if before_start:
@@ -119,9 +127,13 @@ class World:
         seen.append(("order", order["url"]))
         challenge = patient(lambda: user.authorization(order))["challenges"][0]
         raw = self.reply(user, challenge, mailbox)
-        deliver(self.server.smtp, f"{mailbox}@user.test", challenge["from"], raw)
+        self.hand_in(f"{mailbox}@user.test", challenge["from"], raw)
         seen.append(("mail", re.search(rb"^Message-ID: (\S+)", raw, re.M | re.I)[1].decode()))
         return self.finish(user, order, challenge, mailbox)
+
+    def hand_in(self, sender, recipient, raw):
+        """Brings a reply on its way."""
+        deliver(self.server.smtp, sender, recipient, raw)
 
     def finish(self, user, order, challenge, mailbox):
         """From the reply on; returns the chain."""
@@ -152,6 +164,100 @@ class World:
                 return found
             assert time.monotonic() < end, f"the order stays {found}"
             time.sleep(0.1)
+
+
+# --- traffic, and what kills it ---
+
+
+class Killer(threading.Thread):
+    """Kills roles in random order at random moments, then the parent; and starts again, lives times. victims: makes the
+    list of roles for a life."""
+
+    def __init__(self, server, choices, lives, victims):
+        super().__init__(daemon=True)
+        self.server, self.choices, self.lives, self.victims = server, choices, lives, victims
+        self.counts, self.failures = {}, []
+        self.done, self._stop_asked = threading.Event(), threading.Event()
+
+    def run(self):
+        try:
+            for _ in range(self.lives):
+                self.one_life()
+        except Exception as error:
+            self.failures.append(f"killer: {error!r}")
+        self.done.set()
+
+    def one_life(self):
+        victims = self.victims(self.choices)
+        self.choices.shuffle(victims)
+        for role in victims + ["parent"]:
+            if self._stop_asked.wait(self.choices.uniform(0.05, 0.6)):
+                return
+            if role == "parent":
+                self.kill_parent()
+            else:
+                self.kill_role(role)
+
+    def kill_role(self, role):
+        """One that was killed just before may not be there again yet."""
+        end = time.monotonic() + DEADLINE
+        while not (pids := self.server.pids().get(role)):
+            assert time.monotonic() < end, f"{role} was not restarted"
+            time.sleep(0.02)
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(self.choices.choice(pids), signal.SIGKILL)
+        self.counts[role] = self.counts.get(role, 0) + 1
+
+    def kill_parent(self):
+        roles = [pid for pids in self.server.pids().values() for pid in pids]
+        self.server.process.send(signal.SIGKILL)
+        self.counts["parent"] = self.counts.get("parent", 0) + 1
+        end = time.monotonic() + DEADLINE
+        while self.server.process.alive() or any(os.path.exists(f"/proc/{pid}") for pid in roles):
+            assert time.monotonic() < end, "the roles outlive their parent"
+            time.sleep(0.02)
+        self.server.start()
+
+    def stop(self):
+        self._stop_asked.set()
+        if self.is_alive():
+            self.join(DEADLINE)
+
+
+class Work:
+    """Workers that issue until the number is reached and the killer has done its part."""
+
+    def __init__(self, world, killer, issuances, workers):
+        self.world, self.killer, self.issuances, self.workers = world, killer, issuances, workers
+        self.acknowledged, self.chains, self.failures = [], [], []
+        self._lock, self._begun = threading.Lock(), 0
+
+    def run(self):
+        threads = [threading.Thread(target=self.work, args=(mailbox,), daemon=True)
+                   for mailbox in MAILBOXES[:self.workers]]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+
+    def another(self):
+        with self._lock:
+            self._begun += 1
+            return not self.failures and (self._begun <= self.issuances or not self.killer.done.is_set())
+
+    def work(self, mailbox):
+        try:
+            user = new_user(self.world.server)
+            seen = [("account", user.account.uri)]
+            while self.another():
+                chain = self.world.issue(user, mailbox, seen)
+                url = [what for kind, what in seen if kind == "order"][-1]
+                with self._lock:
+                    self.chains.append((url, chain))
+            with self._lock:
+                self.acknowledged += seen
+        except Exception as error:
+            self.failures.append(f"{mailbox}: {error!r}")
 
 
 # --- what the store and the logs must show ---
@@ -220,5 +326,6 @@ class FaultCase(lab.LabCase):
 
     def wait_idle(self, server):
         """Until nothing but periodic work is left."""
-        self.lab.wait_for(lambda: not server.query("SELECT 1 FROM job WHERE kind IN ('mail', 'judge', 'issue')"),
-                          "the jobs to be done", DEADLINE)
+        kinds = "('mail', 'judge', 'bounce', 'issue')"
+        self.lab.wait_for(lambda: not server.query(f"SELECT 1 FROM job WHERE kind IN {kinds}"), "the jobs to be done",
+                          DEADLINE)

@@ -9,8 +9,6 @@ import random
 import re
 import signal
 import subprocess
-import threading
-import time
 import unittest
 import urllib.error
 import urllib.request
@@ -20,7 +18,7 @@ from cryptography.hazmat.primitives import serialization
 
 import lab
 import signet_lab as signet
-from faults import DEADLINE, MAILBOXES, FaultCase, World, deliver, new_user, offer, order_id
+from faults import DEADLINE, MAILBOXES, FaultCase, Killer, Work, World, deliver, new_user, offer, order_id
 
 SEED = int(os.environ.get("SIGNET_SEED") or random.SystemRandom().randrange(2**32))
 FULL = bool(os.environ.get("SIGNET_FULL"))
@@ -34,9 +32,10 @@ class Faults(FaultCase):
         print(f"seed {SEED}, at least {ISSUANCES} issuances, {LIVES} lives of signetd"
               f" ({'all' if FULL else 'a share; SIGNET_FULL=1 for more'})", flush=True)
         world = World(self)
-        killer = Killer(world.server, random.Random(SEED))
+        killer = Killer(world.server, random.Random(SEED), LIVES,
+                        lambda choices: list(signet.ROLES) + choices.sample(signet.ROLES, 2))
         self.addCleanup(killer.stop)
-        work = Work(world, killer)
+        work = Work(world, killer, ISSUANCES, WORKERS)
         killer.start()
         work.run()
         killer.stop()
@@ -193,95 +192,6 @@ def fill(path):
             with contextlib.suppress(OSError):
                 while file.write(bytes(size)):
                     pass
-
-
-class Killer(threading.Thread):
-    """Kills the roles in random order at random moments, some of them twice, then the parent; and starts again."""
-
-    def __init__(self, server, choices):
-        super().__init__(daemon=True)
-        self.server, self.choices = server, choices
-        self.counts, self.failures = {}, []
-        self.done, self._stop_asked = threading.Event(), threading.Event()
-
-    def run(self):
-        try:
-            for _ in range(LIVES):
-                self.one_life()
-        except Exception as error:
-            self.failures.append(f"killer: {error!r}")
-        self.done.set()
-
-    def one_life(self):
-        victims = list(signet.ROLES) + self.choices.sample(signet.ROLES, 2)
-        self.choices.shuffle(victims)
-        for role in victims + ["parent"]:
-            if self._stop_asked.wait(self.choices.uniform(0.05, 0.6)):
-                return
-            if role == "parent":
-                self.kill_parent()
-            else:
-                self.kill_role(role)
-
-    def kill_role(self, role):
-        """One that was killed just before may not be there again yet."""
-        end = time.monotonic() + DEADLINE
-        while not (pids := self.server.pids().get(role)):
-            assert time.monotonic() < end, f"{role} was not restarted"
-            time.sleep(0.02)
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(self.choices.choice(pids), signal.SIGKILL)
-        self.counts[role] = self.counts.get(role, 0) + 1
-
-    def kill_parent(self):
-        roles = [pid for pids in self.server.pids().values() for pid in pids]
-        self.server.process.send(signal.SIGKILL)
-        self.counts["parent"] = self.counts.get("parent", 0) + 1
-        end = time.monotonic() + DEADLINE
-        while self.server.process.alive() or any(os.path.exists(f"/proc/{pid}") for pid in roles):
-            assert time.monotonic() < end, "the roles outlive their parent"
-            time.sleep(0.02)
-        self.server.start()
-
-    def stop(self):
-        self._stop_asked.set()
-        if self.is_alive():
-            self.join(DEADLINE)
-
-
-class Work:
-    """Workers that issue until the number is reached and the killer has done its part."""
-
-    def __init__(self, world, killer):
-        self.world, self.killer = world, killer
-        self.acknowledged, self.chains, self.failures = [], [], []
-        self._lock, self._begun = threading.Lock(), 0
-
-    def run(self):
-        threads = [threading.Thread(target=self.work, args=(mailbox,), daemon=True) for mailbox in MAILBOXES[:WORKERS]]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
-
-    def another(self):
-        with self._lock:
-            self._begun += 1
-            return not self.failures and (self._begun <= ISSUANCES or not self.killer.done.is_set())
-
-    def work(self, mailbox):
-        try:
-            user = new_user(self.world.server)
-            seen = [("account", user.account.uri)]
-            while self.another():
-                chain = self.world.issue(user, mailbox, seen)
-                url = [what for kind, what in seen if kind == "order"][-1]
-                with self._lock:
-                    self.chains.append((url, chain))
-            with self._lock:
-                self.acknowledged += seen
-        except Exception as error:
-            self.failures.append(f"{mailbox}: {error!r}")
 
 
 if __name__ == "__main__":

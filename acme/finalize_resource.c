@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* finalize (RFC 8555 section 7.4; RFC 8823 section 3 step 8): the CSR is read, held against the
    order and its profile, and the issuance begins. */
+#include "acme/issuance.h"
 #include "acme/limit.h"
 #include "acme/profile.h"
 #include "acme/resources.h"
@@ -140,6 +141,9 @@ Problem *order_finalize_post(Call *call) {
   g_autoptr(GPtrArray) authorizations = authorization_list(call->acme->store, &call->id, &error);
   if (authorizations == NULL)
     return problem_internal(&error);
+  problem = issuance_refuse(call);
+  if (problem != NULL)
+    return problem;
   problem = limit_finalization(call);
   if (problem != NULL)
     return problem_longer(problem, spend_certificates(call, authorizations));

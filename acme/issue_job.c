@@ -2,6 +2,7 @@
 /* The issuance path, step by step, each committed before the next (ca-rules 34): CAA, to-be-signed
    octets with lint verdict, signature, certificate. A restart finds the order where it was. */
 #include "acme/crl_job.h"
+#include "acme/issuance.h"
 #include "acme/job_run.h"
 #include "acme/notice_job.h"
 #include "acme/profile.h"
@@ -12,7 +13,6 @@
 #include "base/base64url.h"
 #include "base/log.h"
 #include "ca/certificate_read.h"
-#include "store/audit.h"
 #include "store/caa_check.h"
 #include "store/certificate.h"
 #include "store/crl_shard.h"
@@ -22,7 +22,7 @@
 
 #define CAA_MAX_AGE CLOCK_HOUR /* at signing; S/MIME BR 4.2.2.1 allows 8 hours */
 #define CAA_ATTEMPTS 5
-#define CLOCK_BACK_LIMIT (5 * CLOCK_MINUTE)
+#define HELD_RETRY (5 * CLOCK_SECOND)
 
 static const gint64 caa_retry_steps[] = {CLOCK_SECOND, 3 * CLOCK_SECOND, 10 * CLOCK_SECOND,
                                          30 * CLOCK_SECOND};
@@ -39,18 +39,6 @@ static gboolean fail_order(Acme *acme, gint64 now, const Job *job, const Problem
                            GError **error) {
   return state_order_failed(acme, now, &job->subject, problem, error) &&
          job_done(acme->store, job, error);
-}
-
-/* A wall clock that fell back would make certificates of the past. */
-static gboolean clock_fell_back(Acme *acme, gint64 now, gboolean *back, GError **error) {
-  gint64 last = 0;
-  if (!audit_last_time(acme->store, &last, error))
-    return FALSE;
-  *back = now < last - CLOCK_BACK_LIMIT;
-  if (*back)
-    log_error("issuance held", "reason",
-              "the clock is more than 5 minutes behind the latest audit record", NULL);
-  return TRUE;
 }
 
 static char **names_of(Acme *acme, const Id *order, GError **error) {
@@ -193,14 +181,17 @@ static Problem *withdrawn(Acme *acme, const Order *order, GError **error) {
 gboolean issue_job_begin(Acme *acme, gint64 now, const Job *job, Question *question,
                          GError **error) {
   g_autoptr(Order) order = NULL;
-  gboolean back = FALSE;
+  g_autofree char *held = NULL;
   if (order_find(acme->store, &job->subject, &order, error) != STORE_FOUND ||
-      !clock_fell_back(acme, now, &back, error))
+      !issuance_held(acme, now, &held, error))
     return FALSE;
   if (strcmp(order->status, "processing") != 0)
     return job_done(acme->store, job, error);
-  if (back)
-    return job_again(acme->store, job, now + CLOCK_MINUTE, FALSE, error);
+  if (held != NULL) {
+    char text[ID_TEXT];
+    log_debug("order held", "order", id_text(&order->id, text), "reason", held, NULL);
+    return job_again(acme->store, job, now + HELD_RETRY, FALSE, error);
+  }
   GError *failure = NULL;
   g_autoptr(Problem) problem = withdrawn(acme, order, &failure);
   if (failure != NULL) {

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "acme/job_run.h"
 #include "acme/crl_job.h"
+#include "acme/issuance.h"
 #include "acme/notice_job.h"
 #include "acme/record.h"
 #include "acme/state.h"
+#include "base/log.h"
 #include "store/purge.h"
 #include "store/rate.h"
 
@@ -69,6 +71,11 @@ gboolean job_unanswered(Acme *acme, const Job *job, GError **error) {
 
 gboolean sweep_job_begin(Acme *acme, gint64 now, const Job *job, Question *question G_GNUC_UNUSED,
                          GError **error) {
+  g_autofree char *held = NULL;
+  if (!issuance_held(acme, now, &held, error))
+    return FALSE;
+  if (held != NULL)
+    log_warning("issuance held", "reason", held, NULL);
   return state_sweep(acme, now, SWEEP_LIMIT, error) &&
          notice_sweep(acme, now, SWEEP_LIMIT, error) &&
          job_again(acme->store, job, now + SWEEP_INTERVAL, FALSE, error);

@@ -3,6 +3,7 @@
    checked and every limit spent before the first object exists. */
 #include "acme/account_right.h"
 #include "acme/authorization_new.h"
+#include "acme/issuance.h"
 #include "acme/limit.h"
 #include "acme/profile.h"
 #include "acme/record.h"
@@ -202,7 +203,9 @@ static Problem *create(Call *call, const Wish *wish) {
 
 Problem *order_new(Call *call) {
   g_auto(Wish) wish = {0};
-  Problem *problem = read_identifiers(call, &wish);
+  Problem *problem = issuance_refuse(call);
+  if (problem == NULL)
+    problem = read_identifiers(call, &wish);
   if (problem == NULL)
     problem = read_profile(call, &wish);
   if (problem == NULL)

@@ -130,7 +130,10 @@ static const char *const migrations[] = {
     "  id @blob PRIMARY KEY, raw_id @blob NOT NULL REFERENCES raw(id), at @int NOT NULL, peer "
     "@text,"
     "  helo @text, reverse_path @text, tls @int);"
-    "CREATE INDEX stray_raw ON stray(raw_id);",
+    "CREATE INDEX stray_raw ON stray(raw_id);"
+    "CREATE TABLE issuance_stop ("
+    "  id @int PRIMARY KEY CHECK (id = 1), at @int NOT NULL, reason @text NOT NULL, uid @text NOT "
+    "NULL);",
 };
 
 /* Versions 1 and 2 came before the first release. */

@@ -228,6 +228,27 @@ class Commands(Operator):
         self.bad("order", "list", "--status", "dead", why='no status "dead"')
         self.bad("order", "list", "--address", "ann", why='"ann" is no address')
 
+    def test_issuance(self):
+        """The stop switch: clients are told, over a restart too; the rest is served."""
+        self.assertEqual(self.good("issuance", "show"), "issuance goes on\n")
+        user = signet.AcmeUser(self.server)
+        self.assertEqual(self.good("issuance", "stop", "a mistake in the profile"), "issuance is stopped\n")
+        for _ in range(2):
+            with self.assertRaisesRegex(signet.messages.Error, "has stopped issuance: a mistake in the profile"):
+                user.new_order("ann@user.test")
+            self.assertRegex(self.good("issuance", "show"), "^nothing is signed: the operator has stopped issuance: a mistake"
+                             rf" in the profile\nstopped \S+Z by uid {os.geteuid()}\n$")
+            self.server.stop()
+            self.server.start()
+        self.lab.wait_for(lambda: "issuance held" in self.server.log(), "the log to say so")
+        self.bad("issuance", "stop", "again", why="stopped already")
+        self.bad("issuance", "stop", why="needs REASON", status=2)
+        self.assertEqual(self.good("issuance", "start"), "issuance goes on\n")
+        self.assertEqual(user.new_order("ann@user.test")["status"], "pending")
+        self.bad("issuance", "start", why="not stopped")
+        self.assertEqual(self.audit("issuance stopped"), [f'reason="a mistake in the profile" uid="{os.geteuid()}"'])
+        self.assertEqual(self.audit("issuance started"), [f'uid="{os.geteuid()}"'])
+
     def test_many_keys(self):
         """A list of more than one page is whole."""
         kids = [self.as_json("eab", "add", "--note", str(number))["kid"] for number in range(3)]

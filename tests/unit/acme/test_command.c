@@ -644,6 +644,53 @@ static void test_order_list(void) {
                    200);
 }
 
+/* The switch holds an order wherever it stands, over restarts; what revokes goes on. */
+static void test_issuance(void) {
+  g_autoptr(Lab) lab = lab_new();
+  g_autoptr(LabClient) client = lab_account(lab);
+  g_autoptr(LabOrder) issued = lab_ready(lab, client);
+  lab_issue(issued);
+  g_autoptr(GBytes) leaf = lab_leaf(issued);
+  g_autoptr(LabOrder) ready = lab_ready(lab, client);
+  g_autoptr(LabOrder) processing = lab_ready(lab, client);
+  g_autoptr(Answer) finalized = lab_finalize(processing);
+  lab_answer_caa(lab, RESOLVER_NONE, NULL);
+  lab_answer_build(lab); /* the signature is next */
+  refused(lab, "issuance start", "{}", "not stopped");
+  refused(lab, "issuance stop", "{}", "reason is missing");
+  g_autoptr(Said) stopped = done(lab, "issuance stop", "{\"reason\":\"an audit\"}");
+  refused(lab, "issuance stop", "{\"reason\":\"another\"}", "stopped already");
+  lab_restart(lab);
+  g_auto(Question) held = {0}, goes_on = {0};
+  g_assert_true(lab_take(lab, JOB_ISSUE, &held));
+  g_assert_cmpint(held.kind, ==, QUESTION_NONE);
+  g_autoptr(Answer) late = lab_finalize(ready);
+  assert_problem(late, 503, "serverInternal");
+  g_assert_nonnull(strstr(lab_text(late, "detail"), "an audit"));
+  g_assert_cmpint(late->retry_after, ==, 300);
+  g_autoptr(Answer) fresh =
+      lab_send(lab, client, FALSE, "/new-order",
+               "{\"identifiers\":[{\"type\":\"email\",\"value\":\"bob@user.test\"}]}");
+  assert_problem(fresh, 503, "serverInternal");
+  g_autoptr(Answer) revoked = lab_revoke(lab, client, FALSE, leaf, NULL);
+  g_assert_cmpuint(revoked->status, ==, 200);
+  g_assert_cmpuint(lab_sign_crl(lab), >, 0);
+  g_autoptr(Said) shown = done(lab, "issuance show", "{}");
+  assert_member(shown->json, "why", "the operator has stopped issuance: an audit");
+  assert_member(shown->json, "uid", "1234");
+  g_autoptr(Said) started = done(lab, "issuance start", "{}");
+  lab->clock.now += 5 * CLOCK_SECOND;
+  g_assert_true(lab_take(lab, JOB_ISSUE, &goes_on));
+  g_assert_cmpint(goes_on.kind, ==, QUESTION_SIGN);
+  lab_signed(lab, &goes_on);
+  lab_issue(ready);
+  g_autoptr(Said) after = done(lab, "issuance show", "{}");
+  g_assert_true(json_is_false(json_object_get(after->json, "held")));
+  g_assert_cmpint(lab_count(lab, "SELECT count(*) FROM audit WHERE kind IN"
+                                 " ('issuance stopped', 'issuance started')"),
+                  ==, 2);
+}
+
 /* A store that fails is no refusal. */
 static void test_failed(void) {
   g_autoptr(Lab) lab = lab_new();
@@ -666,6 +713,7 @@ int main(int argc, char **argv) {
   g_test_add_func("/acme/command/eab-life", test_eab_life);
   g_test_add_func("/acme/command/eab-pages", test_eab_pages);
   g_test_add_func("/acme/command/eab-hyphen", test_eab_hyphen);
+  g_test_add_func("/acme/command/issuance", test_issuance);
   g_test_add_func("/acme/command/limits", test_limits);
   g_test_add_func("/acme/command/limit-pages", test_limit_pages);
   g_test_add_func("/acme/command/renewal-by-serial", test_renewal_by_serial);

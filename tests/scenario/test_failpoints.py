@@ -1,0 +1,142 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Every step of an issuance as the last one of its process: each role in turn is frozen before and after each call that
+makes something durable or tells another process (tests/failpoint.c); what the store and the signer's log hold then is
+looked at; the role is killed; and the order must end with its one certificate. (ca-rules 34, security 23)"""
+
+import collections
+import ctypes
+import hashlib
+import mmap
+import os
+import pathlib
+import signal
+import struct
+import threading
+import unittest
+
+import signet_lab as signet
+from faults import DEADLINE, FaultCase, World, new_user, signer_records
+from share import seed, share
+
+LIBRARY = signet.BUILD / "tests/libfailpoint.so"
+QUICK = 24  # points, of all that there are
+LIVES = 2  # deaths of a role that are followed by an immediate restart (docs/design.md)
+ROLES = ("core", "signer", "lookup", "inbound", "outbound", "edge")
+
+
+class Failpoint(ctypes.Structure):
+    _fields_ = [("role", ctypes.c_char * 16), ("point", ctypes.c_int), ("after", ctypes.c_int), ("calls", ctypes.c_int),
+                ("frozen", ctypes.c_int), ("call", ctypes.c_char * 16)]
+
+
+class Failpoints(FaultCase):
+    def setUp(self):
+        super().setUp()
+        path = self.lab.path / "failpoint"
+        path.write_bytes(bytes(ctypes.sizeof(Failpoint)))
+        with open(path, "r+b") as file:
+            self.memory = mmap.mmap(file.fileno(), 0)
+        self.failpoint = Failpoint.from_buffer(self.memory)
+        self.addCleanup(self.thaw)
+        preload = [str(LIBRARY)]
+        for line in pathlib.Path(signet.BUILD / "signetd").read_bytes().split(b"\0"):
+            if line.startswith(b"libasan.so"):  # must be the first
+                preload.insert(0, line.decode())
+        self.saved = {name: os.environ.get(name) for name in ("LD_PRELOAD", "SIGNET_FAILPOINT")}
+        self.environment = {"LD_PRELOAD": " ".join(preload), "SIGNET_FAILPOINT": str(path)}
+        self.world = World(self, start=False, settings={"acme": {"processes": 1},
+                                                        "ca": {"signatures-per-hour": 1000000}})
+        self.server = self.world.server
+        self.start()
+        self.user = new_user(self.server)
+
+    def start(self):
+        os.environ.update(self.environment)
+        try:
+            self.server.start()
+        finally:
+            for name in self.environment:
+                os.environ.pop(name)
+        self.deaths = collections.Counter()
+
+    def thaw(self):
+        self.failpoint.role = b""
+        if self.failpoint.frozen:
+            try:
+                os.kill(self.failpoint.frozen, signal.SIGCONT)
+            except ProcessLookupError:
+                pass
+
+    def issue(self, role, point=0, after=0):
+        """One issuance with one point; (calls counted, where it was frozen)."""
+        if self.deaths[role] >= LIVES:
+            self.server.stop()
+            self.start()
+        fault, memory = [], self.failpoint
+        memory.point, memory.after, memory.calls, memory.frozen, memory.call = point, after, 0, 0, b""
+
+        def work():
+            try:
+                self.world.issue(self.user, "user0")
+            except Exception as error:
+                fault.append(repr(error))
+
+        worker = threading.Thread(target=work, daemon=True)
+        memory.role = role.encode()
+        worker.start()
+        while worker.is_alive() and not memory.frozen:
+            worker.join(0.01)
+        memory.role = b""
+        if memory.frozen:
+            where = f"{role}, {'after' if after else 'before'} call {point} ({memory.call.decode()})"
+            try:
+                self.assert_recorded(where)
+            finally:
+                os.kill(memory.frozen, signal.SIGKILL)
+            self.deaths[role] += 1
+            worker.join(2 * DEADLINE)
+            self.assertEqual((worker.is_alive(), fault), (False, []), where)
+            return memory.calls, where
+        self.assertEqual(fault, [], role)
+        return memory.calls, None
+
+    def assert_recorded(self, where):
+        """What was signed, or may have been, is in the store with its record."""
+        subjects = " ".join(row[0] for row in self.server.query("SELECT subject FROM audit WHERE kind = 'signing'"))
+        recorded = {hashlib.sha256(tbs).digest()
+                    for number, tbs in self.server.query("SELECT id, tbs FROM certificate WHERE findings = ''")
+                    if f"certificate/{signet.b64(number)}" in subjects.split()}
+        try:
+            signed = {digest for digest, _ in signer_records(self.server.folder / "store/signer.log")}
+        except (AssertionError, struct.error):  # a frame that is not whole was answered to nobody
+            self.assertIn("signer", where)
+            return
+        self.assertLessEqual(signed, recorded, where)
+
+    def test_points(self):
+        choices = seed()
+        points = []
+        for role in ROLES:
+            calls, _ = self.issue(role)
+            print(f"# {role}: {calls} calls in one issuance", flush=True)
+            self.assertGreater(calls, 0, role)
+            points += [(role, point, after) for point in range(1, calls + 1) for after in (0, 1)]
+        choices.shuffle(points)
+        points.sort(key=lambda point: point[0] != "signer")  # those in every share
+        chosen = points[:share(QUICK, len(points))]
+        chosen.sort(key=lambda point: ROLES.index(point[0]))
+        frozen = collections.Counter()
+        for role, point, after in chosen:
+            _, where = self.issue(role, point, after)
+            frozen[role] += where is not None
+        print(f"# killed at {dict(frozen)}", flush=True)
+        self.assertGreater(frozen.total(), len(chosen) * 0.8)
+        self.wait_idle(self.server)
+        self.server.stop()
+        self.assert_sound(self.server)
+        orders = self.server.query("SELECT count(*) FROM orders WHERE status = 'valid'")[0][0]
+        self.assertEqual(orders, len(ROLES) + len(chosen))
+
+
+if __name__ == "__main__":
+    unittest.main()

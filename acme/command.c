@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "acme/command.h"
 #include "acme/jws.h"
+#include "base/hex.h"
 
 #include <stdlib.h>
 #include <string.h>
 
+#define SERIAL_MAX 20  /* octets, RFC 5280 section 4.1.2.2, and one for the sign */
 #define NAME_SHOWN 100 /* octets of a name that there is not */
 
 static const struct {
@@ -12,12 +14,19 @@ static const struct {
   gboolean (*run)(Command *command, GError **error);
   const char *arguments[5]; /* that it takes, NULL-terminated */
 } commands[] = {
+    {"certificate revoke", command_certificate_revoke, {"serials", "reason"}},
+    {"certificate revoke-all",
+     command_certificate_revoke_all,
+     {"key", "address", "domain", "reason"}},
+    {"certificate revoked", command_certificate_revoked, {"run"}},
     {"eab add", command_eab_add, {"note", "identifiers", "profiles"}},
     {"eab list", command_eab_list, {"after"}},
     {"eab revoke", command_eab_revoke, {"kid"}},
     {"issuance show", command_issuance_show, {NULL}},
     {"issuance start", command_issuance_start, {NULL}},
     {"issuance stop", command_issuance_stop, {"reason"}},
+    {"key block", command_key_block, {"key", "why"}},
+    {"key list", command_key_list, {"after"}},
     {"limit set", command_limit_set, {"name", "subject", "rate"}},
     {"limit clear", command_limit_clear, {"name", "subject"}},
     {"limit list", command_limit_list, {"after-name", "after-subject"}},
@@ -121,6 +130,15 @@ static char *dump(const json_t *value) {
   char *text = g_strdup(dumped);
   free(dumped);
   return text;
+}
+
+GBytes *command_serial(const char *text) {
+  g_autoptr(GBytes) octets = hex_decode(text, SERIAL_MAX);
+  gsize length = 0, zeros = 0;
+  const guint8 *data = octets != NULL ? g_bytes_get_data(octets, &length) : NULL;
+  while (zeros < length && data[zeros] == 0)
+    zeros++;
+  return zeros < length ? g_bytes_new_from_bytes(octets, zeros, length - zeros) : NULL;
 }
 
 /* --- running one

@@ -39,18 +39,27 @@ gboolean command_needs_text(Command *command, const char *name, gsize max, const
 /* A list of at most count texts like that; of const char*, empty when it is not given. NULL:
    refused. */
 GPtrArray *command_texts(Command *command, const char *name, guint count, gsize max);
+/* A serial number in hexadecimal digits, as it is stored; NULL when it is none. The caller unrefs
+ * it.
+ */
+GBytes *command_serial(const char *text);
 /* Sets a member to a time; 0: there is none, and the member is left out. */
 void command_set_time(json_t *object, const char *member, gint64 at);
 /* Adds a row to a page; FALSE when the page is full and must end before it. row is taken. */
 gboolean command_add_row(json_t *page, gsize *octets, json_t *row);
 
 /* TRUE: done. FALSE with error: failed; without: refused. */
+gboolean command_certificate_revoke(Command *command, GError **error);
+gboolean command_certificate_revoke_all(Command *command, GError **error);
+gboolean command_certificate_revoked(Command *command, GError **error);
 gboolean command_eab_add(Command *command, GError **error);
 gboolean command_eab_list(Command *command, GError **error);
 gboolean command_eab_revoke(Command *command, GError **error);
 gboolean command_issuance_show(Command *command, GError **error);
 gboolean command_issuance_start(Command *command, GError **error);
 gboolean command_issuance_stop(Command *command, GError **error);
+gboolean command_key_block(Command *command, GError **error);
+gboolean command_key_list(Command *command, GError **error);
 gboolean command_limit_set(Command *command, GError **error);
 gboolean command_limit_clear(Command *command, GError **error);
 gboolean command_limit_list(Command *command, GError **error);

@@ -2,6 +2,7 @@
 /* signetctl order: what happened to an order, stage by stage, and why. Nothing here shows a
    token-part1. */
 #include "acme/command.h"
+#include "base/hex.h"
 #include "base/mailbox.h"
 #include "store/authorization.h"
 #include "store/caa_check.h"
@@ -211,15 +212,6 @@ static gboolean add_caa(Command *command, const Id *order, GError **error) {
   return TRUE;
 }
 
-static char *hexadecimal(GBytes *octets) {
-  gsize length = 0;
-  const guint8 *data = g_bytes_get_data(octets, &length);
-  GString *text = g_string_new(NULL);
-  for (gsize i = 0; i < length; i++)
-    g_string_append_printf(text, "%02X", data[i]);
-  return g_string_free(text, FALSE);
-}
-
 static gboolean add_certificate(Command *command, const Id *order, GError **error) {
   g_autoptr(Certificate) certificate = NULL;
   StoreFind found = certificate_find_by_order(command->acme->store, order, &certificate, error);
@@ -227,7 +219,7 @@ static gboolean add_certificate(Command *command, const Id *order, GError **erro
     return found == STORE_MISSING;
   json_t *object = json_object();
   json_object_set_new(command->result, "certificate", object);
-  g_autofree char *serial = hexadecimal(certificate->serial);
+  g_autofree char *serial = hex_encode(certificate->serial);
   set_text(object, "serial", serial);
   set_text(object, "findings", certificate->findings);
   command_set_time(object, "not-before", certificate->not_before);

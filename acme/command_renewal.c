@@ -6,7 +6,6 @@
 
 #include <string.h>
 
-#define SERIAL_MAX 20 /* octets, RFC 5280 section 4.1.2.2 */
 #define TEXT_MAX 1000 /* octets of an argument */
 
 /* Shown to people by their clients (explanationURL). */
@@ -30,31 +29,8 @@ static gboolean read_why(Command *command, const char **why) {
 /* --- by serial number
  * -------------------------------------------------------------------------------------- */
 
-/* Hexadecimal digits, with or without a colon between octets, as OpenSSL prints them; without
-   leading zero octets, as they are stored. NULL when it is none. */
-static GBytes *read_serial(const char *text) {
-  guint8 octets[SERIAL_MAX];
-  gsize count = 0, digits = 0;
-  gboolean colons = strchr(text, ':') != NULL;
-  g_autofree char *even = !colons && strlen(text) % 2 == 1 ? g_strconcat("0", text, NULL) : NULL;
-  for (const char *p = even != NULL ? even : text; *p != '\0'; p += 2) {
-    if (colons && digits > 0 && *p++ != ':')
-      return NULL;
-    if (!g_ascii_isxdigit(p[0]) || !g_ascii_isxdigit(p[1]))
-      return NULL;
-    digits += 2;
-    int octet = g_ascii_xdigit_value(p[0]) << 4 | g_ascii_xdigit_value(p[1]);
-    if (octet == 0 && count == 0)
-      continue;
-    if (count == SERIAL_MAX)
-      return NULL;
-    octets[count++] = (guint8)octet;
-  }
-  return count > 0 ? g_bytes_new(octets, count) : NULL;
-}
-
 static gboolean ask_one(Command *command, const char *text, const char *why, GError **error) {
-  g_autoptr(GBytes) serial = read_serial(text);
+  g_autoptr(GBytes) serial = command_serial(text);
   if (serial == NULL)
     return command_refuse(command, "\"%s\" is no serial number in hexadecimal digits.", text);
   StoreChange asked =

@@ -235,6 +235,10 @@ const Request *http_exchange_request(const HttpExchange *exchange) {
   return &exchange->request;
 }
 
+const char *http_exchange_field(const HttpExchange *exchange, const char *name) {
+  return evhttp_find_header(evhttp_request_get_input_headers(exchange->raw), name);
+}
+
 void http_exchange_close_after(HttpExchange *exchange) {
   exchange->close_after = TRUE;
 }

@@ -45,6 +45,8 @@ void http_front_set_tls(HttpFront *front, SSL_CTX *tls); /* for connections from
 
 /* Sends and frees; headers: name, value, ...; the body is left out for HEAD. */
 void http_exchange_answer(HttpExchange *exchange, guint status, GPtrArray *headers, GBytes *body);
+/* The value of a field of the request's header, NULL when it has none; lives as the request. */
+const char *http_exchange_field(const HttpExchange *exchange, const char *name);
 const Request *http_exchange_request(const HttpExchange *exchange);
 /* The connection is closed after the answer. */
 void http_exchange_close_after(HttpExchange *exchange);

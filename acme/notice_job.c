@@ -3,6 +3,7 @@
 #include "acme/challenge_mail_job.h"
 #include "acme/job_run.h"
 #include "acme/record.h"
+#include "base/hex.h"
 #include "store/notice.h"
 
 #include <openssl/x509.h>
@@ -121,15 +122,6 @@ static gboolean is_due(Acme *acme, gint64 now, const Matter *matter, gboolean *d
   return newer != STORE_LOOKUP_FAILED;
 }
 
-static char *hex(GBytes *octets) {
-  gsize length = 0;
-  const guint8 *data = g_bytes_get_data(octets, &length);
-  GString *text = g_string_new(NULL);
-  for (gsize i = 0; i < length; i++)
-    g_string_append_printf(text, "%02X", data[i]);
-  return g_string_free(text, FALSE);
-}
-
 /* RFC 4514, as others show it; the caller frees it. */
 static char *issuer_name(const Issuer *issuer) {
   BIO *out = BIO_new(BIO_s_mem());
@@ -156,7 +148,7 @@ gboolean notice_job_begin(Acme *acme, gint64 now, const Job *job, Question *ques
   question->from = g_strdup_printf("acme-notice@%s", config_text(acme->config, "mail.domain"));
   question->to = g_strdup(challenge_mail_to(matter.authorization));
   question->message_id = g_strdup(matter.notice->message_id);
-  question->serial = hex(matter.certificate->serial);
+  question->serial = hex_encode(matter.certificate->serial);
   question->issuer = issuer_name(acme->issuer);
   question->not_before = matter.certificate->not_before;
   question->not_after = matter.certificate->not_after;

@@ -1,17 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Revocation (RFC 8555 section 7.6; S/MIME BR 4.9): by the account that ordered the certificate, by
    its key, or by an account that holds authorizations for all of its addresses. */
-#include "acme/job_run.h"
 #include "acme/record.h"
 #include "acme/resources.h"
 #include "acme/revocation.h"
+#include "acme/revocation_job.h"
 #include "base/base64url.h"
 #include "ca/certificate_read.h"
 #include "ca/key.h"
 #include "store/authorization.h"
 #include "store/certificate.h"
 
-#define REVOKE_BATCH 100
 #define LISTED_MAX 20 /* other certificates of a key, named in the record */
 
 /* RFC 5280 CRLReasons that a subscriber may give (S/MIME BR 4.9.1.1): no hold, none of a CA's own.
@@ -136,32 +135,24 @@ static gboolean list_others(Call *call, const Certificate *certificate, GError *
 }
 
 /* Shown by the key itself: every certificate with it is revoked. */
+static gboolean revoke_others(Call *call, const Certificate *certificate, GError **error) {
+  RevocationRun run = {.key_digest = certificate->key_digest,
+                       .reason = REVOCATION_KEY_COMPROMISE,
+                       .by = (char *)by_names[BY_KEY]};
+  g_autoptr(GPtrArray) left =
+      certificate_list_by_key(call->acme->store, certificate->key_digest, 1, error);
+  return left != NULL &&
+         (left->len == 0 || revocation_run_start(call->acme, call->now, &run, error));
+}
+
 static Problem *block_key(Call *call, const Certificate *certificate, RevokedBy by) {
   g_autoptr(GError) error = NULL;
   return key_block(call->acme->store, certificate->key_digest, call->now,
                    "revoked for keyCompromise", &error) &&
-                 (by == BY_KEY
-                      ? job_add(call->acme->store, JOB_REVOKE, &certificate->id, call->now, &error)
-                      : list_others(call, certificate, &error))
+                 (by == BY_KEY ? revoke_others(call, certificate, &error)
+                               : list_others(call, certificate, &error))
              ? NULL
              : problem_internal(&error);
-}
-
-gboolean revoke_job_begin(Acme *acme, gint64 now, const Job *job, Question *question G_GNUC_UNUSED,
-                          GError **error) {
-  g_autoptr(Certificate) shown = NULL;
-  if (certificate_find(acme->store, &job->subject, &shown, error) != STORE_FOUND)
-    return FALSE;
-  g_autoptr(GPtrArray) others =
-      certificate_list_by_key(acme->store, shown->key_digest, REVOKE_BATCH, error);
-  if (others == NULL)
-    return FALSE;
-  for (guint i = 0; i < others->len; i++)
-    if (revocation_enter(acme, now, others->pdata[i], REVOCATION_KEY_COMPROMISE, by_names[BY_KEY],
-                         error) == STORE_FAILED)
-      return FALSE;
-  return others->len < REVOKE_BATCH ? job_done(acme->store, job, error)
-                                    : job_again(acme->store, job, now, FALSE, error);
 }
 
 /* --- the request

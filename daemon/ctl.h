@@ -9,6 +9,7 @@ enum { CTL_DONE = 0, CTL_FAILED = 1, CTL_USAGE = 2 }; /* exit status */
 
 int ctl_ca_init(int argc, char **argv);
 int ctl_ca_crl(int argc, char **argv);
+int ctl_certificate_revoke(int argc, char **argv);
 int ctl_dkim_init(int argc, char **argv);
 int ctl_dns_check(int argc, char **argv);
 int ctl_dns_show(int argc, char **argv);
@@ -18,6 +19,8 @@ int ctl_eab_revoke(int argc, char **argv);
 int ctl_issuance_stop(int argc, char **argv);
 int ctl_issuance_start(int argc, char **argv);
 int ctl_issuance_show(int argc, char **argv);
+int ctl_key_block(int argc, char **argv);
+int ctl_key_list(int argc, char **argv);
 int ctl_limit_set(int argc, char **argv);
 int ctl_limit_clear(int argc, char **argv);
 int ctl_limit_list(int argc, char **argv);

@@ -13,7 +13,20 @@
 
 struct Published {
   int folder;
+  GHashTable *tags; /* name -> Tag, of the file as it was last read */
 };
+
+typedef struct {
+  ino_t number;
+  struct timespec changed;
+  char *etag;
+} Tag;
+
+static void tag_free(gpointer data) {
+  Tag *tag = data;
+  g_free(tag->etag);
+  g_free(tag);
+}
 
 static const struct {
   const char *ending, *type;
@@ -22,6 +35,7 @@ static const struct {
 Published *published_new(int fd) {
   Published *published = g_new0(Published, 1);
   published->folder = fd;
+  published->tags = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, tag_free);
   return published;
 }
 
@@ -37,24 +51,57 @@ static const char *type_of(const char *name) {
   return NULL;
 }
 
-GBytes *published_read(Published *published, const char *name, const char **type) {
-  struct stat status;
-  *type = type_of(name);
-  int fd = *type != NULL ? openat(published->folder, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW) : -1;
-  if (fd < 0)
+/* A file is replaced, never changed: its number and time say whether it is the same. */
+static const char *tag_of(Published *published, const char *name, const struct stat *status,
+                          GBytes *content) {
+  Tag *tag = g_hash_table_lookup(published->tags, name);
+  if (tag != NULL && tag->number == status->st_ino &&
+      tag->changed.tv_sec == status->st_mtim.tv_sec &&
+      tag->changed.tv_nsec == status->st_mtim.tv_nsec)
+    return tag->etag;
+  g_autofree char *digest = g_compute_checksum_for_bytes(G_CHECKSUM_SHA256, content);
+  tag = g_new0(Tag, 1);
+  tag->number = status->st_ino;
+  tag->changed = status->st_mtim;
+  tag->etag = g_strdup_printf("\"%.32s\"", digest);
+  g_hash_table_insert(published->tags, g_strdup(name), tag);
+  return tag->etag;
+}
+
+static GBytes *read_whole(int fd, const struct stat *status) {
+  gsize size = (gsize)status->st_size;
+  if (!S_ISREG(status->st_mode) || status->st_size > PUBLISHED_MAX_OCTETS)
     return NULL;
-  GBytes *content = NULL;
-  if (fstat(fd, &status) == 0 && S_ISREG(status.st_mode) &&
-      status.st_size <= PUBLISHED_MAX_OCTETS) {
-    gsize size = (gsize)status.st_size;
-    guint8 *octets = g_malloc(size);
-    if (read(fd, octets, size) == (ssize_t)size)
-      content = g_bytes_new_take(octets, size);
-    else
-      g_free(octets);
-  }
+  g_autofree guint8 *octets = g_malloc(size);
+  return read(fd, octets, size) == (ssize_t)size ? g_bytes_new_take(g_steal_pointer(&octets), size)
+                                                 : NULL;
+}
+
+gboolean published_read(Published *published, const char *name, PublishedFile *file) {
+  struct stat status;
+  file->type = type_of(name);
+  int fd =
+      file->type != NULL ? openat(published->folder, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW) : -1;
+  if (fd < 0)
+    return FALSE;
+  file->content = fstat(fd, &status) == 0 ? read_whole(fd, &status) : NULL;
   close(fd);
-  return content;
+  if (file->content != NULL)
+    file->etag = tag_of(published, name, &status, file->content);
+  return file->content != NULL;
+}
+
+gboolean published_is_known(const char *if_none_match, const char *etag) {
+  if (if_none_match == NULL)
+    return FALSE;
+  g_auto(GStrv) tags = g_strsplit(if_none_match, ",", -1);
+  for (char **tag = tags; *tag != NULL; tag++) {
+    const char *value = g_strstrip(*tag);
+    if (strcmp(value, "*") == 0 ||
+        strcmp(g_str_has_prefix(value, "W/") ? value + 2 : value, etag) == 0)
+      return TRUE;
+  }
+  return FALSE;
 }
 
 static gboolean write_all(int fd, GBytes *content) {

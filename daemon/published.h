@@ -9,12 +9,20 @@
 
 typedef struct Published Published;
 
+typedef struct {
+  const char *type; /* media type */
+  const char *etag; /* quoted; of the content alone, so that every node gives the same */
+  GBytes *content;  /* the caller unrefs it */
+} PublishedFile;
+
 /* fd: the open folder, owned from now on. */
 Published *published_new(int fd);
 
-/* The file's content and media type; NULL when there is none, or the name is not of letters,
-   digits, "-" and "." with the ending .crl or .der. */
-GBytes *published_read(Published *published, const char *name, const char **type);
+/* FALSE when there is no such file, or the name is not of letters, digits, "-" and "." with the
+   ending .crl or .der. */
+gboolean published_read(Published *published, const char *name, PublishedFile *file);
+/* Whether the value of an If-None-Match field (RFC 9110 section 13.1.2; NULL: none) has the tag. */
+gboolean published_is_known(const char *if_none_match, const char *etag);
 
 /* Puts a file in place: written aside, fsynced, renamed, folder fsynced. */
 gboolean published_write(Published *published, const char *name, GBytes *content, GError **error);

@@ -306,20 +306,24 @@ static void on_file_refuse(HttpExchange *exchange, guint status, const char *det
 
 static void on_file_request(HttpExchange *exchange, const Request *request, gpointer user) {
   Edge *edge = user;
-  const char *type = NULL;
+  PublishedFile file;
   if (strcmp(request->method, "GET") != 0 && strcmp(request->method, "HEAD") != 0) {
     answer_text(exchange, 405, "Files are read with GET or HEAD.\n");
     return;
   }
-  g_autoptr(GBytes) content = published_read(edge->published, request->path + 1, &type);
-  if (content == NULL) {
+  if (!published_read(edge->published, request->path + 1, &file)) {
     answer_text(exchange, 404, "There is no such file.\n");
     return;
   }
+  g_autoptr(GBytes) content = file.content;
   g_autoptr(GPtrArray) headers = g_ptr_array_new_with_free_func(g_free);
-  add(headers, "Content-Type", type);
+  gboolean known = published_is_known(http_exchange_field(exchange, "If-None-Match"), file.etag);
+  /* Short, so that a revocation is known within minutes wherever a cache stands between. */
   add(headers, "Cache-Control", "public, max-age=300");
-  http_exchange_answer(exchange, 200, headers, content);
+  add(headers, "ETag", file.etag);
+  if (!known)
+    add(headers, "Content-Type", file.type);
+  http_exchange_answer(exchange, known ? 304 : 200, headers, known ? NULL : content);
 }
 
 /* --- life

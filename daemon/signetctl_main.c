@@ -12,6 +12,8 @@ static const struct {
 } commands[] = {
     {"ca", "init", "make a root and an issuing CA", ctl_ca_init},
     {"ca", "crl", "make a new revocation list of the root", ctl_ca_crl},
+    {"certificate", "revoke", "revoke certificates: single ones, of a key, a mailbox, a domain",
+     ctl_certificate_revoke},
     {"dkim", "init", "make a DKIM key and print its DNS record", ctl_dkim_init},
     {"dns", "check", "tell what is missing or wrong in the DNS", ctl_dns_check},
     {"dns", "show", "print the records that the DNS needs", ctl_dns_show},
@@ -21,6 +23,8 @@ static const struct {
     {"issuance", "stop", "stop signing certificates", ctl_issuance_stop},
     {"issuance", "start", "let it go on", ctl_issuance_start},
     {"issuance", "show", "whether certificates are signed, and if not, why", ctl_issuance_show},
+    {"key", "block", "refuse a key from now on", ctl_key_block},
+    {"key", "list", "list the blocked keys", ctl_key_list},
     {"limit", "set", "set another limit for one subject", ctl_limit_set},
     {"limit", "clear", "remove it", ctl_limit_clear},
     {"limit", "list", "list these limits", ctl_limit_list},
@@ -33,7 +37,7 @@ static const struct {
 static int usage(FILE *out, int status) {
   fprintf(out, "Usage: signetctl COMMAND [OPTION...]\n\nCommands (each has --help):\n");
   for (gsize i = 0; i < G_N_ELEMENTS(commands); i++)
-    fprintf(out, "  %-7s %-6s %s\n", commands[i].noun, commands[i].verb, commands[i].help);
+    fprintf(out, "  %-11s %-6s %s\n", commands[i].noun, commands[i].verb, commands[i].help);
   fprintf(out, "\n  --version  print the version\n  --help     print this\n");
   return status;
 }

@@ -136,6 +136,29 @@ gboolean key_block(Store *store, GBytes *digest, gint64 now, const char *why, GE
                  "bit", digest, now, why);
 }
 
+void blocked_key_free(BlockedKey *key) {
+  g_bytes_unref(key->digest);
+  g_free(key->why);
+  g_free(key);
+}
+
+GPtrArray *key_list_blocked(Store *store, GBytes *after, guint limit, GError **error) {
+  g_autoptr(GBytes) nothing = g_bytes_new(NULL, 0);
+  g_autoptr(GPtrArray) list = g_ptr_array_new_with_free_func((GDestroyNotify)blocked_key_free);
+  SqlQuery query = sql_query(store,
+                             "SELECT digest, at, why FROM blocked_key WHERE digest > ?1"
+                             " ORDER BY digest LIMIT ?2",
+                             "bi", after != NULL ? after : nothing, (gint64)limit);
+  while (sql_row(&query)) {
+    BlockedKey *key = g_new0(BlockedKey, 1);
+    key->digest = sql_bytes(&query, 0);
+    key->at = sql_int(&query, 1);
+    key->why = sql_text(&query, 2);
+    g_ptr_array_add(list, key);
+  }
+  return sql_end(&query, error) ? g_steal_pointer(&list) : NULL;
+}
+
 static StoreFind exists(SqlQuery query, GError **error) {
   StoreFind found = sql_row(&query) ? STORE_FOUND : STORE_MISSING;
   return sql_end(&query, error) ? found : STORE_LOOKUP_FAILED;

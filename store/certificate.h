@@ -54,6 +54,16 @@ StoreFind certificate_renewal_asked(Store *store, gint64 issued_at, gint64 *at, 
                                     GError **error);
 
 gboolean key_block(Store *store, GBytes *digest, gint64 now, const char *why, GError **error);
+typedef struct {
+  GBytes *digest;
+  gint64 at;
+  char *why;
+} BlockedKey;
+
+void blocked_key_free(BlockedKey *key);
+/* Blocked keys after that digest (NULL: from the first), of BlockedKey, at most limit. NULL on
+   failure. */
+GPtrArray *key_list_blocked(Store *store, GBytes *after, guint limit, GError **error);
 StoreFind key_blocked(Store *store, GBytes *digest, GError **error);
 /* Whether a certificate was ever made for the key. */
 StoreFind key_certified(Store *store, GBytes *digest, GError **error);

@@ -14,7 +14,7 @@ typedef enum {
   JOB_CRL,    /* subject: shard number in the last octets */
   JOB_SWEEP,  /* subject: none (zero); end what is overdue */
   JOB_CLOSE,  /* subject: deactivated account; end its unfinished orders */
-  JOB_REVOKE, /* subject: certificate of a compromised key; revoke every other one of that key */
+  JOB_REVOKE, /* subject: a revocation of many */
   JOB_PURGE,  /* subject: none (zero); remove what has served its time */
   JOB_SORT,   /* subject: stray message; find its challenge */
   JOB_NOTICE, /* subject: notice; send it */

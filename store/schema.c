@@ -133,7 +133,15 @@ static const char *const migrations[] = {
     "CREATE INDEX stray_raw ON stray(raw_id);"
     "CREATE TABLE issuance_stop ("
     "  id @int PRIMARY KEY CHECK (id = 1), at @int NOT NULL, reason @text NOT NULL, uid @text NOT "
-    "NULL);",
+    "NULL);"
+    "CREATE TABLE revocation_run ("
+    "  id @blob PRIMARY KEY, key_digest @blob, canonical @text, domain @text, reason @int NOT NULL,"
+    "  asked_by @text NOT NULL, at @int NOT NULL, after @blob NOT NULL, revoked @int NOT NULL,"
+    "  done_at @int);"
+    "CREATE INDEX authz_domain ON authz(domain, order_id);"
+    "INSERT INTO revocation_run (id, key_digest, reason, asked_by, at, after, revoked)"
+    " SELECT c.id, c.key_digest, 1, 'key', j.due_at, c.id, 0 FROM job j"
+    " JOIN certificate c ON c.id = j.subject WHERE j.kind = 'revoke';",
 };
 
 /* Versions 1 and 2 came before the first release. */

@@ -542,6 +542,14 @@ class Http(RefusalsCase):
             with self.subTest(path):
                 received = self.exchange(get % path, self.server.http, tls=False)
                 self.assertIn(self.status(received), (status,) if status else (200, 404), received)
+        whole = self.exchange(get % b"/issuing.der", self.server.http, tls=False)
+        tag = re.search(rb"\r\nETag: (\"[0-9a-f]{32}\")\r\n", whole)[1]
+        self.assertIn(b"\r\nCache-Control: public, max-age=300\r\n", whole)
+        for field, status in ((tag, 304), (b"W/" + tag, 304), (b'"a", ' + tag, 304), (b"*", 304), (b'"a"', 200), (tag[1:], 200)):
+            received = self.exchange(b"GET /issuing.der HTTP/1.1\r\nHost: a\r\nConnection: close\r\n"
+                                     b"If-None-Match: %s\r\n\r\n" % field, self.server.http, tls=False)
+            self.assertEqual(self.status(received), status, field)
+            self.assertEqual(len(received) > 700, status == 200, received)
         for method in (b"POST", b"PUT", b"DELETE"):
             received = self.exchange(method + b" /issuing.der HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n",
                                      self.server.http, tls=False)

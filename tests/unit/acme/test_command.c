@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What operators ask: external account keys, limits, orders, renewals. */
 #include "acme/command.h"
+#include "base/hex.h"
+#include "ca/key.h"
 #include "harness.h"
 #include "store/certificate.h"
 #include "store/external_account_key.h"
@@ -691,6 +693,169 @@ static void test_issuance(void) {
                   ==, 2);
 }
 
+/* --- revocation --- */
+
+static char *serial_of(Lab *lab, guint i) {
+  g_autofree char *number = g_strdup_printf("%u", i);
+  return lab_column(lab, "SELECT hex(serial) FROM certificate ORDER BY id LIMIT 1 OFFSET ?1",
+                    number);
+}
+
+static void issue_for(Lab *lab, LabClient *client, const char *address) {
+  const char *const addresses[] = {address, NULL};
+  g_autofree char *name = g_strconcat("email:", address, NULL);
+  g_autoptr(LabOrder) order = lab_order_of(lab, client, addresses);
+  lab_validate(order, 0);
+  g_autoptr(Answer) answer = lab_finalize_with(order, order->key, name);
+  g_assert_cmpstr(lab_text(answer, "status"), ==, "processing");
+  lab_answer_caa(lab, RESOLVER_NONE, NULL);
+  lab_answer_build(lab);
+  lab_answer_sign(lab);
+  lab->clock.now += CLOCK_SECOND;
+}
+
+static gint64 revoked(Lab *lab, int reason) {
+  g_autofree char *sql = g_strdup_printf(
+      "SELECT count(*) FROM certificate WHERE revoked_at > 0 AND reason = %d", reason);
+  return lab_count(lab, sql);
+}
+
+static void test_revoke_serials(void) {
+  g_autoptr(Lab) lab = lab_new();
+  g_autoptr(LabClient) client = lab_account(lab);
+  for (guint i = 0; i < 3; i++)
+    issue_for(lab, client, "ann@user.test");
+  g_autofree char *first = serial_of(lab, 0), *second = serial_of(lab, 1),
+                  *third = serial_of(lab, 2);
+  g_autofree char *unknown =
+      g_strdup_printf("{\"serials\":[\"%s\",\"0A\"],\"reason\":\"superseded\"}", first);
+  refused(lab, "certificate revoke", unknown, "No certificate with the serial number 0A");
+  g_assert_cmpint(revoked(lab, 4), ==, 0); /* all or none */
+  refused(lab, "certificate revoke", "{\"serials\":[\"0G\"],\"reason\":\"superseded\"}",
+          "no serial number");
+  refused(lab, "certificate revoke", "{\"serials\":[],\"reason\":\"superseded\"}", "missing");
+  refused(lab, "certificate revoke", "{\"serials\":[\"0A\"],\"reason\":\"certificateHold\"}",
+          "there are: unspecified, keyCompromise");
+  g_autofree char *two =
+      g_strdup_printf("{\"serials\":[\"%s\",\"%s\"],\"reason\":\"superseded\"}", first, second);
+  g_autoptr(Said) done_two = done(lab, "certificate revoke", two);
+  g_assert_cmpint(json_integer_value(json_object_get(done_two->json, "revoked")), ==, 2);
+  g_autofree char *all =
+      g_strdup_printf("{\"serials\":[\"%s\",\"%s\"],\"reason\":\"keyCompromise\"}", second, third);
+  g_autoptr(Said) again = done(lab, "certificate revoke", all);
+  g_assert_cmpint(json_integer_value(json_object_get(again->json, "revoked")), ==, 1);
+  g_assert_cmpint(json_integer_value(json_object_get(again->json, "already")), ==, 1);
+  g_assert_cmpint(revoked(lab, 4), ==, 2);
+  g_assert_cmpint(revoked(lab, 1), ==, 1);
+  g_assert_cmpint(lab_count(lab, "SELECT count(*) FROM audit WHERE kind = 'certificate revoked'"
+                                 " AND detail LIKE '%by=\"operator 1234\"%'"),
+                  ==, 3);
+  g_autoptr(Said) keys = done(lab, "key list", "{}");
+  g_assert_cmpuint(rows(keys, "keys"), ==, 2); /* the second one's too: it may be compromised */
+  g_assert_cmpuint(lab_sign_crl(lab), ==, 3);
+}
+
+/* Runs a revocation of many to its end, a restart after each batch. */
+static gint64 run_of(Lab *lab, const char *arguments) {
+  g_autoptr(Said) begun = done(lab, "certificate revoke-all", arguments);
+  g_autofree char *run = g_strdup_printf("{\"run\":\"%s\"}", member(begun->json, "run"));
+  g_autoptr(Said) open = done(lab, "certificate revoked", run);
+  g_assert_null(json_object_get(open->json, "done"));
+  for (;;) {
+    g_auto(Question) question = {0};
+    lab_ask(lab, JOB_REVOKE, QUESTION_NONE, &question);
+    lab_restart(lab);
+    g_autoptr(Said) now = done(lab, "certificate revoked", run);
+    if (json_object_get(now->json, "done") != NULL)
+      return json_integer_value(json_object_get(now->json, "revoked"));
+  }
+}
+
+static void test_revoke_all(void) {
+  g_autoptr(Lab) lab = lab_new();
+  g_autoptr(LabClient) client = lab_account(lab);
+  issue_for(lab, client, "Ann@user.test");
+  issue_for(lab, client, "bob@user.test");
+  issue_for(lab, client, "bob@sub.user.test");
+  /* 250 orders more of the domain, with certificates of another key. */
+  lab_sql(lab,
+          "CREATE TEMP TABLE more AS WITH RECURSIVE n(i) AS"
+          " (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 250)"
+          " SELECT CAST(printf('%016d', i) AS BLOB) AS id FROM n;"
+          "INSERT INTO orders (id, account_id, status, created_at, expires_at)"
+          " SELECT m.id, (SELECT id FROM account), 'valid', 0, 0 FROM more m;"
+          "INSERT INTO authz (id, order_id, account_id, position, type, identifier, address,"
+          " canonical, domain, status, expires_at) SELECT m.id, m.id, (SELECT id FROM account),"
+          " 0, 'email', 'c@user.test', 'c@user.test', 'c@user.test', 'user.test', 'valid', 0"
+          " FROM more m;"
+          "INSERT INTO certificate (id, order_id, account_id, serial, shard, not_before,"
+          " not_after, key_digest, tbs, findings, signing_at, der, issued_at)"
+          " SELECT m.id, m.id, c.account_id, m.id, c.shard, c.not_before, c.not_after,"
+          " zeroblob(32), x'', '', 0, x'30', 5 FROM more m, (SELECT * FROM certificate LIMIT 1) c");
+  refused(lab, "certificate revoke-all", "{\"reason\":\"superseded\"}", "one of key, address");
+  refused(lab, "certificate revoke-all",
+          "{\"reason\":\"superseded\",\"domain\":\"a.test\",\"address\":\"a@a.test\"}",
+          "one of key, address");
+  refused(lab, "certificate revoke-all", "{\"reason\":\"superseded\",\"key\":\"00\"}",
+          "no SHA-256");
+  refused(lab, "certificate revoke-all", "{\"reason\":\"superseded\",\"domain\":\"-\"}",
+          "no domain");
+  refused(lab, "certificate revoke-all", "{\"reason\":\"superseded\",\"address\":\"a\"}",
+          "no address");
+  refused(lab, "certificate revoked", "{\"run\":\"x\"}", "no revocation");
+  g_assert_cmpint(run_of(lab, "{\"reason\":\"affiliationChanged\",\"address\":\"ANN@user.test\"}"),
+                  ==, 1);
+  g_assert_cmpint(run_of(lab, "{\"reason\":\"superseded\",\"domain\":\"User.Test\"}"), ==, 251);
+  g_assert_cmpint(lab_count(lab, "SELECT count(*) FROM certificate WHERE revoked_at IS NULL"), ==,
+                  1); /* that of the domain below */
+  g_autofree char *digest =
+      lab_column(lab, "SELECT hex(key_digest) FROM certificate WHERE revoked_at IS ?1", NULL);
+  g_autofree char *key = g_strdup_printf("{\"reason\":\"keyCompromise\",\"key\":\"%s\"}", digest);
+  g_assert_cmpint(run_of(lab, key), ==, 1);
+  g_autofree char *block = g_strdup_printf("{\"why\":\"again\",\"key\":\"%s\"}", digest);
+  refused(lab, "key block", block, "blocked already");
+  g_assert_cmpint(revoked(lab, 3), ==, 1);
+  g_assert_cmpint(revoked(lab, 4), ==, 251);
+  g_assert_cmpint(revoked(lab, 1), ==, 1);
+}
+
+/* A blocked key: no certificate for it, and those that there are stay. */
+static void test_key_block(void) {
+  g_autoptr(Lab) lab = lab_new();
+  g_autoptr(LabClient) client = lab_account(lab);
+  g_autoptr(LabOrder) order = lab_ready(lab, client);
+  g_autofree char *pages = NULL;
+  issue_for(lab, client, "bob@user.test");
+  int length = i2d_PUBKEY(order->key, NULL);
+  guint8 *der = NULL;
+  i2d_PUBKEY(order->key, &der);
+  g_autoptr(GBytes) spki = g_bytes_new(der, (gsize)length);
+  OPENSSL_free(der);
+  g_autoptr(GBytes) octets = key_digest(spki);
+  g_autofree char *digest = hex_encode(octets);
+  g_autofree char *arguments = g_strdup_printf("{\"why\":\"published\",\"key\":\"%s\"}", digest);
+  g_autoptr(Said) blocked = done(lab, "key block", arguments);
+  g_assert_cmpint(json_integer_value(json_object_get(blocked->json, "certificates")), ==, 0);
+  g_autoptr(Answer) answer = lab_finalize(order);
+  assert_problem(answer, 400, "badCSR");
+  refused(lab, "key block", "{\"key\":\"00\",\"why\":\"x\"}", "no SHA-256");
+  g_autofree char *used =
+      lab_column(lab, "SELECT hex(key_digest) FROM certificate WHERE revoked_at IS ?1", NULL);
+  g_autofree char *second = g_strdup_printf("{\"why\":\"x\",\"key\":\"%s\"}", used);
+  g_autoptr(Said) of_use = done(lab, "key block", second);
+  g_assert_cmpint(json_integer_value(json_object_get(of_use->json, "certificates")), ==, 1);
+  g_assert_cmpint(lab_count(lab, "SELECT count(*) FROM certificate WHERE revoked_at > 0"), ==, 0);
+  lab_sql(lab, "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 600)"
+               " INSERT INTO blocked_key SELECT CAST(printf('%032d', i) AS BLOB), 0, '' FROM n");
+  g_autoptr(Said) first = done(lab, "key list", "{}");
+  g_assert_cmpuint(rows(first, "keys"), ==, COMMAND_PAGE);
+  pages =
+      g_strdup_printf("{\"after\":\"%s\"}", member(row(first, "keys", COMMAND_PAGE - 1), "key"));
+  g_autoptr(Said) rest = done(lab, "key list", pages);
+  g_assert_cmpuint(rows(rest, "keys"), ==, 102);
+  g_assert_true(json_is_false(json_object_get(rest->json, "more")));
+}
+
 /* A store that fails is no refusal. */
 static void test_failed(void) {
   g_autoptr(Lab) lab = lab_new();
@@ -722,6 +887,9 @@ int main(int argc, char **argv) {
   g_test_add_func("/acme/command/order-replies", test_order_replies);
   g_test_add_func("/acme/command/order-failed", test_order_failed);
   g_test_add_func("/acme/command/order-list", test_order_list);
+  g_test_add_func("/acme/command/revoke-serials", test_revoke_serials);
+  g_test_add_func("/acme/command/revoke-all", test_revoke_all);
+  g_test_add_func("/acme/command/key-block", test_key_block);
   g_test_add_func("/acme/command/failed", test_failed);
   return g_test_run();
 }

@@ -90,6 +90,10 @@ Problem *account_check_key(const Call *call, const Jwk *key) {
   if (!key_check(spki, KEY_ACCOUNT, NULL, &error))
     return problem_new(PROBLEM_BAD_PUBLIC_KEY, 0, "The account key was refused: %s.",
                        error->message);
+  if (weak_keys_have(call->acme->weak_keys, spki))
+    return problem_new(PROBLEM_BAD_PUBLIC_KEY, 0,
+                       "The account key is on a list of keys that are known to the world; make a "
+                       "new one, on a system whose random numbers are sound.");
   StoreFind blocked = key_blocked(call->acme->store, digest, &error);
   StoreFind certified = key_certified(call->acme->store, digest, &error);
   if (blocked == STORE_LOOKUP_FAILED || certified == STORE_LOOKUP_FAILED)

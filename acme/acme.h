@@ -12,6 +12,7 @@
 #include "base/clock.h"
 #include "base/config.h"
 #include "ca/issuer.h"
+#include "ca/weak_keys.h"
 #include "store/account.h"
 
 typedef struct {
@@ -21,6 +22,7 @@ typedef struct {
   const Config *config;
   Nonces *nonces;
   JwkCache *keys;
+  WeakKeys *weak_keys;   /* NULL: no list is given */
   Issuer *issuer;        /* without key */
   char *chain;           /* PEM of the issuing CA, appended to a certificate */
   GPtrArray *alternates; /* of char*: other such chains, offered as alternates */

@@ -69,6 +69,10 @@ static Problem *check_key(Call *call, const Csr *csr) {
   if (issuer_has_key(call->acme->issuer, csr->spki))
     return problem_new(PROBLEM_BAD_CSR, 0,
                        "The request's key belongs to the CA; make one of your own.");
+  if (weak_keys_have(call->acme->weak_keys, csr->spki))
+    return problem_new(PROBLEM_BAD_CSR, 0,
+                       "The request's key is on a list of keys that are known to the world; make a "
+                       "new one, on a system whose random numbers are sound.");
   StoreFind account = has_account(call, csr->spki, &error);
   StoreFind blocked = key_blocked(call->acme->store, digest, &error);
   if (account == STORE_LOOKUP_FAILED || blocked == STORE_LOOKUP_FAILED)

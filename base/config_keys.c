@@ -140,6 +140,8 @@ const ConfigKey config_keys[] = {
      "DER file: the root's revocation list, made by signetctl ca"},
     {"ca", "alternate-chains", CONFIG_PATHS, "", 0, 0, NULL, PARENT,
      "PEM files, each a chain from another certificate of the issuing CA's key upwards"},
+    {"ca", "weak-keys", CONFIG_PATHS, "", 0, 0, NULL, PARENT,
+     "Files with digests of keys that are known to the world; none of them is taken"},
     {"ca", "caa", CONFIG_CHOICE, "on", 0, 0, "on off", CORE,
      "Whether CAA records are obeyed; off only for a private CA, and said at start"},
     {"ca", "caa-identities", CONFIG_DOMAINS, "", 0, 0, NULL, CORE | PARENT,

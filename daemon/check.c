@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "ca/alternate_chain.h"
 #include "ca/issuer.h"
+#include "ca/weak_keys.h"
 #include "daemon/control.h"
 #include "daemon/mail_signer.h"
 #include "daemon/mail_texts.h"
@@ -207,6 +208,28 @@ static void check_alternates(Check *check, const Issuer *issuer) {
   }
 }
 
+static void check_weak_keys(Check *check) {
+  const char *const *paths = config_list(check->config, "ca.weak-keys");
+  if (*paths == NULL && config_is(check->config, "ca.operation", "public"))
+    mistake(check, "ca.weak-keys",
+            "not given; a public CA refuses the keys of Debian's weak random "
+            "numbers ([ca] operation = public)");
+  for (; *paths != NULL; paths++) {
+    g_autoptr(GError) error = NULL;
+    g_autoptr(GPtrArray) files = g_ptr_array_new_with_free_func((GDestroyNotify)g_bytes_unref);
+    char *content = NULL;
+    gsize length = 0;
+    if (!g_file_get_contents(*paths, &content, &length, &error)) {
+      mistake(check, "ca.weak-keys", "%s", error->message);
+      continue;
+    }
+    g_ptr_array_add(files, g_bytes_new_take(content, length));
+    g_autoptr(WeakKeys) keys = weak_keys_new(files, &error);
+    if (keys == NULL)
+      mistake(check, "ca.weak-keys", "%s: %s", *paths, error->message);
+  }
+}
+
 static void check_root_crl(Check *check, const Issuer *root) {
   g_autoptr(GBytes) file = read_file(check, "ca.root-crl");
   if (file == NULL)
@@ -329,6 +352,7 @@ Config *check_configuration(const char *path, gboolean test_mode, GPtrArray *mis
   check_smime(&check);
   check_mail_texts(&check);
   check_ca(&check);
+  check_weak_keys(&check);
   check_caa(&check);
   check_dns(&check);
   check_times(&check);

@@ -128,10 +128,11 @@ static void give_mail_texts(Child *child) {
   }
 }
 
-static void give_alternate_chains(Child *child) {
-  const char *const *paths = config_list(child->parent->config, "ca.alternate-chains");
+/* To core: every file of a list, under one name. */
+static void give_list(Child *child, const char *key, const char *name) {
+  const char *const *paths = config_list(child->parent->config, key);
   for (; child->role == ROLE_CORE && *paths != NULL; paths++)
-    give(child, "ca-alternate-chain", open(*paths, O_RDONLY | O_CLOEXEC), *paths);
+    give(child, name, open(*paths, O_RDONLY | O_CLOEXEC), *paths);
 }
 
 static void give_folder(Child *child) {
@@ -280,7 +281,8 @@ static void start_child(Child *child) {
   give_files(child, FALSE);
   give_relay_ca(child);
   give_mail_texts(child);
-  give_alternate_chains(child);
+  give_list(child, "ca.alternate-chains", "ca-alternate-chain");
+  give_list(child, "ca.weak-keys", "ca-weak-keys");
   give_folder(child);
   give_control(child);
   give_sockets(child, "listen-https", child->https);

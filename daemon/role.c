@@ -11,7 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define MAX_FILE (1024 * 1024)
+#define MAX_FILE (64 * 1024 * 1024) /* a list of weak keys has some */
 #define EXIT_NONSENSE 70
 #define FLUSH_MILLISECONDS 2000
 
@@ -44,19 +44,19 @@ GArray *role_take_descriptors(RoleProcess *process, const char *name) {
 
 /* Closes fd. */
 static GBytes *read_descriptor(int fd, const char *name, GError **error) {
-  g_autofree guint8 *data = g_malloc(MAX_FILE);
-  gsize size = 0;
+  g_autoptr(GByteArray) data = g_byte_array_new();
+  guint8 piece[64 * 1024];
   ssize_t got = 0;
-  while (size < MAX_FILE && (got = pread(fd, data + size, MAX_FILE - size, (off_t)size)) > 0)
-    size += (gsize)got;
+  while (data->len < MAX_FILE && (got = pread(fd, piece, sizeof(piece), (off_t)data->len)) > 0)
+    g_byte_array_append(data, piece, (guint)got);
   int failure = got < 0 ? errno : 0;
   close(fd);
-  if (failure != 0 || size == MAX_FILE) {
+  if (failure != 0 || data->len >= MAX_FILE) {
     g_set_error(error, G_IO_ERROR, G_IO_ERROR_FAILED, "%s: %s", name,
                 failure != 0 ? g_strerror(failure) : "the file is too large");
     return NULL;
   }
-  return g_bytes_new(data, size);
+  return g_byte_array_free_to_bytes(g_steal_pointer(&data));
 }
 
 GPtrArray *role_read_files(RoleProcess *process, const char *name, GError **error) {

@@ -119,6 +119,14 @@ static gboolean read_ca(RoleProcess *process, Core *core, GError **error) {
   return TRUE;
 }
 
+static gboolean read_weak_keys(RoleProcess *process, Core *core, GError **error) {
+  g_autoptr(GPtrArray) files = role_read_files(process, "ca-weak-keys", error);
+  if (files == NULL || files->len == 0)
+    return files != NULL;
+  core->acme.weak_keys = weak_keys_new(files, error);
+  return core->acme.weak_keys != NULL;
+}
+
 static gboolean start_jobs(Core *core, GError **error) {
   if (!store_begin(core->acme.store, error))
     return FALSE;
@@ -144,7 +152,8 @@ static gboolean start(RoleProcess *process, GError **error) {
   if (config_is(process->config, "ca.caa", "off"))
     log_warning("CAA records are not obeyed", "reason", "[ca] caa = off", NULL);
   core->acme.store = store_open(config_text(process->config, "store.directory"), error);
-  if (core->acme.store == NULL || !read_ca(process, core, error) || !start_jobs(core, error))
+  if (core->acme.store == NULL || !read_ca(process, core, error) ||
+      !read_weak_keys(process, core, error) || !start_jobs(core, error))
     return FALSE;
   if (control->len > 0)
     core->operators = core_operators_new(core, g_array_index(control, int, 0));

@@ -1003,6 +1003,11 @@ class Check(lab.SharedLabCase):
                               capture_output=True, text=True, timeout=60)
         return done.returncode, done.stderr
 
+    def public(self):
+        """What a public CA needs beside what a private one does."""
+        (self.server.folder / "weak-keys").write_text("00112233445566778899\n")
+        return "[ca]\noperation = public\nweak-keys = weak-keys\n"
+
     def test_public_operation(self):
         """What a private CA may do and a public one may not, with file and line."""
         (self.server.folder / "local.data").write_text("a.test. 60 IN A 127.0.0.1\n")
@@ -1011,10 +1016,14 @@ class Check(lab.SharedLabCase):
             with self.subTest(f"{group}.{key} = {value}"):
                 text = self.changed(group, key, value)[0]
                 self.assertEqual(self.checked(text), (0, ""))
-                public = text.replace("[ca]\n", "[ca]\noperation = public\n")
+                public = text.replace("[ca]\n", self.public())
                 line = self.line_of(public, key)
                 self.check(public, (line, f"[{group}] {key}: a public CA "))
-        self.assertEqual(self.checked(self.text.replace("[ca]\n", "[ca]\noperation = public\n")), (0, ""))
+        good = self.text.replace("[ca]\n", self.public())
+        self.assertEqual(self.checked(good), (0, ""))
+        self.check(good.replace("weak-keys = weak-keys\n", ""), (None, "[ca] weak-keys: not given; a public CA refuses"))
+        (self.server.folder / "weak-keys").write_text("0011\n")
+        self.check(good, (self.line_of(good, "weak-keys"), "weak-keys: line 1 is neither 20 nor 30 to 64"))
 
     def test_test_mode(self):
         with self.subTest("its keys need it"):
@@ -1022,7 +1031,7 @@ class Check(lab.SharedLabCase):
             self.check(text, (len(text.splitlines()), "[test] page: only with signetd --test-mode"))
             self.assertEqual(self.checked(text, "--test-mode"), (0, ""))
         with self.subTest("public operation has none"):
-            text = self.text.replace("[ca]\n", "[ca]\noperation = public\n")
+            text = self.text.replace("[ca]\n", self.public())
             status, printed = self.checked(text, "--test-mode")
             self.assertEqual(status, 78)
             line = self.line_of(text, "operation")

@@ -816,6 +816,28 @@ static void test_clock_back_a_little(void) {
 
 /* --- finalize --- */
 
+/* A key of a list is for no certificate and no account. */
+static void test_weak_key(void) {
+  g_autoptr(Lab) lab = lab_new();
+  g_autoptr(LabClient) client = lab_account(lab);
+  g_autoptr(LabOrder) order = lab_ready(lab, client);
+  g_autoptr(GPtrArray) files = g_ptr_array_new_with_free_func((GDestroyNotify)g_bytes_unref);
+  guint8 *der = NULL;
+  int length = i2d_PUBKEY(order->key, &der);
+  g_autofree char *digest = g_compute_checksum_for_data(G_CHECKSUM_SHA256, der, (gsize)length);
+  OPENSSL_free(der);
+  g_ptr_array_add(files, g_bytes_new(digest, strlen(digest)));
+  lab->acme.weak_keys = weak_keys_new(files, NULL);
+  g_autoptr(Answer) answer = lab_finalize(order);
+  assert_problem(answer, 400, "badCSR");
+  g_assert_nonnull(strstr(lab_text(answer, "detail"), "known to the world"));
+  EVP_PKEY_up_ref(order->key);
+  g_autoptr(LabClient) owner = lab_client_of(order->key);
+  g_autoptr(Answer) account = lab_send(lab, owner, TRUE, "/new-account", "{}");
+  assert_problem(account, 400, "badPublicKey");
+  g_clear_pointer(&lab->acme.weak_keys, weak_keys_free);
+}
+
 static void test_finalize_not_ready(void) {
   g_autoptr(Lab) lab = lab_new();
   g_autoptr(LabClient) client = lab_account(lab);
@@ -1528,6 +1550,7 @@ static void add_time_tests(void) {
 static void add_issuance_tests(void) {
   TEST("finalize/not-ready", test_finalize_not_ready);
   TEST("finalize/bad-csr", test_bad_csr);
+  TEST("finalize/weak-key", test_weak_key);
   TEST_WITH("caa/another-ca", test_caa_forbidding, "other.example.net");
   TEST_WITH("caa/nobody", test_caa_forbidding, ";");
   TEST_WITH("caa/another-account", test_caa_forbidding,

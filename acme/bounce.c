@@ -61,14 +61,14 @@ static BounceVerdict rule_report(Judgement *j) {
                     others[j->facts->form]);
 }
 
-/* RFC 5321 section 4.5.5. A report is known by its form; words alone may be quoted by anyone. */
+/* RFC 5321 section 4.5.5. A report is known by its form; words alone may be quoted by anyone. Who
+   did is not told: it may be where the mailbox forwards to. */
 static BounceVerdict rule_null_sender(Judgement *j) {
   return j->facts->form == DSN_REPORT || *j->c->reverse_path == '\0'
              ? BOUNCE_FAILED
              : note(j, PROBLEM_UNAUTHORIZED,
-                    "A message with the words of a bounce came from %s and not from a mail server; "
-                    "it decides nothing.",
-                    j->c->reverse_path);
+                    "A message with the words of a bounce came from a mailbox and not from a mail "
+                    "server; it decides nothing.");
 }
 
 static gboolean is_own(const Judgement *j, const DsnRecipient *recipient) {

@@ -50,7 +50,8 @@ static JudgeVerdict rule_in_time(Judgement *j) {
                       "it was received after the time for a reply had ended; order anew.");
 }
 
-/* Interop 16. */
+/* Interop 16. What address it came from instead is not told: it may be where the mailbox forwards
+   to, and whoever ordered need not be its owner. The record keeps it. */
 static JudgeVerdict rule_from(Judgement *j) {
   if (j->facts->from_fields != 1 || j->facts->from_mailboxes != 1 || j->facts->from == NULL)
     return refuse(j, PROBLEM_UNAUTHORIZED,
@@ -59,9 +60,11 @@ static JudgeVerdict rule_from(Judgement *j) {
   g_autoptr(Mailbox) from = mailbox_parse(j->facts->from, &error);
   if (from ==
       NULL) /* two addresses that look alike may differ in nothing but what the parser says */
-    return refuse(j, PROBLEM_UNAUTHORIZED, "it comes from %s, %s.", j->facts->from, error->message);
+    return refuse(j, PROBLEM_UNAUTHORIZED, "it comes from another address than %s, %s.",
+                  j->c->mailbox->address, error->message);
   if (!mailbox_equal(from, j->c->mailbox, j->c->exact_case))
-    return refuse(j, PROBLEM_UNAUTHORIZED, "it comes from %s, not from %s.", j->facts->from,
+    return refuse(j, PROBLEM_UNAUTHORIZED,
+                  "it comes from another address than %s; send it from that mailbox itself.",
                   j->c->mailbox->address);
   return JUDGE_PASSED;
 }

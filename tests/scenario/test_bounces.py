@@ -175,7 +175,7 @@ class Bounces(lab.SharedLabCase):
                     UNAUTHORIZED, "A message that is no delivery report"),
                    ("vacation", vacation, "", UNAUTHORIZED, "An automatic reply"),
                    ("receipt", receipt, "", UNAUTHORIZED, "A receipt"),
-                   ("quoted words", words, "ann@user.test", UNAUTHORIZED, "came from ann@user.test"),
+                   ("quoted words", words, "ann@user.test", UNAUTHORIZED, "came from a mailbox"),
                    ("another mailbox", report("eve@user.test"), "", CONNECTION, "forwards"),
                    ("delayed", report(case.address, "delayed", "4.2.0", "450 later"), "", CONNECTION, "450 later"),
                    ("no status", report(case.address, status="?", words="no"), "", CONNECTION, "without a status code")]

@@ -237,15 +237,15 @@ class Refused(RepliesCase):
     def test_unproven_senders(self):
         case = self.note_each([
             ("unsigned", "dkim", "it has no DKIM signature", lambda c: c.raw()),
-            ("wrong From", "from", "it comes from bob@user.test", lambda c: c.signed(From="bob@user.test")),
-            ("From of the mailbox without tag", "from", "not from ann+", lambda c: c.signed(From="ann@user.test")),
-            ("another domain", "from", "it comes from ann+",
+            ("wrong From", "from", "it comes from another address than ann+", lambda c: c.signed(From="bob@user.test")),
+            ("From of the mailbox without tag", "from", "another address than ann+", lambda c: c.signed(From="ann@user.test")),
+            ("another domain", "from", "another address than ann+",
              lambda c: c.signed(From=c.address.replace("user.test", "other.test"), sign={"domain": "other.test"})),
             ("d= of another domain", "dkim", "signed for other.test (DKIM d=), which must be user.test",
              lambda c: c.signed(sign={"domain": "other.test"})),
             ("d= of a child", "dkim", "signed for sub.user.test (DKIM d=)",
              lambda c: c.signed(sign={"domain": "sub.user.test"})),
-            ("only Sender is right", "from", "it comes from eve@other.test",
+            ("only Sender is right", "from", "another address than ann+",
              lambda c: c.signed(From="eve@other.test", Sender=c.address, sign={"domain": "other.test"})),
         ])
         self.assertEqual(case.deliver(case.right()), "passed")

@@ -253,7 +253,7 @@ static GBytes *even_exponent(void) {
 static const Mail mails[] = {
     {"exactly one From", .text = "To:", .as = "From: a@b.example\r\nTo:"},
     {"not an address", .text = ALICES, .as = "alice@localhost"},
-    {"not from " ALICES, .text = ALICES, .as = "mallory@example.org"},
+    {"another address than " ALICES ";", .text = ALICES, .as = "mallory@example.org"},
     {"one Subject", .text = "\r\n\r\n", .as = "\r\nSubject: x\r\n\r\n"},
     {"more than once", .text = "\r\n\r\n",
      .as = "\r\nContent-Type: text/plain\r\nContent-Type: text/plain\r\n\r\n"},

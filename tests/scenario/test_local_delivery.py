@@ -107,10 +107,11 @@ class Delivery(lab.LabCase):
         signet.deliver(self.server, replies[1][0], replies[1][2], "bob@user.test")
         self.finish(order)
 
-    def ingest(self, *argv, message, **options):
+    def ingest(self, *argv, message):
+        """As by a mail server's pipe, which has no locale."""
         return subprocess.run([signet.BUILD / "signetctl", "mail", "ingest", *argv, "--config", self.server.path],
-                              input=message, capture_output=True, timeout=200, env={**os.environ, "LC_ALL": "C.UTF-8"},
-                              **options)
+                              input=message, capture_output=True, timeout=200,
+                              env={**os.environ, "LC_ALL": "C"})
 
     def test_pipe(self):
         order = self.user.new_order("ann@user.test")
@@ -121,6 +122,19 @@ class Delivery(lab.LabCase):
         self.finish(order)
         self.assertEqual(self.messages(), [("pipe", "", "ann@user.test", "passed")])
 
+    def test_pipe_envelope(self):
+        """Senders beyond ASCII, and what Postfix makes of the null reverse-path."""
+        order = self.user.new_order("ann@user.test")
+        challenge = self.reply(order)[0]
+        for sender in (["--from", "\u00e4nn@user.test"], ["--from", b"\xe4@user.test"], ["--from", "MAILER-DAEMON"],
+                       ["--from", ""], []):
+            done = self.ingest(*sender, challenge["from"], message=b"Subject: x\n\nx\n")
+            self.assertEqual(done.returncode, 0, done.stderr)
+        done = self.ingest("\u00e4@ca.test", message=b"Subject: x\n\nx\n")
+        self.assertEqual((done.returncode, done.stdout), (67, b""), done.stderr)
+        self.assertEqual([path for _, _, path, _ in self.messages()],
+                         ["\u00e4nn@user.test", "\ufffd@user.test", "", "", ""])
+
     def test_pipe_refused(self):
         order = self.user.new_order("ann@user.test")
         challenge = self.reply(order)[0]
@@ -129,7 +143,8 @@ class Delivery(lab.LabCase):
                 (67, b"550 5.1.1 ", ["nobody@ca.test"], good), (65, b"554 5.6.0 ", [recipient], b"Subject: x\n\na\rb\n"),
                 (65, b"554 5.6.0 ", [recipient], b"Subject: x\n\na\0b\n"),
                 (65, b"552 5.3.4 ", [recipient], b"Subject: x\n\n" + 5000 * (60 * b"x" + b"\n")),
-                (65, b"message too large", [recipient], b"Subject: x\n\n" + 9000 * (60 * b"x" + b"\n")),
+                (65, b"552 5.3.4 ", [recipient], b"Subject: x\n\n" + 9000 * (60 * b"x" + b"\n")),
+                (65, b"552 5.3.4 ", [recipient], b"Subject: x\n\n" + 250000 * b"\n"),
                 (64, b"needs RECIPIENT", [], good), (64, b"Unknown option", ["--to", recipient], good)):
             with self.subTest(words.decode()):
                 done = self.ingest(*argv, message=message)

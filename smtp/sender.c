@@ -68,8 +68,14 @@ static void send_to(const SenderRelay *relay, GPtrArray *messages) {
 }
 
 /* 421 closes the session: it says nothing about the message (RFC 5321 section 3.8). */
-static gboolean may_go_on(const SenderMessage *message) {
+static gboolean is_unreached(const SenderMessage *message) {
   return message->unanswered || message->code == 421;
+}
+
+/* A status of x.3.x is of the relay's own state, a full disk or a fault (RFC 3463 section 3.4). */
+static gboolean may_go_on(const SenderMessage *message) {
+  return is_unreached(message) ||
+         (message->code / 100 == 4 && g_str_has_prefix(message->text, "4.3."));
 }
 
 static guint telling(const SenderMessage *message) {
@@ -143,7 +149,7 @@ gboolean sender_send(GPtrArray *relays, GPtrArray *messages, GError **error) {
   }
   for (guint i = 0; i < waiting->len; i++) {
     SenderMessage *message = waiting->pdata[i];
-    if (message->outcome == SENDER_TEMPORARY)
+    if (message->outcome == SENDER_TEMPORARY && is_unreached(message))
       message->outcome = SENDER_UNREACHED;
   }
   return TRUE;

@@ -66,12 +66,12 @@ void sender_message_copy(SenderMessage *message, const SenderMessage *other);
 
 /* Hands the messages (of SenderMessage) over, blocking, all with ASCII recipients in one session;
    each gets its outcome. relays (of SenderRelay) are asked in their order: what one did not answer,
-   or sent away with 421, goes to the next; of several that failed the most telling one speaks. A
-   message to a recipient beyond ASCII is SENDER_PERMANENT when no relay offers SMTPUTF8. A message
-   that sender_check.h refuses is SENDER_PERMANENT and does not reach a relay. FALSE with
-   SENDER_ERROR_SETTING only when a relay is unusable as described. A relay that neither answers nor
-   closes costs timeout_seconds a step; the whole session is bounded too, however slowly octets
-   trickle in. */
+   or sent away with 421 or a status of 4.3.x, goes to the next; of several that failed the most
+   telling one speaks. A message to a recipient beyond ASCII is SENDER_PERMANENT when no relay
+   offers SMTPUTF8. A message that sender_check.h refuses is SENDER_PERMANENT and does not reach a
+   relay. FALSE with SENDER_ERROR_SETTING only when a relay is unusable as described. A relay that
+   neither answers nor closes costs timeout_seconds a step; the whole session is bounded too,
+   however slowly octets trickle in. */
 gboolean sender_send(GPtrArray *relays, GPtrArray *messages, GError **error);
 
 #endif

@@ -18,6 +18,7 @@ typedef enum {
   QUESTION_DELIVER, /* of outbound */
   QUESTION_NOTICE,  /* of outbound */
   QUESTION_EXAMINE, /* of inbound */
+  QUESTION_SORT,    /* of inbound: what the message says, without the DNS */
   QUESTION_BOUNCE,  /* of inbound */
   QUESTION_CAA,     /* of lookup */
   QUESTION_BUILD,   /* of the signer */
@@ -35,7 +36,7 @@ typedef struct {
   /* NOTICE: from, to, message_id, date, and */
   char *notice, *serial, *issuer;
   gint64 not_before, not_after;
-  /* EXAMINE, BOUNCE: octets, date (received); CAA: domain; SIGN: octets */
+  /* EXAMINE, SORT, BOUNCE: octets, date (received); CAA: domain; SIGN: octets */
   GBytes *octets;
   char *domain;
   /* BUILD */

@@ -58,7 +58,7 @@ gboolean sort_job_begin(Acme *acme, gint64 now, const Job *job, Question *questi
     return FALSE;
   if (stray->at + LONGEST <= now)
     return drop(acme, job, stray, "not examined in time", error);
-  question->kind = QUESTION_EXAMINE;
+  question->kind = QUESTION_SORT;
   question->octets = g_bytes_ref(stray->octets);
   question->date = stray->at;
   return TRUE;

@@ -25,7 +25,12 @@ static GVariant *notice_body(const Question *q) {
 }
 
 static GVariant *examine_body(const Question *q) {
-  return g_variant_new("(@ayx)", message_from_octets(q->octets), q->date);
+  return g_variant_new("(@ayxb)", message_from_octets(q->octets), q->date, TRUE);
+}
+
+/* Anybody may send there: no question in the DNS before a challenge is found. */
+static GVariant *sort_body(const Question *q) {
+  return g_variant_new("(@ayxb)", message_from_octets(q->octets), q->date, FALSE);
 }
 
 static GVariant *bounce_body(const Question *q) {
@@ -178,6 +183,7 @@ static const struct {
     [QUESTION_DELIVER] = {ROLE_OUTBOUND, MESSAGE_DELIVER, deliver_body, take_delivered},
     [QUESTION_NOTICE] = {ROLE_OUTBOUND, MESSAGE_NOTICE, notice_body, take_notice_delivered},
     [QUESTION_EXAMINE] = {ROLE_INBOUND, MESSAGE_EXAMINE, examine_body, take_evidence},
+    [QUESTION_SORT] = {ROLE_INBOUND, MESSAGE_EXAMINE, sort_body, take_evidence},
     [QUESTION_BOUNCE] = {ROLE_INBOUND, MESSAGE_EXAMINE_BOUNCE, bounce_body, take_bounce_evidence},
     [QUESTION_CAA] = {ROLE_LOOKUP, MESSAGE_CAA, caa_body, take_caa},
     [QUESTION_BUILD] = {ROLE_SIGNER, MESSAGE_BUILD, build_body, take_built},

@@ -35,7 +35,7 @@ static const ChannelKind kinds[MESSAGE_COUNT] = {
                                   ANSWER(MESSAGE_RECIPIENT, CORE, INBOUND, "(uss)")},
     [MESSAGE_MAIL] = {"mail", ASKED(INBOUND, CORE, "(sssasbay)")},
     [MESSAGE_MAIL_ANSWER] = {"mail-answer", ANSWER(MESSAGE_MAIL, CORE, INBOUND, "(uss)")},
-    [MESSAGE_EXAMINE] = {"examine", ASKED(CORE, INBOUND, "(ayx)")},
+    [MESSAGE_EXAMINE] = {"examine", ASKED(CORE, INBOUND, "(ayxb)")},
     [MESSAGE_EVIDENCE] = {"evidence", ANSWER(MESSAGE_EXAMINE, INBOUND, CORE, REPLY_EVIDENCE_TYPE)},
     [MESSAGE_EXAMINE_BOUNCE] = {"examine-bounce", ASKED(CORE, INBOUND, "ay")},
     [MESSAGE_BOUNCE_EVIDENCE] = {"bounce-evidence",

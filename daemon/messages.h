@@ -23,7 +23,7 @@ typedef enum {
   MESSAGE_RECIPIENT_ANSWER, /* reply code, enhanced code, text */
   MESSAGE_MAIL,             /* peer, helo, reverse-path, recipients, TLS, raw message */
   MESSAGE_MAIL_ANSWER,      /* reply code, enhanced code, text */
-  MESSAGE_EXAMINE,          /* raw message, time it was received */
+  MESSAGE_EXAMINE,          /* raw message, time it was received, whether DNS is asked */
   MESSAGE_EVIDENCE,         /* what it says, see mime/reply.h */
   MESSAGE_EXAMINE_BOUNCE,   /* raw message */
   MESSAGE_BOUNCE_EVIDENCE,  /* what it says, see mime/dsn.h */

@@ -198,6 +198,7 @@ static void examine_bounce(RoleProcess *process, guint64 id, GVariant *body) {
 static void examine(RoleProcess *process, guint64 id, GVariant *body) {
   g_autoptr(GVariant) raw = g_variant_get_child_value(body, 0);
   g_autoptr(GVariant) received_at = g_variant_get_child_value(body, 1);
+  g_autoptr(GVariant) ask = g_variant_get_child_value(body, 2);
   g_autoptr(GBytes) message = message_octets(raw);
   Examination *examination = g_new0(Examination, 1);
   examination->process = process;
@@ -206,7 +207,8 @@ static void examine(RoleProcess *process, guint64 id, GVariant *body) {
   examination->facts = reply_read(message);
   examination->check = dkim_check_new(message, g_variant_get_int64(received_at));
   examination->dmarc_due = evtimer_new(process->base, on_dmarc_due, examination);
-  ask_keys(examination, process->state);
+  if (g_variant_get_boolean(ask))
+    ask_keys(examination, process->state);
   /* Without a key to ask for the message counts for nothing, and is worth no question. */
   if (examination->open > 0 && examination->facts->from_fields == 1)
     examination->dmarc = dmarc_search_new(examination->facts->from);

@@ -9,6 +9,7 @@ import html.parser
 import pathlib
 import re
 import shutil
+import socket
 import subprocess
 import tempfile
 import unittest
@@ -182,6 +183,10 @@ class Signed(MailCase):
         super().setUpClass()
         cls.authority = Authority(cls.lab.folder("authority"))
         chain, key = cls.authority.issue(FIXED)
+        cls.silent = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)  # a name server that never answers
+        cls.addClassCleanup(cls.silent.close)
+        cls.silent.bind((HOST, 0))
+        cls.server.config["dns"]["stub"] += f"; silent.test {HOST}@{cls.silent.getsockname()[1]}"
         cls.server.config["mail"].update({"smime-certificate": chain, "smime-key": key})
         cls.server.write_config()
         cls.server.stop()
@@ -239,6 +244,17 @@ class Signed(MailCase):
         lab.submit(HOST, self.server.smtp, "ann@user.test", FIXED, b"From: ann@user.test\r\nSubject: hello\r\n\r\nhello\r\n")
         self.lab.wait_for(lambda: "no challenge has the token" in self.server.log(), "the mail to be dropped")
         self.lab.wait_for(lambda: self.server.query("SELECT count(*) FROM stray") == [(0,)], "its end in the store")
+
+    def test_without_a_token_and_signed(self):
+        """Such mail costs no question in the DNS: a stranger's slow name server keeps no place from others."""
+        self.mail_for("ann+signed@user.test")
+        mail = signet_lab.dkim_sign(b"From: eve@silent.test\r\nSubject: ACME: x\r\n\r\nhello\r\n",
+                                    lab.DkimKey("silent.test", "s1"))
+        lab.submit(HOST, self.server.smtp, "eve@silent.test", FIXED, mail)
+        self.lab.wait_for(lambda: re.search("mail dropped.*from=eve@silent.test", self.server.log()), "the mail to be dropped")
+        self.silent.setblocking(False)
+        with self.assertRaises(BlockingIOError):
+            self.silent.recv(512)
 
     def signet(self, address, out, *options):
         folder = self.lab.folder(out)

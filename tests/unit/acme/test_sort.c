@@ -56,7 +56,7 @@ static guint take_fixed(Lab *lab) {
 static void sort(Lab *lab, const char *token) {
   g_auto(Question) question = {0};
   ReplyFacts facts = {.token = (char *)token, .subject_fields = 1};
-  lab_ask(lab, JOB_SORT, QUESTION_EXAMINE, &question);
+  lab_ask(lab, JOB_SORT, QUESTION_SORT, &question);
   LAB_TURN(lab, job_sorted(&lab->acme, &question, &facts, NULL));
   LAB_TURN(lab, job_sorted(&lab->acme, &question, &facts, NULL)); /* the same answer twice */
 }
@@ -187,7 +187,7 @@ static void test_never_examined(void) {
   g_autoptr(LabOrder) order = signed_order(lab, client);
   g_auto(Question) first = {0}, last = {0};
   g_assert_cmpuint(take_fixed(lab), ==, 250);
-  lab_ask(lab, JOB_SORT, QUESTION_EXAMINE, &first);
+  lab_ask(lab, JOB_SORT, QUESTION_SORT, &first);
   LAB_TURN(lab, job_unanswered(&lab->acme, &first.job, NULL));
   lab->clock.now += CLOCK_DAY;
   g_assert_true(lab_take(lab, JOB_SORT, &last));

@@ -175,11 +175,15 @@ static gboolean is_former(const GPtrArray *digests, const guint8 *digest) {
   return FALSE;
 }
 
-/* RFC 8823 grants one chance: the first authenticated reply with a block decides. */
+/* RFC 8823 grants one chance: the first authenticated reply with a block decides. Not one that
+   nobody wrote: a vacation note may quote what a stranger sent in our name. */
 static JudgeVerdict rule_digest(Judgement *j) {
   if (CRYPTO_memcmp(j->facts->digest, j->c->digest, REPLY_DIGEST_OCTETS) == 0 ||
       is_former(j->c->former_digests, j->facts->digest))
     return JUDGE_PASSED;
+  if (j->facts->is_report)
+    return refuse(j, PROBLEM_UNAUTHORIZED,
+                  "it looks like an automatic notice, and its digest is not the right one.");
   j->problem = problem_new(
       PROBLEM_INCORRECT_RESPONSE, 0,
       "The reply's digest is not that of the tokens and the account's key; order anew.");

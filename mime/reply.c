@@ -60,11 +60,20 @@ static void read_message_id(ReplyFacts *facts, const RawMessage *message) {
   facts->message_id = mime_text_clean(value, REPLY_MAX_MESSAGE_ID_OCTETS);
 }
 
+/* ACME clients that answer by themselves may say so with the parameter of RFC 8823 section 3.1. */
+static gboolean is_of_client(const RawMessage *message) {
+  const RawField *field = raw_message_first(message, "auto-submitted");
+  g_autofree char *value = field != NULL ? raw_field_value(field) : g_strdup("");
+  g_autofree char *lower = g_ascii_strdown(value, -1);
+  return strstr(lower, "type=acme") != NULL;
+}
+
 /* RFC 3834 section 5, and the null sender that a delivering server wrote down. */
 static gboolean is_automatic(const RawMessage *message) {
   return raw_message_starts(message, "return-path", "<>") ||
-         raw_message_starts(message, "auto-submitted", "auto-replied") ||
-         raw_message_starts(message, "auto-submitted", "auto-notified");
+         ((raw_message_starts(message, "auto-submitted", "auto-replied") ||
+           raw_message_starts(message, "auto-submitted", "auto-notified")) &&
+          !is_of_client(message));
 }
 
 /* A name with a blank before its colon is a field to some readers and none to others. */

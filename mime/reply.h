@@ -47,7 +47,7 @@ typedef struct {
   guint transfer_encoding_fields; /* when either is there twice, the body is not read: block is NONE
                                    */
   char *list_field;               /* name of the first List-* field; NULL when there is none */
-  gboolean is_report; /* multipart/report, or an auto-reply: only for the note's wording */
+  gboolean is_report;             /* multipart/report, or an auto-reply that no ACME client wrote */
   ReplyBlock block;
   guint8 digest[REPLY_DIGEST_OCTETS]; /* REPLY_BLOCK_ONE only, else zero */
   char *message_id;                   /* for the record; NULL when missing */

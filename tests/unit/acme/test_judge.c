@@ -164,7 +164,9 @@ static const Case cases[] = {
     {"wrong digest", JUDGE_WRONG, "digest", "digest", .wrong_digest = TRUE,
      .problem = PROBLEM_INCORRECT_RESPONSE},
 
-    /* the wrong digest of what is not proven spends nothing */
+    /* the wrong digest of what is not proven, or what nobody wrote, spends nothing */
+    {"wrong digest, a vacation note", JUDGE_NOTED, "digest", "automatic notice",
+     .wrong_digest = TRUE, .is_report = TRUE},
     {"wrong digest, unsigned", JUDGE_NOTED, "dkim", NULL, .wrong_digest = TRUE,
      .is_unsigned = TRUE},
     {"wrong digest, late", JUDGE_NOTED, "in-time", NULL, .wrong_digest = TRUE, .late = TRUE},

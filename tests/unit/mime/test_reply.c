@@ -433,6 +433,8 @@ static void test_lists_and_reports(void) {
       {"List: x", NULL, FALSE},
       {"Auto-Submitted: auto-generated", NULL, FALSE},
       {"Auto-Submitted: Auto-Replied (vacation)", NULL, TRUE},
+      {"Auto-Submitted: auto-notified", NULL, TRUE},
+      {"Auto-Submitted: auto-replied; Type=ACME", NULL, FALSE},
       {"Return-Path: <>", NULL, TRUE},
       {"Return-Path: <a@example.org>", NULL, FALSE},
       {"Content-Type: multipart/report; boundary=b", NULL, TRUE},

@@ -5,6 +5,7 @@
 #include "acme/job_run.h"
 #include "acme/record.h"
 #include "acme/state.h"
+#include "base/log.h"
 #include "store/message.h"
 
 #include <string.h>
@@ -49,6 +50,17 @@ static gboolean apply(Acme *acme, gint64 now, const Id *challenge, BounceVerdict
          state_challenge_noted(acme, now, challenge, rule, problem, error);
 }
 
+/* A server that refused the mail may say its Subject: token-part1 goes by mail alone (RFC 8823
+   section 3). */
+static void hide_token(const DsnFacts *facts, const Challenge *challenge) {
+  for (guint i = 0; i < facts->recipients->len; i++) {
+    DsnRecipient *recipient = facts->recipients->pdata[i];
+    char *words = recipient->words != NULL ? log_hide(recipient->words, challenge->token1) : NULL;
+    g_free(recipient->words);
+    recipient->words = words;
+  }
+}
+
 gboolean job_bounce_examined(Acme *acme, const Question *question, const DsnFacts *facts,
                              const char *evidence, GError **error) {
   gint64 now = clock_now(acme->clock);
@@ -58,6 +70,7 @@ gboolean job_bounce_examined(Acme *acme, const Question *question, const DsnFact
   const char *rule = NULL;
   if (!load(acme, &job->subject, &matter, error))
     return FALSE;
+  hide_token(facts, matter.challenge);
   const BounceCase c = {.mailbox = matter.mailbox,
                         .reverse_path = matter.message->reverse_path,
                         .decided =

@@ -43,6 +43,27 @@ char *log_escape(const char *text, gsize max) {
   return g_string_free(out, FALSE);
 }
 
+static gsize common_length(const char *a, const char *b) {
+  gsize length = 0;
+  while (a[length] != '\0' && a[length] == b[length])
+    length++;
+  return length;
+}
+
+char *log_hide(const char *text, const char *secret) {
+  GString *out = g_string_new(NULL);
+  while (*text != '\0') {
+    gsize length = secret != NULL ? common_length(text, secret) : 0;
+    if (length >= LOG_HIDDEN_LEAST) {
+      g_string_append(out, "[hidden]");
+      text += length;
+    } else {
+      g_string_append_c(out, *text++);
+    }
+  }
+  return g_string_free(out, FALSE);
+}
+
 /* Quotes when a value could be taken for more than one word. */
 static void append_text_value(GString *line, const char *value) {
   gboolean bare = *value != '\0' && strpbrk(value, " \"=\\") == NULL;

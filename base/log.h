@@ -29,4 +29,11 @@ void log_pairs(LogLevel level, const char *event, const char *const *pairs);
    not UTF-8 as \xNN, at most max characters; the caller frees it. */
 char *log_escape(const char *text, gsize max);
 
+#define LOG_HIDDEN_LEAST 8 /* characters that tell a secret from chance */
+
+/* text without what it repeats of the beginning of a secret, LOG_HIDDEN_LEAST characters or more: a
+   peer that was told a secret may say it back, or the half of it. NULL: nothing is hidden. The
+   caller frees it. */
+char *log_hide(const char *text, const char *secret);
+
 #endif

@@ -53,7 +53,7 @@ static void answer(Outbound *outbound, const Mail *mail, SenderOutcome outcome, 
 /* What core wants sent: the message, unsigned, and its envelope. */
 typedef struct {
   GBytes *message;
-  const char *reverse_path, *to;
+  const char *reverse_path, *to, *secret;
   gint64 date;
 } Letter;
 
@@ -79,7 +79,11 @@ static void compose_challenge(const Outbound *outbound, GVariant *body, Letter *
   g_variant_get(body, "(&s&s&s&s&s&sx)", &envelope_from, &mail.from, &mail.reply_to, &mail.to,
                 &mail.token, &mail.message_id, &mail.date);
   mail.signer = smime_signer(outbound, &mail);
-  *letter = (Letter){challenge_mail_compose(&mail, error), envelope_from, mail.to, mail.date};
+  *letter = (Letter){.message = challenge_mail_compose(&mail, error),
+                     .reverse_path = envelope_from,
+                     .to = mail.to,
+                     .secret = mail.token,
+                     .date = mail.date};
 }
 
 /* With the null reverse-path (RFC 3834 section 3.3): nothing comes back, and nothing waits for it.
@@ -92,7 +96,10 @@ static void compose_notice(const Outbound *outbound, GVariant *body, Letter *let
                      .html = config_is(config, "mail.format", "alternative")};
   g_variant_get(body, "(&s&s&s&s&s&sxxx)", &mail.kind, &mail.from, &mail.to, &mail.message_id,
                 &mail.serial, &mail.issuer, &mail.not_before, &mail.not_after, &mail.date);
-  *letter = (Letter){notice_mail_compose(&mail, error), "", mail.to, mail.date};
+  *letter = (Letter){.message = notice_mail_compose(&mail, error),
+                     .reverse_path = "",
+                     .to = mail.to,
+                     .date = mail.date};
 }
 
 static void on_core_says(Channel *channel G_GNUC_UNUSED, guint kind, guint64 id, GVariant *body,
@@ -119,6 +126,7 @@ static void on_core_says(Channel *channel G_GNUC_UNUSED, guint kind, guint64 id,
     return;
   }
   mail.message = sender_message_new(letter.reverse_path, recipient->address, message);
+  mail.message->secret = g_strdup(letter.secret);
   g_ptr_array_add(outbound->waiting, g_memdup2(&mail, sizeof(mail)));
   event_add(outbound->send, &at_once);
 }

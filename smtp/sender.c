@@ -22,6 +22,7 @@ void sender_message_free(SenderMessage *message) {
   g_free(message->from);
   g_free(message->to);
   g_bytes_unref(message->message);
+  g_free(message->secret);
   g_free(message->text);
   g_free(message);
 }
@@ -31,7 +32,8 @@ void sender_message_settle(SenderMessage *message, SenderOutcome outcome, int co
   message->outcome = outcome;
   message->code = code;
   g_free(message->text);
-  message->text = log_escape(text, TEXT_MAX);
+  g_autofree char *shown = log_hide(text, message->secret);
+  message->text = log_escape(shown, TEXT_MAX);
 }
 
 char *sender_relay_name(const SenderRelay *relay) {

@@ -46,6 +46,7 @@ typedef struct {
   char *from;      /* reverse-path in ASCII, "" for the null path */
   char *to;        /* local part perhaps beyond ASCII, domain in A-labels */
   GBytes *message; /* complete, CRLF line ends */
+  char *secret;    /* of its text: hidden where a relay repeats it; NULL: none */
   SenderOutcome outcome;
   int code;            /* the relay's reply code, 0 when it gave none */
   char *text;          /* its words or the system's, one line, escaped; never NULL after sending */

@@ -250,6 +250,21 @@ static void test_failed(void) {
   g_assert_cmpint(lab_count(lab, "SELECT count(*) FROM job WHERE kind = 'mail'"), ==, 0);
 }
 
+/* Of the words too: a server may say the Subject that it refused. */
+static void test_token_is_hidden(void) {
+  g_autoptr(Lab) lab = lab_new();
+  g_autoptr(LabClient) client = lab_account(lab);
+  g_autoptr(LabOrder) order = sent_order(lab, client);
+  g_autofree char *token = lab_token1(lab, order->challenge_froms->pdata[0]);
+  g_autofree char *words = g_strdup_printf("550 5.7.1 ACME: %s is spam", token);
+  const Case refused = {.status = "5.7.1", .words = words};
+  bounce(order, &refused);
+  assert_statuses(order, "invalid", "invalid", "invalid");
+  g_autoptr(Answer) shown = lab_challenge(order, 0, NULL);
+  g_assert_nonnull(strstr(shown->text, "ACME: [hidden] is spam"));
+  g_assert_null(strstr(shown->text, token));
+}
+
 /* The relay's 250 is not committed yet when the bounce is there. */
 static void test_failed_before_sent(void) {
   g_autoptr(Lab) lab = lab_new();
@@ -469,6 +484,7 @@ int main(int argc, char **argv) {
   g_test_add_func("/bounce/several-recipients", test_several_recipients);
   g_test_add_func("/bounce/envelope", test_envelope);
   g_test_add_func("/bounce/failed", test_failed);
+  g_test_add_func("/bounce/token-is-hidden", test_token_is_hidden);
   g_test_add_func("/bounce/failed-before-sent", test_failed_before_sent);
   g_test_add_func("/bounce/delayed", test_delayed);
   g_test_add_func("/bounce/noted", test_noted);

@@ -62,6 +62,24 @@ static void assert_ends(const char *text, const char *suffix) {
     g_error("%s does not end in %s", text, suffix);
 }
 
+static void test_hide(void) {
+  static const struct {
+    const char *text, *secret, *shown;
+  } table[] = {
+      {"550 no: ACME: AQIDBAUGBwgJ, sorry", "AQIDBAUGBwgJ", "550 no: ACME: [hidden], sorry"},
+      {"AQIDBAUGBwgJAQIDBAUGBwgJ", "AQIDBAUGBwgJ", "[hidden][hidden]"},
+      {"AQAQIDBAUGBwgJ", "AQIDBAUGBwgJ", "AQ[hidden]"},
+      {"cut: AQIDBAUG", "AQIDBAUGBwgJ", "cut: [hidden]"},
+      {"cut: AQIDBAU", "AQIDBAUGBwgJ", "cut: AQIDBAU"},
+      {"AQIDBAUGBwgJ", NULL, "AQIDBAUGBwgJ"},
+      {"", "AQIDBAUGBwgJ", ""},
+  };
+  for (gsize i = 0; i < G_N_ELEMENTS(table); i++) {
+    g_autofree char *shown = log_hide(table[i].text, table[i].secret);
+    g_assert_cmpstr(shown, ==, table[i].shown);
+  }
+}
+
 static void test_text(void) {
   log_init("core", LOG_INFO, LOG_TEXT);
   Capture capture = capture_begin();
@@ -121,6 +139,7 @@ static void test_glib(void) {
 int main(int argc, char **argv) {
   g_test_init(&argc, &argv, NULL);
   g_test_add_func("/log/escape", test_escape);
+  g_test_add_func("/log/hide", test_hide);
   g_test_add_func("/log/text", test_text);
   g_test_add_func("/log/hostile-text", test_hostile_text);
   g_test_add_func("/log/json", test_json);

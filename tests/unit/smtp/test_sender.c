@@ -508,6 +508,21 @@ static void test_text_is_short(void) {
   g_assert_cmpuint(strlen(((SenderMessage *)messages->pdata[0])->text), ==, 200);
 }
 
+/* What a relay says of a message's secret is nobody's to read. */
+static void test_secret_is_hidden(void) {
+  static const Script script = {.greeting = "220 relay", .mail = "550 ACME: AQIDBAUGBwgJ is spam"};
+  for (int utf8 = 0; utf8 < 2; utf8++) {
+    static const Script script8 = {OFFERED, .mail = "550 ACME: AQIDBAUGBwgJ is spam"};
+    g_autoptr(Relay) relay = relay_new(utf8 ? &script8 : &script);
+    g_autoptr(GPtrArray) messages = messages_new();
+    SenderMessage *message = letter(utf8 ? ANNA : GOOD, "x\r\n");
+    message->secret = g_strdup("AQIDBAUGBwgJ");
+    g_ptr_array_add(messages, message);
+    send_all(relay->port, 60, messages);
+    check(messages, 0, SENDER_PERMANENT, 550, "ACME: [hidden] is spam");
+  }
+}
+
 static void test_silent_relay(void) {
   static const Script script = {.silent = TRUE};
   g_autoptr(Relay) relay = relay_new(&script);
@@ -779,6 +794,7 @@ int main(int argc, char **argv) {
   g_test_add_func("/sender/utf8/slow", test_utf8_slow);
   g_test_add_func("/sender/utf8/nothing-listening", test_utf8_nothing_listening);
   g_test_add_func("/sender/text", test_text_is_short);
+  g_test_add_func("/sender/secret", test_secret_is_hidden);
   g_test_add_func("/sender/silent", test_silent_relay);
   g_test_add_func("/sender/endless", test_endless_relay);
   g_test_add_func("/sender/eight-bit", test_eight_bit);

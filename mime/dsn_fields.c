@@ -79,6 +79,28 @@ static void take_final(DsnRecipient *recipient, const char *value) {
     recipient->final = address_of(value);
 }
 
+/* The same local part, at that domain or a host in it. */
+static gboolean is_at_own_host(const char *address, const char *mailbox) {
+  const char *domain = strrchr(mailbox, '@');
+  const char *host = strrchr(address, '@');
+  if (domain == NULL || host == NULL || host - address != domain - mailbox ||
+      g_ascii_strncasecmp(address, mailbox, (gsize)(domain - mailbox)) != 0)
+    return FALSE;
+  gsize above = strlen(host + 1), own = strlen(domain + 1);
+  const char *end = above < own ? NULL : host + 1 + above - own;
+  return end != NULL && g_ascii_strcasecmp(end, domain + 1) == 0 &&
+         (end == host + 1 || end[-1] == '.');
+}
+
+/* Sendmail names in Final-Recipient the address that it was given, and here the one that failed. */
+static void take_actual(DsnRecipient *recipient, const char *value) {
+  g_autofree char *address = address_of(value);
+  if (address == NULL || recipient->final == NULL || is_at_own_host(address, recipient->final))
+    return;
+  g_free(recipient->final);
+  recipient->final = g_steal_pointer(&address);
+}
+
 static void take_original(DsnRecipient *recipient, const char *value) {
   if (recipient->original == NULL)
     recipient->original = address_of(value);
@@ -108,9 +130,13 @@ static const struct {
   const char *name;
   void (*take)(DsnRecipient *recipient, const char *value);
 } fields[] = {
-    {"Final-Recipient", take_final}, {"Original-Recipient", take_original},
-    {"Action", take_action},         {"Status", take_status},
-    {"Diagnostic-Code", take_words}, {"Remote-MTA", take_server},
+    {"Final-Recipient", take_final},
+    {"Original-Recipient", take_original},
+    {"X-Actual-Recipient", take_actual},
+    {"Action", take_action},
+    {"Status", take_status},
+    {"Diagnostic-Code", take_words},
+    {"Remote-MTA", take_server},
 };
 
 /* A second Final-Recipient without an empty line before it begins another recipient. */

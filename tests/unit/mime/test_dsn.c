@@ -76,6 +76,14 @@ static const Shape reports[] = {
      REPORT STATUS MTA
      "Original-Recipient: rfc822;ann@example.org\nAction: failed\nStatus: 5.0.0\n" RETURNED,
      DSN_REPORT, "RFC 3464", NULL, "ann@example.org", DSN_FAILED, "5.0.0", NULL},
+    {"Sendmail: forwarded",
+     REPORT STATUS MTA ANN "X-Actual-Recipient: RFC822; eve@example.net\nAction: failed\n"
+                           "Status: 5.1.1\nDiagnostic-Code: SMTP; 550 eve@example.net\n" RETURNED,
+     DSN_REPORT, "RFC 3464", "eve@example.net", NULL, DSN_FAILED, "5.1.1", "550 eve@example.net"},
+    {"Sendmail: the mailbox at its own host",
+     REPORT STATUS MTA ANN "X-Actual-Recipient: RFC822; Ann@mx1.Example.org\nAction: failed\n"
+                           "Status: 5.2.2\n" RETURNED,
+     DSN_REPORT, "RFC 3464", "ann@example.org", NULL, DSN_FAILED, "5.2.2", NULL},
     {"base64",
      REPORT "--b\nContent-Type: message/delivery-status\nContent-Transfer-Encoding: base64\n\n"
             "RmluYWwtUmVjaXBpZW50OiByZmM4MjI7IGFubkBleGFtcGxlLm9yZwpBY3Rpb246IGZhaWxlZApT\n"

@@ -10,6 +10,7 @@
 #include <libesmtp.h>
 #include <netdb.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <poll.h>
 #include <signal.h>
 #include <string.h>
@@ -168,11 +169,20 @@ static void find_socket(Session *session) {
     session->socket = -1;
 }
 
+/* libesmtp writes a message piece by piece: the last would wait for the acknowledgement of the one
+   before it, which the relay delays. */
+static void send_at_once(const Session *session) {
+  int on = 1;
+  if (session->socket >= 0)
+    setsockopt(session->socket, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+}
+
 static void on_event(smtp_session_t handle G_GNUC_UNUSED, int event, void *arg, ...) {
   Session *session = arg;
-  if (event == SMTP_EV_CONNECT)
+  if (event == SMTP_EV_CONNECT) {
     find_socket(session);
-  else if (event == SMTP_EV_MESSAGEDATA)
+    send_at_once(session);
+  } else if (event == SMTP_EV_MESSAGEDATA)
     check_deadline(session);
   else if (event == SMTP_EV_EXTNA_8BITMIME)
     session->eight_bit_missing = TRUE;

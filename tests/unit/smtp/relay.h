@@ -7,6 +7,7 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <netinet/tcp.h>
 #include <openssl/err.h>
 #include <openssl/ssl.h>
 #include <stdio.h>
@@ -59,6 +60,7 @@ typedef struct {
   GString *heard; /* commands, "tls " before those inside TLS */
   guint sessions;
   int tls_version;
+  gboolean hurried; /* the sender's socket had TCP_NODELAY at the last DATA */
 } Relay;
 
 /* One session. */
@@ -123,6 +125,32 @@ static inline gboolean take_ehlo(Talk *talk) {
   return say(talk, reply != NULL ? reply : "250 relay");
 }
 
+static inline gboolean is_hurried(int fd) {
+  int on = 0;
+  socklen_t length = sizeof on;
+  return getsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, &length) == 0 && on != 0;
+}
+
+/* The sender is in this process: its socket is the one whose own address is our peer's. */
+static inline gboolean sender_is_hurried(const Talk *talk) {
+  struct sockaddr_in peer = {0}, own = {0};
+  socklen_t length = sizeof peer;
+  g_assert_cmpint(getpeername(talk->fd, (struct sockaddr *)&peer, &length), ==, 0);
+  for (int fd = 0; fd < 1024; fd++) {
+    length = sizeof own;
+    if (getsockname(fd, (struct sockaddr *)&own, &length) == 0 && own.sin_family == AF_INET &&
+        own.sin_port == peer.sin_port)
+      return is_hurried(fd);
+  }
+  return FALSE;
+}
+
+static inline gboolean take_data(Talk *talk) {
+  const Script *script = talk->relay->script;
+  talk->relay->hurried = sender_is_hurried(talk);
+  return say(talk, script->data) && (script->data[0] != '3' || take_message(talk, script->end));
+}
+
 static inline gboolean play_command(Talk *talk, const char *line) {
   const Script *script = talk->relay->script;
   if (g_str_has_prefix(line, "MAIL"))
@@ -130,7 +158,7 @@ static inline gboolean play_command(Talk *talk, const char *line) {
   if (g_str_has_prefix(line, "RCPT"))
     return say(talk, script->rcpt);
   if (g_str_has_prefix(line, "DATA"))
-    return say(talk, script->data) && (script->data[0] != '3' || take_message(talk, script->end));
+    return take_data(talk);
   if (g_str_has_prefix(line, "STARTTLS"))
     return say(talk, script->starttls) && (script->starttls[0] != '2' || talk_start_tls(talk));
   if (g_str_has_prefix(line, "AUTH"))

@@ -496,6 +496,18 @@ static void test_utf8_nothing_listening(void) {
   check(messages, 0, SENDER_UNREACHED, 0, "Connection refused");
 }
 
+/* No piece of a message waits for the acknowledgement of the one before it. */
+static void test_no_delay(void) {
+  static const Script script = {TO_RCPT, .data = "354 go", .end = "250 taken"};
+  g_autoptr(Relay) relay = relay_new(&script);
+  g_autoptr(GPtrArray) messages = messages_new();
+  g_ptr_array_add(messages, letter(GOOD, "text\r\n"));
+  send_all(relay->port, 60, messages);
+  check(messages, 0, SENDER_ACCEPTED, 250, "taken");
+  relay_stop(relay);
+  g_assert_true(relay->hurried);
+}
+
 static void test_text_is_short(void) {
   g_autofree char *words = g_strnfill(480, 'w');
   g_autofree char *reply = g_strconcat("550 ", words, NULL);
@@ -793,6 +805,7 @@ int main(int argc, char **argv) {
   g_test_add_func("/sender/utf8/several", test_utf8_several);
   g_test_add_func("/sender/utf8/slow", test_utf8_slow);
   g_test_add_func("/sender/utf8/nothing-listening", test_utf8_nothing_listening);
+  g_test_add_func("/sender/no-delay", test_no_delay);
   g_test_add_func("/sender/text", test_text_is_short);
   g_test_add_func("/sender/secret", test_secret_is_hidden);
   g_test_add_func("/sender/silent", test_silent_relay);

@@ -93,10 +93,11 @@ static SqlConnection *sqlite_open(const char *folder, GError **error) {
     return NULL;
   }
   sqlite3_busy_timeout(connection->database, 10000);
+  /* temp_store: what a savepoint may have to undo would be written to a file outside the folder. */
   if (!use_wal(connection, error) ||
       !sqlite_script(connection,
                      "PRAGMA synchronous=FULL; PRAGMA foreign_keys=ON;"
-                     "PRAGMA trusted_schema=OFF;",
+                     "PRAGMA trusted_schema=OFF; PRAGMA temp_store=MEMORY;",
                      error)) {
     sqlite_close(connection);
     return NULL;

@@ -134,6 +134,7 @@ static void test_settings(Fixture *fixture, gconstpointer data G_GNUC_UNUSED) {
   g_assert_cmpstr(mode, ==, "wal");
   g_assert_cmpint(number_of(fixture->store, "PRAGMA synchronous"), ==, 2); /* FULL */
   g_assert_cmpint(number_of(fixture->store, "PRAGMA foreign_keys"), ==, 1);
+  g_assert_cmpint(number_of(fixture->store, "PRAGMA temp_store"), ==, 2); /* MEMORY */
 }
 
 static void test_values(Fixture *fixture, gconstpointer data G_GNUC_UNUSED) {

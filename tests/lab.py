@@ -183,10 +183,10 @@ class Lab:
             self.wait_for(up, f"{name} to be ready", deadline)
         return process
 
-    def run(self, *argv, cwd=None, input=None):
+    def run(self, *argv, cwd=None, input=None, timeout=60):
         """Runs a command to its end; its output, LabError if it fails."""
         done = subprocess.run([str(word) for word in argv], cwd=cwd, input=input, text=True,
-                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=60)
+                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=timeout)
         if done.returncode != 0:
             raise LabError(f"{' '.join(map(str, argv))} ended with {done.returncode}:\n{done.stdout}")
         return done.stdout
@@ -252,7 +252,7 @@ def tail(path, lines=60):
 def program(name):
     """One of our own programs or tests, below SIGNET_BUILD."""
     build = pathlib.Path(os.environ["SIGNET_BUILD"])
-    for folder in (build, build / "tests"):
+    for folder in (build, build / "tests", build / "tests/bench"):
         if (folder / name).exists():
             return folder / name
     raise LabError(f"no {name} in {build}")
@@ -279,11 +279,11 @@ class SignedZones:
       BOGUS     signatures over the data are forged; the key set is good
       STRIPPED  anchored, but no signatures at all (bogus for a validator)
       INSECURE  neither signed nor anchored (fixed once started)
-    For signetd: anchor_file, stubs ("zone 127.0.0.1@port" each), port. Records live one second, but libunbound
+    For signetd: anchor_file, stubs ("zone 127.0.0.1@port" each), port. Records live ttl seconds, but libunbound
     keeps a bogus verdict for a minute: break a zone before it is asked for, or use another name."""
 
-    def __init__(self, lab, zones, modes=None):
-        self.lab, self.port, self.path = lab, lab.free_port(), lab.folder("nsd")
+    def __init__(self, lab, zones, modes=None, ttl=1):
+        self.lab, self.port, self.path, self.ttl = lab, lab.free_port(), lab.folder("nsd"), ttl
         self.records = {zone: list(records) for zone, records in zones.items()}
         self.modes = {zone: (modes or {}).get(zone, SIGNED) for zone in zones}
         self.stubs = [f"{zone} {HOST}@{self.port}" for zone in zones]
@@ -365,7 +365,7 @@ remote-control:
 
     def _write(self, zone):
         self._serial += 1
-        lines = [f"$ORIGIN {zone}.", "$TTL 1",
+        lines = [f"$ORIGIN {zone}.", f"$TTL {self.ttl}",
                  f"@ IN SOA ns hostmaster {self._serial} 3600 600 86400 1", "@ IN NS ns", f"ns IN A {HOST}"]
         lines += [f"{owner} IN {rtype} {txt_data(data) if rtype == 'TXT' else data}"
                   for owner, rtype, data in self.records[zone]]
@@ -452,14 +452,15 @@ class OpenDKIM:
     opendkim.conf, e.g. {"Canonicalization": "simple/simple", "BodyLengths": "yes"}."""
 
     def __init__(self, lab, keys, settings=None):
-        self.port, path = lab.free_port(), lab.folder("opendkim")
+        path = lab.folder("opendkim")
+        self.socket = path / "socket"  # over TCP each message would wait twice for a delayed acknowledgement
         for key in keys:
             (path / f"{key.domain}.pem").write_bytes(key.pem())
             (path / f"{key.domain}.pem").chmod(0o600)
         (path / "keys").write_text("".join(
             f"{key.domain} {key.domain}:{key.selector}:{path}/{key.domain}.pem\n" for key in keys))
         (path / "signing").write_text("".join(f"*@{key.domain} {key.domain}\n" for key in keys))
-        options = {"Mode": "s", "Socket": f"inet:{self.port}@{HOST}", "Syslog": "no",
+        options = {"Mode": "s", "Socket": f"local:{self.socket}", "UMask": "000", "Syslog": "no",
                    "Canonicalization": "relaxed/relaxed", "SignatureAlgorithm": "rsa-sha256",
                    "OversignHeaders": "From", "KeyTable": f"file:{path}/keys",
                    "SigningTable": f"refile:{path}/signing", "InternalHosts": HOST,
@@ -467,8 +468,13 @@ class OpenDKIM:
         options.update(settings or {})
         (path / "conf").write_text("".join(f"{name} {value}\n" for name, value in options.items()))
         self.process = lab.spawn(path.name, ["/usr/sbin/opendkim", "-f", "-x", path / "conf"],
-                                 lambda: listening(self.port),
+                                 self._listens,
                                  stop_signal=signal.SIGKILL)  # it takes 5 s over SIGTERM and has no state
+
+
+    def _listens(self):
+        with socket.socket(socket.AF_UNIX) as probe:
+            return probe.connect_ex(str(self.socket)) == 0
 
 
 # --- mail ---
@@ -519,7 +525,7 @@ class Postfix:
         (self.path / "etc/master.cf").write_text(_MASTER_CF.format(host=HOST, port=self.port))
         options = self._options()
         if milter is not None:
-            options["smtpd_milters"] = options["non_smtpd_milters"] = f"inet:{HOST}:{milter.port}"
+            options["smtpd_milters"] = options["non_smtpd_milters"] = f"unix:{milter.socket}"
         options.update(settings or {})
         self._greeting = b"" if options.get("smtpd_tls_wrappermode") == "yes" else b"220 "
         (self.path / "etc/main.cf").write_text("".join(f"{k} = {v}\n" for k, v in options.items()))

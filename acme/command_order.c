@@ -15,6 +15,7 @@
 #include <string.h>
 
 #define TEXT_MAX 1000 /* octets of an argument */
+#define CAA_SHOWN 200
 
 /* --- members
  * ------------------------------------------------------------------------------------------- */
@@ -193,7 +194,7 @@ static gboolean add_account(Command *command, const Id *id, GError **error) {
 }
 
 static gboolean add_caa(Command *command, const Id *order, GError **error) {
-  g_autoptr(GPtrArray) checks = caa_check_list(command->acme->store, order, error);
+  g_autoptr(GPtrArray) checks = caa_check_list(command->acme->store, order, CAA_SHOWN, error);
   if (checks == NULL)
     return FALSE;
   json_t *list = json_array();

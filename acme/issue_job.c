@@ -21,11 +21,14 @@
 #include <string.h>
 
 #define CAA_MAX_AGE CLOCK_HOUR /* at signing; S/MIME BR 4.2.2.1 allows 8 hours */
-#define CAA_ATTEMPTS 5
+#define CAA_QUIET_ATTEMPTS 5   /* within a minute: no word of them yet, and never fewer */
 #define HELD_RETRY (5 * CLOCK_SECOND)
 
-static const gint64 caa_retry_steps[] = {CLOCK_SECOND, 3 * CLOCK_SECOND, 10 * CLOCK_SECOND,
-                                         30 * CLOCK_SECOND};
+/* First for a packet lost or a server that restarts, then for an outage, at whose end no order
+   waits long. */
+static const gint64 caa_retry_steps[] = {CLOCK_SECOND,      3 * CLOCK_SECOND, 10 * CLOCK_SECOND,
+                                         30 * CLOCK_SECOND, CLOCK_MINUTE,     2 * CLOCK_MINUTE,
+                                         5 * CLOCK_MINUTE};
 static const gint64 signer_retry_steps[] = {CLOCK_SECOND, 10 * CLOCK_SECOND, CLOCK_MINUTE,
                                             5 * CLOCK_MINUTE};
 
@@ -222,6 +225,23 @@ static CaaVerdict judge_caa(Acme *acme, const Order *order, const CaaRecordSet *
   return caa_judge(set, &request, explanation);
 }
 
+/* Nothing is issued meanwhile (ca-rules 10), but whoever answered a mail for the order need not do
+   so again because a name server was away: it waits as long as it may live, and says for what. */
+static gboolean ask_caa_again(Acme *acme, gint64 now, const Question *question, gint64 retry_at,
+                              const char *explanation, GError **error) {
+  const Job *job = &question->job;
+  if (!job_again(acme->store, job, retry_at, TRUE, error))
+    return FALSE;
+  if (job->attempts < CAA_QUIET_ATTEMPTS)
+    return TRUE;
+  g_autoptr(Problem) problem =
+      problem_new(PROBLEM_DNS, 0,
+                  "The CAA records of %s could not be had yet: %s; they will be asked for again "
+                  "until the order expires. See to the domain's DNS, or wait.",
+                  question->domain, explanation);
+  return state_order_delayed(acme, now, &job->subject, problem, error);
+}
+
 gboolean job_caa_answered(Acme *acme, const Question *question, const CaaRecordSet *set,
                           GError **error) {
   static const char *const verdicts[] = {
@@ -243,11 +263,12 @@ gboolean job_caa_answered(Acme *acme, const Question *question, const CaaRecordS
   if (strcmp(order->status, "processing") != 0)
     return job_done(acme->store, job, error);
   if (verdict == CAA_PERMITTED)
-    return next_step(acme, now, job, error);
-  if (verdict == CAA_TRY_AGAIN && job->attempts < CAA_ATTEMPTS)
-    return job_again(acme->store, job,
-                     now + job_delay(caa_retry_steps, G_N_ELEMENTS(caa_retry_steps), job->attempts),
-                     TRUE, error);
+    return state_order_delayed(acme, now, &order->id, NULL, error) &&
+           next_step(acme, now, job, error);
+  gint64 retry_at = now + job_delay(caa_retry_steps, G_N_ELEMENTS(caa_retry_steps), job->attempts);
+  if (verdict == CAA_TRY_AGAIN &&
+      (job->attempts < CAA_QUIET_ATTEMPTS || retry_at < order->expires_at))
+    return ask_caa_again(acme, now, question, retry_at, explanation, error);
   gboolean dns = verdict == CAA_TRY_AGAIN || set->outcome == RESOLVER_BOGUS;
   g_autoptr(Problem) problem =
       dns ? problem_new(

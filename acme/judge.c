@@ -147,9 +147,10 @@ static JudgeVerdict rule_dkim(Judgement *j) {
                   "it has no DKIM signature; the mail server of %s must sign it.",
                   j->c->mailbox->domain);
   g_autofree char *fault = signature_fault(j, nearest);
-  gboolean again = nearness(j, nearest) == 3;
-  refuse(j, again ? PROBLEM_DNS : PROBLEM_UNAUTHORIZED, "%s.", fault);
-  return again ? JUDGE_AGAIN : JUDGE_NOTED;
+  if (nearness(j, nearest) < 3)
+    return refuse(j, PROBLEM_UNAUTHORIZED, "%s.", fault);
+  j->problem = problem_new(PROBLEM_DNS, 0, "A reply could not be judged yet: %s.", fault);
+  return JUDGE_AGAIN;
 }
 
 static JudgeVerdict rule_block(Judgement *j) {

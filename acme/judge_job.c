@@ -10,8 +10,9 @@
 
 #include <string.h>
 
+/* When an outage of the DNS is over no reply waits long. */
 static const gint64 retry_steps[] = {5 * CLOCK_SECOND, 15 * CLOCK_SECOND, CLOCK_MINUTE,
-                                     5 * CLOCK_MINUTE, 15 * CLOCK_MINUTE};
+                                     5 * CLOCK_MINUTE};
 
 static const char *const verdict_names[] = {[JUDGE_IGNORED] = "ignored",
                                             [JUDGE_NOTED] = "noted",

@@ -5,8 +5,11 @@
 #include "acme/resources.h"
 #include "acme/state.h"
 #include "acme/test_mode.h"
+#include "store/job.h"
 
 #include <string.h>
+
+#define LONGEST_WAIT ((gint64)30)
 
 static void add_time(json_t *document, const char *member, gint64 time) {
   if (time == 0)
@@ -63,10 +66,24 @@ static json_t *order_json(Acme *acme, const Order *order, GError **error) {
   return NULL;
 }
 
+/* Seconds until the next step of an order in processing is tried; clients that poll 30 times or so
+   are not sent away for long. */
+static gboolean processing_wait(Acme *acme, gint64 now, const Id *order, gint64 *seconds,
+                                GError **error) {
+  Job job;
+  StoreFind found = job_find(acme->store, JOB_ISSUE, order, &job, error);
+  gint64 wait = found == STORE_FOUND ? (job.due_at - now + CLOCK_SECOND - 1) / CLOCK_SECOND : 1;
+  *seconds = CLAMP(wait, 1, LONGEST_WAIT);
+  return found != STORE_LOOKUP_FAILED;
+}
+
 Problem *order_answer(Call *call, const Id *id, guint status) {
   g_autoptr(GError) error = NULL;
   g_autoptr(Order) order = NULL;
   if (order_find(call->acme->store, id, &order, &error) != STORE_FOUND)
+    return problem_internal(&error);
+  gint64 wait = 0;
+  if (!processing_wait(call->acme, call->now, id, &wait, &error))
     return problem_internal(&error);
   json_t *document = order_json(call->acme, order, &error);
   if (document == NULL)
@@ -74,7 +91,7 @@ Problem *order_answer(Call *call, const Id *id, guint status) {
   g_autofree char *location = acme_url(call->acme, "order", id, "");
   response_header(call->response, "Location", "%s", location);
   if (strcmp(order->status, "processing") == 0)
-    response_header(call->response, "Retry-After", "1");
+    response_header(call->response, "Retry-After", "%" G_GINT64_FORMAT, wait);
   else if (strcmp(order->status, "pending") == 0)
     response_header(call->response, "Retry-After", "10");
   response_json(call->response, status, "application/json", document);

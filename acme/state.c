@@ -171,6 +171,17 @@ StoreChange state_order_finalized(Acme *acme, const Order *order, GError **error
   return done;
 }
 
+gboolean state_order_delayed(Acme *acme, gint64 now, const Id *order, const Problem *problem,
+                             GError **error) {
+  g_autofree char *text = problem != NULL ? problem_text(problem) : NULL;
+  StoreChange set = order_set_delay(acme->store, order, text, error);
+  return set == STORE_UNCHANGED ||
+         (set == STORE_CHANGED &&
+          (problem == NULL ||
+           record(acme, now, "order delayed", (About){.order = order}, error, "problem",
+                  problem_type_name(problem->type), "reason", problem->detail, NULL)));
+}
+
 gboolean state_order_failed(Acme *acme, gint64 now, const Id *order, const Problem *problem,
                             GError **error) {
   return move_order(acme, now, order, "processing", "invalid", problem, error);
@@ -183,12 +194,32 @@ gboolean state_order_issued(Acme *acme, gint64 now, const Id *order, GError **er
 /* --- what time ends
  * ---------------------------------------------------------------------------------- */
 
+/* Of a challenge whose last note is on a reply that no key could be had for: *problem says so. */
+static gboolean key_missed(Acme *acme, const Id *challenge, Problem **problem, GError **error) {
+  g_autoptr(GPtrArray) notes = challenge_notes(acme->store, challenge, error);
+  if (notes == NULL)
+    return FALSE;
+  const Note *last = notes->len > 0 ? notes->pdata[notes->len - 1] : NULL;
+  json_t *note = last != NULL ? json_loads(last->problem, 0, NULL) : NULL;
+  const char *type = json_string_value(json_object_get(note, "type"));
+  const char *detail = json_string_value(json_object_get(note, "detail"));
+  if (type != NULL && detail != NULL && g_str_has_suffix(type, problem_type_name(PROBLEM_DNS)))
+    *problem = problem_new(PROBLEM_DNS, 0,
+                           "The time for a reply is over. %s See to the DNS of its domain and "
+                           "order anew.",
+                           detail);
+  json_decref(note);
+  return TRUE;
+}
+
 static gboolean fail_overdue(Acme *acme, gint64 now, const Id *id, GError **error) {
   g_autoptr(Challenge) challenge = NULL;
   g_autoptr(Authorization) authorization = NULL;
   g_autoptr(Problem) problem = NULL;
   if (!load(acme, id, &challenge, &authorization, error) ||
       !challenge_mail_missed(acme, challenge, authorization, &problem, error))
+    return FALSE;
+  if (problem == NULL && !key_missed(acme, id, &problem, error))
     return FALSE;
   if (problem == NULL)
     problem = problem_new(PROBLEM_INCORRECT_RESPONSE, 0,

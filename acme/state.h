@@ -38,6 +38,10 @@ gboolean state_close_account(Acme *acme, gint64 now, const Id *account, guint li
                              GError **error);
 /* ready -> processing with the CSR's contents; STORE_UNCHANGED when it is not ready. */
 StoreChange state_order_finalized(Acme *acme, const Order *order, GError **error);
+/* What an order in processing waits for, shown as its error (RFC 8555 section 7.1.3); NULL: nothing
+   any more. */
+gboolean state_order_delayed(Acme *acme, gint64 now, const Id *order, const Problem *problem,
+                             GError **error);
 /* processing -> invalid. */
 gboolean state_order_failed(Acme *acme, gint64 now, const Id *order, const Problem *problem,
                             GError **error);

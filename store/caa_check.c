@@ -31,12 +31,14 @@ gboolean caa_check_next(Store *store, const Id *order_id, gint64 since, char **d
   return sql_end(&query, error);
 }
 
-GPtrArray *caa_check_list(Store *store, const Id *order_id, GError **error) {
+GPtrArray *caa_check_list(Store *store, const Id *order_id, guint limit, GError **error) {
   g_autoptr(GPtrArray) checks = g_ptr_array_new_with_free_func((GDestroyNotify)caa_check_free);
-  SqlQuery query = sql_query(store,
-                             "SELECT domain, at, verdict, secure, explanation, records"
-                             " FROM caa_check WHERE order_id = ?1 ORDER BY at, domain",
-                             "d", order_id);
+  SqlQuery query =
+      sql_query(store,
+                "SELECT * FROM (SELECT domain, at, verdict, secure, explanation, records"
+                " FROM caa_check WHERE order_id = ?1 ORDER BY at DESC, domain DESC"
+                " LIMIT ?2) AS newest ORDER BY at, domain",
+                "di", order_id, (gint64)limit);
   while (sql_row(&query)) {
     CaaCheck *check = g_new0(CaaCheck, 1);
     check->order_id = *order_id;

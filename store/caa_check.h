@@ -18,8 +18,8 @@ typedef struct {
 void caa_check_free(CaaCheck *check);
 
 gboolean caa_check_insert(Store *store, const CaaCheck *check, GError **error);
-/* All of an order, oldest first; of CaaCheck. NULL on failure. */
-GPtrArray *caa_check_list(Store *store, const Id *order_id, GError **error);
+/* The newest of an order, at most limit, oldest first; of CaaCheck. NULL on failure. */
+GPtrArray *caa_check_list(Store *store, const Id *order_id, guint limit, GError **error);
 /* A domain of the order that has no "permitted" check at or after since; *domain is NULL when all
  * have. */
 gboolean caa_check_next(Store *store, const Id *order_id, gint64 since, char **domain,

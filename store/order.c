@@ -68,6 +68,13 @@ StoreChange order_move(Store *store, const Id *id, const char *from, const char 
                     "dttt", id, from, to, problem);
 }
 
+StoreChange order_set_delay(Store *store, const Id *id, const char *problem, GError **error) {
+  return sql_change(store, error,
+                    "UPDATE orders SET error = ?2 WHERE id = ?1 AND status = 'processing'"
+                    " AND coalesce(error, '') <> coalesce(?2, '')",
+                    "dt", id, problem);
+}
+
 StoreChange order_finalize(Store *store, const Order *order, GError **error) {
   return sql_change(store, error,
                     "UPDATE orders SET status = 'processing', csr = ?2, spki = ?3, usage = ?4,"

@@ -34,6 +34,9 @@ StoreFind order_find_replacing(Store *store, const Id *certificate, Order **orde
 /* from -> to, if it is in from; problem (NULL: none) becomes its error. */
 StoreChange order_move(Store *store, const Id *id, const char *from, const char *to,
                        const char *problem, GError **error);
+/* Of one in processing: what it waits for (NULL: nothing) becomes its error. STORE_UNCHANGED when
+   it is that already. */
+StoreChange order_set_delay(Store *store, const Id *id, const char *problem, GError **error);
 /* ready -> processing with what was taken from the CSR. */
 StoreChange order_finalize(Store *store, const Order *order, GError **error);
 /* Orders in status that expired before now, at most limit; ids (of Id) are appended to a GArray. */

@@ -207,6 +207,7 @@ EXPLAINED = {
     ("acme/external_account.c", "check_payload"): JWK,
     ("acme/finalize_resource.c", "bad_csr"): ("ca/csr.c:*", "ca/csr_extensions.c:*", "ca/san.c:*", *KEY, *MAILBOX),
     ("acme/identifier.c", "read_one"): MAILBOX,
+    ("acme/issue_job.c", "ask_caa_again"): ("ca/caa.c:*",),
     ("acme/issue_job.c", "job_caa_answered"): ("ca/caa.c:*",),
     ("acme/judge.c", "rule_from"): MAILBOX,
     ("acme/judge.c", "rule_dkim"): ("acme/judge.c:signature_fault", *DKIM),
@@ -221,6 +222,7 @@ EXPLAINED = {
     ("acme/issue_job.c", "job_built"): (),
     # the problem of a challenge, in that of its order; the last note of a challenge
     ("acme/state.c", "order_problem"): (),
+    ("acme/state.c", "key_missed"): (),
     ("acme/challenge_resource.c", "waiting_error"): (),
 }
 # Sentences of those files that explain no refusal.

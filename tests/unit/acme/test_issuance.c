@@ -935,14 +935,10 @@ static void test_caa_bogus(void) {
   g_assert_cmpstr(error_type(shown), ==, LAB_URN "dns");
 }
 
-/* Temporary: asked again with growing waits; permitted at last, or given up after the fifth. */
-static void test_caa_temporary(gconstpointer gives_up) {
-  static const gint64 waits[] = {1, 3, 10, 30};
-  g_autoptr(Lab) lab = lab_new();
-  g_autoptr(LabClient) client = lab_account(lab);
-  g_autoptr(LabOrder) order = lab_ready(lab, client);
-  g_autoptr(Answer) answer = lab_finalize(order);
-  for (gsize i = 0; i < G_N_ELEMENTS(waits); i++) {
+/* One failed answer after the other, each asked for again no sooner than after waits[i] seconds. */
+static void fail_caa(LabOrder *order, const gint64 *waits, gsize count) {
+  Lab *lab = order->lab;
+  for (gsize i = 0; i < count; i++) {
     g_auto(Question) early = {0};
     lab_answer_caa(lab, RESOLVER_TEMPORARY, NULL);
     assert_status(order, order->order, "processing");
@@ -950,16 +946,76 @@ static void test_caa_temporary(gconstpointer gives_up) {
     g_assert_false(lab_take(lab, JOB_ISSUE, &early));
     lab->clock.now += 1;
   }
-  if (gives_up == NULL) {
-    lab_answer_caa(lab, RESOLVER_NONE, NULL);
-    finish(order);
-    g_assert_cmpint(lab_count(lab, "SELECT count(*) FROM caa_check"), ==, 5);
-    return;
-  }
+}
+
+/* Temporary: asked again with growing waits, at first in silence. */
+static void test_caa_temporary(void) {
+  static const gint64 waits[] = {1, 3, 10, 30};
+  g_autoptr(Lab) lab = lab_new();
+  g_autoptr(LabClient) client = lab_account(lab);
+  g_autoptr(LabOrder) order = lab_ready(lab, client);
+  g_autoptr(Answer) answer = lab_finalize(order);
+  fail_caa(order, waits, G_N_ELEMENTS(waits));
+  g_autoptr(Answer) shown = lab_post(lab, client, order->order, NULL);
+  g_assert_null(challenge_error(shown));
+  lab_answer_caa(lab, RESOLVER_NONE, NULL);
+  finish(order);
+  g_assert_cmpint(lab_count(lab, "SELECT count(*) FROM caa_check"), ==, 5);
+}
+
+/* Then the order says what it waits for, and how long it is worth to stay away; no word of it is
+   left when the answer comes. */
+static void test_caa_delayed(void) {
+  static const gint64 waits[] = {1, 3, 10, 30, 60, 120, 300, 300};
+  g_autoptr(Lab) lab = lab_new();
+  g_autoptr(LabClient) client = lab_account(lab);
+  g_autoptr(LabOrder) order = lab_ready(lab, client);
+  g_autoptr(Answer) answer = lab_finalize(order);
+  fail_caa(order, waits, G_N_ELEMENTS(waits));
   lab_answer_caa(lab, RESOLVER_TEMPORARY, NULL);
+  g_autoptr(Answer) shown = lab_post(lab, client, order->order, NULL);
+  g_assert_cmpstr(lab_text(shown, "status"), ==, "processing");
+  g_assert_cmpint(shown->retry_after, ==, 30);
+  g_assert_cmpstr(error_type(shown), ==, LAB_URN "dns");
+  g_assert_cmpstr(error_detail(shown), ==,
+                  "The CAA records of example.org could not be had yet: CAA: no answer: the "
+                  "servers do not answer; they will be asked for again until the order expires. "
+                  "See to the domain's DNS, or wait.");
+  g_assert_cmpint(audit_count(lab, "order delayed"), ==, 1);
+  lab->clock.now += 5 * CLOCK_MINUTE;
+  lab_answer_caa(lab, RESOLVER_NONE, NULL);
+  g_autoptr(Answer) permitted = lab_post(lab, client, order->order, NULL);
+  g_assert_null(challenge_error(permitted));
+  g_assert_cmpint(permitted->retry_after, ==, 1);
+  finish(order);
+}
+
+/* An order that is over does not wait: finalized with much time left, or in the last moment of it,
+   which still has its five tries. */
+static void test_caa_missed(gconstpointer last_moment) {
+  g_autoptr(Lab) lab = lab_new();
+  g_autoptr(LabClient) client = lab_account(lab);
+  g_autoptr(LabOrder) order = lab_ready(lab, client);
+  const gint64 end = LAB_NOW + 72 * CLOCK_HOUR;
+  g_auto(Question) none = {0};
+  if (last_moment != NULL)
+    lab->clock.now = end - 1;
+  g_autoptr(Answer) answer = lab_finalize(order);
+  guint tries = 0;
+  for (gint64 due = lab->clock.now; due != -1; tries++) {
+    lab->clock.now = due;
+    lab_answer_caa(lab, RESOLVER_TEMPORARY, NULL);
+    due = lab_count(lab, "SELECT due_at FROM job WHERE kind = 'issue'");
+  }
+  g_assert_cmpint(lab->clock.now, <, end + CLOCK_MINUTE);
+  g_assert_cmpuint(tries, ==, last_moment != NULL ? 5 : 7 + (72 * 60 - 4) / 5);
   g_autoptr(Answer) shown = lab_post(lab, client, order->order, NULL);
   g_assert_cmpstr(lab_text(shown, "status"), ==, "invalid");
   g_assert_cmpstr(error_type(shown), ==, LAB_URN "dns");
+  g_assert_cmpstr(error_detail(shown), ==,
+                  "The CAA records of example.org could not be had: CAA: no answer: the servers "
+                  "do not answer; see to its DNS and order anew.");
+  g_assert_false(lab_take(lab, JOB_ISSUE, &none));
 }
 
 static void test_caa_off(void) {
@@ -1558,8 +1614,10 @@ static void add_issuance_tests(void) {
   TEST_WITH("caa/another-method", test_caa_forbidding, "ca.example.org; validationmethods=dns-01");
   TEST("caa/naming-us", test_caa_naming_us);
   TEST("caa/bogus", test_caa_bogus);
-  TEST_WITH("caa/temporary-then-permitted", test_caa_temporary, NULL);
-  TEST_WITH("caa/temporary-for-good", test_caa_temporary, "gives up");
+  TEST("caa/temporary", test_caa_temporary);
+  TEST("caa/delayed", test_caa_delayed);
+  TEST_WITH("caa/missed", test_caa_missed, NULL);
+  TEST_WITH("caa/missed-in-the-last-moment", test_caa_missed, "last moment");
   TEST("caa/off", test_caa_off);
   TEST("signer/lint-finding", test_lint_finding);
   TEST("signer/cannot-build", test_cannot_build);

@@ -406,7 +406,8 @@ static void assert_noted(LabOrder *order, const Mail *mail) {
   assert_document(json_array_get(notes, 0), mail->words, dns ? 400 : 403,
                   dns ? "dns" : "unauthorized", mail->words);
   assert_document(error, mail->words, dns ? 400 : 403, dns ? "dns" : "unauthorized",
-                  "the last of 1 notes: A reply was refused: ");
+                  dns ? "the last of 1 notes: A reply could not be judged yet: "
+                      : "the last of 1 notes: A reply was refused: ");
 }
 
 static void give_mail(Lab *lab, LabClient *client, const Mail *mail, EVP_PKEY *key) {

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """SMTP smuggling on the wire (security 11): a second message hidden behind something that is like the end of the first.
 To signetd itself, and through a Postfix in front of it: one that takes a bare LF for the end of a line, as Postfix does
-by default, and one that does not. Each variant whole; the engine's unit test cuts them at every octet."""
+by default, and one that does not. By SMTP and by LMTP (RFC 2033). Each variant whole; the engine's unit test cuts them at every octet."""
 
 import collections
 import itertools
@@ -36,12 +36,12 @@ def ends_first(before, after):
     return (before + b"." + after).startswith(b"\r\n.\r\n")
 
 
-def converse(port, recipient, *pieces):
+def converse(port, recipient, *pieces, hello=b"EHLO"):
     """Everything that a server says to a session whose message comes in these pieces."""
     with socket.create_connection((HOST, port), timeout=60) as connection:
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         replies = connection.recv(4096)
-        for piece in [b"EHLO client.lab\r\n", *envelope(ANN, recipient).splitlines(True)]:
+        for piece in [hello + b" client.lab\r\n", *envelope(ANN, recipient).splitlines(True)]:
             connection.sendall(piece)
             replies += connection.recv(4096)
         assert b"\r\n354 " in replies, replies
@@ -61,7 +61,9 @@ class Smuggling(lab.SharedLabCase):
         super().setUpClass()
         cls.zones = lab.SignedZones(cls.lab, {"user.test": []})
         cls.mail = lab.Postfix(cls.lab, {"user.test": ["ann", "eve"]})
-        cls.server = signet_lab.Signetd(cls.lab, relay=f"{HOST}:{cls.mail.port}", zones=cls.zones)
+        cls.lmtp = cls.lab.free_port()
+        cls.server = signet_lab.Signetd(cls.lab, relay=f"{HOST}:{cls.mail.port}", zones=cls.zones,
+                                        settings={"mail": {"lmtp": f"{HOST}:{cls.lmtp}"}})
         cls.user = signet_lab.AcmeUser(cls.server)
         cls.pids = cls.server.pids()
 
@@ -79,13 +81,12 @@ class Smuggling(lab.SharedLabCase):
                                  " ON c.id = m.challenge_id WHERE m.direction = 'in'")
         return collections.Counter(row for row in rows if row[1] in recipients)
 
-    def test_to_signetd(self):
-        outer, inner = self.recipients("a"), self.recipients("b")
+    def to_signetd(self, port, hello, outer, inner):
         expected = collections.Counter()
         for number, (before, after) in enumerate(VARIANTS):
             first, second = outer[number % POOL], inner[number % POOL]
             with self.subTest((before, after)):
-                replies = converse(self.server.smtp, first, hidden(before, after, second))
+                replies = converse(port, first, hidden(before, after, second), hello=hello)
                 codes = re.findall(rb"(?m)^(\d{3})[ -]", replies)
                 if ends_first(before, after):
                     expected[ANN, first] += 1
@@ -93,6 +94,12 @@ class Smuggling(lab.SharedLabCase):
                 else:
                     self.assertEqual(codes, [b"554"], replies)
         self.assertEqual(self.taken(outer + inner), expected)
+
+    def test_to_signetd(self):
+        self.to_signetd(self.server.smtp, b"EHLO", self.recipients("a"), self.recipients("b"))
+
+    def test_to_signetd_by_lmtp(self):
+        self.to_signetd(self.lmtp, b"LHLO", self.recipients("i"), self.recipients("j"))
 
     def test_in_pieces(self):
         """The known ones, cut at each octet around their false end."""
@@ -118,24 +125,29 @@ class Smuggling(lab.SharedLabCase):
         ended = lambda: set(re.findall(r"qmgr\[\d+\]: (\w+): removed", front.text()))
         self.lab.wait_for(lambda: begun() and begun() == ended(), "the queue to be empty")
         senders = dict(re.findall(r"qmgr\[\d+\]: (\w+): from=<([^>]*)>", front.text()))
-        sent = re.findall(rf"smtp\[\d+\]: (\w+): to=<([^>]+)>, .*:{self.server.smtp}, .*status=sent", front.text())
+        sent = re.findall(rf"[sl]mtp\[\d+\]: (\w+): to=<([^>]+)>, .*:(?:{self.server.smtp}|{self.lmtp}), .*status=sent", front.text())
         handed = collections.Counter((senders[queued], recipient) for queued, recipient in sent)
         return handed, self.taken(outer + inner)
 
-    def front(self, **settings):
-        return lab.Postfix(self.lab, {"front.test": ["x"]}, {"ca.test": f"{HOST}:{self.server.smtp}"},
+    def front(self, target=None, **settings):
+        return lab.Postfix(self.lab, {"front.test": ["x"]}, {"ca.test": target or f"{HOST}:{self.server.smtp}"},
                            settings={"smtpd_forbid_bare_newline_exclusions": "", "smtpd_error_sleep_time": "0",
                                      "smtpd_hard_error_limit": "100", **settings})
 
-    def test_through_a_fooled_postfix(self):
+    def through_a_fooled_postfix(self, outer, inner, target=None):
         """What it takes for two messages are two, each with an envelope of its own: none arises between it and us."""
-        outer, inner = self.recipients("e"), self.recipients("f")
-        handed, taken = self.through(self.front(smtpd_forbid_bare_newline="no", cleanup_replace_stray_cr_lf="no"),
+        handed, taken = self.through(self.front(target, smtpd_forbid_bare_newline="no", cleanup_replace_stray_cr_lf="no"),
                                      outer, inner)
         fooled = sum(count for (sender, _), count in handed.items() if sender == EVE)
         print(f"# {len(VARIANTS)} variants, {fooled} of them two messages to Postfix", flush=True)
         self.assertGreater(fooled, 0)
         self.assertEqual(taken, handed)
+
+    def test_through_a_fooled_postfix(self):
+        self.through_a_fooled_postfix(self.recipients("e"), self.recipients("f"))
+
+    def test_through_a_fooled_postfix_by_lmtp(self):
+        self.through_a_fooled_postfix(self.recipients("k"), self.recipients("l"), f"lmtp:inet:{HOST}:{self.lmtp}")
 
     def test_through_a_strict_postfix(self):
         outer, inner = self.recipients("g"), self.recipients("h")

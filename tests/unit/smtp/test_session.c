@@ -29,9 +29,9 @@ static Talk *talk_new(gsize max_message, gboolean starttls) {
   return talk_new_as(&options, "192.0.2.7");
 }
 
-static Talk *talk_new_lmtp(void) {
+static Talk *talk_new_lmtp(gsize max_message) {
   const SmtpSessionOptions options = {
-      .hostname = "mx.example.net", .max_message = 2000, .lmtp = TRUE};
+      .hostname = "mx.example.net", .max_message = max_message, .lmtp = TRUE};
   return talk_new_as(&options, SMTP_LOCAL_PEER);
 }
 
@@ -255,7 +255,7 @@ static const Dialogue dialogues[] = {
 };
 
 static void run_dialogue(const Dialogue *dialogue, gboolean by_octet) {
-  g_autoptr(Talk) talk = dialogue->lmtp ? talk_new_lmtp() : talk_new(2000, dialogue->starttls);
+  g_autoptr(Talk) talk = dialogue->lmtp ? talk_new_lmtp(2000) : talk_new(2000, dialogue->starttls);
   take(talk);
   g_assert_cmpstr(talk->transcript->str, ==,
                   dialogue->lmtp ? "220 mx.example.net LMTP\r\n" : "220 mx.example.net ESMTP\r\n");
@@ -387,7 +387,7 @@ static void test_received_name(void) {
 /* RFC 2033 section 4.2: as many answers as recipients, also for a message that is not taken; and
    each question about it is of one recipient, the same octets each time. */
 static void test_lmtp_messages(void) {
-  g_autoptr(Talk) talk = talk_new_lmtp();
+  g_autoptr(Talk) talk = talk_new_lmtp(2000);
   g_autoptr(GString) large = g_string_new(NULL);
   while (large->len <= 2000)
     g_string_append(large, "0123456789\r\n");
@@ -411,7 +411,7 @@ static void test_lmtp_messages(void) {
 
 /* The client leaves between two answers: what is left of the transaction goes with the session. */
 static void test_lmtp_cut_off(void) {
-  g_autoptr(Talk) talk = talk_new_lmtp();
+  g_autoptr(Talk) talk = talk_new_lmtp(2000);
   take(talk);
   feed(talk, OCTETS("LHLO c\r\n"));
   feed(talk, OCTETS("MAIL FROM:<>\r\nRCPT TO:<x@a>\r\nRCPT TO:<y@a>\r\nDATA\r\n"));
@@ -424,8 +424,20 @@ static void test_lmtp_cut_off(void) {
   g_assert_cmpint(smtp_session_feed(talk->session, NULL, 0, NOW), ==, SMTP_CLOSE);
 }
 
-/* Smuggling. Each pair of line ends around the dot but CRLF CRLF holds a bare CR, LF or NUL
- * somewhere. */
+/* The same by LMTP, with two recipients, so that each message is asked about twice. */
+static Talk *talk_to_lmtp_data(gsize max_message) {
+  Talk *talk = talk_new_lmtp(max_message);
+  take(talk);
+  feed(talk, OCTETS("LHLO client.example\r\n"));
+  feed(talk, OCTETS("MAIL FROM:<a@example.org>\r\nRCPT TO:<x@example.net>\r\n"
+                    "RCPT TO:<y@example.net>\r\nDATA\r\n"));
+  g_assert_true(g_str_has_suffix(talk->transcript->str, DATA_OK));
+  g_string_truncate(talk->transcript, 0);
+  return talk;
+}
+
+/* Smuggling, by SMTP and by LMTP. Each pair of line ends around the dot but CRLF CRLF holds a bare
+ * CR, LF or NUL somewhere. */
 
 static const struct {
   const char *octets;
@@ -449,13 +461,15 @@ static const struct {
 
 /* Feeds a variant in two pieces (cut 0 or its length: in one), or octet by octet. ended: the true
    end comes first, and the forbidden octet is in what follows it. */
-static void try_smuggling(const GString *variant, gsize cut, gboolean by_octet, gboolean ended) {
-  g_autoptr(Talk) talk = talk_to_data(20000);
+static void try_smuggling(const GString *variant, gboolean lmtp, gsize cut, gboolean by_octet,
+                          gboolean ended) {
+  g_autoptr(Talk) talk = lmtp ? talk_to_lmtp_data(20000) : talk_to_data(20000);
+  const guint questions_due = lmtp ? 2 : 1;
   guint questions = talk->questions;
   say(talk, variant->str, cut, by_octet);
   if (!talk->closed)
     say(talk, variant->str + cut, variant->len - cut, by_octet);
-  g_assert_cmpuint(talk->messages->len, ==, ended ? 1 : 0);
+  g_assert_cmpuint(talk->messages->len, ==, ended ? questions_due : 0);
   g_assert_cmpuint(talk->questions - questions, ==, talk->messages->len);
   g_assert_true(talk->closed);
   g_assert_null(strstr(talk->transcript->str, "victim"));
@@ -468,7 +482,7 @@ static void try_smuggling(const GString *variant, gsize cut, gboolean by_octet, 
 }
 
 /* The variant whole, octet by octet, and cut at each octet around what looks like its end. */
-static void try_all_pieces(guint before, guint dot, guint after) {
+static void try_all_pieces(gboolean lmtp, guint before, guint dot, guint after) {
   g_autoptr(GString) variant = g_string_new("Subject: x\r\n\r\ntext");
   gsize start = variant->len;
   g_string_append_len(variant, ends[before].octets, (gssize)ends[before].length);
@@ -477,20 +491,20 @@ static void try_all_pieces(guint before, guint dot, guint after) {
   gsize end = variant->len;
   g_string_append(variant, INNER);
   gboolean ended = before == 0 && dot == 0 && g_str_has_prefix(ends[after].octets, "\r\n");
-  try_smuggling(variant, 0, TRUE, ended);
-  try_smuggling(variant, 0, FALSE, ended);
+  try_smuggling(variant, lmtp, 0, TRUE, ended);
+  try_smuggling(variant, lmtp, 0, FALSE, ended);
   for (gsize cut = start; cut <= end; cut++)
-    try_smuggling(variant, cut, FALSE, ended);
+    try_smuggling(variant, lmtp, cut, FALSE, ended);
 }
 
-static void test_smuggling_ends(void) {
+static void test_smuggling_ends(gconstpointer lmtp) {
   guint variants = 0;
   for (guint before = 0; before < G_N_ELEMENTS(ends); before++)
     for (guint after = 0; after < G_N_ELEMENTS(ends); after++)
       for (guint dot = 0; dot < G_N_ELEMENTS(dots); dot++) {
         if (before == 0 && after == 0)
           continue;
-        try_all_pieces(before, dot, after);
+        try_all_pieces(lmtp != NULL, before, dot, after);
         variants++;
       }
   g_assert_cmpuint(variants, >=, 500);
@@ -508,13 +522,14 @@ static const char *const looks_like_end[] = {
     "\r\n.=0D=0A\r\n",
 };
 
-static void test_smuggling_lookalikes(void) {
+static void test_smuggling_lookalikes(gconstpointer lmtp) {
+  const guint recipients = lmtp != NULL ? 2 : 1;
   for (guint i = 0; i < G_N_ELEMENTS(looks_like_end) * 2; i++) {
-    g_autoptr(Talk) talk = talk_to_data(20000);
+    g_autoptr(Talk) talk = lmtp != NULL ? talk_to_lmtp_data(20000) : talk_to_data(20000);
     g_autofree char *variant = g_strconcat("text", looks_like_end[i / 2], INNER, NULL);
     say(talk, variant, strlen(variant), i % 2 == 1);
-    g_assert_cmpuint(talk->messages->len, ==, 1);
-    g_assert_cmpuint(talk->questions, ==, 2);
+    g_assert_cmpuint(talk->messages->len, ==, recipients);
+    g_assert_cmpuint(talk->questions, ==, 2 * recipients);
     gsize size = 0;
     const char *text = g_bytes_get_data(talk->messages->pdata[0], &size);
     g_assert_nonnull(g_strstr_len(text, (gssize)size, "victim@example.net"));
@@ -541,11 +556,11 @@ static const struct {
     {OCTETS("NOOP x\ry\r\n")},
 };
 
-static void test_bad_commands(void) {
+static void test_bad_commands(gconstpointer lmtp) {
   for (guint i = 0; i < G_N_ELEMENTS(bad_commands) * 2; i++) {
-    g_autoptr(Talk) talk = talk_new(2000, FALSE);
+    g_autoptr(Talk) talk = lmtp != NULL ? talk_new_lmtp(2000) : talk_new(2000, FALSE);
     take(talk);
-    feed(talk, OCTETS("EHLO c\r\n"));
+    feed(talk, lmtp != NULL ? "LHLO c\r\n" : "EHLO c\r\n", 8);
     g_string_truncate(talk->transcript, 0);
     say(talk, bad_commands[i / 2].octets, bad_commands[i / 2].length, i % 2 == 1);
     g_assert_cmpstr(talk->transcript->str, ==,
@@ -756,9 +771,12 @@ int main(int argc, char **argv) {
   g_test_add_func("/session/received-name", test_received_name);
   g_test_add_func("/session/lmtp/messages", test_lmtp_messages);
   g_test_add_func("/session/lmtp/cut-off", test_lmtp_cut_off);
-  g_test_add_func("/session/smuggling/ends", test_smuggling_ends);
-  g_test_add_func("/session/smuggling/lookalikes", test_smuggling_lookalikes);
-  g_test_add_func("/session/smuggling/commands", test_bad_commands);
+  g_test_add_data_func("/session/smuggling/ends", NULL, test_smuggling_ends);
+  g_test_add_data_func("/session/smuggling/lmtp-ends", "LMTP", test_smuggling_ends);
+  g_test_add_data_func("/session/smuggling/lookalikes", NULL, test_smuggling_lookalikes);
+  g_test_add_data_func("/session/smuggling/lmtp-lookalikes", "LMTP", test_smuggling_lookalikes);
+  g_test_add_data_func("/session/smuggling/commands", NULL, test_bad_commands);
+  g_test_add_data_func("/session/smuggling/lmtp-commands", "LMTP", test_bad_commands);
   g_test_add_func("/session/impatient", test_impatient);
   g_test_add_func("/session/before-greeting", test_before_greeting);
   g_test_add_func("/session/before-handshake", test_between_starttls_and_handshake);

@@ -249,6 +249,12 @@ def tail(path, lines=60):
     return "\n".join(pathlib.Path(path).read_text(errors="replace").splitlines()[-lines:])
 
 
+def memory(pid):
+    """Octets of a process that are nobody else's and no file's."""
+    text = pathlib.Path(f"/proc/{pid}/smaps_rollup").read_text()
+    return sum(int(kib) for kib in re.findall(r"^(?:Anonymous|Swap):\s+(\d+) kB", text, re.M)) * 1024
+
+
 def program(name):
     """One of our own programs or tests, below SIGNET_BUILD."""
     build = pathlib.Path(os.environ["SIGNET_BUILD"])

@@ -281,12 +281,6 @@ def offer_all(port, mails):
     return counts
 
 
-def memory(pid):
-    """Octets of a process that are nobody else's and no file's."""
-    text = pathlib.Path(f"/proc/{pid}/smaps_rollup").read_text()
-    return sum(int(kib) for kib in re.findall(r"^(?:Anonymous|Swap):\s+(\d+) kB", text, re.M)) * 1024
-
-
 class Flood(FaultCase):
     def setUp(self):
         super().setUp()
@@ -410,7 +404,7 @@ class Flood(FaultCase):
             counts += offer_all(self.server.smtp, mails[third * count // 3:(third + 1) * count // 3])
             seconds += time.monotonic() - start
             self.wait_idle(self.server)
-            sizes.append({role: memory(pids[role][0]) for role in ("core", "inbound")})
+            sizes.append({role: lab.memory(pids[role][0]) for role in ("core", "inbound")})
         verdicts = self.server.query("SELECT verdict, count(*) FROM message WHERE direction <> 'out' GROUP BY 1")
         print(f"# {sum(counts.values())} mails to {len(victims)} challenges, {count / seconds:.0f} a second:"
               f" {dict(sorted(counts.items()))}; {dict(verdicts)}", flush=True)

@@ -121,6 +121,29 @@ static void test_caa(Fixture *fixture, gconstpointer data G_GNUC_UNUSED) {
   assert_next(fixture, &order, NOW, NULL);
 }
 
+/* The newest, oldest first. */
+static void test_caa_list(Fixture *fixture, gconstpointer data G_GNUC_UNUSED) {
+  static const char *const expected[] = {"2 b.test", "3 a.test", "3 b.test"};
+  Id order = add_order(fixture->store, 1, "pending", NOW);
+  Id other = add_order(fixture->store, 2, "pending", NOW);
+  GError *failure = NULL;
+  for (gint64 at = 1; at <= 3; at++) {
+    add_check(fixture, &order, "b.test", NOW + at, "failed");
+    add_check(fixture, &order, "a.test", NOW + at, "failed");
+    add_check(fixture, &other, "c.test", NOW + at, "failed");
+  }
+  g_autoptr(GPtrArray) checks =
+      caa_check_list(fixture->store, &order, G_N_ELEMENTS(expected), &failure);
+  g_assert_no_error(failure);
+  g_assert_cmpuint(checks->len, ==, G_N_ELEMENTS(expected));
+  for (guint i = 0; i < checks->len; i++) {
+    const CaaCheck *check = checks->pdata[i];
+    g_autofree char *found =
+        g_strdup_printf("%" G_GINT64_FORMAT " %s", check->at - NOW, check->domain);
+    g_assert_cmpstr(found, ==, expected[i]);
+  }
+}
+
 int main(int argc, char **argv) {
   g_test_init(&argc, &argv, NULL);
   FIXTURE_TEST("/authorization/kept", test_kept);
@@ -128,5 +151,6 @@ int main(int argc, char **argv) {
   FIXTURE_TEST("/authorization/list", test_list);
   FIXTURE_TEST("/authorization/move", test_move);
   FIXTURE_TEST("/authorization/caa", test_caa);
+  FIXTURE_TEST("/authorization/caa-list", test_caa_list);
   return g_test_run();
 }

@@ -61,6 +61,24 @@ static void test_finalized_once(Fixture *fixture, gconstpointer data G_GNUC_UNUS
   g_assert_cmpint(order->finalized_at, ==, NOW + 3);
 }
 
+/* Only in processing; what is the same already is no change; it does not outlive the status. */
+static void test_delay(Fixture *fixture, gconstpointer data G_GNUC_UNUSED) {
+  Id id = add_order(fixture->store, 1, "ready", NOW);
+  g_autoptr(Order) waiting = NULL, issued = NULL;
+  GIVES(STORE_UNCHANGED, order_set_delay(fixture->store, &id, "{}", &error));
+  GIVES(STORE_CHANGED, order_move(fixture->store, &id, "ready", "processing", NULL, &error));
+  GIVES(STORE_UNCHANGED, order_set_delay(fixture->store, &id, NULL, &error));
+  GIVES(STORE_CHANGED, order_set_delay(fixture->store, &id, "{}", &error));
+  GIVES(STORE_UNCHANGED, order_set_delay(fixture->store, &id, "{}", &error));
+  GIVES(STORE_CHANGED, order_set_delay(fixture->store, &id, NULL, &error));
+  GIVES(STORE_CHANGED, order_set_delay(fixture->store, &id, "{\"a\":1}", &error));
+  GIVES(STORE_FOUND, order_find(fixture->store, &id, &waiting, &error));
+  g_assert_cmpstr(waiting->error, ==, "{\"a\":1}");
+  GIVES(STORE_CHANGED, order_move(fixture->store, &id, "processing", "valid", NULL, &error));
+  GIVES(STORE_FOUND, order_find(fixture->store, &id, &issued, &error));
+  g_assert_null(issued->error);
+}
+
 static void assert_ids(GArray *ids, guint count, const guint8 *numbers) {
   g_assert_cmpuint(ids->len, ==, count);
   for (guint i = 0; i < count; i++) {
@@ -100,6 +118,7 @@ int main(int argc, char **argv) {
   FIXTURE_TEST("/order/needs-its-account", test_needs_its_account);
   FIXTURE_TEST("/order/move", test_move);
   FIXTURE_TEST("/order/finalized-once", test_finalized_once);
+  FIXTURE_TEST("/order/delay", test_delay);
   FIXTURE_TEST("/order/expired", test_expired);
   FIXTURE_TEST("/order/page", test_page);
   return g_test_run();

@@ -83,6 +83,13 @@ static gboolean fail(GError **error, const char *format, ...) {
   return FALSE;
 }
 
+#define QUOTED 20 /* characters of a line in an error */
+
+/* The beginning of text; the caller frees it. */
+static char *quoted(const char *text) {
+  return g_utf8_substring(text, 0, MIN(QUOTED, g_utf8_strlen(text, -1)));
+}
+
 static MailPlace place_at(const char *brace, gsize *length) {
   guint place = 0;
   while (place < MAIL_PLACES && !g_str_has_prefix(brace, places_names[place]))
@@ -98,9 +105,11 @@ static gboolean note_places(Reading *reading, const char *line, GError **error) 
        brace = strpbrk(brace + length, "{}"), found++) {
     MailPlace place = place_at(brace, &length);
     guint known = sections[reading->section].needed | sections[reading->section].beside;
-    if (place == MAIL_PLACES || (known & BIT(place)) == 0)
-      return fail(error, "line %u: \"%.20s\" is no place of section \"%s\"", reading->number, brace,
+    if (place == MAIL_PLACES || (known & BIT(place)) == 0) {
+      g_autofree char *shown = quoted(brace);
+      return fail(error, "line %u: \"%s\" is no place of section \"%s\"", reading->number, shown,
                   sections[reading->section].name);
+    }
     reading->places[reading->section] |= BIT(place);
   }
   return found <= MAIL_TEXT_MAX_PLACES ||
@@ -152,8 +161,10 @@ static gboolean open_section(Reading *reading, const char *name, GError **error)
   guint section = 0;
   while (section < MAIL_TEXT_SECTIONS && strcmp(sections[section].name, name) != 0)
     section++;
-  if (section == MAIL_TEXT_SECTIONS)
-    return fail(error, "line %u: there is no section \"%.40s\"", reading->number, name);
+  if (section == MAIL_TEXT_SECTIONS) {
+    g_autofree char *shown = quoted(name);
+    return fail(error, "line %u: there is no section \"%s\"", reading->number, shown);
+  }
   if (reading->text->sections[section] != NULL)
     return fail(error, "line %u: section \"%s\" is there twice", reading->number, name);
   reading->section = section;
@@ -193,7 +204,7 @@ MailText *mail_text_read(const char *language, GBytes *file, GError **error) {
   const char *octets = g_bytes_get_data(file, &length);
   if (length > MAIL_TEXT_MAX_OCTETS || !g_utf8_validate(octets, (gssize)length, NULL))
     return fail(error, "larger than 64 KiB, or no UTF-8"), NULL;
-  g_autofree char *content = g_strndup(octets, length);
+  g_autofree char *content = g_strndup(length > 0 ? octets : "", length);
   g_auto(GStrv) lines = g_strsplit(content, "\n", -1);
   g_autoptr(MailText) text = g_new0(MailText, 1);
   text->language = g_strdup(language);

@@ -32,6 +32,7 @@ static const Case cases[] = {
     {"asks", "{servise}", "\"{servise}\" is no place of section \"challenge\""},
     {"asks", "{serial}", "\"{serial}\" is no place of section \"challenge\""},
     {"asks", "{", "is no place"},
+    {"asks", "{345678901234567890\u5225", "is no place"},
     {"asks", "}", "is no place"},
     {"asks", "-----BEGIN ACME RESPONSE-----", "line 7: a mark of an ACME block"},
     {"asks", "-----begin Acme response-----", "line 7: a mark of an ACME block"},
@@ -77,16 +78,19 @@ static void test_files(void) {
     } else {
       g_assert_error(error, MAIL_TEXT_ERROR, MAIL_TEXT_ERROR_FILE);
       g_assert_nonnull(strstr(error->message, cases[i].why));
+      g_assert_true(g_utf8_validate(error->message, -1, NULL));
     }
   }
 }
 
 static void test_size(void) {
-  g_autoptr(GError) error = NULL;
+  g_autoptr(GError) error = NULL, nothing = NULL;
   g_autofree char *filler = g_strnfill(MAIL_TEXT_MAX_OCTETS, '\n');
   g_autofree char *content = g_strconcat(file, filler, NULL);
   g_assert_null(read_text(content, &error));
   g_assert_error(error, MAIL_TEXT_ERROR, MAIL_TEXT_ERROR_FILE);
+  g_assert_null(read_text("", &nothing));
+  g_assert_error(nothing, MAIL_TEXT_ERROR, MAIL_TEXT_ERROR_FILE);
 }
 
 static void test_filled(void) {

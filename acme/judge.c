@@ -27,16 +27,24 @@ static JudgeVerdict refuse(Judgement *j, ProblemType type, const char *format, .
 /* --- the rules, in the order in which they are asked; JUDGE_PASSED: go on
  * ---------------------------- */
 
-static JudgeVerdict rule_readable(Judgement *j) {
-  return j->facts->refused == NULL ? JUDGE_PASSED : JUDGE_IGNORED;
+/* Interop 15: token-part1 in the decoded Subject, whatever the prefix. */
+static gboolean has_token(const Judgement *j) {
+  gsize length = strlen(j->c->token1);
+  return strlen(j->facts->token) == length &&
+         CRYPTO_memcmp(j->facts->token, j->c->token1, length) == 0;
 }
 
-/* Interop 15: token-part1 in the decoded Subject, whatever the prefix. */
+/* Of some the header can be read, and with it the token. */
+static JudgeVerdict rule_readable(Judgement *j) {
+  if (j->facts->refused == NULL)
+    return JUDGE_PASSED;
+  return has_token(j) && !j->c->decided
+             ? refuse(j, PROBLEM_UNAUTHORIZED, "%s; send it as plain text.", j->facts->refused)
+             : JUDGE_IGNORED;
+}
+
 static JudgeVerdict rule_token(Judgement *j) {
-  gsize length = strlen(j->c->token1);
-  gboolean same = strlen(j->facts->token) == length &&
-                  CRYPTO_memcmp(j->facts->token, j->c->token1, length) == 0;
-  return same ? JUDGE_PASSED : JUDGE_IGNORED;
+  return has_token(j) ? JUDGE_PASSED : JUDGE_IGNORED;
 }
 
 static JudgeVerdict rule_first(Judgement *j) {

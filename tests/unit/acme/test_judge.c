@@ -70,7 +70,9 @@ static const Case cases[] = {
     {"a Content-Type", PASS, .content_types = 1, .encodings = 1},
 
     /* proves nothing: no trace */
-    {"unreadable", IGNORED("readable"), .refused = "bare LF"},
+    {"unreadable", IGNORED("readable"), .refused = "bare LF", .token = ""},
+    {"unreadable, another token", IGNORED("readable"), .refused = "parts", .token = TOKEN "A"},
+    {"decided, unreadable", IGNORED("readable"), .refused = "parts", .decided = TRUE},
     {"no token", IGNORED("token"), .token = ""},
     {"token cut", IGNORED("token"), .token = "AQIDBAUGBwgJCgsMDQ4PEBESExQVFhc"},
     {"token longer", IGNORED("token"), .token = TOKEN "A"},
@@ -80,6 +82,9 @@ static const Case cases[] = {
     {"no token, wrong digest", IGNORED("token"), .token = "x", .wrong_digest = TRUE},
 
     /* noted */
+    {"unreadable with the token", JUDGE_NOTED, "readable",
+     "refused: a part's From is another; send", .refused = "a part's From is another",
+     .is_unsigned = TRUE},
     {"late", JUDGE_NOTED, "in-time", "after the time", .late = TRUE},
     {"no From", JUDGE_NOTED, "from", "exactly one From", .from_fields = -1, .no_from = TRUE},
     {"two From", JUDGE_NOTED, "from", "exactly one From", .from_fields = 2},

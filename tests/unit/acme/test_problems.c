@@ -231,7 +231,7 @@ typedef struct {
   const char *record;        /* of the key, @KEY@ in it is the right one; NULL: the right one */
   GBytes *(*key)(void);      /* a DER SubjectPublicKeyInfo for @KEY@; NULL: the right one */
   DkimKeyOutcome outcome;
-  gboolean is_unsigned, none, several; /* records */
+  gboolean is_unsigned, refused, none, several; /* records */
 } Mail;
 
 static GBytes *small_key(void) {
@@ -265,6 +265,10 @@ static const Mail mails[] = {
      .as = "\r\nMIME-Version: 1.0\r\nContent-Type: text/html\r\n\r\n"},
     {"block is damaged", .text = "@DIGEST@", .as = "AAAA"},
     {"blocks that differ", .text = BLOCK, .as = BLOCK OTHER_BLOCK},
+    {"From or Subject is not the message's", .text = "\r\n\r\n",
+     .as = "\r\nMIME-Version: 1.0\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\n"
+           "Subject: Re: ACME: another\r\n\r\n",
+     .refused = TRUE},
 
     {"no DKIM signature", .is_unsigned = TRUE},
     {"which must be example.org", .tag = "d=example.org", .tag_as = "d=example.net"},
@@ -390,7 +394,7 @@ static void examine(LabOrder *order, const Question *question, const Mail *mail,
   answer_keys(check, mail, key);
   for (guint i = 0; i < dkim_check_count(check); i++)
     g_ptr_array_add(signatures, (gpointer)dkim_check_signature(check, i));
-  g_assert_null(facts->refused);
+  g_assert_cmpint(facts->refused != NULL, ==, mail->refused);
   LAB_TURN(order->lab,
            job_examined(&order->lab->acme, question, facts, signatures, "evidence", NULL));
 }

@@ -39,6 +39,19 @@ static inline GBytes *fuzz_until(FuzzInput *input, guint8 separator) {
   return bytes;
 }
 
+/* With CR before each LF, so that mutations of readable seeds stay messages. */
+static inline GBytes *fuzz_crlf(GBytes *octets) {
+  gsize length = 0;
+  const char *text = g_bytes_get_data(octets, &length);
+  GByteArray *lines = g_byte_array_new();
+  for (gsize i = 0; i < length; i++) {
+    if (text[i] == '\n')
+      g_byte_array_append(lines, (const guint8 *)"\r", 1);
+    g_byte_array_append(lines, (const guint8 *)&text[i], 1);
+  }
+  return g_byte_array_free_to_bytes(lines);
+}
+
 /* A number from 0 to 255; 0 at the end. */
 static inline guint fuzz_octet(FuzzInput *input) {
   if (input->size == 0)

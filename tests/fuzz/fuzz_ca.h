@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A fixed issuing CA (its certificate alone; valid from 2026-03-01), a fixed key and the fields of
-   a good certificate. */
+/* A fixed issuing CA (its certificate alone; valid from 2026-03-01) and the fields of a good
+   certificate for the fixed key. */
 #ifndef SIGNET_TESTS_FUZZ_FUZZ_CA_H
 #define SIGNET_TESTS_FUZZ_FUZZ_CA_H
 
@@ -8,9 +8,7 @@
 #include "ca/der.h"
 #include "ca/lint.h"
 #include "ca/openssl_auto.h"
-#include "tests/fuzz/fuzz.h"
-
-#define FUZZ_NOW (G_GINT64_CONSTANT(1772323200) * 1000) /* 2026-03-01T00:00:00Z */
+#include "tests/fuzz/fuzz_key.h"
 
 static const char fuzz_issuing_pem[] =
     "-----BEGIN CERTIFICATE-----\n"
@@ -37,22 +35,6 @@ static inline const Issuer *fuzz_issuer(void) {
     g_assert_nonnull(issuer);
   }
   return issuer;
-}
-
-/* P-256 with the private key 1: the public one is the group's generator. */
-static inline EVP_PKEY *fuzz_key(void) {
-  static const guint8 head[] = {0x30, 0x31, 2, 1, 1, 4, 0x20};
-  static const guint8 tail[] = {1,    0xa0, 0x0a, 0x06, 0x08, 0x2a, 0x86,
-                                0x48, 0xce, 0x3d, 0x03, 0x01, 0x07};
-  static EVP_PKEY *key;
-  guint8 octets[sizeof head + 31 + sizeof tail] = {0};
-  const guint8 *start = octets;
-  memcpy(octets, head, sizeof head);
-  memcpy(octets + sizeof head + 31, tail, sizeof tail);
-  if (key == NULL)
-    key = d2i_PrivateKey(EVP_PKEY_EC, NULL, &start, sizeof octets);
-  g_assert_nonnull(key);
-  return key;
 }
 
 static inline GBytes *fuzz_spki(void) {

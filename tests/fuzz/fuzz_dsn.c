@@ -58,22 +58,9 @@ static void run_evidence(GBytes *octets) {
     assert_facts(facts);
 }
 
-/* LF ends a line here, so that mutations of readable seeds stay messages. */
-static GBytes *with_crlf(GBytes *octets) {
-  gsize length = 0;
-  const char *text = g_bytes_get_data(octets, &length);
-  GByteArray *lines = g_byte_array_new();
-  for (gsize i = 0; i < length; i++) {
-    if (text[i] == '\n')
-      g_byte_array_append(lines, (const guint8 *)"\r", 1);
-    g_byte_array_append(lines, (const guint8 *)&text[i], 1);
-  }
-  return g_byte_array_free_to_bytes(lines);
-}
-
 int LLVMFuzzerTestOneInput(const guint8 *data, gsize size) {
   g_autoptr(GBytes) whole = g_bytes_new(data, size);
-  g_autoptr(GBytes) message = with_crlf(whole);
+  g_autoptr(GBytes) message = fuzz_crlf(whole);
   g_autofree char *line = fuzz_text(whole);
   g_autofree char *status = dsn_status_find(line);
   g_assert_true(status == NULL || dsn_status_is_valid(status));

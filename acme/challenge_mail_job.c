@@ -46,10 +46,14 @@ gboolean challenge_mail_trigger(Call *call, const Authorization *authorization, 
                                        envelope_from, error);
   if (set != STORE_CHANGED)
     return set == STORE_UNCHANGED;
-  return limit_mail_leaves(call, authorization, challenge->deadline, &at, error) &&
-         job_add(acme->store, JOB_MAIL, &challenge->id, at, error) &&
+  gint64 free_at = at;
+  if (!limit_mail_leaves(call, authorization, challenge->deadline, &free_at, error))
+    return FALSE;
+  const char *waits_for = free_at > at ? "the limit mails-per-mailbox-hour" : NULL;
+  return job_add(acme->store, JOB_MAIL, &challenge->id, free_at, error) &&
+         job_explain(acme->store, JOB_MAIL, &challenge->id, waits_for, error) != STORE_FAILED &&
          record(acme, call->now, "mail queued", (About){.challenge = &challenge->id}, error, "to",
-                authorization->address, "message-id", message_id, NULL);
+                authorization->address, "message-id", message_id, "waits-for", waits_for, NULL);
 }
 
 const char *challenge_mail_to(const Authorization *authorization) {
@@ -131,6 +135,7 @@ static gboolean put_off(Acme *acme, gint64 now, const Question *question, Sender
   g_autoptr(Problem) problem =
       problem_new(type, 0, "The challenge mail to %s" TRIED_AGAIN "%s.", question->to, words);
   return state_challenge_noted_again(acme, now, &job->subject, RULE, problem, error) &&
+         job_waits_for(acme, job, error, "the relay: %s", words) &&
          job_again(acme->store, job, now + wait, TRUE, error);
 }
 

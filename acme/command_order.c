@@ -48,15 +48,17 @@ static void set_error(json_t *object, const char *document) {
   json_object_set_new(object, "error", error);
 }
 
-/* When something that waits is tried next; nothing when it does not wait. */
+/* When something that waits is tried next, and what it waits for; nothing when it does not wait. */
 static gboolean set_waiting(Acme *acme, json_t *object, JobKind kind, const Id *subject,
                             GError **error) {
   Job job;
-  StoreFind found = job_find(acme->store, kind, subject, &job, error);
+  g_autofree char *waits_for = NULL;
+  StoreFind found = job_find(acme->store, kind, subject, &job, &waits_for, error);
   if (found != STORE_FOUND)
     return found == STORE_MISSING;
   command_set_time(object, "due", job.due_at);
   json_object_set_new(object, "attempts", json_integer(job.attempts));
+  set_text(object, "waits-for", waits_for);
   return TRUE;
 }
 

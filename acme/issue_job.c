@@ -181,6 +181,16 @@ static Problem *withdrawn(Acme *acme, const Order *order, GError **error) {
   return NULL;
 }
 
+/* Tried again and again: said once. */
+static gboolean hold(Acme *acme, gint64 now, const Job *job, const char *why, GError **error) {
+  char order[ID_TEXT];
+  g_autofree char *waits_for = g_strdup_printf("issuance, which is held: %s", why);
+  StoreChange explained = job_explain(acme->store, job->kind, &job->subject, waits_for, error);
+  if (explained == STORE_CHANGED)
+    log_warning("order held", "order", id_text(&job->subject, order), "reason", why, NULL);
+  return explained != STORE_FAILED && job_again(acme->store, job, now + HELD_RETRY, FALSE, error);
+}
+
 gboolean issue_job_begin(Acme *acme, gint64 now, const Job *job, Question *question,
                          GError **error) {
   g_autoptr(Order) order = NULL;
@@ -190,11 +200,8 @@ gboolean issue_job_begin(Acme *acme, gint64 now, const Job *job, Question *quest
     return FALSE;
   if (strcmp(order->status, "processing") != 0)
     return job_done(acme->store, job, error);
-  if (held != NULL) {
-    char text[ID_TEXT];
-    log_debug("order held", "order", id_text(&order->id, text), "reason", held, NULL);
-    return job_again(acme->store, job, now + HELD_RETRY, FALSE, error);
-  }
+  if (held != NULL)
+    return hold(acme, now, job, held, error);
   GError *failure = NULL;
   g_autoptr(Problem) problem = withdrawn(acme, order, &failure);
   if (failure != NULL) {
@@ -230,7 +237,9 @@ static CaaVerdict judge_caa(Acme *acme, const Order *order, const CaaRecordSet *
 static gboolean ask_caa_again(Acme *acme, gint64 now, const Question *question, gint64 retry_at,
                               const char *explanation, GError **error) {
   const Job *job = &question->job;
-  if (!job_again(acme->store, job, retry_at, TRUE, error))
+  if (!job_waits_for(acme, job, error, "the CAA records of %s (DNS): %s", question->domain,
+                     explanation) ||
+      !job_again(acme->store, job, retry_at, TRUE, error))
     return FALSE;
   if (job->attempts < CAA_QUIET_ATTEMPTS)
     return TRUE;
@@ -346,13 +355,15 @@ gboolean job_signed(Acme *acme, const Question *question, GBytes *der, const cha
   char order[ID_TEXT];
   if (certificate_find_by_order(acme->store, &job->subject, &certificate, error) != STORE_FOUND)
     return FALSE;
-  if (*failure != '\0' || !certificate_is_made_of(der, certificate->tbs)) {
-    log_error("not signed", "order", id_text(&job->subject, order), "reason",
-              *failure != '\0' ? failure : "the signer answered with another certificate", NULL);
-    return job_again(
-        acme->store, job,
-        now + job_delay(signer_retry_steps, G_N_ELEMENTS(signer_retry_steps), job->attempts), TRUE,
-        error);
+  if (*failure == '\0' && !certificate_is_made_of(der, certificate->tbs))
+    failure = "it answered with another certificate";
+  if (*failure != '\0') {
+    log_error("not signed", "order", id_text(&job->subject, order), "reason", failure, NULL);
+    return job_waits_for(acme, job, error, "the signer: %s", failure) &&
+           job_again(
+               acme->store, job,
+               now + job_delay(signer_retry_steps, G_N_ELEMENTS(signer_retry_steps), job->attempts),
+               TRUE, error);
   }
   StoreChange set = certificate_set_der(acme->store, &certificate->id, der, now, error);
   return set != STORE_FAILED &&

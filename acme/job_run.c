@@ -42,6 +42,26 @@ gint64 job_delay(const gint64 *steps, gsize count, gint64 attempt) {
   return steps[MIN(step, count - 1)];
 }
 
+gboolean job_waits_for(Acme *acme, const Job *job, GError **error, const char *format, ...) {
+  va_list values;
+  va_start(values, format);
+  g_autofree char *text = g_strdup_vprintf(format, values);
+  va_end(values);
+  return job_explain(acme->store, job->kind, &job->subject, text, error) != STORE_FAILED;
+}
+
+/* Whoever is asked may take his time, or be gone. */
+static gboolean say_who_is_asked(Acme *acme, const Question *question, GError **error) {
+  static const char *const asked[] = {
+      [QUESTION_DELIVER] = "the relay",       [QUESTION_NOTICE] = "the relay",
+      [QUESTION_EXAMINE] = "DKIM keys (DNS)", [QUESTION_BOUNCE] = "its examination",
+      [QUESTION_CAA] = "CAA records (DNS)",   [QUESTION_BUILD] = "the signer",
+      [QUESTION_SIGN] = "the signer",         [QUESTION_CRL] = "the signer",
+  };
+  return question->kind == QUESTION_NONE ||
+         job_waits_for(acme, &question->job, error, "%s", asked[question->kind]);
+}
+
 gboolean job_begin(Acme *acme, const Job *job, Question *question, GError **error) {
   static gboolean (*const begin[JOB_KINDS])(Acme *, gint64, const Job *, Question *, GError **) = {
       [JOB_MAIL] = mail_job_begin,    [JOB_JUDGE] = judge_job_begin,
@@ -52,7 +72,8 @@ gboolean job_begin(Acme *acme, const Job *job, Question *question, GError **erro
       [JOB_SORT] = sort_job_begin,
   };
   question->job = *job;
-  return begin[job->kind](acme, clock_now(acme->clock), job, question, error);
+  return begin[job->kind](acme, clock_now(acme->clock), job, question, error) &&
+         say_who_is_asked(acme, question, error);
 }
 
 /* A message may itself be what ends the process that examines it: the attempt counts, and the waits

@@ -109,6 +109,10 @@ gboolean sort_job_begin(Acme *acme, gint64 now, const Job *job, Question *questi
 gboolean notice_job_begin(Acme *acme, gint64 now, const Job *job, Question *question,
                           GError **error);
 
+/* Keeps what the job waits for, for a person. */
+gboolean job_waits_for(Acme *acme, const Job *job, GError **error, const char *format, ...)
+    G_GNUC_PRINTF(4, 5);
+
 /* Waits between attempts, in milliseconds: step[attempt - 1], then the last one. */
 gint64 job_delay(const gint64 *steps, gsize count, gint64 attempt);
 

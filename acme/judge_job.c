@@ -162,6 +162,7 @@ gboolean job_examined(Acme *acme, const Question *question, const ReplyFacts *fa
     /* The first failure of the DNS is shown, so that nobody waits without knowing for what. */
     return (job->attempts > 1 ||
             apply(acme, now, &matter.challenge->id, verdict, rule, problem, error)) &&
+           job_waits_for(acme, job, error, "DKIM keys (DNS): %s", problem->detail) &&
            job_again(acme->store, job, retry_at, TRUE, error);
   }
   const char *reason = problem != NULL ? problem->detail : facts->refused;

@@ -72,13 +72,14 @@ static void error_line(const json_t *object) {
     event_line("error", error, ctl_member(error, "problem"), ctl_member(error, "text"));
 }
 
-static void waiting_line(const char *label, const json_t *object) {
+static void waiting_lines(const char *label, const json_t *object) {
   const char *due = ctl_member(object, "due");
   if (*due == '\0')
     return;
   g_autofree char *value = g_strdup_printf("%s, after %" JSON_INTEGER_FORMAT " attempt(s)", due,
                                            json_integer_value(json_object_get(object, "attempts")));
   line(label, value);
+  member_line("waits for", object, "waits-for");
 }
 
 static void print_mail(const json_t *mail) {
@@ -88,7 +89,7 @@ static void print_mail(const json_t *mail) {
     return;
   }
   member_line("mail queued", mail, "queued");
-  waiting_line("next try", mail);
+  waiting_lines("next try", mail);
   if (*sent == '\0')
     return;
   g_autofree char *value = g_strdup_printf("%s  %s", sent, ctl_member(mail, "relay"));
@@ -108,7 +109,7 @@ static void print_received(const char *what, const json_t *mail) {
                       ctl_member(mail, "reason"));
   line(what, origin);
   line("", *verdict != '\0' ? why : "not judged yet");
-  waiting_line("  next try", mail);
+  waiting_lines("  next try", mail);
 }
 
 /* How many are counted and not shown, because no more are kept. */
@@ -173,7 +174,7 @@ static void print_order(const json_t *order, const json_t *account) {
   member_line("created", order, "created");
   member_line("expires", order, "expires");
   member_line("finalized", order, "finalized");
-  waiting_line("next try", order);
+  waiting_lines("next try", order);
   error_line(order);
 }
 

@@ -73,10 +73,20 @@ gboolean job_next(Store *store, JobKind kind, gint64 *due_at, GError **error) {
   return sql_end(&query, error);
 }
 
-StoreFind job_find(Store *store, JobKind kind, const Id *subject, Job *job, GError **error) {
-  SqlQuery query =
-      sql_query(store, "SELECT due_at, attempts, version FROM job WHERE kind = ?1 AND subject = ?2",
-                "td", job_names[kind], subject);
+StoreChange job_explain(Store *store, JobKind kind, const Id *subject, const char *waits_for,
+                        GError **error) {
+  return sql_change(store, error,
+                    "UPDATE job SET waits_for = ?3 WHERE kind = ?1 AND subject = ?2"
+                    " AND waits_for IS DISTINCT FROM ?3",
+                    "tdt", job_names[kind], subject, waits_for);
+}
+
+StoreFind job_find(Store *store, JobKind kind, const Id *subject, Job *job, char **waits_for,
+                   GError **error) {
+  SqlQuery query = sql_query(
+      store,
+      "SELECT due_at, attempts, version, waits_for FROM job WHERE kind = ?1 AND subject = ?2", "td",
+      job_names[kind], subject);
   StoreFind found = STORE_MISSING;
   if (sql_row(&query)) {
     *job = (Job){.kind = kind,
@@ -84,6 +94,7 @@ StoreFind job_find(Store *store, JobKind kind, const Id *subject, Job *job, GErr
                  .due_at = sql_int(&query, 0),
                  .attempts = sql_int(&query, 1),
                  .version = sql_int(&query, 2)};
+    *waits_for = sql_text(&query, 3);
     found = STORE_FOUND;
   }
   return sql_end(&query, error) ? found : STORE_LOOKUP_FAILED;

@@ -42,7 +42,13 @@ gboolean job_done(Store *store, const Job *job, GError **error);
 gboolean job_again(Store *store, const Job *job, gint64 due_at, gboolean counted, GError **error);
 /* At start: whatever was taken when the process died is free again. */
 gboolean job_release_all(Store *store, GError **error);
-StoreFind job_find(Store *store, JobKind kind, const Id *subject, Job *job, GError **error);
+/* What it waits for, for a person (NULL: nothing that is known); STORE_UNCHANGED when that was said
+   already. */
+StoreChange job_explain(Store *store, JobKind kind, const Id *subject, const char *waits_for,
+                        GError **error);
+/* *waits_for: the caller frees it. */
+StoreFind job_find(Store *store, JobKind kind, const Id *subject, Job *job, char **waits_for,
+                   GError **error);
 /* When the next job of kind is due (taken ones when their time ends); G_MAXINT64: none. */
 gboolean job_next(Store *store, JobKind kind, gint64 *due_at, GError **error);
 

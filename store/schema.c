@@ -141,7 +141,8 @@ static const char *const migrations[] = {
     "CREATE INDEX authz_domain ON authz(domain, order_id);"
     "INSERT INTO revocation_run (id, key_digest, reason, asked_by, at, after, revoked)"
     " SELECT c.id, c.key_digest, 1, 'key', j.due_at, c.id, 0 FROM job j"
-    " JOIN certificate c ON c.id = j.subject WHERE j.kind = 'revoke';",
+    " JOIN certificate c ON c.id = j.subject WHERE j.kind = 'revoke';"
+    "ALTER TABLE job ADD COLUMN waits_for @text;",
 };
 
 /* Versions 1 and 2 came before the first release. */

@@ -486,11 +486,15 @@ static void test_order_mail(void) {
   assert_member(at(challenge_in(queued, 1), "mail"), "due", "2026-03-01T00:00:10Z");
   lab->clock.now += 5 * CLOCK_SECOND;
   g_auto(Question) first = {0}, second = {0};
+  g_assert_null(json_object_get(mail, "waits-for"));
   lab_ask(lab, JOB_MAIL, QUESTION_DELIVER, &first);
+  g_autoptr(Said) asked = show(order);
+  assert_member(at(challenge_in(asked, 0), "mail"), "waits-for", "the relay");
   lab_delivered(lab, &first, SENDER_TEMPORARY, 450, "4.2.0 greylisted");
   g_autoptr(Said) late = show(order);
   mail = at(challenge_in(late, 0), "mail");
   assert_member(mail, "due", "2026-03-01T00:01:05Z");
+  assert_member(mail, "waits-for", "the relay: 450 4.2.0 greylisted");
   g_assert_cmpint(number(mail, "attempts"), ==, 1);
   json_t *note = json_array_get(at(challenge_in(late, 0), "notes"), 0);
   assert_member(note, "rule", "relay");
@@ -583,6 +587,64 @@ static void test_order_failed(void) {
   g_autofree char *arguments = g_strdup_printf("{\"order\":\"%s\"}", id);
   g_autoptr(Said) by_id = done(lab, "order show", arguments);
   g_assert_cmpstr(by_id->text, ==, said->text);
+}
+
+/* What the order waits for, as shown. */
+static char *waits_for(LabOrder *order) {
+  g_autoptr(Said) said = show(order);
+  return g_strdup(json_string_value(json_object_get(at(said->json, "order"), "waits-for")));
+}
+
+#define assert_waits_for(order, expected)                                                          \
+  do {                                                                                             \
+    g_autofree char *waiting = waits_for(order);                                                   \
+    g_assert_cmpstr(waiting, ==, expected);                                                        \
+  } while (0)
+
+/* An order in processing: the clock, the DNS, the signer. */
+static void test_order_waits(void) {
+  g_autoptr(Lab) lab = lab_new();
+  g_autoptr(LabClient) client = lab_account(lab);
+  g_autoptr(LabOrder) order = lab_ready(lab, client);
+  g_auto(Question) caa = {0}, build = {0};
+  gint64 before = lab->clock.now;
+  lab->clock.now -= CLOCK_HOUR;
+  g_autoptr(Answer) finalized = lab_finalize(order);
+  for (guint i = 0; i < 2; i++) {
+    g_auto(Question) held = {0};
+    g_assert_true(lab_take(lab, JOB_ISSUE, &held));
+    assert_waits_for(order, "issuance, which is held: the clock is more than 5 minutes behind the "
+                            "latest audit record");
+    lab->clock.now += CLOCK_MINUTE;
+  }
+  lab->clock.now = before + CLOCK_MINUTE;
+  lab_ask(lab, JOB_ISSUE, QUESTION_CAA, &caa);
+  assert_waits_for(order, "CAA records (DNS)");
+  lab_caa(lab, &caa, RESOLVER_TEMPORARY, NULL);
+  g_autofree char *dns = waits_for(order);
+  g_assert_true(g_str_has_prefix(dns, "the CAA records of example.org (DNS): "));
+  lab->clock.now += CLOCK_MINUTE;
+  lab_answer_caa(lab, RESOLVER_NONE, NULL);
+  lab_ask(lab, JOB_ISSUE, QUESTION_BUILD, &build);
+  assert_waits_for(order, "the signer");
+}
+
+/* A mail above the hourly limit leaves later. */
+static void test_order_capped(void) {
+  static const char *const limits[] = {"limits.mails-per-mailbox-hour", "1/3600000", NULL};
+  static const char *const names[] = {"alice@example.org", NULL};
+  g_autoptr(Lab) lab = lab_new_with(limits);
+  g_autoptr(LabClient) client = lab_account(lab);
+  g_autoptr(LabOrder) first = lab_order_unread(lab, client, names);
+  lab->clock.now += CLOCK_HOUR;
+  g_autoptr(LabOrder) second = lab_order_unread(lab, client, names);
+  lab_order_read(first);
+  lab_order_read(second);
+  g_autoptr(Said) at_once = show(first), later = show(second);
+  g_assert_null(json_object_get(at(challenge_in(at_once, 0), "mail"), "waits-for"));
+  json_t *mail = at(challenge_in(later, 0), "mail");
+  assert_member(mail, "waits-for", "the limit mails-per-mailbox-hour");
+  assert_member(mail, "due", "2026-03-01T02:00:05Z");
 }
 
 static void add_orders(Lab *lab, guint count) {
@@ -886,6 +948,8 @@ int main(int argc, char **argv) {
   g_test_add_func("/acme/command/order-mail", test_order_mail);
   g_test_add_func("/acme/command/order-replies", test_order_replies);
   g_test_add_func("/acme/command/order-failed", test_order_failed);
+  g_test_add_func("/acme/command/order-waits", test_order_waits);
+  g_test_add_func("/acme/command/order-capped", test_order_capped);
   g_test_add_func("/acme/command/order-list", test_order_list);
   g_test_add_func("/acme/command/revoke-serials", test_revoke_serials);
   g_test_add_func("/acme/command/revoke-all", test_revoke_all);

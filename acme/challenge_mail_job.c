@@ -62,6 +62,15 @@ const char *challenge_mail_to(const Authorization *authorization) {
   return u_labels_alone ? authorization->address : authorization->identifier;
 }
 
+/* Its challenge is decided or over. */
+static gboolean end_unsent(Acme *acme, gint64 now, const Job *job,
+                           const Authorization *authorization, const char *relay, GError **error) {
+  return record(acme, now, "mail not sent", (About){.challenge = &job->subject}, error, "to",
+                challenge_mail_to(authorization), "reason", "its challenge is over", "relay", relay,
+                NULL) &&
+         job_done(acme->store, job, error);
+}
+
 gboolean mail_job_begin(Acme *acme, gint64 now, const Job *job, Question *question,
                         GError **error) {
   g_autoptr(Challenge) challenge = NULL;
@@ -69,9 +78,10 @@ gboolean mail_job_begin(Acme *acme, gint64 now, const Job *job, Question *questi
   if (challenge_find(acme->store, &job->subject, &challenge, error) != STORE_FOUND ||
       authorization_find(acme->store, &challenge->authz_id, &authorization, error) != STORE_FOUND)
     return FALSE;
-  if (challenge->sent_at != 0 || strcmp(authorization->status, "pending") != 0 ||
-      challenge->deadline <= now)
+  if (challenge->sent_at != 0)
     return job_done(acme->store, job, error);
+  if (!state_challenge_is_open(challenge, authorization, now) || challenge->deadline <= now)
+    return end_unsent(acme, now, job, authorization, challenge->relay_text, error);
   question->kind = QUESTION_DELIVER;
   question->envelope_from =
       g_strdup(challenge->envelope_from != NULL ? challenge->envelope_from : challenge->mail_from);
@@ -139,6 +149,22 @@ static gboolean put_off(Acme *acme, gint64 now, const Question *question, Sender
          job_again(acme->store, job, now + wait, TRUE, error);
 }
 
+/* The relay may say so of a mail that a reply or a bounce has answered meanwhile: its words are
+   kept all the same. */
+static gboolean set_unsent(Acme *acme, gint64 now, const Question *question,
+                           const Challenge *challenge, const Delivery *delivery, GError **error) {
+  g_autoptr(Authorization) authorization = NULL;
+  g_autofree char *words = relay_words(delivery);
+  if (authorization_find(acme->store, &challenge->authz_id, &authorization, error) != STORE_FOUND ||
+      !challenge_set_unsent(acme->store, &challenge->id, words, error))
+    return FALSE;
+  if (!state_challenge_is_open(challenge, authorization, now))
+    return end_unsent(acme, now, &question->job, authorization, words, error);
+  return delivery->outcome == SENDER_PERMANENT
+             ? give_up(acme, now, question, words, error)
+             : put_off(acme, now, question, delivery->outcome, words, error);
+}
+
 gboolean job_delivered(Acme *acme, const Question *question, const Delivery *delivery,
                        GError **error) {
   gint64 now = clock_now(acme->clock);
@@ -147,12 +173,9 @@ gboolean job_delivered(Acme *acme, const Question *question, const Delivery *del
     return FALSE;
   if (challenge->sent_at != 0) /* an answer that comes twice changes nothing */
     return job_done(acme->store, &question->job, error);
-  g_autofree char *words = relay_words(delivery);
-  if (delivery->outcome == SENDER_ACCEPTED)
-    return set_sent(acme, now, question, delivery, error);
-  return delivery->outcome == SENDER_PERMANENT
-             ? give_up(acme, now, question, words, error)
-             : put_off(acme, now, question, delivery->outcome, words, error);
+  return delivery->outcome == SENDER_ACCEPTED
+             ? set_sent(acme, now, question, delivery, error)
+             : set_unsent(acme, now, question, challenge, delivery, error);
 }
 
 /* Without the full stop. */

@@ -83,17 +83,21 @@ static void waiting_lines(const char *label, const json_t *object) {
 }
 
 static void print_mail(const json_t *mail) {
-  const char *sent = ctl_member(mail, "sent");
+  const char *sent = ctl_member(mail, "sent"), *relay = ctl_member(mail, "relay");
   if (json_object_get(mail, "message-id") == NULL) {
     line("mail", "not asked for yet: the client has not fetched the authorization");
     return;
   }
   member_line("mail queued", mail, "queued");
   waiting_lines("next try", mail);
+  if (*sent == '\0' && *relay == '\0' && json_object_get(mail, "due") == NULL)
+    line("relay", "it was not heard before the challenge was over");
   if (*sent == '\0')
-    return;
-  g_autofree char *value = g_strdup_printf("%s  %s", sent, ctl_member(mail, "relay"));
-  line("relay took it", value);
+    line("relay said", relay);
+  else {
+    g_autofree char *value = g_strdup_printf("%s  %s", sent, relay);
+    line("relay took it", value);
+  }
 }
 
 static void print_received(const char *what, const json_t *mail) {

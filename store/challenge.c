@@ -115,6 +115,12 @@ gboolean challenge_set_sent(Store *store, const Id *id, gint64 now, const char *
                  "dit", id, now, relay_text);
 }
 
+gboolean challenge_set_unsent(Store *store, const Id *id, const char *relay_text, GError **error) {
+  return sql_run(store, error,
+                 "UPDATE challenge SET relay_text = ?2 WHERE id = ?1 AND sent_at IS NULL", "dt", id,
+                 relay_text);
+}
+
 StoreChange challenge_respond(Store *store, const Id *id, gint64 now, GError **error) {
   return sql_change(store, error,
                     "UPDATE challenge SET status = 'processing', responded_at = ?2"

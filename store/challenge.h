@@ -25,7 +25,7 @@ typedef struct {
                           nobody who sees the mail alone; NULL until the mail is made, and in mails
                           that were made before there was one */
   gint64 sent_at;      /* the relay took the mail; 0: not yet */
-  char *relay_text;    /* what it said then; NULL: not yet */
+  char *relay_text;    /* what it said last; NULL: nothing yet */
   gint64 responded_at; /* the client's POST; 0: not yet */
   gint64 passed_at;    /* a reply passed every rule; 0: none yet */
   gint64 validated_at;
@@ -54,6 +54,8 @@ StoreFind challenge_has_open_from(Store *store, const char *mail_sender, gint64 
 /* Once only: token-part1, Message-ID and reverse-path of the mail. */
 StoreChange challenge_set_mail(Store *store, const Id *id, gint64 now, const char *token1,
                                const char *message_id, const char *envelope_from, GError **error);
+/* The relay did not take the mail; what it said. */
+gboolean challenge_set_unsent(Store *store, const Id *id, const char *relay_text, GError **error);
 /* The first time counts. */
 gboolean challenge_set_sent(Store *store, const Id *id, gint64 now, const char *relay_text,
                             GError **error);

@@ -495,6 +495,7 @@ static void test_order_mail(void) {
   mail = at(challenge_in(late, 0), "mail");
   assert_member(mail, "due", "2026-03-01T00:01:05Z");
   assert_member(mail, "waits-for", "the relay: 450 4.2.0 greylisted");
+  assert_member(mail, "relay", "450 4.2.0 greylisted");
   g_assert_cmpint(number(mail, "attempts"), ==, 1);
   json_t *note = json_array_get(at(challenge_in(late, 0), "notes"), 0);
   assert_member(note, "rule", "relay");
@@ -565,6 +566,46 @@ static void test_order_replies(void) {
   assert_member(at(valid->json, "certificate"), "serial", serial);
   assert_member(at(valid->json, "certificate"), "issued", "2026-03-01T00:01:06Z");
   g_assert_null(json_object_get(at(valid->json, "certificate"), "revoked"));
+}
+
+/* A fast client: the reply is there before the relay's answer to the mail. */
+static void test_order_decided_first(void) {
+  static const struct {
+    SenderOutcome outcome;
+    guint code;
+    const char *said, *shown, *sent; /* shown NULL: it is not heard at all */
+  } table[] = {
+      {SENDER_ACCEPTED, 250, "2.0.0 queued", "2.0.0 queued", "2026-03-01T00:00:06Z"},
+      {SENDER_TEMPORARY, 451, "4.3.0 busy", "451 4.3.0 busy", NULL},
+      {SENDER_PERMANENT, 550, "5.1.1 unknown", "550 5.1.1 unknown", NULL},
+      {SENDER_UNREACHED, 0, NULL, NULL, NULL},
+  };
+  for (gsize i = 0; i < G_N_ELEMENTS(table); i++) {
+    g_autoptr(Lab) lab = lab_new();
+    g_autoptr(LabClient) client = lab_account(lab);
+    g_autoptr(LabOrder) order = lab_order(lab, client);
+    g_auto(Question) question = {0}, again = {0};
+    lab->clock.now += 5 * CLOCK_SECOND;
+    lab_ask(lab, JOB_MAIL, QUESTION_DELIVER, &question);
+    lab_validate(order, 0);
+    lab->clock.now += CLOCK_SECOND;
+    if (table[i].said != NULL)
+      lab_delivered(lab, &question, table[i].outcome, table[i].code, table[i].said);
+    else
+      LAB_TURN(lab, job_unanswered(&lab->acme, &question.job, NULL));
+    lab->clock.now += CLOCK_MINUTE;
+    g_assert_cmpint(lab_take(lab, JOB_MAIL, &again), ==, table[i].said == NULL);
+    g_assert_cmpint(again.kind, ==, QUESTION_NONE); /* no second mail */
+    g_autoptr(Said) said = show(order);
+    const json_t *challenge = challenge_in(said, 0), *mail = at(challenge, "mail");
+    assert_member(challenge, "status", "valid");
+    assert_member(mail, "relay", table[i].shown);
+    assert_member(mail, "sent", table[i].sent);
+    g_assert_null(json_object_get(mail, "due"));
+    g_assert_cmpint(number(challenge, "notes-taken"), ==, 0);
+    g_assert_cmpint(lab_count(lab, "SELECT count(*) FROM audit WHERE kind = 'mail not sent'"), ==,
+                    table[i].sent == NULL);
+  }
 }
 
 /* Why an order failed stands in it and in the challenge. */
@@ -947,6 +988,7 @@ int main(int argc, char **argv) {
   g_test_add_func("/acme/command/renewal-by-time", test_renewal_by_time);
   g_test_add_func("/acme/command/order-mail", test_order_mail);
   g_test_add_func("/acme/command/order-replies", test_order_replies);
+  g_test_add_func("/acme/command/order-decided-first", test_order_decided_first);
   g_test_add_func("/acme/command/order-failed", test_order_failed);
   g_test_add_func("/acme/command/order-waits", test_order_waits);
   g_test_add_func("/acme/command/order-capped", test_order_capped);

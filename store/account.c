@@ -95,12 +95,8 @@ GPtrArray *account_former_keys(Store *store, const Id *id, gint64 after, GError 
 }
 
 StoreFind account_had_key(Store *store, GBytes *thumbprint, GError **error) {
-  SqlQuery query =
-      sql_query(store, "SELECT 1 FROM former_key WHERE thumbprint = ?1", "b", thumbprint);
-  gboolean found = sql_row(&query);
-  if (!sql_end(&query, error))
-    return STORE_LOOKUP_FAILED;
-  return found ? STORE_FOUND : STORE_MISSING;
+  return sql_exists(
+      sql_query(store, "SELECT 1 FROM former_key WHERE thumbprint = ?1", "b", thumbprint), error);
 }
 
 gboolean account_agree(Store *store, const Id *id, const char *terms, gint64 now, GError **error) {

@@ -76,28 +76,23 @@ StoreChange authorization_claim(Store *store, const Id *id, const Id *order_id, 
                     "ddi", id, order_id, position);
 }
 
-static StoreFind exists(SqlQuery query, GError **error) {
-  StoreFind found = sql_row(&query) ? STORE_FOUND : STORE_MISSING;
-  return sql_end(&query, error) ? found : STORE_LOOKUP_FAILED;
-}
-
 StoreFind authorization_held(Store *store, const Id *account_id, const char *canonical, gint64 now,
                              GError **error) {
-  return exists(sql_query(store,
-                          "SELECT 1 FROM authz WHERE account_id = ?1 AND canonical = ?2"
-                          " AND status = 'valid' AND expires_at > ?3 LIMIT 1",
-                          "dti", account_id, canonical, now),
-                error);
+  return sql_exists(sql_query(store,
+                              "SELECT 1 FROM authz WHERE account_id = ?1 AND canonical = ?2"
+                              " AND status = 'valid' AND expires_at > ?3 LIMIT 1",
+                              "dti", account_id, canonical, now),
+                    error);
 }
 
 StoreFind authorization_served(Store *store, const Id *account_id, const char *canonical,
                                GError **error) {
-  return exists(sql_query(store,
-                          "SELECT 1 FROM authz a JOIN certificate c ON c.order_id = a.order_id"
-                          " WHERE a.account_id = ?1 AND a.canonical = ?2 AND c.der IS NOT NULL"
-                          " LIMIT 1",
-                          "dt", account_id, canonical),
-                error);
+  return sql_exists(sql_query(store,
+                              "SELECT 1 FROM authz a JOIN certificate c ON c.order_id = a.order_id"
+                              " WHERE a.account_id = ?1 AND a.canonical = ?2 AND c.der IS NOT NULL"
+                              " LIMIT 1",
+                              "dt", account_id, canonical),
+                    error);
 }
 
 gboolean authorization_list_free(Store *store, const Id *account_id, gint64 now, guint limit,
@@ -112,10 +107,7 @@ gboolean authorization_list_free(Store *store, const Id *account_id, gint64 now,
                       "SELECT id FROM authz WHERE order_id IS NULL AND expires_at <= ?1"
                       " AND status IN ('pending', 'valid') LIMIT ?2",
                       "ii", now, (gint64)limit);
-  Id id;
-  while (sql_row(&query) && sql_id(&query, 0, &id))
-    g_array_append_val(ids, id);
-  return sql_end(&query, error);
+  return sql_ids(query, ids, error);
 }
 
 GPtrArray *authorization_list(Store *store, const Id *order_id, GError **error) {

@@ -159,18 +159,13 @@ GPtrArray *key_list_blocked(Store *store, GBytes *after, guint limit, GError **e
   return sql_end(&query, error) ? g_steal_pointer(&list) : NULL;
 }
 
-static StoreFind exists(SqlQuery query, GError **error) {
-  StoreFind found = sql_row(&query) ? STORE_FOUND : STORE_MISSING;
-  return sql_end(&query, error) ? found : STORE_LOOKUP_FAILED;
-}
-
 StoreFind key_blocked(Store *store, GBytes *digest, GError **error) {
-  return exists(sql_query(store, "SELECT 1 FROM blocked_key WHERE digest = ?1", "b", digest),
-                error);
+  return sql_exists(sql_query(store, "SELECT 1 FROM blocked_key WHERE digest = ?1", "b", digest),
+                    error);
 }
 
 StoreFind key_certified(Store *store, GBytes *digest, GError **error) {
-  return exists(
+  return sql_exists(
       sql_query(store, "SELECT 1 FROM certificate WHERE key_digest = ?1 LIMIT 1", "b", digest),
       error);
 }

@@ -91,12 +91,11 @@ StoreFind challenge_find_by_token(Store *store, const char *token1, Challenge **
 
 StoreFind challenge_has_open_from(Store *store, const char *mail_sender, gint64 now,
                                   GError **error) {
-  SqlQuery query = sql_query(store,
-                             "SELECT 1 FROM challenge WHERE mail_sender = ?1"
-                             " AND status IN ('pending', 'processing') AND deadline > ?2 LIMIT 1",
-                             "ti", mail_sender, now);
-  StoreFind found = sql_row(&query) ? STORE_FOUND : STORE_MISSING;
-  return sql_end(&query, error) ? found : STORE_LOOKUP_FAILED;
+  return sql_exists(sql_query(store,
+                              "SELECT 1 FROM challenge WHERE mail_sender = ?1"
+                              " AND status IN ('pending', 'processing') AND deadline > ?2 LIMIT 1",
+                              "ti", mail_sender, now),
+                    error);
 }
 
 StoreChange challenge_set_mail(Store *store, const Id *id, gint64 now, const char *token1,
@@ -175,29 +174,27 @@ StoreChange challenge_count_bounce(Store *store, const Id *id, gint64 octets, GE
 
 gboolean challenge_list_overdue(Store *store, gint64 now, guint limit, GArray *ids,
                                 GError **error) {
-  SqlQuery query = sql_query(
-      store,
-      "SELECT c.id FROM challenge c WHERE c.status IN ('pending', 'processing')"
-      " AND c.deadline <= ?1 AND c.passed_at IS NULL AND NOT EXISTS (SELECT 1 FROM message m"
-      " JOIN job j ON j.kind = 'judge' AND j.subject = m.id WHERE m.challenge_id = c.id)"
-      " AND (c.mail_sender IS NULL OR NOT EXISTS (SELECT 1 FROM stray s WHERE s.at < c.deadline))"
-      " ORDER BY c.deadline LIMIT ?2",
-      "ii", now, (gint64)limit);
-  Id id;
-  while (sql_row(&query) && sql_id(&query, 0, &id))
-    g_array_append_val(ids, id);
-  return sql_end(&query, error);
+  return sql_ids(
+      sql_query(
+          store,
+          "SELECT c.id FROM challenge c WHERE c.status IN ('pending', 'processing')"
+          " AND c.deadline <= ?1 AND c.passed_at IS NULL AND NOT EXISTS (SELECT 1 FROM message m"
+          " JOIN job j ON j.kind = 'judge' AND j.subject = m.id WHERE m.challenge_id = c.id)"
+          " AND (c.mail_sender IS NULL OR NOT EXISTS"
+          " (SELECT 1 FROM stray s WHERE s.at < c.deadline))"
+          " ORDER BY c.deadline LIMIT ?2",
+          "ii", now, (gint64)limit),
+      ids, error);
 }
 
 StoreFind challenge_has_unjudged(Store *store, const Id *id, GError **error) {
-  SqlQuery query = sql_query(store,
-                             "SELECT 1 FROM challenge c WHERE c.id = ?1 AND (EXISTS (SELECT 1"
-                             " FROM message WHERE challenge_id = ?1 AND direction = 'in'"
-                             " AND verdict IS NULL) OR (c.mail_sender IS NOT NULL AND EXISTS"
-                             " (SELECT 1 FROM stray s WHERE s.at < c.deadline)))",
-                             "d", id);
-  StoreFind found = sql_row(&query) ? STORE_FOUND : STORE_MISSING;
-  return sql_end(&query, error) ? found : STORE_LOOKUP_FAILED;
+  return sql_exists(sql_query(store,
+                              "SELECT 1 FROM challenge c WHERE c.id = ?1 AND (EXISTS (SELECT 1"
+                              " FROM message WHERE challenge_id = ?1 AND direction = 'in'"
+                              " AND verdict IS NULL) OR (c.mail_sender IS NOT NULL AND EXISTS"
+                              " (SELECT 1 FROM stray s WHERE s.at < c.deadline)))",
+                              "d", id),
+                    error);
 }
 
 void note_free(Note *note) {
@@ -216,10 +213,10 @@ gboolean challenge_note(Store *store, const Id *id, gint64 now, const char *rule
 }
 
 static StoreFind find_note(Store *store, const Id *id, const char *rule, GError **error) {
-  SqlQuery query = sql_query(
-      store, "SELECT 1 FROM note WHERE challenge_id = ?1 AND rule = ?2 LIMIT 1", "dt", id, rule);
-  StoreFind found = sql_row(&query) ? STORE_FOUND : STORE_MISSING;
-  return sql_end(&query, error) ? found : STORE_LOOKUP_FAILED;
+  return sql_exists(sql_query(store,
+                              "SELECT 1 FROM note WHERE challenge_id = ?1 AND rule = ?2 LIMIT 1",
+                              "dt", id, rule),
+                    error);
 }
 
 StoreChange challenge_note_again(Store *store, const Id *id, gint64 now, const char *rule,

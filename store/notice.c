@@ -47,17 +47,14 @@ StoreChange notice_set_sent(Store *store, const Id *id, gint64 now, GError **err
 
 gboolean notice_list_ending(Store *store, gint64 now, gint64 lead, guint limit, GArray *ids,
                             GError **error) {
-  SqlQuery query = sql_query(store,
-                             "SELECT id FROM certificate WHERE ending_seen IS NULL"
-                             " AND not_after > ?1 AND not_after <= ?2"
-                             " AND (not_after - ?1) * 2 <= not_after - not_before"
-                             " AND der IS NOT NULL AND revoked_at IS NULL"
-                             " ORDER BY not_after LIMIT ?3",
-                             "iii", now, now + lead, (gint64)limit);
-  Id id;
-  while (sql_row(&query) && sql_id(&query, 0, &id))
-    g_array_append_val(ids, id);
-  return sql_end(&query, error);
+  return sql_ids(sql_query(store,
+                           "SELECT id FROM certificate WHERE ending_seen IS NULL"
+                           " AND not_after > ?1 AND not_after <= ?2"
+                           " AND (not_after - ?1) * 2 <= not_after - not_before"
+                           " AND der IS NOT NULL AND revoked_at IS NULL"
+                           " ORDER BY not_after LIMIT ?3",
+                           "iii", now, now + lead, (gint64)limit),
+                 ids, error);
 }
 
 gboolean notice_set_ending_seen(Store *store, const Id *certificate_id, GError **error) {
@@ -68,7 +65,7 @@ gboolean notice_set_ending_seen(Store *store, const Id *certificate_id, GError *
 /* One for signing does not replace one for encryption. */
 StoreFind notice_has_newer(Store *store, const Id *certificate_id, const char *canonical,
                            GError **error) {
-  SqlQuery query =
+  return sql_exists(
       sql_query(store,
                 "SELECT 1 FROM certificate old JOIN orders old_order ON old_order.id = old.order_id"
                 " JOIN authz a ON a.canonical = ?2 JOIN orders o ON o.id = a.order_id"
@@ -76,7 +73,6 @@ StoreFind notice_has_newer(Store *store, const Id *certificate_id, const char *c
                 " WHERE old.id = ?1 AND c.der IS NOT NULL AND c.revoked_at IS NULL"
                 " AND c.not_after > old.not_after AND (o.usage & old_order.usage & 3) ="
                 " (old_order.usage & 3) LIMIT 1",
-                "dt", certificate_id, canonical);
-  StoreFind found = sql_row(&query) ? STORE_FOUND : STORE_MISSING;
-  return sql_end(&query, error) ? found : STORE_LOOKUP_FAILED;
+                "dt", certificate_id, canonical),
+      error);
 }

@@ -83,44 +83,37 @@ StoreChange order_finalize(Store *store, const Order *order, GError **error) {
                     order->finalized_at);
 }
 
-static gboolean read_ids(SqlQuery query, GArray *ids, GError **error) {
-  Id id;
-  while (sql_row(&query) && sql_id(&query, 0, &id))
-    g_array_append_val(ids, id);
-  return sql_end(&query, error);
-}
-
 gboolean order_list_expired(Store *store, const char *status, gint64 now, guint limit, GArray *ids,
                             GError **error) {
-  return read_ids(sql_query(store,
-                            "SELECT id FROM orders WHERE status = ?1 AND expires_at <= ?2"
-                            " ORDER BY expires_at LIMIT ?3",
-                            "tii", status, now, (gint64)limit),
-                  ids, error);
+  return sql_ids(sql_query(store,
+                           "SELECT id FROM orders WHERE status = ?1 AND expires_at <= ?2"
+                           " ORDER BY expires_at LIMIT ?3",
+                           "tii", status, now, (gint64)limit),
+                 ids, error);
 }
 
 gboolean order_list_page(Store *store, const Id *account_id, const Id *before, guint limit,
                          GArray *ids, GError **error) {
   if (before == NULL)
-    return read_ids(sql_query(store,
-                              "SELECT id FROM orders WHERE account_id = ?1 AND status <> 'invalid'"
-                              " ORDER BY id DESC LIMIT ?2",
-                              "di", account_id, (gint64)limit),
-                    ids, error);
-  return read_ids(sql_query(store,
-                            "SELECT id FROM orders WHERE account_id = ?1 AND status <> 'invalid'"
-                            " AND id < ?2 ORDER BY id DESC LIMIT ?3",
-                            "ddi", account_id, before, (gint64)limit),
-                  ids, error);
+    return sql_ids(sql_query(store,
+                             "SELECT id FROM orders WHERE account_id = ?1 AND status <> 'invalid'"
+                             " ORDER BY id DESC LIMIT ?2",
+                             "di", account_id, (gint64)limit),
+                   ids, error);
+  return sql_ids(sql_query(store,
+                           "SELECT id FROM orders WHERE account_id = ?1 AND status <> 'invalid'"
+                           " AND id < ?2 ORDER BY id DESC LIMIT ?3",
+                           "ddi", account_id, before, (gint64)limit),
+                 ids, error);
 }
 
 gboolean order_list_open(Store *store, const Id *account_id, guint limit, GArray *ids,
                          GError **error) {
-  return read_ids(sql_query(store,
-                            "SELECT id FROM orders WHERE account_id = ?1"
-                            " AND status IN ('pending', 'ready') ORDER BY id LIMIT ?2",
-                            "di", account_id, (gint64)limit),
-                  ids, error);
+  return sql_ids(sql_query(store,
+                           "SELECT id FROM orders WHERE account_id = ?1"
+                           " AND status IN ('pending', 'ready') ORDER BY id LIMIT ?2",
+                           "di", account_id, (gint64)limit),
+                 ids, error);
 }
 
 gboolean order_list_all(Store *store, const char *status, const char *canonical, const Id *before,
@@ -129,20 +122,20 @@ gboolean order_list_all(Store *store, const char *status, const char *canonical,
       {255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255}};
   const Id *from = before != NULL ? before : &newest;
   if (canonical != NULL)
-    return read_ids(sql_query(store,
-                              "SELECT a.order_id FROM authz a JOIN orders o ON o.id = a.order_id"
-                              " WHERE a.canonical = ?1 AND a.order_id < ?2"
-                              " AND (?3 IS NULL OR o.status = ?3)"
-                              " ORDER BY a.order_id DESC LIMIT ?4",
-                              "tdti", canonical, from, status, (gint64)limit),
-                    ids, error);
+    return sql_ids(sql_query(store,
+                             "SELECT a.order_id FROM authz a JOIN orders o ON o.id = a.order_id"
+                             " WHERE a.canonical = ?1 AND a.order_id < ?2"
+                             " AND (?3 IS NULL OR o.status = ?3)"
+                             " ORDER BY a.order_id DESC LIMIT ?4",
+                             "tdti", canonical, from, status, (gint64)limit),
+                   ids, error);
   if (status != NULL)
-    return read_ids(sql_query(store,
-                              "SELECT id FROM orders WHERE status = ?1 AND id < ?2"
-                              " ORDER BY id DESC LIMIT ?3",
-                              "tdi", status, from, (gint64)limit),
-                    ids, error);
-  return read_ids(sql_query(store, "SELECT id FROM orders WHERE id < ?1 ORDER BY id DESC LIMIT ?2",
-                            "di", from, (gint64)limit),
-                  ids, error);
+    return sql_ids(sql_query(store,
+                             "SELECT id FROM orders WHERE status = ?1 AND id < ?2"
+                             " ORDER BY id DESC LIMIT ?3",
+                             "tdi", status, from, (gint64)limit),
+                   ids, error);
+  return sql_ids(sql_query(store, "SELECT id FROM orders WHERE id < ?1 ORDER BY id DESC LIMIT ?2",
+                           "di", from, (gint64)limit),
+                 ids, error);
 }

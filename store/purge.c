@@ -15,21 +15,14 @@ static const char *const authorization_parts[] = {
     "DELETE FROM authz WHERE id = ?1",
 };
 
-static gboolean read_ids(SqlQuery query, GArray *ids, GError **error) {
-  Id id;
-  while (sql_row(&query) && sql_id(&query, 0, &id))
-    g_array_append_val(ids, id);
-  return sql_end(&query, error);
-}
-
 static gboolean remove_authorization(Store *store, const Id *id, GError **error) {
   g_autoptr(GArray) raw = g_array_new(FALSE, FALSE, sizeof(Id));
   gboolean good =
-      read_ids(sql_query(store,
-                         "SELECT m.raw_id FROM message m JOIN challenge c ON c.id = m.challenge_id"
-                         " WHERE c.authz_id = ?1",
-                         "d", id),
-               raw, error);
+      sql_ids(sql_query(store,
+                        "SELECT m.raw_id FROM message m JOIN challenge c ON c.id = m.challenge_id"
+                        " WHERE c.authz_id = ?1",
+                        "d", id),
+              raw, error);
   for (gsize i = 0; good && i < G_N_ELEMENTS(authorization_parts); i++)
     good = sql_run(store, error, authorization_parts[i], "d", id);
   for (guint i = 0; good && i < raw->len; i++)
@@ -43,8 +36,8 @@ static gboolean remove_authorization(Store *store, const Id *id, GError **error)
 
 static gboolean remove_order(Store *store, const Id *id, GError **error) {
   g_autoptr(GArray) authorizations = g_array_new(FALSE, FALSE, sizeof(Id));
-  gboolean good = read_ids(sql_query(store, "SELECT id FROM authz WHERE order_id = ?1", "d", id),
-                           authorizations, error);
+  gboolean good = sql_ids(sql_query(store, "SELECT id FROM authz WHERE order_id = ?1", "d", id),
+                          authorizations, error);
   for (guint i = 0; good && i < authorizations->len; i++)
     good = remove_authorization(store, &g_array_index(authorizations, Id, i), error);
   return good && sql_run(store, error, "DELETE FROM caa_check WHERE order_id = ?1", "d", id) &&
@@ -56,16 +49,16 @@ gboolean purge_failed(Store *store, gint64 expired_before, guint limit, guint *r
   g_autoptr(GArray) orders = g_array_new(FALSE, FALSE, sizeof(Id));
   g_autoptr(GArray) free_ones = g_array_new(FALSE, FALSE, sizeof(Id));
   gboolean good =
-      read_ids(sql_query(store,
-                         "SELECT id FROM orders WHERE status = 'invalid' AND expires_at < ?1"
-                         " AND NOT EXISTS (SELECT 1 FROM certificate WHERE order_id = orders.id)"
-                         " ORDER BY expires_at LIMIT ?2",
-                         "ii", expired_before, (gint64)limit),
-               orders, error) &&
-      read_ids(sql_query(store,
-                         "SELECT id FROM authz WHERE order_id IS NULL AND expires_at < ?1 LIMIT ?2",
-                         "ii", expired_before, (gint64)limit),
-               free_ones, error);
+      sql_ids(sql_query(store,
+                        "SELECT id FROM orders WHERE status = 'invalid' AND expires_at < ?1"
+                        " AND NOT EXISTS (SELECT 1 FROM certificate WHERE order_id = orders.id)"
+                        " ORDER BY expires_at LIMIT ?2",
+                        "ii", expired_before, (gint64)limit),
+              orders, error) &&
+      sql_ids(sql_query(store,
+                        "SELECT id FROM authz WHERE order_id IS NULL AND expires_at < ?1 LIMIT ?2",
+                        "ii", expired_before, (gint64)limit),
+              free_ones, error);
   for (guint i = 0; good && i < orders->len; i++)
     good = remove_order(store, &g_array_index(orders, Id, i), error);
   for (guint i = 0; good && i < free_ones->len; i++)

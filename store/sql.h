@@ -58,6 +58,9 @@ GBytes *sql_bytes(SqlQuery *query, int column); /* a copy; NULL for null */
 gboolean sql_id(SqlQuery *query, int column, Id *id);
 /* Frees the query; FALSE when it had failed. */
 gboolean sql_end(SqlQuery *query, GError **error);
+/* The whole of a query: whether it has a row; the ids in its first column, added to ids (of Id). */
+StoreFind sql_exists(SqlQuery query, GError **error);
+gboolean sql_ids(SqlQuery query, GArray *ids, GError **error);
 
 gboolean schema_migrate(Store *store, GError **error);
 gboolean store_script(Store *store, const char *sql, GError **error);

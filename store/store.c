@@ -158,3 +158,15 @@ gboolean sql_end(SqlQuery *query, GError **error) {
   g_propagate_error(error, g_steal_pointer(&query->error));
   return FALSE;
 }
+
+StoreFind sql_exists(SqlQuery query, GError **error) {
+  StoreFind found = sql_row(&query) ? STORE_FOUND : STORE_MISSING;
+  return sql_end(&query, error) ? found : STORE_LOOKUP_FAILED;
+}
+
+gboolean sql_ids(SqlQuery query, GArray *ids, GError **error) {
+  Id id;
+  while (sql_row(&query) && sql_id(&query, 0, &id))
+    g_array_append_val(ids, id);
+  return sql_end(&query, error);
+}

@@ -73,18 +73,11 @@ static gboolean read_subject(Command *command, const char *name, char **subject)
  * ----------------------------------------------------------------------------------------- */
 
 static char *rate_text(Rate rate) {
-  static const struct {
-    gint64 length;
-    const char *name;
-  } units[] = {
-      {CLOCK_DAY, "d"}, {CLOCK_HOUR, "h"}, {CLOCK_MINUTE, "m"}, {CLOCK_SECOND, "s"}, {1, "ms"}};
-  gsize i = 0;
   if (rate.count == 0)
     return g_strdup("off");
-  while (i + 1 < G_N_ELEMENTS(units) && rate.period % units[i].length != 0)
-    i++;
+  const ClockUnit *unit = clock_unit_of(rate.period);
   return g_strdup_printf("%" G_GINT64_FORMAT "/%" G_GINT64_FORMAT "%s", rate.count,
-                         rate.period / units[i].length, units[i].name);
+                         rate.period / unit->length, unit->suffix);
 }
 
 static json_t *row_of(const char *name, const char *subject, Rate rate) {

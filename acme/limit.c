@@ -4,20 +4,10 @@
 #include "store/rate.h"
 
 static char *period_text(gint64 period) {
-  static const struct {
-    gint64 length;
-    const char *name;
-  } units[] = {{CLOCK_DAY, "day"},
-               {CLOCK_HOUR, "hour"},
-               {CLOCK_MINUTE, "minute"},
-               {CLOCK_SECOND, "second"},
-               {1, "millisecond"}};
-  gsize i = 0;
-  while (i + 1 < G_N_ELEMENTS(units) && period % units[i].length != 0)
-    i++;
-  gint64 count = period / units[i].length;
-  return count == 1 ? g_strdup(units[i].name)
-                    : g_strdup_printf("%" G_GINT64_FORMAT " %ss", count, units[i].name);
+  const ClockUnit *unit = clock_unit_of(period);
+  gint64 count = period / unit->length;
+  return count == 1 ? g_strdup(unit->name)
+                    : g_strdup_printf("%" G_GINT64_FORMAT " %ss", count, unit->name);
 }
 
 static Problem *refuse(const Call *call, const char *name, const char *subject, Rate rate,

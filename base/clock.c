@@ -36,3 +36,15 @@ char *clock_rfc5322(gint64 milliseconds) {
       g_date_time_get_year(time), g_date_time_get_hour(time), g_date_time_get_minute(time),
       g_date_time_get_second(time));
 }
+
+const ClockUnit *clock_unit_of(gint64 period) {
+  static const ClockUnit units[] = {{CLOCK_DAY, "d", "day"},
+                                    {CLOCK_HOUR, "h", "hour"},
+                                    {CLOCK_MINUTE, "m", "minute"},
+                                    {CLOCK_SECOND, "s", "second"},
+                                    {1, "ms", "millisecond"}};
+  gsize i = 0;
+  while (i + 1 < G_N_ELEMENTS(units) && period % units[i].length != 0)
+    i++;
+  return &units[i];
+}

@@ -10,6 +10,15 @@
 #define CLOCK_HOUR (60 * CLOCK_MINUTE)
 #define CLOCK_DAY (24 * CLOCK_HOUR)
 
+/* Units of time, the longest first. */
+typedef struct {
+  gint64 length;
+  const char *suffix, *name; /* "h", "hour" */
+} ClockUnit;
+
+/* The longest unit that period is a whole number of. */
+const ClockUnit *clock_unit_of(gint64 period);
+
 /* Where a function reads the wall clock: milliseconds since 1970, UTC. Tests give their own. */
 typedef struct Clock {
   gint64 (*now)(const struct Clock *clock);

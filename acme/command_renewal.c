@@ -9,20 +9,12 @@
 #define TEXT_MAX 1000 /* octets of an argument */
 
 /* Shown to people by their clients (explanationURL). */
-static gboolean is_page(const char *url) {
-  g_autoptr(GUri) uri = g_uri_parse(url, G_URI_FLAGS_NONE, NULL);
-  const char *scheme = uri != NULL ? g_uri_get_scheme(uri) : "";
-  return (strcmp(scheme, "https") == 0 || strcmp(scheme, "http") == 0) &&
-         g_uri_get_host(uri) != NULL && *g_uri_get_host(uri) != '\0' && g_str_is_ascii(url) &&
-         strpbrk(url, " <>\"") == NULL;
-}
-
 static gboolean read_why(Command *command, const char **why) {
   if (!command_text(command, "why", TEXT_MAX, why))
     return FALSE;
   if (*why == NULL)
     *why = "";
-  return **why == '\0' || is_page(*why) ||
+  return **why == '\0' || config_is_page(*why) ||
          command_refuse(command, "why is no https:// or http:// URL.");
 }
 

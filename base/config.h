@@ -84,6 +84,9 @@ ConfigRate config_rate(const Config *config, const char *key);
 
 /* Reads "COUNT/PERIOD" (count 1 to 1000000, period 1s to 365d) or "off" as a person writes it.
    FALSE: why is set to the reason, which the caller frees. */
+/* An http:// or https:// URL with a host, in printable ASCII that may stand in a header field
+   between angle brackets or quotes: what is shown to people by their clients. */
+gboolean config_is_page(const char *url);
 gboolean config_rate_parse(const char *text, ConfigRate *rate, char **why);
 
 /* The names of a named group in the order of the file, NULL-terminated, empty when there are none;

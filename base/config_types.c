@@ -186,6 +186,16 @@ static gboolean has_scheme_and_host(const char *text, const char *scheme) {
          g_uri_get_fragment(uri) == NULL && g_uri_get_userinfo(uri) == NULL;
 }
 
+gboolean config_is_page(const char *url) {
+  g_autoptr(GUri) uri = g_uri_parse(url, G_URI_FLAGS_NONE, NULL);
+  const char *scheme = uri != NULL ? g_uri_get_scheme(uri) : "";
+  for (const char *p = url; *p != '\0'; p++)
+    if (!g_ascii_isgraph(*p) || strchr("<>\"", *p) != NULL)
+      return FALSE;
+  return (strcmp(scheme, "https") == 0 || strcmp(scheme, "http") == 0) &&
+         g_uri_get_host(uri) != NULL && *g_uri_get_host(uri) != '\0';
+}
+
 static char *parse_http(const ConfigKey *key G_GNUC_UNUSED, const char *text,
                         const char *folder G_GNUC_UNUSED, char **why) {
   if (!has_scheme_and_host(text, "http") || !g_str_has_suffix(text, "/"))

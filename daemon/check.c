@@ -297,10 +297,7 @@ static void check_default_profile(Check *check) {
 /* Shown to clients, and sent in a header field. */
 static void check_link(Check *check, const char *key) {
   const char *url = config_text(check->config, key);
-  g_autoptr(GUri) uri = *url != '\0' ? g_uri_parse(url, G_URI_FLAGS_NONE, NULL) : NULL;
-  const char *scheme = uri != NULL ? g_uri_get_scheme(uri) : "";
-  gboolean clean = g_str_is_ascii(url) && strpbrk(url, " <>\"\r\n\t") == NULL;
-  if (*url != '\0' && (!clean || (strcmp(scheme, "https") != 0 && strcmp(scheme, "http") != 0)))
+  if (*url != '\0' && !config_is_page(url))
     mistake(check, key, "is no http:// or https:// URL");
 }
 

@@ -3,42 +3,15 @@
  * its verdict committed. */
 #include "acme/bounce.h"
 #include "acme/job_run.h"
+#include "acme/received.h"
 #include "acme/record.h"
 #include "acme/state.h"
 #include "base/log.h"
-#include "store/message.h"
 
 #include <string.h>
 
 static const char *const verdict_names[] = {
     [BOUNCE_IGNORED] = "ignored", [BOUNCE_NOTED] = "noted", [BOUNCE_FAILED] = "undeliverable"};
-
-/* Everything that a bounce is judged with. */
-typedef struct {
-  Message *message;
-  Challenge *challenge;
-  Authorization *authorization;
-  Mailbox *mailbox;
-} Matter;
-
-static void matter_clear(Matter *matter) {
-  message_free(matter->message);
-  challenge_free(matter->challenge);
-  authorization_free(matter->authorization);
-  mailbox_free(matter->mailbox);
-}
-G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Matter, matter_clear)
-
-static gboolean load(Acme *acme, const Id *message_id, Matter *matter, GError **error) {
-  if (message_find(acme->store, message_id, &matter->message, error) != STORE_FOUND ||
-      challenge_find(acme->store, &matter->message->challenge_id, &matter->challenge, error) !=
-          STORE_FOUND ||
-      authorization_find(acme->store, &matter->challenge->authz_id, &matter->authorization,
-                         error) != STORE_FOUND)
-    return FALSE;
-  matter->mailbox = mailbox_parse(matter->authorization->address, error);
-  return matter->mailbox != NULL;
-}
 
 /* What the verdict does to the challenge. That the relay's 250 is not committed yet does not
    matter: the tag left this server with the mail alone. */
@@ -65,16 +38,16 @@ gboolean job_bounce_examined(Acme *acme, const Question *question, const DsnFact
                              const char *evidence, GError **error) {
   gint64 now = clock_now(acme->clock);
   const Job *job = &question->job;
-  g_auto(Matter) matter = {0};
+  g_auto(Received) received = {0};
   g_autoptr(Problem) problem = NULL;
   const char *rule = NULL;
-  if (!load(acme, &job->subject, &matter, error))
+  if (!received_load(acme, &job->subject, &received, error))
     return FALSE;
-  hide_token(facts, matter.challenge);
-  const BounceCase c = {.mailbox = matter.mailbox,
-                        .reverse_path = matter.message->reverse_path,
-                        .decided =
-                            !state_challenge_is_open(matter.challenge, matter.authorization, now)};
+  hide_token(facts, received.challenge);
+  const BounceCase c = {
+      .mailbox = received.mailbox,
+      .reverse_path = received.message->reverse_path,
+      .decided = !state_challenge_is_open(received.challenge, received.authorization, now)};
   BounceVerdict verdict = bounce_judge(&c, facts, &rule, &problem);
   StoreChange judged = message_judge(acme->store, &job->subject, verdict_names[verdict], rule,
                                      problem != NULL ? problem->detail : NULL, evidence, error);
@@ -82,10 +55,10 @@ gboolean job_bounce_examined(Acme *acme, const Question *question, const DsnFact
     return FALSE;
   return (judged == STORE_UNCHANGED ||
           (record(acme, now, "bounce judged",
-                  (About){.challenge = &matter.challenge->id, .message = &job->subject}, error,
+                  (About){.challenge = &received.challenge->id, .message = &job->subject}, error,
                   "verdict", verdict_names[verdict], "rule", rule, "written-by", facts->dialect,
                   "message-id", facts->message_id, "reason",
                   problem != NULL ? problem->detail : NULL, NULL) &&
-           apply(acme, now, &matter.challenge->id, verdict, rule, problem, error))) &&
+           apply(acme, now, &received.challenge->id, verdict, rule, problem, error))) &&
          job_done(acme->store, job, error);
 }

@@ -2,11 +2,11 @@
 /* The job of a received message: examined by inbound, judged here, its verdict committed. */
 #include "acme/job_run.h"
 #include "acme/judge.h"
+#include "acme/received.h"
 #include "acme/record.h"
 #include "acme/state.h"
 #include "acme/test_mode.h"
 #include "base/base64url.h"
-#include "store/message.h"
 
 #include <string.h>
 
@@ -20,23 +20,17 @@ static const char *const verdict_names[] = {[JUDGE_IGNORED] = "ignored",
                                             [JUDGE_WRONG] = "wrong digest",
                                             [JUDGE_PASSED] = "passed"};
 
-/* Everything that a message is judged with. */
+/* Everything that a reply is judged with. */
 typedef struct {
-  Message *message;
-  Challenge *challenge;
-  Authorization *authorization;
+  Received received;
   Account *account;
-  Mailbox *mailbox;
   guint8 digest[REPLY_DIGEST_OCTETS];
   GPtrArray *former_digests;
 } Matter;
 
 static void matter_clear(Matter *matter) {
-  message_free(matter->message);
-  challenge_free(matter->challenge);
-  authorization_free(matter->authorization);
+  received_clear(&matter->received);
   account_free(matter->account);
-  mailbox_free(matter->mailbox);
   g_clear_pointer(&matter->former_digests, g_ptr_array_unref);
 }
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Matter, matter_clear)
@@ -44,12 +38,13 @@ G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Matter, matter_clear)
 static void expect(const Matter *matter, GBytes *thumbprint, guint8 digest[REPLY_DIGEST_OCTETS]) {
   g_autofree char *text =
       base64url_encode(g_bytes_get_data(thumbprint, NULL), g_bytes_get_size(thumbprint));
-  judge_expected_digest(matter->challenge->token1, matter->challenge->token2, text, digest);
+  judge_expected_digest(matter->received.challenge->token1, matter->received.challenge->token2,
+                        text, digest);
 }
 
 static gboolean expect_digests(Acme *acme, Matter *matter, GError **error) {
-  g_autoptr(GPtrArray) keys =
-      account_former_keys(acme->store, &matter->account->id, matter->challenge->created_at, error);
+  g_autoptr(GPtrArray) keys = account_former_keys(acme->store, &matter->account->id,
+                                                  matter->received.challenge->created_at, error);
   if (keys == NULL)
     return FALSE;
   expect(matter, matter->account->thumbprint, matter->digest);
@@ -62,39 +57,30 @@ static gboolean expect_digests(Acme *acme, Matter *matter, GError **error) {
   return TRUE;
 }
 
-static gboolean load(Acme *acme, const Id *message_id, Matter *matter, GError **error) {
-  if (message_find(acme->store, message_id, &matter->message, error) != STORE_FOUND ||
-      challenge_find(acme->store, &matter->message->challenge_id, &matter->challenge, error) !=
-          STORE_FOUND ||
-      authorization_find(acme->store, &matter->challenge->authz_id, &matter->authorization,
-                         error) != STORE_FOUND ||
-      account_find(acme->store, &matter->authorization->account_id, &matter->account, error) !=
-          STORE_FOUND)
-    return FALSE;
-  matter->mailbox = mailbox_parse(matter->authorization->address, NULL);
-  return matter->challenge->token1 == NULL || expect_digests(acme, matter, error);
+static gboolean load(Acme *acme, const Id *message, Matter *matter, GError **error) {
+  Received *received = &matter->received;
+  return received_load(acme, message, received, error) &&
+         account_find(acme->store, &received->authorization->account_id, &matter->account, error) ==
+             STORE_FOUND &&
+         (received->challenge->token1 == NULL || expect_digests(acme, matter, error));
 }
 
 /* After the end of its authorization a message decides nothing, and is examined no more. */
-static gboolean is_over(Acme *acme, gint64 now, const Message *message, gboolean *over,
+static gboolean is_over(Acme *acme, gint64 now, const Received *received, gboolean *over,
                         GError **error) {
-  g_autoptr(Challenge) challenge = NULL;
-  g_autoptr(Authorization) authorization = NULL;
-  if (challenge_find(acme->store, &message->challenge_id, &challenge, error) != STORE_FOUND ||
-      authorization_find(acme->store, &challenge->authz_id, &authorization, error) != STORE_FOUND)
-    return FALSE;
-  *over = authorization->expires_at <= now;
-  return !*over || message_judge(acme->store, &message->id, verdict_names[JUDGE_IGNORED], NULL,
-                                 "not examined in time", "", error) != STORE_FAILED;
+  *over = received->authorization->expires_at <= now;
+  return !*over || message_judge(acme->store, &received->message->id, verdict_names[JUDGE_IGNORED],
+                                 NULL, "not examined in time", "", error) != STORE_FAILED;
 }
 
 gboolean judge_job_begin(Acme *acme, gint64 now, const Job *job, Question *question,
                          GError **error) {
-  g_autoptr(Message) message = NULL;
+  g_auto(Received) received = {0};
   gboolean over = FALSE;
-  if (message_find(acme->store, &job->subject, &message, error) != STORE_FOUND ||
-      (message->verdict == NULL && !is_over(acme, now, message, &over, error)))
+  if (!received_load(acme, &job->subject, &received, error) ||
+      (received.message->verdict == NULL && !is_over(acme, now, &received, &over, error)))
     return FALSE;
+  const Message *message = received.message;
   if (message->verdict != NULL || over)
     return job_done(acme->store, job, error);
   question->kind = job->kind == JOB_BOUNCE ? QUESTION_BOUNCE : QUESTION_EXAMINE;
@@ -106,7 +92,7 @@ gboolean judge_job_begin(Acme *acme, gint64 now, const Job *job, Question *quest
 /* A challenge that test mode fails is undecided until the client responds to it. */
 static JudgeVerdict judge_in_test_mode(const Acme *acme, const Matter *matter, JudgeVerdict verdict,
                                        const char **rule) {
-  g_autoptr(Problem) forced = test_mode_fails(acme, matter->authorization->canonical);
+  g_autoptr(Problem) forced = test_mode_fails(acme, matter->received.authorization->canonical);
   if (verdict != JUDGE_PASSED || forced == NULL)
     return verdict;
   *rule = "test mode";
@@ -115,15 +101,16 @@ static JudgeVerdict judge_in_test_mode(const Acme *acme, const Matter *matter, J
 
 static JudgeVerdict judge(Acme *acme, const Matter *matter, const ReplyFacts *facts,
                           GPtrArray *signatures, const char **rule, Problem **problem) {
-  const Challenge *challenge = matter->challenge;
+  const Challenge *challenge = matter->received.challenge;
   JudgeCase c = {
       .token1 = challenge->token1,
-      .mailbox = matter->mailbox,
+      .mailbox = matter->received.mailbox,
       .digest = matter->digest,
       .former_digests = matter->former_digests,
-      .received_at = matter->message->at,
+      .received_at = matter->received.message->at,
       .deadline = challenge->deadline,
-      .decided = !state_challenge_is_open(challenge, matter->authorization, clock_now(acme->clock)),
+      .decided = !state_challenge_is_open(challenge, matter->received.authorization,
+                                          clock_now(acme->clock)),
       .strict_fields = config_is(acme->config, "mail.reply-headers", "strict"),
       .exact_case = config_is(acme->config, "mail.local-part-case", "exact"),
   };
@@ -158,10 +145,10 @@ gboolean job_examined(Acme *acme, const Question *question, const ReplyFacts *fa
   JudgeVerdict verdict = judge(acme, &matter, facts, signatures, &rule, &problem);
 
   gint64 retry_at = now + job_delay(retry_steps, G_N_ELEMENTS(retry_steps), job->attempts);
-  if (verdict == JUDGE_AGAIN && retry_at < matter.authorization->expires_at) {
+  if (verdict == JUDGE_AGAIN && retry_at < matter.received.authorization->expires_at) {
     /* The first failure of the DNS is shown, so that nobody waits without knowing for what. */
     return (job->attempts > 1 ||
-            apply(acme, now, &matter.challenge->id, verdict, rule, problem, error)) &&
+            apply(acme, now, &matter.received.challenge->id, verdict, rule, problem, error)) &&
            job_waits_for(acme, job, error, "DKIM keys (DNS): %s", problem->detail) &&
            job_again(acme->store, job, retry_at, TRUE, error);
   }
@@ -172,9 +159,9 @@ gboolean job_examined(Acme *acme, const Question *question, const ReplyFacts *fa
     return FALSE;
   return (judged == STORE_UNCHANGED ||
           (record(acme, now, "reply judged",
-                  (About){.challenge = &matter.challenge->id, .message = &job->subject}, error,
-                  "verdict", verdict_names[verdict], "rule", rule, "from", facts->from,
+                  (About){.challenge = &matter.received.challenge->id, .message = &job->subject},
+                  error, "verdict", verdict_names[verdict], "rule", rule, "from", facts->from,
                   "message-id", facts->message_id, "reason", reason, NULL) &&
-           apply(acme, now, &matter.challenge->id, verdict, rule, problem, error))) &&
+           apply(acme, now, &matter.received.challenge->id, verdict, rule, problem, error))) &&
          job_done(acme->store, job, error);
 }

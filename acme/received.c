@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "acme/received.h"
+
+void received_clear(Received *received) {
+  message_free(received->message);
+  challenge_free(received->challenge);
+  authorization_free(received->authorization);
+  mailbox_free(received->mailbox);
+}
+
+gboolean received_load(Acme *acme, const Id *message, Received *received, GError **error) {
+  if (message_find(acme->store, message, &received->message, error) != STORE_FOUND ||
+      challenge_find(acme->store, &received->message->challenge_id, &received->challenge, error) !=
+          STORE_FOUND ||
+      authorization_find(acme->store, &received->challenge->authz_id, &received->authorization,
+                         error) != STORE_FOUND)
+    return FALSE;
+  received->mailbox = mailbox_parse(received->authorization->address, error);
+  return received->mailbox != NULL;
+}

@@ -25,6 +25,24 @@ static void set_text(json_t *object, const char *member, const char *text) {
     json_object_set_new(object, member, json_string(text));
 }
 
+static json_t *add_object(json_t *object, const char *member) {
+  json_t *added = json_object();
+  json_object_set_new(object, member, added);
+  return added;
+}
+
+static json_t *add_list(json_t *object, const char *member) {
+  json_t *added = json_array();
+  json_object_set_new(object, member, added);
+  return added;
+}
+
+static json_t *add_row(json_t *list) {
+  json_t *row = json_object();
+  json_array_append_new(list, row);
+  return row;
+}
+
 static void set_url(const Acme *acme, json_t *object, const char *collection, const Id *id) {
   g_autofree char *url = acme_url(acme, collection, id, "");
   json_object_set_new(object, "url", json_string(url));
@@ -66,8 +84,7 @@ static gboolean set_waiting(Acme *acme, json_t *object, JobKind kind, const Id *
  * --------------------------------------------------------------------------------------- */
 
 static gboolean add_mail(Acme *acme, const Challenge *challenge, json_t *object, GError **error) {
-  json_t *mail = json_object();
-  json_object_set_new(object, "mail", mail);
+  json_t *mail = add_object(object, "mail");
   set_text(mail, "message-id", challenge->message_id);
   command_set_time(mail, "queued", challenge->queued_at);
   command_set_time(mail, "sent", challenge->sent_at);
@@ -80,16 +97,14 @@ static gboolean add_notes(Acme *acme, const Challenge *challenge, json_t *object
   g_autoptr(GPtrArray) notes = challenge_notes(acme->store, &challenge->id, error);
   if (notes == NULL)
     return FALSE;
-  json_t *list = json_array();
+  json_t *list = add_list(object, "notes");
   for (guint i = 0; i < notes->len; i++) {
     const Note *note = notes->pdata[i];
-    json_t *row = json_object();
+    json_t *row = add_row(list);
     command_set_time(row, "at", note->at);
     set_text(row, "rule", note->rule);
     set_problem(row, note->problem);
-    json_array_append_new(list, row);
   }
-  json_object_set_new(object, "notes", list);
   json_object_set_new(object, "notes-taken", json_integer(challenge->notes));
   return TRUE;
 }
@@ -142,8 +157,7 @@ static gboolean add_challenge(Acme *acme, const Id *authorization, json_t *row, 
   g_autoptr(Challenge) challenge = NULL;
   if (challenge_find_by_authorization(acme->store, authorization, &challenge, error) != STORE_FOUND)
     return FALSE;
-  json_t *object = json_object();
-  json_object_set_new(row, "challenge", object);
+  json_t *object = add_object(row, "challenge");
   set_url(acme, object, "challenge", &challenge->id);
   set_text(object, "status", challenge->status);
   set_text(object, "from", challenge->mail_from);
@@ -164,12 +178,10 @@ static gboolean add_authorizations(Command *command, const Id *order, GError **e
   g_autoptr(GPtrArray) all = authorization_list(command->acme->store, order, error);
   if (all == NULL)
     return FALSE;
-  json_t *list = json_array();
-  json_object_set_new(command->result, "authorizations", list);
+  json_t *list = add_list(command->result, "authorizations");
   for (guint i = 0; i < all->len; i++) {
     const Authorization *authorization = all->pdata[i];
-    json_t *row = json_object();
-    json_array_append_new(list, row);
+    json_t *row = add_row(list);
     set_url(command->acme, row, "authorization", &authorization->id);
     set_text(row, "status", authorization->status);
     set_text(row, "type", authorization->type);
@@ -186,8 +198,7 @@ static gboolean add_account(Command *command, const Id *id, GError **error) {
   g_autoptr(Account) account = NULL;
   if (account_find(command->acme->store, id, &account, error) != STORE_FOUND)
     return FALSE;
-  json_t *object = json_object();
-  json_object_set_new(command->result, "account", object);
+  json_t *object = add_object(command->result, "account");
   set_url(command->acme, object, "account", id);
   set_text(object, "status", account->status);
   json_t *contact = json_loads(account->contact, 0, NULL);
@@ -199,12 +210,10 @@ static gboolean add_caa(Command *command, const Id *order, GError **error) {
   g_autoptr(GPtrArray) checks = caa_check_list(command->acme->store, order, CAA_SHOWN, error);
   if (checks == NULL)
     return FALSE;
-  json_t *list = json_array();
-  json_object_set_new(command->result, "caa", list);
+  json_t *list = add_list(command->result, "caa");
   for (guint i = 0; i < checks->len; i++) {
     const CaaCheck *check = checks->pdata[i];
-    json_t *row = json_object();
-    json_array_append_new(list, row);
+    json_t *row = add_row(list);
     command_set_time(row, "at", check->at);
     set_text(row, "domain", check->domain);
     set_text(row, "verdict", check->verdict);
@@ -220,8 +229,7 @@ static gboolean add_certificate(Command *command, const Id *order, GError **erro
   StoreFind found = certificate_find_by_order(command->acme->store, order, &certificate, error);
   if (found != STORE_FOUND)
     return found == STORE_MISSING;
-  json_t *object = json_object();
-  json_object_set_new(command->result, "certificate", object);
+  json_t *object = add_object(command->result, "certificate");
   g_autofree char *serial = hex_encode(certificate->serial);
   set_text(object, "serial", serial);
   set_text(object, "findings", certificate->findings);
@@ -236,9 +244,8 @@ static gboolean add_certificate(Command *command, const Id *order, GError **erro
 }
 
 static gboolean add_order(Command *command, const Order *order, GError **error) {
-  json_t *object = json_object();
+  json_t *object = add_object(command->result, "order");
   char id[ID_TEXT];
-  json_object_set_new(command->result, "order", object);
   set_text(object, "id", id_text(&order->id, id));
   set_url(command->acme, object, "order", &order->id);
   set_text(object, "status", order->status);

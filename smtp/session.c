@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "smtp/session.h"
 #include "base/clock.h"
+#include "smtp/content.h"
+#include "smtp/line.h"
 #include "smtp/path.h"
 
 #include <string.h>
@@ -8,8 +10,6 @@
 #define TEXT_MAX                                                                                   \
   400 /* octets of an owner's text in a reply line of 512 (RFC 5321 section 4.5.3.1.5) */
 #define HELO_MAX 255 /* RFC 5321 section 4.5.3.1.2 */
-#define DROPPED_FACTOR                                                                             \
-  2 /* a message this many times too large is not even dropped: the session is closed */
 
 typedef enum {
   STATE_NEW,   /* before EHLO; again after STARTTLS */
@@ -53,16 +53,9 @@ static const SmtpSessionEvent events[] = {
     [STATE_CLOSED] = SMTP_CLOSE,
 };
 
-/* The first thing wrong with a message whose rest is read and dropped. */
-typedef struct {
-  int code; /* 0: nothing */
-  const char *enhanced;
-  const char *text;
-} Failure;
-
-/* Invariant: envelope is there from STATE_MAIL to the end of the transaction; body in STATE_DATA
-   only; recipient and message only while their question is open; in LMTP single, with the recipient
-   that is asked about, while message is there. */
+/* Invariant: envelope is there from STATE_MAIL to the end of the transaction; content in
+   STATE_DATA only; recipient and message only while their question is open; in LMTP single, with
+   the recipient that is asked about, while message is there. */
 struct SmtpSession {
   char *hostname;
   char *peer;
@@ -83,10 +76,7 @@ struct SmtpSession {
   guint answered;             /* recipients whose answer behind the message was given */
   gboolean recipient_refused; /* in this transaction */
   char *recipient;
-  GString *body;
-  gsize received;    /* octets of the message so far, dropped ones too */
-  gsize line_length; /* octets of its line that are no longer in input */
-  Failure failure;
+  SmtpContent *content;
   GBytes *message;
   const char *refusal;
 };
@@ -140,10 +130,8 @@ static void end_transaction(SmtpSession *session) {
   g_clear_pointer(&session->single, smtp_envelope_free);
   g_clear_pointer(&session->recipient, g_free);
   g_clear_pointer(&session->message, g_bytes_unref);
-  if (session->body != NULL)
-    g_string_free(g_steal_pointer(&session->body), TRUE);
+  g_clear_pointer(&session->content, smtp_content_free);
   session->recipient_refused = FALSE;
-  session->failure = (Failure){0};
 }
 
 /* EHLO and HELO (RFC 5321 section 4.1.1.1), LHLO (RFC 2033 section 4.1) */
@@ -324,9 +312,7 @@ static void run_data(SmtpSession *session, const char *argument G_GNUC_UNUSED) {
     refuse(session, said ? 554 : 503, "5.5.1", "no recipient was accepted");
     return;
   }
-  session->body = g_string_new(NULL);
-  session->received = 0;
-  session->line_length = 0;
+  session->content = smtp_content_new(session->max_message);
   enter(session, STATE_DATA);
   reply(session, 354, NULL, "send the message, end with a dot alone on a line");
 }
@@ -455,73 +441,28 @@ static void run_command(SmtpSession *session, char *line) {
     command->run(session, argument);
 }
 
-/* Lines. Only CR LF ends one; CR or LF alone, or NUL, ends the session (RFC 5321 section 2.3.8):
-   what one host takes for a line end and another does not is how a second message is smuggled into
-   the first. */
-
-typedef enum { LINE_PARTIAL, LINE_WHOLE, LINE_FORBIDDEN } LineKind;
-
-/* Looks for the end of the line at the front of the input. *length: octets before its CRLF or, when
-   it is not there yet, octets that certainly belong to it. */
-static LineKind scan_line(const SmtpSession *session, gsize *length) {
-  const char *text = session->input->str + session->start;
-  gsize available = session->input->len - session->start;
-  gsize i = 0;
-  while (i < available && text[i] != '\r' && text[i] != '\n' && text[i] != '\0')
-    i++;
-  *length = i;
-  if (i == available || (text[i] == '\r' && i + 1 == available))
-    return LINE_PARTIAL;
-  return text[i] == '\r' && text[i + 1] == '\n' ? LINE_WHOLE : LINE_FORBIDDEN;
-}
-
-/* Each step handles one line if it is there; FALSE: more input is needed. */
+/* Handles one line if it is there; FALSE: more input is needed. */
 static gboolean step_command(SmtpSession *session) {
   gsize length = 0;
-  LineKind kind = scan_line(session, &length);
+  const char *text = session->input->str + session->start;
+  SmtpLine kind = smtp_line_scan(text, session->input->len - session->start, &length);
   if (length > SMTP_MAX_COMMAND - 2) {
     refuse_and_close(session, 500, "5.5.2", "command line too long");
     return TRUE;
   }
-  if (kind == LINE_FORBIDDEN) {
+  if (kind == SMTP_LINE_FORBIDDEN) {
     refuse_and_close(session, 500, "5.5.2", "bare CR, bare LF or NUL in a command");
     return TRUE;
   }
-  if (kind == LINE_PARTIAL)
+  if (kind == SMTP_LINE_PARTIAL)
     return FALSE;
-  g_autofree char *line = g_strndup(session->input->str + session->start, length);
+  g_autofree char *line = g_strndup(text, length);
   session->start += length + 2;
   run_command(session, line);
   return TRUE;
 }
 
-static void fail_message(SmtpSession *session, int code, const char *enhanced, const char *text) {
-  if (session->failure.code == 0)
-    session->failure = (Failure){code, enhanced, text};
-  g_string_truncate(session->body, 0);
-}
-
-/* Takes length octets of a line of the message, with or without its line end, off the input. */
-static void take_content(SmtpSession *session, gsize length, gboolean whole_line) {
-  const char *text = session->input->str + session->start;
-  gsize taken = length + (whole_line ? 2 : 0);
-  gsize stuffed = session->line_length == 0 && taken > 0 && text[0] == '.' ? 1 : 0;
-  session->received += taken - stuffed;
-  session->line_length = whole_line ? 0 : session->line_length + length;
-  session->start += taken;
-  /* The line first: else the answer would depend on how the octets came. */
-  if (session->line_length > SMTP_MAX_LINE || length > SMTP_MAX_LINE)
-    fail_message(session, 554, "5.6.0", "line too long");
-  else if (session->received > session->max_message)
-    fail_message(session, 552, "5.3.4", "message too large");
-  if (session->failure.code == 0)
-    g_string_append_len(session->body, text + stuffed, (gssize)(taken - stuffed));
-  if (session->received / DROPPED_FACTOR > session->max_message + SMTP_MAX_LINE)
-    refuse_and_close(session, 552, "5.3.4", "message far too large");
-}
-
-static void end_failed_message(SmtpSession *session) {
-  Failure failure = session->failure;
+static void end_failed_message(SmtpSession *session, SmtpFailure failure) {
   guint others = session->lmtp ? session->envelope->recipients->len - 1 : 0;
   end_transaction(session);
   enter(session, STATE_READY);
@@ -543,33 +484,30 @@ static void ask_message(SmtpSession *session) {
 }
 
 static void end_message(SmtpSession *session) {
-  if (session->failure.code != 0) {
-    end_failed_message(session);
+  const SmtpFailure *failure = smtp_content_failure(session->content);
+  if (failure != NULL) {
+    end_failed_message(session, *failure);
     return;
   }
   g_autofree char *received = received_field(session);
-  g_string_prepend(session->body, received);
-  session->message = g_string_free_to_bytes(g_steal_pointer(&session->body));
+  session->message = smtp_content_finish(g_steal_pointer(&session->content), received);
   session->answered = 0;
   ask_message(session);
 }
 
+/* FALSE: more input is needed. */
 static gboolean step_data(SmtpSession *session) {
-  gsize length = 0;
-  LineKind kind = scan_line(session, &length);
-  const char *text = session->input->str + session->start;
-  if (kind == LINE_FORBIDDEN)
-    refuse_and_close(session, 554, "5.6.0", "bare CR, bare LF or NUL in the message");
-  else if (kind == LINE_WHOLE && length == 1 && text[0] == '.' && session->line_length == 0) {
-    session->start += 3;
+  gsize taken = 0;
+  SmtpContentEvent event = smtp_content_feed(session->content, session->input->str + session->start,
+                                             session->input->len - session->start, &taken);
+  session->start += taken;
+  if (event == SMTP_CONTENT_END)
     end_message(session);
-  } else if (kind == LINE_WHOLE)
-    take_content(session, length, TRUE);
-  else if (length > SMTP_MAX_LINE)
-    take_content(session, length, FALSE);
-  else
-    return FALSE;
-  return TRUE;
+  else if (event == SMTP_CONTENT_CLOSE) {
+    const SmtpFailure *failure = smtp_content_failure(session->content);
+    refuse_and_close(session, failure->code, failure->enhanced, failure->text);
+  }
+  return event != SMTP_CONTENT_MORE;
 }
 
 static gboolean step(SmtpSession *session) {

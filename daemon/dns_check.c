@@ -146,6 +146,7 @@ typedef struct {
   gboolean (*is_one)(const char *text); /* NULL: every record counts */
   char *(*weakness)(const char *text);  /* NULL: it is a DKIM key record, of key */
   EVP_PKEY *key;
+  const char *untold; /* what a good record leaves open; NULL: nothing */
 } Txt;
 
 static void judge_txt(DnsFinding *finding, const Txt *txt, const char *text) {
@@ -153,6 +154,8 @@ static void judge_txt(DnsFinding *finding, const Txt *txt, const char *text) {
       txt->weakness != NULL ? txt->weakness(text) : g_strdup(dkim_record_weakness(text, txt->key));
   if (why != NULL)
     blame(finding, DNS_WRONG, why);
+  else
+    finding->reason = g_strdup(txt->untold);
 }
 
 static void check_txt(DnsAsk *ask, GPtrArray *findings, const char *what, const char *name,
@@ -205,15 +208,16 @@ static void check_caa(DnsAsk *ask, const Config *config, GPtrArray *findings, co
  * ------------------------------------------------------------------------------------- */
 
 GPtrArray *dns_check_zone(DnsAsk *ask, const Config *config, const DnsZone *zone) {
-  static const Txt spf = {spf_record_is, spf_record_weakness, NULL},
-                   dmarc = {dmarc_record_is, dmarc_record_weakness, NULL};
+  static const Txt spf = {spf_record_is, spf_record_weakness, NULL,
+                          "read as text: whether it permits the relay's address is not evaluated"},
+                   dmarc = {dmarc_record_is, dmarc_record_weakness, NULL, NULL};
   GPtrArray *findings = findings_new();
   g_autofree char *dmarc_name = g_strconcat("_dmarc.", zone->domain, NULL);
   check_mx(ask, findings, zone);
   check_txt(ask, findings, "SPF", zone->domain, zone->spf, &spf);
   for (guint i = 0; i < zone->keys->len; i++) {
     const DnsZoneKey *key = zone->keys->pdata[i];
-    Txt dkim = {NULL, NULL, key->key};
+    Txt dkim = {NULL, NULL, key->key, NULL};
     check_txt(ask, findings, "DKIM", key->name, key->record, &dkim);
   }
   check_txt(ask, findings, "DMARC", dmarc_name, zone->dmarc, &dmarc);

@@ -111,6 +111,7 @@ class Dns(lab.SharedLabCase):
                          ["MX", "SPF", "DKIM", "DKIM", "DMARC", "CAA", "address"])
         self.assertTrue(all(finding["secure"] for finding in findings), findings)
         self.assertEqual(findings[0]["found"], ["10 mx.ca.test."])
+        self.assertIn("not evaluated", findings[1]["reason"])
         self.assertEqual(findings[6]["found"], ["2001:db8::1"])
         done = self.run_ctl("dns", "check", *self.options)
         self.assertEqual((done.returncode, done.stderr), (0, ""))

@@ -209,6 +209,7 @@ class Commands(Operator):
         for pattern in (rf"^order {name}: pending$", rf"^  url            {order['url']}$",
                         rf"^  account        {user.account.uri}$", "^ann@user.test: pending$", "^Bob@user.test: pending$",
                         rf"^  mail queued    {time}$", rf"^  next try       {time}, after \d attempt\(s\)$",
+                        "^  waits for      the relay: .", "^  relay said     .",
                         rf"^  note           {time}  relay: The challenge mail to ann@user.test was not taken yet",
                         rf"^  note           {time}  dkim: ", rf"^  reply          {time}  from 127.0.0.1 \(client.lab\), "
                         "envelope <ann@user.test>$", "^                 noted, rule dkim: .", "^  mail           not asked for yet"):

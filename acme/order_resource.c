@@ -71,7 +71,8 @@ static json_t *order_json(Acme *acme, const Order *order, GError **error) {
 static gboolean processing_wait(Acme *acme, gint64 now, const Id *order, gint64 *seconds,
                                 GError **error) {
   Job job;
-  StoreFind found = job_find(acme->store, JOB_ISSUE, order, &job, error);
+  g_autofree char *waits_for = NULL;
+  StoreFind found = job_find(acme->store, JOB_ISSUE, order, &job, &waits_for, error);
   gint64 wait = found == STORE_FOUND ? (job.due_at - now + CLOCK_SECOND - 1) / CLOCK_SECOND : 1;
   *seconds = CLAMP(wait, 1, LONGEST_WAIT);
   return found != STORE_LOOKUP_FAILED;

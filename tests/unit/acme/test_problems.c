@@ -261,6 +261,8 @@ static const Mail mails[] = {
     {"has no block", .text = BLOCK, .as = "Yes, please.\r\n"},
     {"an automatic notice", .text = "\r\n\r\n" BLOCK,
      .as = "\r\nAuto-Submitted: auto-replied\r\n\r\nI am away.\r\n"},
+    {"its digest is not the right one", .text = "\r\n\r\n" BLOCK,
+     .as = "\r\nAuto-Submitted: auto-replied\r\n\r\nI am away.\r\n" OTHER_BLOCK},
     {"no text/plain part", .text = "\r\n\r\n",
      .as = "\r\nMIME-Version: 1.0\r\nContent-Type: text/html\r\n\r\n"},
     {"block is damaged", .text = "@DIGEST@", .as = "AAAA"},

@@ -276,6 +276,11 @@ def listening(port, greeting=b""):
 # --- DNS ---
 
 SIGNED, BOGUS, STRIPPED, INSECURE = "signed", "bogus", "stripped", "insecure"
+EXPIRED, NSEC3, OPTOUT, ITERATED, UNLOADED = "expired", "nsec3", "opt-out", "iterated", "unloaded"
+
+# What ldns-signzone is told beside the rest.
+_SIGNING = {EXPIRED: ["-i", "20200101000000", "-e", "20200201000000"], NSEC3: ["-n"], OPTOUT: ["-n", "-p"],
+            ITERATED: ["-n", "-t", "500"]}
 
 
 class SignedZones:
@@ -284,7 +289,10 @@ class SignedZones:
       SIGNED    (default) validates to anchor_file
       BOGUS     signatures over the data are forged; the key set is good
       STRIPPED  anchored, but no signatures at all (bogus for a validator)
-      INSECURE  neither signed nor anchored (fixed once started)
+      INSECURE  neither signed nor anchored (fixed once started); a delegation of another zone, when it is one
+      EXPIRED   the signatures ended in 2020
+      NSEC3, OPTOUT, ITERATED  signed, and denials hashed: plainly, with opt-out, 500 times more
+      UNLOADED  anchored, and the server has nothing of it: SERVFAIL
     For signetd: anchor_file, stubs ("zone 127.0.0.1@port" each), port. Records live ttl seconds, but libunbound
     keeps a bogus verdict for a minute: break a zone before it is asked for, or use another name."""
 
@@ -371,6 +379,8 @@ remote-control:
 
     def _write(self, zone):
         self._serial += 1
+        if self.modes[zone] == UNLOADED:
+            return self._serial
         lines = [f"$ORIGIN {zone}.", f"$TTL {self.ttl}",
                  f"@ IN SOA ns hostmaster {self._serial} 3600 600 86400 1", "@ IN NS ns", f"ns IN A {HOST}"]
         lines += [f"{owner} IN {rtype} {txt_data(data) if rtype == 'TXT' else data}"
@@ -380,7 +390,8 @@ remote-control:
         if self.modes[zone] in (INSECURE, STRIPPED):
             text = plain.read_text()
         else:
-            self.lab.run("ldns-signzone", "-f", f"{plain}.signed", plain, self._keys[zone])
+            self.lab.run("ldns-signzone", *_SIGNING.get(self.modes[zone], []), "-f", f"{plain}.signed", plain,
+                         self._keys[zone])
             text = pathlib.Path(f"{plain}.signed").read_text()
         if self.modes[zone] == BOGUS:
             text = forge(text)
@@ -402,7 +413,7 @@ remote-control:
         return bool(soa) and (serial is None or int(soa[0].split()[2]) == serial)
 
     def _serves_all(self):
-        return all(self._serves(zone) for zone in self.records)
+        return all(self._serves(zone) for zone in self.records if self.modes[zone] != UNLOADED)
 
 
 def txt_data(text):

@@ -935,7 +935,8 @@ static void test_caa_bogus(void) {
   g_assert_cmpstr(error_type(shown), ==, LAB_URN "dns");
 }
 
-/* One failed answer after the other, each asked for again no sooner than after waits[i] seconds. */
+/* ca-rules 10. One failed answer after the other, each asked for again no sooner than after
+ * waits[i] seconds. */
 static void fail_caa(LabOrder *order, const gint64 *waits, gsize count) {
   Lab *lab = order->lab;
   for (gsize i = 0; i < count; i++) {
@@ -1016,6 +1017,88 @@ static void test_caa_missed(gconstpointer last_moment) {
                   "The CAA records of example.org could not be had: CAA: no answer: the servers "
                   "do not answer; see to its DNS and order anew.");
   g_assert_false(lab_take(lab, JOB_ISSUE, &none));
+}
+
+#define MANY 20
+
+/* MANY mailboxes at as many domains, every one proven. */
+static LabOrder *ready_at_many(Lab *lab, LabClient *client) {
+  g_autoptr(GPtrArray) addresses = g_ptr_array_new_with_free_func(g_free);
+  for (guint i = 0; i < MANY; i++)
+    g_ptr_array_add(addresses, g_strdup_printf("ann@d%02u.example.org", i));
+  g_ptr_array_add(addresses, NULL);
+  LabOrder *order = lab_order_of(lab, client, (const char *const *)addresses->pdata);
+  for (guint i = 0; i < MANY; i++)
+    lab_validate(order, i);
+  return order;
+}
+
+static void finalize_many(LabOrder *order) {
+  g_autoptr(GString) names = g_string_new(NULL);
+  for (guint i = 0; i < MANY; i++)
+    g_string_append_printf(names, "%semail:ann@d%02u.example.org", i > 0 ? "," : "", i);
+  g_autoptr(Answer) answer = lab_finalize_with(order, order->key, names->str);
+  g_assert_cmpstr(lab_text(answer, "status"), ==, "processing");
+}
+
+/* Every domain is asked for once; the set of those that were. */
+static GHashTable *answer_for_many(Lab *lab, guint count) {
+  GHashTable *asked = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+  for (guint i = 0; i < count; i++) {
+    g_auto(Question) question = {0};
+    lab_ask(lab, JOB_ISSUE, QUESTION_CAA, &question);
+    g_assert_true(g_hash_table_add(asked, g_strdup(question.domain)));
+    lab_caa(lab, &question, RESOLVER_NONE, NULL);
+  }
+  return asked;
+}
+
+/* ca-rules 8 and 9 (S/MIME BR 4.2.2.1): each domain of an order at finalize, and each again when
+   the signature comes more than an hour later; one that forbids then is enough. */
+static void test_caa_of_many(gconstpointer forbids) {
+  g_autoptr(Lab) lab = lab_new();
+  g_autoptr(LabClient) client = lab_account(lab);
+  g_autoptr(LabOrder) order = ready_at_many(lab, client);
+  g_auto(Question) sign = {0}, none = {0};
+  finalize_many(order);
+  g_autoptr(GHashTable) first = answer_for_many(lab, MANY);
+  lab_answer_build(lab);
+  lab_ask(lab, JOB_ISSUE, QUESTION_SIGN, &sign);
+  LAB_TURN(lab, job_unanswered(&lab->acme, &sign.job, NULL));
+  lab->clock.now += CLOCK_HOUR + 1;
+  if (forbids != NULL) {
+    g_autoptr(GHashTable) second = answer_for_many(lab, MANY - 1);
+    lab_answer_caa(lab, RESOLVER_FOUND, forbids);
+    assert_status(order, order->order, "invalid");
+    g_assert_false(lab_take(lab, JOB_ISSUE, &none));
+    g_assert_cmpint(lab_count(lab, "SELECT count(*) FROM certificate WHERE der IS NOT NULL"), ==,
+                    0);
+  } else {
+    g_autoptr(GHashTable) second = answer_for_many(lab, MANY);
+    lab_answer_sign(lab);
+    assert_status(order, order->order, "valid");
+  }
+  g_assert_cmpuint(g_hash_table_size(first), ==, MANY);
+  g_assert_cmpint(lab_count(lab, "SELECT count(*) FROM caa_check"), ==, 2 * MANY);
+  g_assert_cmpint(audit_count(lab, "caa checked"), ==, 2 * MANY);
+}
+
+/* ca-rules 9: an answer of exactly one hour ago still holds. */
+static void test_caa_an_hour_old(void) {
+  g_autoptr(Lab) lab = lab_new();
+  g_autoptr(LabClient) client = lab_account(lab);
+  g_autoptr(LabOrder) order = lab_ready(lab, client);
+  g_auto(Question) sign = {0};
+  g_autoptr(Answer) answer = lab_finalize(order);
+  lab_answer_caa(lab, RESOLVER_NONE, NULL);
+  gint64 checked = lab->clock.now;
+  lab_answer_build(lab);
+  lab_ask(lab, JOB_ISSUE, QUESTION_SIGN, &sign);
+  LAB_TURN(lab, job_unanswered(&lab->acme, &sign.job, NULL));
+  lab->clock.now = checked + CLOCK_HOUR;
+  lab_answer_sign(lab);
+  assert_status(order, order->order, "valid");
+  g_assert_cmpint(lab_count(lab, "SELECT count(*) FROM caa_check"), ==, 1);
 }
 
 static void test_caa_off(void) {
@@ -1099,7 +1182,8 @@ static void test_signer_failing(void) {
   g_assert_cmpuint(g_hash_table_size(lab->signatures), ==, 1);
 }
 
-/* S/MIME BR 4.2.2.1: a CAA answer that grew old while the signer was away is asked for again. */
+/* ca-rules 9 (S/MIME BR 4.2.2.1): a CAA answer that grew old while the signer was away is asked for
+ * again. */
 static void test_caa_before_late_signature(void) {
   g_autoptr(Lab) lab = lab_new();
   g_autoptr(LabClient) client = lab_account(lab);
@@ -1618,6 +1702,9 @@ static void add_issuance_tests(void) {
   TEST("caa/delayed", test_caa_delayed);
   TEST_WITH("caa/missed", test_caa_missed, NULL);
   TEST_WITH("caa/missed-in-the-last-moment", test_caa_missed, "last moment");
+  TEST_WITH("caa/many-domains", test_caa_of_many, NULL);
+  TEST_WITH("caa/many-domains-one-forbids", test_caa_of_many, ";");
+  TEST("caa/an-hour-old", test_caa_an_hour_old);
   TEST("caa/off", test_caa_off);
   TEST("signer/lint-finding", test_lint_finding);
   TEST("signer/cannot-build", test_cannot_build);

@@ -45,6 +45,7 @@ LIMITS = ("accounts-per-network", "changes-per-account", "orders-per-account", "
           "mails-per-mailbox-hour", "mails-per-mailbox-day", "mails-per-mailbox-account", "mails-per-account",
           "mails-per-domain",
           "finalizations-per-account", "certificates-per-mailbox")
+DAY = datetime.timedelta(days=1)
 ROLES = ("edge", "core", "inbound", "outbound", "lookup", "signer")
 
 
@@ -67,6 +68,35 @@ def tls_pair(folder):
 def pem_key(key):
     return key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8,
                              serialization.NoEncryption())
+
+
+class Authority:
+    """A CA for servers' certificates; each is a pair of paths (certificate, key)."""
+
+    def __init__(self, folder):
+        self.folder, self.key = folder, ec.generate_private_key(ec.SECP256R1())
+        self.name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "authority")])
+        self.certificate = self._sign(self.name, self.key, self.name, "ca.test", DAY, True)
+        self.path = folder / "authority.pem"
+        self.path.write_bytes(self.certificate.public_bytes(serialization.Encoding.PEM))
+
+    def _sign(self, subject, key, issuer, host, life, is_ca, signer=None):
+        now = datetime.datetime.utcnow()
+        names = [x509.DNSName(host)] + ([x509.IPAddress(ipaddress.ip_address(HOST))] if host == "localhost" else [])
+        return (x509.CertificateBuilder().subject_name(subject).issuer_name(issuer).public_key(key.public_key())
+                .serial_number(x509.random_serial_number()).not_valid_before(now - 30 * DAY).not_valid_after(now + life)
+                .add_extension(x509.SubjectAlternativeName(names), False)
+                .add_extension(x509.BasicConstraints(is_ca, None), True).sign(signer or key, hashes.SHA256()))
+
+    def pair(self, name, host="localhost", life=DAY, signed_by_itself=False):
+        key = ec.generate_private_key(ec.SECP256R1())
+        subject = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, name)])
+        certificate = self._sign(subject, key, subject if signed_by_itself else self.name, host, life, False,
+                                 None if signed_by_itself else self.key)
+        paths = self.folder / f"{name}.pem", self.folder / f"{name}.key"
+        paths[0].write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
+        paths[1].write_bytes(pem_key(key))
+        return paths
 
 
 class Signetd:

@@ -24,9 +24,10 @@ HOMES = {
     "libesmtp": ("smtp/sender_esmtp.c",),
     "gmime": ("mime/", "client/signet_main.c"),  # there g_mime_init alone
     "jansson": ("acme/", "client/", "daemon/ctl_"),
-    "curl": ("client/", "smtp/sender_curl.c"),
+    "curl": ("client/", "smtp/sender_curl.c", "base/doh.c"),
+    "ldns": ("base/doh_message.c",),
     "event2/http": ("acme/http_front",),
-    "event2": ("base/channel", "base/resolver", "smtp/server", "acme/http_front", "client/mail_listen.c", "daemon/"),
+    "event2": ("base/channel", "base/resolver", "base/doh", "smtp/server", "acme/http_front", "client/mail_listen.c", "daemon/"),
     "openssl": ("mime/", "smtp/server", "ca/", "acme/", "client/", "daemon/"),
 }
 

@@ -5,56 +5,20 @@ and in the log (interop.md 23)."""
 
 import base64
 import contextlib
-import datetime
-import ipaddress
 import re
 import socket
 import socketserver
 import threading
 import unittest
 
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-
 import lab
 from lab import HOST
-from signet_lab import AcmeUser, Signetd, challenge_mail, pem_key, prove
+from signet_lab import DAY, AcmeUser, Authority, Signetd, challenge_mail, prove
 
 ACME = "urn:ietf:params:acme:error:"
 USERS = ["ann", "bob", "cid", "dan", "eve"]
 SECRET = "open sesame"
 CLOSED = b"554 5.7.1 not for you\r\n"
-DAY = datetime.timedelta(days=1)
-
-
-class Authority:
-    """A CA for relays' certificates; each is a pair of paths (certificate, key)."""
-
-    def __init__(self, folder):
-        self.folder, self.key = folder, ec.generate_private_key(ec.SECP256R1())
-        self.name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "relay authority")])
-        self.certificate = self._sign(self.name, self.key, self.name, "ca.test", DAY, True)
-        self.path = folder / "authority.pem"
-        self.path.write_bytes(self.certificate.public_bytes(serialization.Encoding.PEM))
-
-    def _sign(self, subject, key, issuer, host, life, is_ca, signer=None):
-        now = datetime.datetime.utcnow()
-        names = [x509.DNSName(host)] + ([x509.IPAddress(ipaddress.ip_address(HOST))] if host == "localhost" else [])
-        return (x509.CertificateBuilder().subject_name(subject).issuer_name(issuer).public_key(key.public_key())
-                .serial_number(x509.random_serial_number()).not_valid_before(now - 30 * DAY).not_valid_after(now + life)
-                .add_extension(x509.SubjectAlternativeName(names), False)
-                .add_extension(x509.BasicConstraints(is_ca, None), True).sign(signer or key, hashes.SHA256()))
-
-    def pair(self, name, host="localhost", life=DAY, signed_by_itself=False):
-        key = ec.generate_private_key(ec.SECP256R1())
-        subject = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, name)])
-        certificate = self._sign(subject, key, subject if signed_by_itself else self.name, host, life, False,
-                                 None if signed_by_itself else self.key)
-        paths = self.folder / f"{name}.pem", self.folder / f"{name}.key"
-        paths[0].write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
-        paths[1].write_bytes(pem_key(key))
-        return paths
 
 
 class Passwords(lab.Helper):

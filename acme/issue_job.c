@@ -5,6 +5,7 @@
 #include "acme/issuance.h"
 #include "acme/job_run.h"
 #include "acme/notice_job.h"
+#include "acme/perspective_judge.h"
 #include "acme/profile.h"
 #include "acme/record.h"
 #include "acme/revocation.h"
@@ -225,11 +226,21 @@ static char *records_text(const CaaRecordSet *set) {
   return g_strdup(text->str);
 }
 
-static CaaVerdict judge_caa(Acme *acme, const Order *order, const CaaRecordSet *set,
-                            char **explanation) {
+/* What is permitted here must be permitted elsewhere too. */
+static CaaVerdict judge_caa(Acme *acme, const Order *order, const char *domain,
+                            const CaaRecordSet *set, GPtrArray *answers, char **explanation) {
+  g_autofree char *elsewhere = NULL, *here = NULL;
   g_autofree char *account = acme_url(acme, "account", &order->account_id, "");
   CaaRequest request = {config_list(acme->config, "ca.caa-identities"), account, "email-reply-00"};
-  return caa_judge(set, &request, explanation);
+  CaaVerdict verdict = caa_judge(set, &request, &here);
+  if (verdict == CAA_PERMITTED)
+    verdict = perspective_judge_caa(acme->config, &request, domain, answers, &elsewhere);
+  if (elsewhere == NULL)
+    *explanation = g_steal_pointer(&here);
+  else
+    *explanation = verdict == CAA_PERMITTED ? g_strdup_printf("%s; %s", here, elsewhere)
+                                            : g_steal_pointer(&elsewhere);
+  return verdict;
 }
 
 /* Nothing is issued meanwhile (ca-rules 10), but whoever answered a mail for the order need not do
@@ -252,7 +263,7 @@ static gboolean ask_caa_again(Acme *acme, gint64 now, const Question *question, 
 }
 
 gboolean job_caa_answered(Acme *acme, const Question *question, const CaaRecordSet *set,
-                          GError **error) {
+                          GPtrArray *answers, GError **error) {
   static const char *const verdicts[] = {
       [CAA_PERMITTED] = "permitted", [CAA_FORBIDDEN] = "forbidden", [CAA_TRY_AGAIN] = "failed"};
   gint64 now = clock_now(acme->clock);
@@ -261,11 +272,12 @@ gboolean job_caa_answered(Acme *acme, const Question *question, const CaaRecordS
   g_autofree char *explanation = NULL;
   if (order_find(acme->store, &job->subject, &order, error) != STORE_FOUND)
     return FALSE;
-  CaaVerdict verdict = judge_caa(acme, order, set, &explanation);
+  CaaVerdict verdict = judge_caa(acme, order, question->domain, set, answers, &explanation);
   g_autofree char *records = records_text(set);
   CaaCheck check = {order->id,   question->domain, now,    verdicts[verdict],
                     set->secure, explanation,      records};
   if (!caa_check_insert(acme->store, &check, error) ||
+      !perspective_record(acme, &order->id, answers, error) ||
       !record(acme, now, "caa checked", (About){.order = &order->id}, error, "domain",
               question->domain, "verdict", verdicts[verdict], "reason", explanation, NULL))
     return FALSE;

@@ -5,6 +5,7 @@
 #define SIGNET_ACME_JOB_RUN_H
 
 #include "acme/acme.h"
+#include "base/perspective.h"
 #include "ca/caa.h"
 #include "ca/certificate.h"
 #include "ca/crl.h"
@@ -68,15 +69,16 @@ gboolean job_delivered(Acme *acme, const Question *question, const Delivery *del
                        GError **error);
 gboolean job_notice_delivered(Acme *acme, const Question *question, const Delivery *delivery,
                               GError **error);
-/* evidence: as text, for the record. */
+/* answers: of PerspectiveAnswer, may be NULL; evidence: as text, for the record. */
 gboolean job_examined(Acme *acme, const Question *question, const ReplyFacts *facts,
-                      GPtrArray *signatures, const char *evidence, GError **error);
+                      GPtrArray *signatures, GPtrArray *answers, const char *evidence,
+                      GError **error);
 gboolean job_bounce_examined(Acme *acme, const Question *question, const DsnFacts *facts,
                              const char *evidence, GError **error);
 /* The same for a message of which only its challenge was asked. */
 gboolean job_sorted(Acme *acme, const Question *question, const ReplyFacts *facts, GError **error);
 gboolean job_caa_answered(Acme *acme, const Question *question, const CaaRecordSet *set,
-                          GError **error);
+                          GPtrArray *answers, GError **error);
 /* failure: why it could not be built, "" when it was; findings: of the lint, "" when there are
  * none. */
 gboolean job_built(Acme *acme, const Question *question, GBytes *tbs, const char *findings,

@@ -2,6 +2,7 @@
 /* The job of a received message: examined by inbound, judged here, its verdict committed. */
 #include "acme/job_run.h"
 #include "acme/judge.h"
+#include "acme/perspective_judge.h"
 #include "acme/received.h"
 #include "acme/record.h"
 #include "acme/state.h"
@@ -134,14 +135,17 @@ static gboolean apply(Acme *acme, gint64 now, const Id *challenge, JudgeVerdict 
 }
 
 gboolean job_examined(Acme *acme, const Question *question, const ReplyFacts *facts,
-                      GPtrArray *signatures, const char *evidence, GError **error) {
+                      GPtrArray *signatures, GPtrArray *answers, const char *evidence,
+                      GError **error) {
   gint64 now = clock_now(acme->clock);
   const Job *job = &question->job;
   g_auto(Matter) matter = {0};
   g_autoptr(Problem) problem = NULL;
   const char *rule = NULL;
-  if (!load(acme, &job->subject, &matter, error))
+  if (!load(acme, &job->subject, &matter, error) ||
+      !perspective_record(acme, &job->subject, answers, error))
     return FALSE;
+  perspective_judge_keys(acme->config, signatures, answers);
   JudgeVerdict verdict = judge(acme, &matter, facts, signatures, &rule, &problem);
 
   gint64 retry_at = now + job_delay(retry_steps, G_N_ELEMENTS(retry_steps), job->attempts);

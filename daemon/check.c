@@ -2,6 +2,7 @@
 #include "daemon/check.h"
 #include "acme/profile.h"
 #include "base/clock.h"
+#include "base/perspective.h"
 #include "ca/alternate_chain.h"
 #include "ca/issuer.h"
 #include "ca/weak_keys.h"
@@ -314,6 +315,54 @@ static void check_dns(Check *check) {
   g_autoptr(GBytes) data = read_file(check, "dns.local-data");
 }
 
+/* How many usable ones there are; names and resolvers count once. */
+static guint check_perspective_list(Check *check) {
+  const char *const *text = config_list(check->config, "dns.perspectives");
+  g_autoptr(GHashTable) seen = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+  guint count = 0;
+  for (; *text != NULL; text++) {
+    const char *why = NULL;
+    g_autoptr(Perspective) perspective = perspective_parse(*text, &why);
+    if (perspective == NULL)
+      mistake(check, "dns.perspectives", "\"%s\" %s", *text, why);
+    else if (!g_hash_table_add(seen, g_strdup(perspective->name)) ||
+             !g_hash_table_add(seen, g_strdup(perspective->url)))
+      mistake(check, "dns.perspectives", "\"%s\" names a perspective twice", *text);
+    else
+      count++;
+  }
+  return count;
+}
+
+static void check_public_perspectives(Check *check, guint count) {
+  gint64 minimum = config_number(check->config, "dns.perspectives-minimum");
+  gint64 quorum = config_number(check->config, "dns.perspectives-quorum");
+  if (count < minimum && !config_given(check->config, "dns.perspectives-missing-reason"))
+    mistake(check, "dns.perspectives",
+            "are %u, fewer than perspectives-minimum = %" G_GINT64_FORMAT
+            "; a public CA states why in perspectives-missing-reason",
+            count, minimum);
+  if (quorum > 0 && quorum < perspective_least_quorum(count))
+    mistake(check, "dns.perspectives-quorum",
+            "is too low for %u perspectives: a public CA needs %u (TLS BR 3.2.2.9)", count,
+            perspective_least_quorum(count));
+}
+
+static void check_perspectives(Check *check) {
+  guint count = check_perspective_list(check);
+  g_autoptr(GBytes) ca = count > 0 ? read_file(check, "dns.perspectives-ca") : NULL;
+  if (count > PERSPECTIVE_MAX)
+    mistake(check, "dns.perspectives", "are more than %d", PERSPECTIVE_MAX);
+  if (config_number(check->config, "dns.perspectives-quorum") > count)
+    mistake(check, "dns.perspectives-quorum", "is more than there are perspectives: %u", count);
+  if (count > 0 && !config_given(check->config, "dns.perspectives-ca"))
+    mistake(check, "dns.perspectives-ca", "is empty");
+  else if (ca != NULL && !pem_has_certificate(ca))
+    mistake(check, "dns.perspectives-ca", "has no certificate in PEM");
+  if (config_is(check->config, "ca.operation", "public"))
+    check_public_perspectives(check, count);
+}
+
 /* What may stand in the configuration of a private CA only. refused NULL: any value. */
 static const struct {
   const char *key, *refused, *reason;
@@ -352,6 +401,7 @@ Config *check_configuration(const char *path, gboolean test_mode, GPtrArray *mis
   check_weak_keys(&check);
   check_caa(&check);
   check_dns(&check);
+  check_perspectives(&check);
   check_times(&check);
   check_default_profile(&check);
   check_operation(&check);

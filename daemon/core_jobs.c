@@ -96,8 +96,11 @@ static gboolean take_notice_delivered(Core *core, CoreItem *item, GError **error
 static gboolean take_evidence(Core *core, CoreItem *item, GError **error) {
   g_autoptr(ReplyFacts) facts = NULL;
   g_autoptr(GPtrArray) signatures = NULL;
+  g_autoptr(GVariant) evidence = g_variant_get_child_value(item->body, 0);
+  g_autoptr(GVariant) others = g_variant_get_child_value(item->body, 1);
+  g_autoptr(GPtrArray) answers = perspective_answers_read(others);
   /* The message is durable and would come again: it is set aside, whoever is to blame. */
-  if (!reply_evidence_read(item->body, &facts, &signatures, NULL)) {
+  if (answers == NULL || !reply_evidence_read(evidence, &facts, &signatures, NULL)) {
     log_error("nonsense received", "from", role_names[ROLE_INBOUND], "reason",
               "evidence that cannot be", NULL);
     facts = g_new0(ReplyFacts, 1);
@@ -107,8 +110,8 @@ static gboolean take_evidence(Core *core, CoreItem *item, GError **error) {
   }
   if (item->question->job.kind == JOB_SORT)
     return job_sorted(&core->acme, item->question, facts, error);
-  g_autofree char *text = g_variant_print(item->body, FALSE);
-  return job_examined(&core->acme, item->question, facts, signatures, text, error);
+  g_autofree char *text = g_variant_print(evidence, FALSE);
+  return job_examined(&core->acme, item->question, facts, signatures, answers, text, error);
 }
 
 static gboolean take_bounce_evidence(Core *core, CoreItem *item, GError **error) {
@@ -124,13 +127,14 @@ static gboolean take_bounce_evidence(Core *core, CoreItem *item, GError **error)
 }
 
 static gboolean take_caa(Core *core, CoreItem *item, GError **error) {
-  g_autoptr(GVariant) records = NULL;
+  g_autoptr(GVariant) records = NULL, others = NULL;
   const char *found_at = NULL, *text = NULL;
   guint32 outcome = 0;
   g_autoptr(CaaRecordSet) set = g_new0(CaaRecordSet, 1);
-  g_variant_get(item->body, "(ubxm&s@aay&s)", &outcome, &set->secure, &set->ttl, &found_at,
-                &records, &text);
-  if (outcome > RESOLVER_FOUND)
+  g_variant_get(item->body, "(ubxm&s@aay&s@" PERSPECTIVE_ANSWERS_TYPE ")", &outcome, &set->secure,
+                &set->ttl, &found_at, &records, &text, &others);
+  g_autoptr(GPtrArray) answers = perspective_answers_read(others);
+  if (outcome > RESOLVER_FOUND || answers == NULL)
     role_die_of_nonsense(ROLE_LOOKUP, "an unknown outcome");
   set->outcome = (ResolverOutcome)outcome;
   set->found_at = g_strdup(found_at);
@@ -140,7 +144,7 @@ static gboolean take_caa(Core *core, CoreItem *item, GError **error) {
     g_autoptr(GVariant) record = g_variant_get_child_value(records, i);
     g_ptr_array_add(set->records, message_octets(record));
   }
-  return job_caa_answered(&core->acme, item->question, set, error);
+  return job_caa_answered(&core->acme, item->question, set, answers, error);
 }
 
 static gboolean take_built(Core *core, CoreItem *item, GError **error) {

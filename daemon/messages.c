@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "daemon/messages.h"
+#include "base/perspective.h"
 #include "mime/dsn.h"
 #include "mime/reply.h"
 
@@ -36,7 +37,8 @@ static const ChannelKind kinds[MESSAGE_COUNT] = {
     [MESSAGE_MAIL] = {"mail", ASKED(INBOUND, CORE, "(sssasbay)")},
     [MESSAGE_MAIL_ANSWER] = {"mail-answer", ANSWER(MESSAGE_MAIL, CORE, INBOUND, "(uss)")},
     [MESSAGE_EXAMINE] = {"examine", ASKED(CORE, INBOUND, "(ayxb)")},
-    [MESSAGE_EVIDENCE] = {"evidence", ANSWER(MESSAGE_EXAMINE, INBOUND, CORE, REPLY_EVIDENCE_TYPE)},
+    [MESSAGE_EVIDENCE] = {"evidence", ANSWER(MESSAGE_EXAMINE, INBOUND, CORE,
+                                             "(" REPLY_EVIDENCE_TYPE PERSPECTIVE_ANSWERS_TYPE ")")},
     [MESSAGE_EXAMINE_BOUNCE] = {"examine-bounce", ASKED(CORE, INBOUND, "ay")},
     [MESSAGE_BOUNCE_EVIDENCE] = {"bounce-evidence",
                                  ANSWER(MESSAGE_EXAMINE_BOUNCE, INBOUND, CORE, DSN_EVIDENCE_TYPE)},
@@ -46,7 +48,8 @@ static const ChannelKind kinds[MESSAGE_COUNT] = {
     [MESSAGE_NOTICE_DELIVERED] = {"notice-delivered",
                                   ANSWER(MESSAGE_NOTICE, OUTBOUND, CORE, "(uusay)")},
     [MESSAGE_CAA] = {"caa", ASKED(CORE, LOOKUP, "s")},
-    [MESSAGE_CAA_ANSWER] = {"caa-answer", ANSWER(MESSAGE_CAA, LOOKUP, CORE, "(ubxmsaays)")},
+    [MESSAGE_CAA_ANSWER] = {"caa-answer", ANSWER(MESSAGE_CAA, LOOKUP, CORE,
+                                                 "(ubxmsaays" PERSPECTIVE_ANSWERS_TYPE ")")},
     [MESSAGE_BUILD] = {"build", ASKED(CORE, SIGNER, "(ayayasxxbbbuss)")},
     [MESSAGE_BUILT] = {"built", ANSWER(MESSAGE_BUILD, SIGNER, CORE, "(ayss)")},
     [MESSAGE_SIGN] = {"sign", ASKED(CORE, SIGNER, "ay")},

@@ -24,7 +24,7 @@ typedef enum {
   MESSAGE_MAIL,             /* peer, helo, reverse-path, recipients, TLS, raw message */
   MESSAGE_MAIL_ANSWER,      /* reply code, enhanced code, text */
   MESSAGE_EXAMINE,          /* raw message, time it was received, whether DNS is asked */
-  MESSAGE_EVIDENCE,         /* what it says, see mime/reply.h */
+  MESSAGE_EVIDENCE,         /* what it says, see mime/reply.h; answers of perspectives */
   MESSAGE_EXAMINE_BOUNCE,   /* raw message */
   MESSAGE_BOUNCE_EVIDENCE,  /* what it says, see mime/dsn.h */
   /* core and outbound */
@@ -34,7 +34,7 @@ typedef enum {
   MESSAGE_NOTICE_DELIVERED, /* as DELIVERED */
   /* core and lookup */
   MESSAGE_CAA,        /* domain */
-  MESSAGE_CAA_ANSWER, /* ResolverOutcome, secure, TTL, found at, records, text */
+  MESSAGE_CAA_ANSWER, /* ResolverOutcome, secure, TTL, found at, records, text; perspectives */
   /* core and signer */
   MESSAGE_BUILD,    /* CertificateFields */
   MESSAGE_BUILT,    /* to-be-signed octets, findings; error text when it could not be built */

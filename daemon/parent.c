@@ -115,6 +115,14 @@ static void give_relay_ca(Child *child) {
     give(child, "relay-ca", open(path, O_RDONLY | O_CLOEXEC), path);
 }
 
+static void give_perspectives_ca(Child *child) {
+  const Config *config = child->parent->config;
+  const char *path = config_text(config, "dns.perspectives-ca");
+  if ((child->role == ROLE_INBOUND || child->role == ROLE_LOOKUP) &&
+      config_given(config, "dns.perspectives"))
+    give(child, "dns-perspectives-ca", open(path, O_RDONLY | O_CLOEXEC), path);
+}
+
 /* A language without a file in the folder has its built-in texts. */
 static void give_mail_texts(Child *child) {
   const Config *config = child->parent->config;
@@ -280,6 +288,7 @@ static void start_child(Child *child) {
   channel_send(child->control, MESSAGE_CONFIG, config_share(parent->config, child->role), -1);
   give_files(child, FALSE);
   give_relay_ca(child);
+  give_perspectives_ca(child);
   give_mail_texts(child);
   give_list(child, "ca.alternate-chains", "ca-alternate-chain");
   give_list(child, "ca.weak-keys", "ca-weak-keys");

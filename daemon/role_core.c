@@ -151,6 +151,9 @@ static gboolean start(RoleProcess *process, GError **error) {
   core->published = published_new(folder->len > 0 ? g_array_index(folder, int, 0) : -1);
   if (config_is(process->config, "ca.caa", "off"))
     log_warning("CAA records are not obeyed", "reason", "[ca] caa = off", NULL);
+  if (config_given(process->config, "dns.perspectives-missing-reason"))
+    log_warning("fewer network perspectives than a public CA should have", "reason",
+                config_text(process->config, "dns.perspectives-missing-reason"), NULL);
   core->acme.store = store_open(config_text(process->config, "store.directory"), error);
   if (core->acme.store == NULL || !read_ca(process, core, error) ||
       !read_weak_keys(process, core, error) || !start_jobs(core, error))

@@ -2,7 +2,9 @@
 /* inbound: the SMTP server, and the examination of messages (MIME, DKIM, DNS). Reports what it
    finds; is never told what would be right. */
 #include "base/log.h"
+#include "base/mailbox.h"
 #include "daemon/pem_key.h"
+#include "daemon/perspectives.h"
 #include "daemon/resolver_options.h"
 #include "daemon/role.h"
 #include "mime/dsn.h"
@@ -19,6 +21,7 @@
 typedef struct {
   RoleProcess *process;
   Resolver *resolver;
+  Perspectives *perspectives;
   GPtrArray *smtp, *lmtp; /* of SmtpServer */
 } Inbound;
 
@@ -76,7 +79,8 @@ static void on_message(SmtpQuestion *question, const SmtpEnvelope *envelope, GBy
  * ------------------------------------------------------------------------------------------ */
 
 /* One message, and what is still asked for: keys of its signatures, and beside them the DMARC
-   record, which is for the record alone: whatever becomes of it, the examination ends. */
+   record, which is for the record alone: whatever becomes of it, the examination ends. Then the
+   keys that fit are asked for again elsewhere, and for the record where the mailbox's mail goes. */
 typedef struct {
   RoleProcess *process;
   guint generation;
@@ -87,6 +91,8 @@ typedef struct {
   DmarcSearch *dmarc;        /* NULL: no record is asked for */
   ResolverQuestion *waiting; /* for the DMARC record; NULL: not asked now */
   struct event *dmarc_due;
+  Round *round; /* NULL: not yet */
+  char *domain; /* whose MX is asked for */
 } Examination;
 
 typedef struct {
@@ -99,7 +105,56 @@ static void examination_free(Examination *examination) {
   dkim_check_free(examination->check);
   dmarc_search_free(examination->dmarc);
   event_free(examination->dmarc_due);
+  g_free(examination->domain);
   g_free(examination);
+}
+
+static void on_perspectives(GVariant *value, gpointer user) {
+  g_autoptr(GVariant) answers = value;
+  Examination *examination = user;
+  const DmarcFinding *dmarc =
+      examination->dmarc != NULL ? dmarc_search_finding(examination->dmarc) : NULL;
+  role_answer(examination->process, examination->generation, MESSAGE_EVIDENCE, examination->id,
+              g_variant_new("(@" REPLY_EVIDENCE_TYPE "@" PERSPECTIVE_ANSWERS_TYPE ")",
+                            reply_evidence_new(examination->facts, examination->check, dmarc),
+                            answers));
+  examination_free(examination);
+}
+
+static void on_mx(const ResolverAnswer *found, gpointer user) {
+  Examination *examination = user;
+  round_add(examination->round, RESOLVER_MX, examination->domain, found);
+  round_close(examination->round);
+}
+
+/* FALSE: no signature is good. */
+static gboolean ask_keys_again(Examination *examination) {
+  gboolean good = FALSE;
+  for (guint i = 0; i < dkim_check_count(examination->check); i++) {
+    const DkimSignature *signature = dkim_check_signature(examination->check, i);
+    if (signature->result != DKIM_PASS)
+      continue;
+    round_ask(examination->round, RESOLVER_TXT, signature->question);
+    good = TRUE;
+  }
+  return good;
+}
+
+/* A message that proves nothing anyway is worth no question to others. */
+static void ask_perspectives(Examination *examination) {
+  Inbound *inbound = examination->process->state;
+  const char *from = examination->facts->from;
+  g_autoptr(Mailbox) mailbox = from != NULL ? mailbox_parse(from, NULL) : NULL;
+  examination->round = round_new(inbound->perspectives, on_perspectives, examination);
+  if (perspectives_count(inbound->perspectives) == 0 || mailbox == NULL ||
+      !ask_keys_again(examination)) {
+    round_close(examination->round);
+    return;
+  }
+  examination->domain = g_strdup(mailbox->domain);
+  round_ask(examination->round, RESOLVER_MX, examination->domain);
+  resolver_ask(inbound->resolver, examination->domain, RESOLVER_MX,
+               (int)config_number(inbound->process->config, "dns.timeout"), on_mx, examination);
 }
 
 static void finish_if_done(Examination *examination) {
@@ -111,11 +166,7 @@ static void finish_if_done(Examination *examination) {
       evtimer_add(examination->dmarc_due, &wait);
     return;
   }
-  const DmarcFinding *dmarc =
-      examination->dmarc != NULL ? dmarc_search_finding(examination->dmarc) : NULL;
-  role_answer(examination->process, examination->generation, MESSAGE_EVIDENCE, examination->id,
-              reply_evidence_new(examination->facts, examination->check, dmarc));
-  examination_free(examination);
+  ask_perspectives(examination);
 }
 
 static void on_dmarc_due(evutil_socket_t fd G_GNUC_UNUSED, short what G_GNUC_UNUSED, void *user) {
@@ -251,8 +302,10 @@ static gboolean start(RoleProcess *process, GError **error) {
   GError *failure = NULL;
   inbound->process = process;
   inbound->resolver = resolver_from_config(process, error);
+  inbound->perspectives =
+      inbound->resolver != NULL ? perspectives_from_config(process, error) : NULL;
   SSL_CTX *tls = read_tls(process, &failure);
-  if (failure != NULL || inbound->resolver == NULL) {
+  if (failure != NULL || inbound->perspectives == NULL) {
     if (failure != NULL)
       g_propagate_error(error, failure);
     return FALSE;

@@ -99,6 +99,9 @@ void dkim_check_key(DkimCheck *check, guint i, DkimKeyOutcome outcome, const cha
 void dkim_check_free(DkimCheck *check);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(DkimCheck, dkim_check_free)
 
+/* A record from a stranger as key_record keeps it; the caller frees it. */
+char *dkim_record_clean(const char *record);
+
 /* Whether h= lists name, in lower case, at least times times. */
 gboolean dkim_signature_covers(const DkimSignature *signature, const char *name, guint times);
 

@@ -86,8 +86,7 @@ const DkimSignature *dkim_check_signature(const DkimCheck *check, guint i) {
   return reading->signature;
 }
 
-/* A record from a stranger made fit to be shown and passed on. */
-static char *clean_record(const char *record) {
+char *dkim_record_clean(const char *record) {
   g_autofree char *start = g_strndup(record, DKIM_MAX_RECORD_OCTETS);
   g_autofree char *valid = g_utf8_make_valid(start, -1);
   GString *clean = g_string_new(NULL);
@@ -124,7 +123,7 @@ static void apply_records(DkimReading *reading, const char *const *records, gboo
     return;
   }
   g_free(signature->key_record);
-  signature->key_record = clean_record(records[0]);
+  signature->key_record = dkim_record_clean(records[0]);
   signature->key_secure = secure;
   apply_record(reading, records[0]);
 }

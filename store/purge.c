@@ -10,6 +10,8 @@ static const char *const authorization_parts[] = {
     "DELETE FROM job WHERE kind = 'mail' AND subject IN"
     " (SELECT id FROM challenge WHERE authz_id = ?1)",
     "DELETE FROM note WHERE challenge_id IN (SELECT id FROM challenge WHERE authz_id = ?1)",
+    "DELETE FROM perspective_answer WHERE subject IN (SELECT m.id FROM message m"
+    " JOIN challenge c ON c.id = m.challenge_id WHERE c.authz_id = ?1)",
     "DELETE FROM message WHERE challenge_id IN (SELECT id FROM challenge WHERE authz_id = ?1)",
     "DELETE FROM challenge WHERE authz_id = ?1",
     "DELETE FROM authz WHERE id = ?1",
@@ -41,6 +43,7 @@ static gboolean remove_order(Store *store, const Id *id, GError **error) {
   for (guint i = 0; good && i < authorizations->len; i++)
     good = remove_authorization(store, &g_array_index(authorizations, Id, i), error);
   return good && sql_run(store, error, "DELETE FROM caa_check WHERE order_id = ?1", "d", id) &&
+         sql_run(store, error, "DELETE FROM perspective_answer WHERE subject = ?1", "d", id) &&
          sql_run(store, error, "DELETE FROM orders WHERE id = ?1", "d", id);
 }
 

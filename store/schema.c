@@ -142,7 +142,12 @@ static const char *const migrations[] = {
     "INSERT INTO revocation_run (id, key_digest, reason, asked_by, at, after, revoked)"
     " SELECT c.id, c.key_digest, 1, 'key', j.due_at, c.id, 0 FROM job j"
     " JOIN certificate c ON c.id = j.subject WHERE j.kind = 'revoke';"
-    "ALTER TABLE job ADD COLUMN waits_for @text;",
+    "ALTER TABLE job ADD COLUMN waits_for @text;"
+    "CREATE TABLE perspective_answer ("
+    "  subject @blob NOT NULL, at @int NOT NULL, question @text NOT NULL, perspective @text NOT "
+    "NULL,"
+    "  url @text NOT NULL, outcome @text NOT NULL, secure @int NOT NULL, records @text NOT NULL,"
+    "  reason @text NOT NULL, PRIMARY KEY (subject, at, question, perspective));",
 };
 
 /* Versions 1 and 2 came before the first release. */

@@ -5,7 +5,8 @@ import unittest
 
 import lab
 from lab import HOST
-from signet_lab import AcmeUser, Signetd, make_csr, new_key, prove
+from perspectives import Resolver
+from signet_lab import AcmeUser, Authority, Signetd, make_csr, new_key, prove
 
 MANY = 20
 URN = "urn:ietf:params:acme:error:"
@@ -52,6 +53,163 @@ class ManyDomains(lab.LabCase):
         self.assertEqual((order["status"], order["error"]["type"]), ("invalid", URN + "caa"))
         self.assertIn(self.domains[-1], order["error"]["detail"])
         self.assertEqual(self.server.query("SELECT count(*), sum(verdict = 'forbidden') FROM caa_check"), [(2 * MANY, 1)])
+
+
+class Perspectives(lab.SharedLabCase):
+    """ca-rules 13: four Unbounds elsewhere are asked over HTTPS, and three must agree."""
+
+    NAMES = ("ams", "fra", "nyc", "sin")
+    DENIES = 'user.test. CAA 0 issuemail ";"'
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.key, cls.other = lab.DkimKey("user.test", "s1"), lab.DkimKey("user.test", "s1")
+        records = [cls.key.record(), ("@", "CAA", '0 issuemail "ca.test"'), ("@", "MX", "10 mx.user.test.")]
+        cls.zones = lab.SignedZones(cls.lab, {"user.test": records})
+        authority = Authority(cls.lab.folder("authority"))
+        cls.resolvers = {name: Resolver(cls.lab, cls.zones, authority, name) for name in cls.NAMES}
+        cls.mail = lab.Postfix(cls.lab, {"user.test": ["ann"]})
+        cls.server = Signetd(cls.lab, relay=f"{HOST}:{cls.mail.port}", zones=cls.zones, settings={"dns": {
+            "perspectives": "; ".join(resolver.setting for resolver in cls.resolvers.values()),
+            "perspectives-ca": authority.path}})
+
+    def setUp(self):
+        self.user = AcmeUser(self.server)
+        self.lies({})
+
+    def lies(self, lies):
+        """name -> what that resolver answers from now on; None: it is gone. The others are honest."""
+        for name, resolver in self.resolvers.items():
+            wanted = lies.get(name, ())
+            if getattr(resolver, "lies", ()) == wanted:
+                continue
+            resolver.stop()
+            if wanted is not None:
+                resolver.start(wanted)
+            resolver.lies = wanted
+
+    def address_of_this_test(self):
+        return f"ann+{self.id().rsplit('.', 1)[1].replace('_', '-')}@user.test"
+
+    def ready(self):
+        self.address = self.address_of_this_test()
+        order = self.user.new_order(self.address)
+        prove(self.server, self.user, order, self.mail.maildir("ann@user.test"), self.key)
+        self.assertEqual(self.user.get(order["url"])["status"], "ready")
+        return order
+
+    def finalize(self, order):
+        self.user.finalize(order, make_csr(new_key(), self.address))
+
+    def ended(self, order):
+        return self.user.poll(order["url"], lambda o: o["status"] != "processing")
+
+    def answers(self, where):
+        return self.server.query(
+            "SELECT p.perspective, p.outcome, p.secure, p.records, p.url FROM perspective_answer p"
+            f" WHERE p.question {where} AND p.at >= (SELECT max(created_at) FROM orders)"
+            " ORDER BY p.at, p.perspective")
+
+    def test_one_lies(self):
+        """Three of four permit it; every answer is kept with who gave it."""
+        self.lies({"sin": (self.DENIES,)})
+        order = self.ready()
+        self.finalize(order)
+        self.assertEqual(self.ended(order)["status"], "valid")
+        us, nobody = '0 issuemail "ca.test"', '0 issuemail ";"'
+        self.assertEqual(sorted(self.answers("= 'CAA user.test'")), [
+            (name, "found", int(name != "sin"), nobody if name == "sin" else us, self.resolvers[name].url)
+            for name in self.NAMES])
+        self.assertEqual(sorted(self.answers("= 'TXT s1._domainkey.user.test'")), [
+            (name, "found", 1, self.key.text(), self.resolvers[name].url) for name in self.NAMES])
+        self.assertEqual(sorted(self.answers("= 'MX user.test'")), sorted(
+            [(name, "found", 1, "10 mx.user.test", self.resolvers[name].url) for name in self.NAMES]
+            + [("primary", "found", 1, "10 mx.user.test", "")]))
+        self.assertRegex(self.server.query("SELECT explanation FROM caa_check ORDER BY at DESC LIMIT 1")[0][0],
+                         '3 of 4 network perspectives permit it, 3 must: sin: CAA at user.test: .*permits nobody')
+
+    def test_two_disagree(self):
+        self.lies({"nyc": (self.DENIES,), "sin": ('user.test. CAA 0 issuemail "other-ca.test"',)})
+        order = self.ready()
+        self.finalize(order)
+        order = self.ended(order)
+        self.assertEqual((order["status"], order["error"]["type"]), ("invalid", URN + "caa"))
+        self.assertIn("only 2 of 4 network perspectives permit it, 3 must: nyc: CAA at user.test", order["error"]["detail"])
+        self.assertRegex(order["error"]["detail"], "sin: CAA at user.test: .* names another CA")
+        self.assertNotIn("certificate", order)
+        self.assertEqual(self.server.query("SELECT verdict, secure FROM caa_check ORDER BY at DESC LIMIT 1"),
+                         [("forbidden", 1)])
+
+    def test_two_are_gone(self):
+        """Asked again until one is back."""
+        order = self.ready()
+        self.lies({"nyc": None, "sin": None})
+        before = self.server.query("SELECT count(*) FROM caa_check")[0][0]
+        self.finalize(order)
+        self.lab.wait_for(lambda: self.server.query("SELECT count(*) FROM caa_check")[0][0] > before, "the first answer")
+        verdict, explanation = self.server.query("SELECT verdict, explanation FROM caa_check ORDER BY at DESC LIMIT 1")[0]
+        self.assertEqual(verdict, "failed")
+        self.assertIn("only 2 of 4 network perspectives permit it, 3 must: nyc: CAA: no answer", explanation)
+        self.assertEqual(self.user.get(order["url"])["status"], "processing")
+        self.lies({"nyc": None})
+        self.assertEqual(self.ended(order)["status"], "valid")
+
+    def test_two_see_another_key(self):
+        """The reply proves nothing until they see the same key; DNSSEC is what tells the resolver here."""
+        lie = (f's1._domainkey.user.test. TXT "{self.other.text()[:200]}" "{self.other.text()[200:]}"',)
+        self.lies({"nyc": lie, "sin": lie})
+        self.address = self.address_of_this_test()
+        order = self.user.new_order(self.address)
+        prove(self.server, self.user, order, self.mail.maildir("ann@user.test"), self.key, respond=False)
+        note = self.lab.wait_for(lambda: self.server.query(
+            "SELECT n.problem FROM note n JOIN challenge c ON c.id = n.challenge_id JOIN authz a ON a.id = c.authz_id"
+            " WHERE a.address = ?", self.address), "the note")[0][0]
+        self.assertIn("only 2 of 4 network perspectives see its key record, 3 must: nyc: another key record; sin: ", note)
+        self.assertEqual(self.user.authorization(order)["status"], "pending")
+        self.lies({"sin": lie})
+        self.user.respond(self.user.authorization(order)["challenges"][0])
+        self.user.poll(order["authorizations"][0], lambda a: a["status"] == "valid")
+
+    def test_configuration(self):
+        """A public CA has enough of them, or says why not."""
+        dns, ca = self.server.config["dns"], self.server.config["ca"]
+        kept = dict(dns), dict(ca)
+        some = lambda count: "; ".join(f"p{number} https://{HOST}:{number + 1}/q" for number in range(count))
+        empty = self.server.folder / "empty"
+        empty.write_text("")
+        try:
+            for operation, changes, words in (
+                    ("private", {}, None), ("public", {}, None),
+                    ("public", {"perspectives": ""}, "are 0, fewer than perspectives-minimum = 4"),
+                    ("public", {"perspectives": some(3)}, "are 3, fewer than perspectives-minimum = 4"),
+                    ("public", {"perspectives": some(3), "perspectives-minimum": 3}, None),
+                    ("public", {"perspectives": "", "perspectives-missing-reason": "CPS 4.2"}, None),
+                    ("private", {"perspectives": ""}, None),
+                    ("public", {"perspectives-quorum": 2}, "is too low for 4 perspectives"),
+                    ("private", {"perspectives-quorum": 2}, None),
+                    ("private", {"perspectives-quorum": 5}, "is more than there are perspectives: 4"),
+                    ("private", {"perspectives": "a http://x/"}, '"a http://x/" is no https:// URL'),
+                    ("private", {"perspectives": "a https://x/q; a https://y/q"}, "names a perspective twice"),
+                    ("private", {"perspectives": "a https://x/q; b https://x/q"}, "names a perspective twice"),
+                    ("private", {"perspectives": some(17)}, "are more than 16"),
+                    ("private", {"perspectives-ca": empty}, "has no certificate in PEM"),
+                    ("private", {"perspectives-ca": "missing"}, "No such file")):
+                with self.subTest(operation, **changes):
+                    dns.clear()
+                    dns.update(kept[0], **changes)
+                    ca["operation"] = operation
+                    self.server.write_config()
+                    status, said = self.server.check()
+                    self.assertEqual("[dns] perspectives" in said, words is not None, said)
+                    self.assertIn(words or "", said)
+                    self.assertTrue(words is None or status != 0)
+        finally:
+            dns.clear()
+            dns.update(kept[0])
+            ca.clear()
+            ca.update(kept[1])
+            self.server.write_config()
 
 
 if __name__ == "__main__":

@@ -1006,7 +1006,8 @@ class Check(lab.SharedLabCase):
     def public(self):
         """What a public CA needs beside what a private one does."""
         (self.server.folder / "weak-keys").write_text("00112233445566778899\n")
-        return "[ca]\noperation = public\nweak-keys = weak-keys\n"
+        return ("[dns]\nperspectives-missing-reason = a lab has one network\n"
+                "[ca]\noperation = public\nweak-keys = weak-keys\n")
 
     def test_public_operation(self):
         """What a private CA may do and a public one may not, with file and line."""

@@ -46,6 +46,8 @@ typedef struct {
   Acme acme;
   const char *peer;       /* whose requests the next ones are */
   GHashTable *signatures; /* to-be-signed octets -> certificate, as the signer's own log */
+  GPtrArray
+      *answers; /* of PerspectiveAnswer: what further perspectives say; NULL: there are none */
 } Lab;
 
 static inline gint64 lab_now(const Clock *clock) {
@@ -870,7 +872,8 @@ static inline void lab_examined(Lab *lab, const Question *question, LabReply *re
     reply->signature.fields = covered;
   if (!reply->is_unsigned)
     g_ptr_array_add(signatures, &reply->signature);
-  LAB_TURN(lab, job_examined(&lab->acme, question, &reply->facts, signatures, "evidence", NULL));
+  LAB_TURN(lab, job_examined(&lab->acme, question, &reply->facts, signatures, lab->answers,
+                             "evidence", NULL));
   if (reply->signature.fields == covered)
     reply->signature.fields = NULL;
 }
@@ -949,7 +952,7 @@ static inline void lab_caa(Lab *lab, const Question *question, ResolverOutcome o
     set->found_at = g_strdup(question->domain);
     g_ptr_array_add(set->records, g_bytes_new(record->data, record->len));
   }
-  LAB_TURN(lab, job_caa_answered(&lab->acme, question, set, NULL));
+  LAB_TURN(lab, job_caa_answered(&lab->acme, question, set, lab->answers, NULL));
 }
 
 /* What the signer builds and finds. */

@@ -598,7 +598,7 @@ static void test_real_message(void) {
   char *fields[] = {(char *)"from", (char *)"subject", (char *)"to", NULL};
   reply.signature.fields = fields;
   g_ptr_array_add(signatures, &reply.signature);
-  LAB_TURN(lab, job_examined(&lab->acme, &question, facts, signatures, "evidence", NULL));
+  LAB_TURN(lab, job_examined(&lab->acme, &question, facts, signatures, NULL, "evidence", NULL));
   lab_reply_clear(&reply);
   g_autoptr(Answer) posted = lab_challenge(order, 0, "{}");
   assert_statuses(order, "ready", "valid", "valid");

@@ -398,7 +398,7 @@ static void examine(LabOrder *order, const Question *question, const Mail *mail,
     g_ptr_array_add(signatures, (gpointer)dkim_check_signature(check, i));
   g_assert_cmpint(facts->refused != NULL, ==, mail->refused);
   LAB_TURN(order->lab,
-           job_examined(&order->lab->acme, question, facts, signatures, "evidence", NULL));
+           job_examined(&order->lab->acme, question, facts, signatures, NULL, "evidence", NULL));
 }
 
 /* The challenge waits on, and says why. */
@@ -487,7 +487,7 @@ static void test_caa(void) {
     if (cases[i].record != NULL)
       g_ptr_array_add(set->records, fixture_octets(cases[i].record));
     lab_ask(lab, JOB_ISSUE, QUESTION_CAA, &question);
-    LAB_TURN(lab, job_caa_answered(&lab->acme, &question, set, NULL));
+    LAB_TURN(lab, job_caa_answered(&lab->acme, &question, set, NULL, NULL));
     assert_order_failed(order, cases[i].words, strcmp(cases[i].type, "caa") == 0 ? 403 : 400,
                         cases[i].type, cases[i].words);
     lab_order_free(order);

@@ -25,6 +25,8 @@ typedef struct {
   GBytes *message;
   GByteArray *body;
   char why[CURL_ERROR_SIZE];
+  gint64 deadline; /* g_get_monotonic_time */
+  gboolean again;  /* on a connection of its own, for an older one broke */
   ResolverAnswered answered;
   gpointer user;
 } Question;
@@ -91,6 +93,25 @@ static void deliver(Question *question, ResolverAnswer *answer) {
   doh_message_clear(answer);
 }
 
+/* The resolver may have ended a connection that was good for the question before; libcurl itself
+   goes on over another one only where it had no word yet. */
+static gboolean ask_again(Question *question, CURLcode result) {
+  long connections = 0;
+  gint64 left = (question->deadline - g_get_monotonic_time()) / 1000;
+  curl_easy_getinfo(question->curl, CURLINFO_NUM_CONNECTS, &connections);
+  if (result == CURLE_OK || result == CURLE_WRITE_ERROR || connections > 0 || question->again ||
+      left <= 0)
+    return FALSE;
+  question->again = TRUE;
+  g_byte_array_set_size(question->body, 0);
+  *question->why = '\0';
+  curl_multi_remove_handle(question->doh->multi, question->curl);
+  curl_easy_setopt(question->curl, CURLOPT_FRESH_CONNECT, 1L);
+  curl_easy_setopt(question->curl, CURLOPT_TIMEOUT_MS, (long)left);
+  curl_multi_add_handle(question->doh->multi, question->curl);
+  return TRUE;
+}
+
 /* Answers what libcurl has finished; outside of it, so that answered may ask on. */
 static void take_finished(Doh *doh) {
   CURLMsg *message;
@@ -100,6 +121,8 @@ static void take_finished(Doh *doh) {
     ResolverAnswer answer;
     CURLcode result = message->data.result;
     curl_easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, &question);
+    if (ask_again(question, result))
+      continue;
     read_response(question, result, &answer);
     deliver(question, &answer);
   }
@@ -211,6 +234,7 @@ void doh_ask(Doh *doh, const char *url, const char *name, int type, int timeout,
   question->type = type;
   question->message = doh_message_question(name, type);
   question->body = g_byte_array_new();
+  question->deadline = g_get_monotonic_time() + (gint64)timeout * 1000;
   question->answered = answered;
   question->user = user;
   g_hash_table_add(doh->questions, question);

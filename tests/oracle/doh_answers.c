@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What resolvers answer over HTTPS, for test_perspectives.py.
      doh_answers TIMEOUT CA-FILE
-   reads "URL NAME TYPE" lines, asks for all at once, and writes for each a line, in any order:
-     URL NAME TYPE temporary|bogus|none|found secure|insecure TTL RDATA-IN-HEX,...|- TEXT */
+   reads "URL NAME TYPE" lines up to an empty one, asks for all at once, and writes for each a line,
+   in any order, then an empty one; and so on: URL NAME TYPE temporary|bogus|none|found
+   secure|insecure TTL RDATA-IN-HEX,...|- TEXT */
 #include "base/doh.h"
 
 #include <stdio.h>
@@ -33,6 +34,13 @@ static void answered(const ResolverAnswer *answer, gpointer user) {
   g_free(one);
 }
 
+static void finish(struct event_base *base, const guint *open) {
+  if (*open > 0)
+    event_base_dispatch(base);
+  printf("\n");
+  fflush(stdout);
+}
+
 int main(int argc, char **argv) {
   char line[2048];
   char *pem = NULL;
@@ -44,14 +52,17 @@ int main(int argc, char **argv) {
   struct event_base *base = event_base_new();
   Doh *doh = doh_new(base, ca);
   while (fgets(line, sizeof line, stdin) != NULL) {
+    if (*line == '\n') {
+      finish(base, &open);
+      continue;
+    }
     g_auto(GStrv) words = g_strsplit(g_strchomp(line), " ", 3);
     Case *one = g_new0(Case, 1);
     *one = (Case){base, g_strdup(line), &open};
     open++;
     doh_ask(doh, words[0], words[1], atoi(words[2]), atoi(argv[1]), answered, one);
   }
-  if (open > 0)
-    event_base_dispatch(base);
+  finish(base, &open);
   doh_free(doh);
   event_base_free(base);
   return 0;

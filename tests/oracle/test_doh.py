@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The client of DNS over HTTPS (base/doh.c) against Unbound and against servers that misbehave (RFC 8484)."""
 
+import subprocess
 import unittest
 
 import dns.flags
@@ -42,7 +43,7 @@ class DohTest(lab.SharedLabCase):
         lines = [" ".join(map(str, question)) for question in questions]
         out = self.lab.run(lab.program("doh_answers"), timeout, self.authority.path, input="\n".join(lines) + "\n")
         found = {}
-        for line in out.splitlines():
+        for line in filter(None, out.splitlines()):
             words = line.split(" ", 7)
             found[" ".join(words[:3])] = (words[3], words[4], int(words[5]),
                                           [] if words[6] == "-" else words[6].split(","), words[7])
@@ -70,6 +71,20 @@ class DohTest(lab.SharedLabCase):
         answers = self.ask(*[(self.resolver.url, f"n{number}.good.test", CAA) for number in range(200)])
         self.assertEqual({answer[:2] + answer[4:] for answer in answers}, {("none", "secure", "no such domain name")})
 
+    def test_resolver_restarts(self):
+        """What was asked over a connection that is gone is asked over a new one."""
+        resolver = Resolver(self.lab, self.zones, self.authority, "b")
+        argv = [lab.program("doh_answers"), "60000", self.authority.path]
+        with subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1) as client:
+            for number in range(1, 7):
+                for index in range(number):
+                    client.stdin.write(f"{resolver.url} n{index}.good.test {CAA}\n")
+                client.stdin.write("\n")
+                answers = list(iter(client.stdout.readline, "\n"))
+                self.assertEqual([answer.split()[3:5] for answer in answers], [["none", "secure"]] * number)
+                resolver.restart()
+            client.stdin.close()
+
     def test_impossible_name(self):
         self.assertEqual(self.ask((self.resolver.url, "a..b", CAA))[0][0::4], ("none", "not a domain name"))
 
@@ -79,8 +94,9 @@ class DohTest(lab.SharedLabCase):
         web = lambda pair: Web(self, *pair, lambda path, body: (200, MESSAGE, reply_to(body).to_wire())).url
         cases = {
             f"https://{HOST}:{self.lab.free_port()}/": "Failed to connect",
-            web(other.pair("other")): "certificate",
-            web(self.authority.pair("self", signed_by_itself=True)): "OpenSSL",
+            # another key under the name of ours
+            web(other.pair("other")): "OpenSSL",
+            web(self.authority.pair("self", signed_by_itself=True)): "certificate",
             web(self.authority.pair("name", host="elsewhere.test")): "certificate",
             web(self.authority.pair("old", life=-DAY)): "certificate",
             f"http://{HOST}:{self.resolver.port}/dns-query": "not supported or disabled",

@@ -11,6 +11,7 @@
 #include "store/job.h"
 #include "store/message.h"
 #include "store/order.h"
+#include "store/perspective_answer.h"
 
 #include <string.h>
 
@@ -224,6 +225,28 @@ static gboolean add_caa(Command *command, const Id *order, GError **error) {
   return TRUE;
 }
 
+static gboolean add_perspectives(Command *command, const Id *order, GError **error) {
+  g_autoptr(GPtrArray) answers = perspective_row_list(command->acme->store, order, error);
+  if (answers == NULL)
+    return FALSE;
+  json_t *list = json_array();
+  json_object_set_new(command->result, "perspectives", list);
+  for (guint i = 0; i < answers->len; i++) {
+    const PerspectiveRow *answer = answers->pdata[i];
+    json_t *row = json_object();
+    json_array_append_new(list, row);
+    command_set_time(row, "at", answer->at);
+    set_text(row, "question", answer->question);
+    set_text(row, "perspective", answer->perspective);
+    set_text(row, "url", answer->url);
+    set_text(row, "outcome", answer->outcome);
+    json_object_set_new(row, "secure", json_boolean(answer->secure));
+    set_text(row, "records", answer->records);
+    set_text(row, "reason", answer->reason);
+  }
+  return TRUE;
+}
+
 static gboolean add_certificate(Command *command, const Id *order, GError **error) {
   g_autoptr(Certificate) certificate = NULL;
   StoreFind found = certificate_find_by_order(command->acme->store, order, &certificate, error);
@@ -284,7 +307,7 @@ gboolean command_order_show(Command *command, GError **error) {
   return found == STORE_FOUND && add_order(command, order, error) &&
          add_account(command, &order->account_id, error) &&
          add_authorizations(command, &id, error) && add_caa(command, &id, error) &&
-         add_certificate(command, &id, error);
+         add_perspectives(command, &id, error) && add_certificate(command, &id, error);
 }
 
 /* --- order list

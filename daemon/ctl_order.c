@@ -194,6 +194,14 @@ static void print_all(const json_t *shown) {
         g_strdup_printf("%s %s", ctl_member(entry, "domain"), ctl_member(entry, "verdict"));
     event_line("checked", entry, what, ctl_member(entry, "reason"));
   }
+  if (json_array_size(json_object_get(shown, "perspectives")) > 0)
+    printf("perspectives\n");
+  json_array_foreach(json_object_get(shown, "perspectives"), i, entry) {
+    g_autofree char *what =
+        g_strdup_printf("%s: %s %s", ctl_member(entry, "perspective"),
+                        ctl_member(entry, "question"), ctl_member(entry, "outcome"));
+    event_line("asked", entry, what, ctl_member(entry, "reason"));
+  }
   print_certificate(json_object_get(shown, "certificate"));
 }
 

@@ -21,7 +21,8 @@ typedef struct {
 void perspective_row_free(PerspectiveRow *row);
 
 gboolean perspective_row_insert(Store *store, const PerspectiveRow *row, GError **error);
-/* All of a subject, oldest first; of PerspectiveRow. NULL on failure. */
-GPtrArray *perspective_row_list(Store *store, const Id *subject, GError **error);
+/* All of an order and of the messages to its challenges, oldest first; of PerspectiveRow. NULL on
+   failure. */
+GPtrArray *perspective_row_list(Store *store, const Id *order_id, GError **error);
 
 #endif

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """CAA of a whole signetd (ca-rules 8-13): an order with many domains, and the further perspectives."""
 
+import json
 import unittest
 
 import lab
@@ -126,6 +127,13 @@ class Perspectives(lab.SharedLabCase):
         self.assertEqual(sorted(self.answers("= 'MX user.test'")), sorted(
             [(name, "found", 1, "10 mx.user.test", self.resolvers[name].url) for name in self.NAMES]
             + [("primary", "found", 1, "10 mx.user.test", "")]))
+        shown = json.loads(self.server.ctl("order", "show", order["url"], "--json", "--config", self.server.path))
+        self.assertEqual(len(shown["perspectives"]), 4 + 4 + 5)
+        said = [{name: value for name, value in answer.items() if name != "at"} for answer in shown["perspectives"]]
+        self.assertIn({"perspective": "sin", "question": "CAA user.test", "outcome": "found", "secure": False,
+                       "records": nobody, "reason": "found at user.test", "url": self.resolvers["sin"].url}, said)
+        self.assertIn("sin: CAA user.test found", self.server.ctl("order", "show", order["url"], "--config",
+                                                                  self.server.path))
         self.assertRegex(self.server.query("SELECT explanation FROM caa_check ORDER BY at DESC LIMIT 1")[0][0],
                          '3 of 4 network perspectives permit it, 3 must: sin: CAA at user.test: .*permits nobody')
 

@@ -7,6 +7,7 @@
 #include "ca/der.h"
 #include "ca/extension.h"
 #include "ca/key.h"
+#include "ca/lint.h"
 #include "ca/openssl_auto.h"
 #include "ca/pem.h"
 #include "ca/signature.h"
@@ -56,9 +57,12 @@ static gboolean add_attribute(X509_NAME *name, int nid, const char *text, GError
   return openssl_fail(error, CA_ERROR_PROFILE, "a name is empty, too long or not UTF-8");
 }
 
-static GBytes *make_name(const char *organization, const char *common_name, GError **error) {
+static GBytes *make_name(const CeremonyPlan *plan, const char *common_name, GError **error) {
   g_autoptr(X509_NAME) name = openssl_must(X509_NAME_new());
-  if (organization != NULL && !add_attribute(name, NID_organizationName, organization, error))
+  if (plan->country != NULL && !add_attribute(name, NID_countryName, plan->country, error))
+    return NULL;
+  if (plan->organization != NULL &&
+      !add_attribute(name, NID_organizationName, plan->organization, error))
     return NULL;
   return add_attribute(name, NID_commonName, common_name, error) ? openssl_name_octets(name) : NULL;
 }
@@ -97,7 +101,7 @@ static GBytes *make_certificate(const CeremonyPlan *plan, const Level *level, EV
   EVP_PKEY *signer = level->root != NULL ? level->root->key : key;
   gint64 from = plan->now / CLOCK_SECOND * CLOCK_SECOND;
   g_autoptr(GBytes) serial = random_serial();
-  g_autoptr(GBytes) subject = make_name(plan->organization, level->name, error);
+  g_autoptr(GBytes) subject = make_name(plan, level->name, error);
   if (subject == NULL)
     return NULL;
   g_autoptr(GBytes) issuer =
@@ -120,6 +124,12 @@ static GBytes *make_certificate(const CeremonyPlan *plan, const Level *level, EV
       .extensions = extensions,
   };
   g_autoptr(GBytes) tbs = tbs_encode(&parts);
+  g_autoptr(GPtrArray) findings = lint_ca_tbs(
+      tbs, level->root != NULL ? LINT_CA_ISSUING : LINT_CA_ROOT, level->root, plan->public_ca);
+  if (findings->len > 0) {
+    g_autofree char *summary = lint_summary(findings);
+    return refuse(error, summary), NULL;
+  }
   return signature_certificate(signer, signer, tbs, error);
 }
 
@@ -145,6 +155,9 @@ static gboolean check_plan(const CeremonyPlan *plan, guint root_years, guint iss
     return refuse(error, "a name is missing");
   if (!extension_is_http_url(plan->url) || !g_str_has_suffix(plan->url, "/"))
     return refuse(error, "the URL is not http:// with / at its end");
+  if (plan->country != NULL && (strlen(plan->country) != 2 || !g_ascii_isupper(plan->country[0]) ||
+                                !g_ascii_isupper(plan->country[1])))
+    return refuse(error, "the country is not two capital letters (ISO 3166-1)");
   if (plan->passphrase != NULL && (*plan->passphrase == '\0' || strlen(plan->passphrase) > 1023))
     return refuse(error, "the passphrase is empty or longer than 1023 octets");
   if (plan->now < 0 || root_years > 50 || issuing_years > root_years)

@@ -10,6 +10,7 @@
 #define CEREMONY_ROOT_CRL_DAYS 364
 
 typedef struct {
+  const char *country;      /* C of both names, two capital letters; NULL: left out */
   const char *organization; /* O of both names, at most 64 characters as the CNs; NULL: left out */
   const char *root_name;    /* CN */
   const char *issuing_name;
@@ -18,6 +19,7 @@ typedef struct {
   const char
       *url;   /* base http:// URL of published files, ending in "/": root.crl, root.der below it */
   gint64 now; /* milliseconds */
+  gboolean public_ca;              /* C and O must be there (S/MIME BR 7.1.4.3.1) */
   guint root_years, issuing_years; /* 0: as above, the issuing CA never longer than the root */
 } CeremonyPlan;
 

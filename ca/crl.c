@@ -4,9 +4,17 @@
 #include "base/clock.h"
 #include "ca/der.h"
 #include "ca/extension.h"
+#include "ca/lint.h"
 #include "ca/openssl_auto.h"
 #include "ca/signature.h"
 #include "ca/tbs.h"
+
+typedef STACK_OF(X509_REVOKED) X509Entries;
+
+static void x509_entries_free(X509Entries *entries) {
+  sk_X509_REVOKED_pop_free(entries, X509_REVOKED_free);
+}
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(X509Entries, x509_entries_free)
 
 static gboolean refuse(GError **error, const char *why) {
   g_set_error_literal(error, CA_ERROR, CA_ERROR_PROFILE, why);
@@ -66,7 +74,7 @@ static gboolean check_fields(const Issuer *issuer, const CrlFields *fields, GErr
          (fields->entries == NULL || check_entries(fields, error));
 }
 
-static void add_entry(X509_CRL *crl, const CrlEntry *entry) {
+static X509_REVOKED *make_entry(const CrlEntry *entry) {
   g_autoptr(ASN1_INTEGER) serial = tbs_integer(entry->serial);
   g_autoptr(ASN1_TIME) time = tbs_time(entry->revoked_at);
   X509_REVOKED *revoked = openssl_must(X509_REVOKED_new());
@@ -77,52 +85,59 @@ static void add_entry(X509_CRL *crl, const CrlEntry *entry) {
     openssl_check(ASN1_ENUMERATED_set(reason, entry->reason) == 1 &&
                   X509_REVOKED_add1_ext_i2d(revoked, NID_crl_reason, reason, 0, 0) == 1);
   }
-  openssl_check(X509_CRL_add0_revoked(crl, revoked) == 1);
+  return revoked;
 }
 
-static void add_extensions(X509_CRL *crl, const Issuer *issuer, const CrlFields *fields) {
-  g_autoptr(AUTHORITY_KEYID) authority = openssl_must(AUTHORITY_KEYID_new());
-  g_autoptr(ASN1_INTEGER) number = openssl_must(ASN1_INTEGER_new());
-  authority->keyid =
-      openssl_must(ASN1_OCTET_STRING_dup(X509_get0_subject_key_id(issuer->certificate)));
-  openssl_check(ASN1_INTEGER_set_int64(number, fields->number) == 1 &&
-                X509_CRL_add1_ext_i2d(crl, NID_authority_key_identifier, authority, 0, 0) == 1 &&
-                X509_CRL_add1_ext_i2d(crl, NID_crl_number, number, 0, 0) == 1);
-  if (fields->url == NULL)
-    return;
-  g_autoptr(ISSUING_DIST_POINT) point = openssl_must(ISSUING_DIST_POINT_new());
-  point->distpoint = extension_point_name(fields->url);
-  point->onlyCA = fields->ca_only ? 0xff : 0;
-  point->onlyuser = fields->ca_only ? 0 : 0xff;
-  openssl_check(X509_CRL_add1_ext_i2d(crl, NID_issuing_distribution_point, point, 1, 0) == 1);
+static int by_serial(const X509_REVOKED *const *a, const X509_REVOKED *const *b) {
+  return ASN1_STRING_cmp(X509_REVOKED_get0_serialNumber(*a), X509_REVOKED_get0_serialNumber(*b));
 }
 
-static X509_CRL *build(const Issuer *issuer, const CrlFields *fields) {
-  X509_CRL *crl = openssl_must(X509_CRL_new());
-  g_autoptr(ASN1_TIME) this_update = tbs_time(fields->this_update);
-  g_autoptr(ASN1_TIME) next_update = tbs_time(fields->next_update);
-  openssl_check(X509_CRL_set_version(crl, X509_CRL_VERSION_2) == 1 &&
-                X509_CRL_set_issuer_name(crl, X509_get_subject_name(issuer->certificate)) == 1 &&
-                X509_CRL_set1_lastUpdate(crl, this_update) == 1 &&
-                X509_CRL_set1_nextUpdate(crl, next_update) == 1);
+static X509Entries *make_entries(const CrlFields *fields) {
+  X509Entries *entries = openssl_must(sk_X509_REVOKED_new(by_serial));
   for (guint i = 0; fields->entries != NULL && i < fields->entries->len; i++)
-    add_entry(crl, fields->entries->pdata[i]);
-  openssl_check(X509_CRL_sort(crl) == 1);
-  add_extensions(crl, issuer, fields);
-  return crl;
+    openssl_check(sk_X509_REVOKED_push(entries, make_entry(fields->entries->pdata[i])) > 0);
+  sk_X509_REVOKED_sort(entries);
+  return entries;
+}
+
+GBytes *crl_build(const Issuer *issuer, const CrlFields *fields, GError **error) {
+  if (!check_fields(issuer, fields, error))
+    return NULL;
+  g_autoptr(X509_EXTENSIONS) extensions = extension_list_new();
+  g_autoptr(X509Entries) entries = make_entries(fields);
+  g_autoptr(GBytes) name = openssl_name_octets(X509_get_subject_name(issuer->certificate));
+  extension_add_authority_key(extensions, X509_get0_subject_key_id(issuer->certificate));
+  extension_add_crl_number(extensions, fields->number);
+  if (fields->url != NULL)
+    extension_add_issuing_point(extensions, fields->url, fields->ca_only);
+  const TbsCrlParts parts = {
+      .algorithm = signature_algorithm(X509_get0_pubkey(issuer->certificate)),
+      .issuer = name,
+      .this_update = fields->this_update,
+      .next_update = fields->next_update,
+      .entries = entries,
+      .extensions = extensions,
+  };
+  GBytes *tbs = tbs_crl_encode(&parts);
+  if (tbs == NULL)
+    refuse(error, "the parts do not make a CRL");
+  return tbs;
 }
 
 GBytes *crl_sign(const Issuer *issuer, const CrlFields *fields, GError **error) {
   if (issuer->key == NULL)
     return openssl_fail(error, CA_ERROR_SIGN, "the CA key is not here"), NULL;
-  if (!check_fields(issuer, fields, error))
+  g_autoptr(GBytes) tbs = crl_build(issuer, fields, error);
+  if (tbs == NULL)
     return NULL;
-  const SignatureAlgorithm *algorithm = signature_algorithm(X509_get0_pubkey(issuer->certificate));
-  g_autoptr(X509_CRL) crl = build(issuer, fields);
-  if (X509_CRL_sign(crl, issuer->key, EVP_get_digestbyname(algorithm->digest)) <= 0)
-    return openssl_fail(error, CA_ERROR_SIGN, "the CA key cannot sign"), NULL;
-  g_autoptr(GBytes) der = der_encode(crl, ASN1_ITEM_rptr(X509_CRL));
-  if (!crl_verify(der, issuer, fields->number, error))
+  g_autoptr(GPtrArray) findings = lint_crl_tbs(tbs, issuer);
+  if (findings->len > 0) {
+    g_autofree char *summary = lint_summary(findings);
+    return refuse(error, summary), NULL;
+  }
+  g_autoptr(GBytes) der =
+      signature_crl(issuer->key, X509_get0_pubkey(issuer->certificate), tbs, error);
+  if (der == NULL || !crl_verify(der, issuer, fields->number, error))
     return NULL;
   return g_steal_pointer(&der);
 }

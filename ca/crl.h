@@ -27,8 +27,12 @@ typedef struct {
 
 void crl_entry_free(CrlEntry *entry);
 
-/* Builds, signs and verifies a v2 CRL with AKI; DER. CA_ERROR_PROFILE when the fields break the
- * profile. */
+/* The to-be-signed octets of a v2 CRL with AKI. CA_ERROR_PROFILE when the fields break the profile.
+ */
+GBytes *crl_build(const Issuer *issuer, const CrlFields *fields, GError **error);
+
+/* Builds, lints, signs and verifies a CRL; DER. CA_ERROR_PROFILE with the findings when there are
+   any. */
 GBytes *crl_sign(const Issuer *issuer, const CrlFields *fields, GError **error);
 
 /* Checks a CRL's signature, that issuer and number are those given, and that nextUpdate is after

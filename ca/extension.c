@@ -102,6 +102,20 @@ void extension_add_issuer_url(X509_EXTENSIONS *list, const char *url) {
   add(list, NID_info_access, FALSE, value);
 }
 
+void extension_add_crl_number(X509_EXTENSIONS *list, gint64 number) {
+  g_autoptr(ASN1_INTEGER) value = openssl_must(ASN1_INTEGER_new());
+  openssl_check(ASN1_INTEGER_set_int64(value, number) == 1);
+  add(list, NID_crl_number, FALSE, value);
+}
+
+void extension_add_issuing_point(X509_EXTENSIONS *list, const char *url, gboolean ca_only) {
+  g_autoptr(ISSUING_DIST_POINT) value = openssl_must(ISSUING_DIST_POINT_new());
+  value->distpoint = extension_point_name(url);
+  value->onlyCA = ca_only ? 0xff : 0;
+  value->onlyuser = ca_only ? 0 : 0xff;
+  add(list, NID_issuing_distribution_point, TRUE, value);
+}
+
 gboolean extension_is_http_url(const char *url) {
   if (url == NULL || !g_str_has_prefix(url, "http://") || url[strlen("http://")] == '\0' ||
       url[strlen("http://")] == '/')

@@ -25,6 +25,11 @@ void extension_add_email_protection(X509_EXTENSIONS *list);
 void extension_add_crl(X509_EXTENSIONS *list, const char *url);
 void extension_add_issuer_url(X509_EXTENSIONS *list, const char *url);
 
+void extension_add_crl_number(X509_EXTENSIONS *list, gint64 number);
+/* The critical issuingDistributionPoint of a list at url: for CA certificates alone, or for
+ * subscribers'. */
+void extension_add_issuing_point(X509_EXTENSIONS *list, const char *url, gboolean ca_only);
+
 /* GeneralNames of one URI; DistributionPointName with it as fullName. */
 DIST_POINT_NAME *extension_point_name(const char *url);
 

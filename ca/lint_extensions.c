@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The rules about extensions other than the subjectAltName (ca-rules 21 to 25). */
+/* The rules about extensions other than subjectAltName and policies (ca-rules 22 to 25). */
 #include "ca/der.h"
 #include "ca/extension.h"
 #include "ca/key.h"
@@ -8,14 +8,24 @@
 
 #include <string.h>
 
+const STACK_OF(X509_EXTENSION) * lint_extensions(const Lint *lint) {
+  return lint->crl != NULL ? X509_CRL_get0_extensions(lint->crl)
+                           : X509_get0_extensions(lint->certificate);
+}
+
+static X509_EXTENSION *find(const Lint *lint, int nid) {
+  const STACK_OF(X509_EXTENSION) *list = lint_extensions(lint);
+  int index = X509v3_get_ext_by_NID(list, nid, -1);
+  return index >= 0 ? X509v3_get_ext(list, index) : NULL;
+}
+
 gpointer lint_extension(Lint *lint, int nid, const ASN1_ITEM *item, gboolean quiet) {
-  int index = X509_get_ext_by_NID(lint->certificate, nid, -1);
-  if (index < 0) {
+  X509_EXTENSION *extension = find(lint, nid);
+  if (extension == NULL) {
     if (!quiet)
       lint_add(lint, "it is not there");
     return NULL;
   }
-  X509_EXTENSION *extension = X509_get_ext(lint->certificate, index);
   g_autoptr(GBytes) octets = openssl_string_octets(X509_EXTENSION_get_data(extension));
   gpointer value = der_decode(octets, item);
   if (value == NULL && !quiet)
@@ -24,83 +34,60 @@ gpointer lint_extension(Lint *lint, int nid, const ASN1_ITEM *item, gboolean qui
 }
 
 void lint_criticality(Lint *lint, int nid, gboolean critical) {
-  int index = X509_get_ext_by_NID(lint->certificate, nid, -1);
-  if (index < 0)
-    return;
-  if ((X509_EXTENSION_get_critical(X509_get_ext(lint->certificate, index)) != 0) != critical)
+  const X509_EXTENSION *extension = find(lint, nid);
+  if (extension != NULL && (X509_EXTENSION_get_critical(extension) != 0) != critical)
     lint_add(lint, critical ? "it is not critical" : "it is critical");
 }
 
-/* Nothing but what the profile names, each once. */
+/* The extensions of each profile; those that another rule forbids a root are left to it. */
+static const struct {
+  int nid;
+  guint subjects;
+} profile[] = {
+    {NID_authority_key_identifier, LINT_SUBSCRIBER | LINT_ISSUING | LINT_CROSS | LINT_CRL},
+    {NID_subject_key_identifier, LINT_SUBSCRIBER | LINT_ROOT | LINT_ISSUING | LINT_CROSS},
+    {NID_key_usage, LINT_SUBSCRIBER | LINT_ROOT | LINT_ISSUING | LINT_CROSS},
+    {NID_certificate_policies, LINT_SUBSCRIBER | LINT_ROOT | LINT_ISSUING | LINT_CROSS},
+    {NID_subject_alt_name, LINT_SUBSCRIBER},
+    {NID_basic_constraints, LINT_SUBSCRIBER | LINT_ROOT | LINT_ISSUING | LINT_CROSS},
+    {NID_ext_key_usage, LINT_SUBSCRIBER | LINT_ROOT | LINT_ISSUING | LINT_CROSS},
+    {NID_crl_distribution_points, LINT_SUBSCRIBER | LINT_ISSUING | LINT_CROSS},
+    {NID_info_access, LINT_SUBSCRIBER | LINT_ISSUING | LINT_CROSS},
+    {NID_crl_number, LINT_CRL},
+    {NID_issuing_distribution_point, LINT_CRL},
+};
+
+static gboolean is_of_profile(const Lint *lint, const ASN1_OBJECT *type) {
+  for (gsize i = 0; i < G_N_ELEMENTS(profile); i++)
+    if (OBJ_obj2nid(type) == profile[i].nid)
+      return (profile[i].subjects & lint->subject) != 0;
+  return FALSE;
+}
+
+/* Nothing but what the profile names. */
 void lint_extension_set(Lint *lint) {
-  static const int known[] = {
-      NID_authority_key_identifier,
-      NID_subject_key_identifier,
-      NID_key_usage,
-      NID_certificate_policies,
-      NID_subject_alt_name,
-      NID_basic_constraints,
-      NID_ext_key_usage,
-      NID_crl_distribution_points,
-      NID_info_access,
-  };
-  for (int i = 0; i < X509_get_ext_count(lint->certificate); i++) {
-    const ASN1_OBJECT *type = X509_EXTENSION_get_object(X509_get_ext(lint->certificate, i));
+  const STACK_OF(X509_EXTENSION) *list = lint_extensions(lint);
+  for (int i = 0; i < X509v3_get_ext_count(list); i++) {
+    const ASN1_OBJECT *type = X509_EXTENSION_get_object(X509v3_get_ext(list, i));
     char name[80];
-    gboolean found = FALSE;
     OBJ_obj2txt(name, sizeof name, type, 0);
-    for (gsize k = 0; k < G_N_ELEMENTS(known); k++)
-      found = found || OBJ_obj2nid(type) == known[k];
-    if (!found)
+    if (!is_of_profile(lint, type))
       lint_add(lint, "%s is not of the profile", name);
-    if (X509_get_ext_by_OBJ(lint->certificate, type, i) >= 0)
+  }
+}
+
+void lint_extension_once(Lint *lint) {
+  const STACK_OF(X509_EXTENSION) *list = lint_extensions(lint);
+  for (int i = 0; i < X509v3_get_ext_count(list); i++) {
+    const ASN1_OBJECT *type = X509_EXTENSION_get_object(X509v3_get_ext(list, i));
+    char name[80];
+    OBJ_obj2txt(name, sizeof name, type, 0);
+    if (X509v3_get_ext_by_OBJ(list, type, i) >= 0)
       lint_add(lint, "%s stands there twice", name);
   }
 }
 
-static char *policy_oid(const POLICYINFO *policy) {
-  char text[80];
-  OBJ_obj2txt(text, sizeof text, policy->policyid, 1);
-  return g_strdup(text);
-}
-
-/* Exactly one, strict or multipurpose, without qualifiers. */
-void lint_policies(Lint *lint) {
-  g_autoptr(CERTIFICATEPOLICIES) policies =
-      lint_extension(lint, NID_certificate_policies, ASN1_ITEM_rptr(CERTIFICATEPOLICIES), FALSE);
-  lint_criticality(lint, NID_certificate_policies, FALSE);
-  if (policies == NULL)
-    return;
-  if (sk_POLICYINFO_num(policies) != 1) {
-    lint_add(lint, "%d policies", sk_POLICYINFO_num(policies));
-    return;
-  }
-  const POLICYINFO *policy = sk_POLICYINFO_value(policies, 0);
-  g_autofree char *oid = policy_oid(policy);
-  if (strcmp(oid, POLICY_STRICT) != 0 && strcmp(oid, POLICY_MULTIPURPOSE) != 0)
-    lint_add(lint, "the policy %s", oid);
-  if (policy->qualifiers != NULL)
-    lint_add(lint, "it has qualifiers");
-}
-
-/* The issuing CA's certificate names the policy, anyPolicy, or none at all. */
-void lint_policy_issuer(Lint *lint) {
-  g_autoptr(CERTIFICATEPOLICIES) policies =
-      lint_extension(lint, NID_certificate_policies, ASN1_ITEM_rptr(CERTIFICATEPOLICIES), TRUE);
-  g_autoptr(CERTIFICATEPOLICIES) issuer =
-      X509_get_ext_d2i(lint->issuer->certificate, NID_certificate_policies, NULL, NULL);
-  if (policies == NULL || sk_POLICYINFO_num(policies) == 0 || issuer == NULL)
-    return;
-  const ASN1_OBJECT *policy = sk_POLICYINFO_value(policies, 0)->policyid;
-  for (int i = 0; i < sk_POLICYINFO_num(issuer); i++) {
-    const ASN1_OBJECT *allowed = sk_POLICYINFO_value(issuer, i)->policyid;
-    if (OBJ_cmp(allowed, policy) == 0 || OBJ_obj2nid(allowed) == NID_any_policy)
-      return;
-  }
-  lint_add(lint, "the policy is not one of the CA certificate's");
-}
-
-static gboolean is_http(const GENERAL_NAME *name) {
+gboolean lint_is_http(const GENERAL_NAME *name) {
   int type;
   const ASN1_STRING *value = GENERAL_NAME_get0_value(name, &type);
   if (type != GEN_URI)
@@ -125,7 +112,7 @@ void lint_crl_distribution_points(Lint *lint) {
     lint_add(lint, "it has reasons or cRLIssuer");
   if (point->distpoint == NULL || point->distpoint->type != 0 ||
       sk_GENERAL_NAME_num(point->distpoint->name.fullname) != 1 ||
-      !is_http(sk_GENERAL_NAME_value(point->distpoint->name.fullname, 0)))
+      !lint_is_http(sk_GENERAL_NAME_value(point->distpoint->name.fullname, 0)))
     lint_add(lint, "it is not one http:// URL");
 }
 
@@ -141,14 +128,14 @@ void lint_authority_information_access(Lint *lint) {
     const ACCESS_DESCRIPTION *access = sk_ACCESS_DESCRIPTION_value(list, i);
     if (OBJ_obj2nid(access->method) != NID_ad_ca_issuers)
       lint_add(lint, "an entry is not caIssuers");
-    if (!is_http(access->location))
+    if (!lint_is_http(access->location))
       lint_add(lint, "an entry is not an http:// URL");
   }
 }
 
 /* Absent, or CA:FALSE without pathLen. */
 void lint_basic_constraints(Lint *lint) {
-  if (X509_get_ext_by_NID(lint->certificate, NID_basic_constraints, -1) < 0)
+  if (find(lint, NID_basic_constraints) == NULL)
     return;
   g_autoptr(BASIC_CONSTRAINTS) constraints =
       lint_extension(lint, NID_basic_constraints, ASN1_ITEM_rptr(BASIC_CONSTRAINTS), FALSE);
@@ -187,11 +174,11 @@ void lint_subject_key_identifier(Lint *lint) {
     lint_add(lint, "it is not that of the key (RFC 7093, method 1)");
 }
 
-/* X.690 section 11.2.2: DER leaves zero bits at the end of a list of named bits out. */
-static gboolean is_named_bit_list(const ASN1_BIT_STRING *list) {
-  int length = ASN1_STRING_length(list);
-  int unused = (int)(list->flags & 0x07);
-  return length > 0 && (ASN1_STRING_get0_data(list)[length - 1] & (1 << unused)) != 0;
+guint lint_key_usage_bits(const ASN1_BIT_STRING *usage) {
+  guint bits = 0;
+  for (int bit = 0; usage != NULL && bit < MIN(8 * ASN1_STRING_length(usage), 32); bit++)
+    bits |= ASN1_BIT_STRING_get_bit(usage, bit) ? 1u << bit : 0;
+  return bits;
 }
 
 /* Signing, encryption or both; the encryption bit is that of the key's type; nonRepudiation only
@@ -203,9 +190,7 @@ void lint_key_usage(Lint *lint) {
   lint_criticality(lint, NID_key_usage, TRUE);
   if (usage == NULL)
     return;
-  guint bits = 0;
-  for (int bit = 0; bit < MIN(8 * ASN1_STRING_length(usage), 16); bit++)
-    bits |= ASN1_BIT_STRING_get_bit(usage, bit) ? 1u << bit : 0;
+  guint bits = lint_key_usage_bits(usage);
   EVP_PKEY *key = X509_get0_pubkey(lint->certificate);
   guint encrypt = key != NULL && EVP_PKEY_is_a(key, "RSA") == 1 ? ENCIPHER : AGREE;
   if ((bits & (SIGN | encrypt)) == 0)
@@ -214,11 +199,24 @@ void lint_key_usage(Lint *lint) {
     lint_add(lint, "nonRepudiation without digitalSignature");
   if ((bits & ~(SIGN | NON_REPUDIATION | encrypt)) != 0)
     lint_add(lint, "bits that a key of this type cannot have");
-  if (!is_named_bit_list(usage))
+}
+
+/* At least one bit is set, and zero bits at the end of a list of named bits are left out (X.690
+   section 11.2.2). */
+void lint_key_usage_form(Lint *lint) {
+  g_autoptr(ASN1_BIT_STRING) usage =
+      lint_extension(lint, NID_key_usage, ASN1_ITEM_rptr(ASN1_BIT_STRING), TRUE);
+  if (usage == NULL)
+    return;
+  int length = ASN1_STRING_length(usage);
+  int unused = (int)(usage->flags & 0x07);
+  if (length == 0)
+    lint_add(lint, "no bit is set");
+  else if ((ASN1_STRING_get0_data(usage)[length - 1] & (1 << unused)) == 0)
     lint_add(lint, "it has zero bits at its end");
 }
 
-void lint_extended_key_usage(Lint *lint) {
+void lint_email_protection_alone(Lint *lint) {
   g_autoptr(EXTENDED_KEY_USAGE) purposes =
       lint_extension(lint, NID_ext_key_usage, ASN1_ITEM_rptr(EXTENDED_KEY_USAGE), FALSE);
   lint_criticality(lint, NID_ext_key_usage, FALSE);
@@ -227,4 +225,8 @@ void lint_extended_key_usage(Lint *lint) {
   if (sk_ASN1_OBJECT_num(purposes) != 1 ||
       OBJ_obj2nid(sk_ASN1_OBJECT_value(purposes, 0)) != NID_email_protect)
     lint_add(lint, "it is not emailProtection alone");
+}
+
+void lint_extended_key_usage(Lint *lint) {
+  lint_email_protection_alone(lint);
 }

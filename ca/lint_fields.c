@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The rules about fields other than names and extensions (ca-rules 14 to 16, 19, 20, 28). */
+/* The rules about fields other than names and extensions (ca-rules 14 to 16, 18a, 19, 20, 28, 31).
+ */
 #include "base/clock.h"
 #include "ca/certificate.h"
 #include "ca/der.h"
@@ -7,26 +8,41 @@
 #include "ca/lint_rules.h"
 #include "ca/openssl_auto.h"
 #include "ca/signature.h"
+#include "ca/tbs.h"
 
 #include <string.h>
 
-static gboolean extensions_are_der(X509 *certificate) {
-  for (int i = 0; i < X509_get_ext_count(certificate); i++)
-    if (!der_is_extension(X509_get_ext(certificate, i)))
+static gboolean extensions_are_der(const STACK_OF(X509_EXTENSION) * extensions) {
+  for (int i = 0; i < sk_X509_EXTENSION_num(extensions); i++)
+    if (!der_is_extension(sk_X509_EXTENSION_value(extensions, i)))
       return FALSE;
   return TRUE;
 }
 
+static gboolean entries_are_der(X509_CRL *crl) {
+  const STACK_OF(X509_REVOKED) *entries = X509_CRL_get_REVOKED(crl);
+  for (int i = 0; i < sk_X509_REVOKED_num(entries); i++)
+    if (!extensions_are_der(X509_REVOKED_get0_extensions(sk_X509_REVOKED_value(entries, i))))
+      return FALSE;
+  return TRUE;
+}
+
+/* DER: encoded anew, the octets are the same. */
 void lint_encoding(Lint *lint) {
-  const ASN1_BIT_STRING *issuer_id, *subject_id;
   guint8 *octets = NULL;
-  int length = i2d_re_X509_tbs(lint->certificate, &octets);
+  int length = lint->crl != NULL ? i2d_re_X509_CRL_tbs(lint->crl, &octets)
+                                 : i2d_re_X509_tbs(lint->certificate, &octets);
   g_autoptr(GBytes) again = der_take(octets, length);
-  X509_get0_uids(lint->certificate, &issuer_id, &subject_id);
-  if (!g_bytes_equal(again, lint->tbs) || !extensions_are_der(lint->certificate) ||
-      !der_is_name(X509_get_subject_name(lint->certificate)))
+  gboolean parts = lint->crl != NULL ? entries_are_der(lint->crl)
+                                     : der_is_name(X509_get_subject_name(lint->certificate));
+  if (!g_bytes_equal(again, lint->tbs) || !parts || !extensions_are_der(lint_extensions(lint)))
     lint_add(lint, "the octets are not DER");
-  if (issuer_id != NULL || subject_id != NULL)
+}
+
+void lint_unique_identifiers(Lint *lint) {
+  const ASN1_BIT_STRING *issuer, *subject;
+  X509_get0_uids(lint->certificate, &issuer, &subject);
+  if (issuer != NULL || subject != NULL)
     lint_add(lint, "issuerUniqueID or subjectUniqueID is there");
 }
 
@@ -49,23 +65,30 @@ void lint_serial(Lint *lint) {
 
 /* Octet for octet that of the CA's key: hash by curve, no SHA-1. */
 void lint_signature_algorithm(Lint *lint) {
-  const SignatureAlgorithm *expected =
-      signature_algorithm(X509_get0_pubkey(lint->issuer->certificate));
-  g_autoptr(GBytes) found =
-      der_encode(X509_get0_tbs_sigalg(lint->certificate), ASN1_ITEM_rptr(X509_ALGOR));
-  g_autoptr(GBytes) wanted = g_bytes_new_static(expected->octets, expected->length);
-  if (!g_bytes_equal(found, wanted))
+  EVP_PKEY *key = X509_get0_pubkey(lint->issuer->certificate);
+  const SignatureAlgorithm *expected = key != NULL ? signature_algorithm(key) : NULL;
+  g_autoptr(GBytes) found = lint->crl != NULL ? tbs_crl_signature_algorithm(lint->tbs)
+                                              : der_encode(X509_get0_tbs_sigalg(lint->certificate),
+                                                           ASN1_ITEM_rptr(X509_ALGOR));
+  g_autoptr(GBytes) wanted =
+      expected != NULL ? g_bytes_new_static(expected->octets, expected->length) : NULL;
+  if (found == NULL || wanted == NULL || !g_bytes_equal(found, wanted))
     lint_add(lint, "not the AlgorithmIdentifier of the CA's key");
 }
 
 void lint_issuer_name(Lint *lint) {
-  g_autoptr(GBytes) found = openssl_name_octets(X509_get_issuer_name(lint->certificate));
+  g_autoptr(GBytes) found = openssl_name_octets(
+      lint->crl != NULL ? X509_CRL_get_issuer(lint->crl) : X509_get_issuer_name(lint->certificate));
   g_autoptr(GBytes) wanted = openssl_name_octets(X509_get_subject_name(lint->issuer->certificate));
   if (!g_bytes_equal(found, wanted))
     lint_add(lint, "not octet for octet the CA's subject");
+  if (lint->subject == LINT_ISSUING &&
+      X509_NAME_cmp(X509_get_subject_name(lint->certificate),
+                    X509_get_subject_name(lint->issuer->certificate)) == 0)
+    lint_add(lint, "the subject is the issuer's own name");
 }
 
-static gint64 seconds(const ASN1_TIME *time) {
+gint64 lint_seconds(const ASN1_TIME *time) {
   struct tm parts;
   return ASN1_TIME_to_tm(time, &parts) == 1 ? (gint64)timegm(&parts) : G_MININT64;
 }
@@ -75,12 +98,11 @@ void lint_issuer_key(Lint *lint) {
   static const gint64 since = G_GINT64_CONSTANT(1820966400);
   EVP_PKEY *key = X509_get0_pubkey(lint->issuer->certificate);
   if (EVP_PKEY_is_a(key, "RSA") == 1 && EVP_PKEY_get_bits(key) < 3072 &&
-      seconds(X509_get0_notBefore(lint->certificate)) >= since)
+      lint_seconds(X509_get0_notBefore(lint->certificate)) >= since)
     lint_add(lint, "the CA's RSA key has %d bits", EVP_PKEY_get_bits(key));
 }
 
-/* RFC 5280 section 4.1.2.5: UTCTime until 2049, then GeneralizedTime, with seconds, in Z. */
-static gboolean is_rfc5280_time(const ASN1_TIME *time) {
+gboolean lint_is_time(const ASN1_TIME *time) {
   struct tm parts;
   if (ASN1_TIME_to_tm(time, &parts) != 1)
     return FALSE;
@@ -88,38 +110,48 @@ static gboolean is_rfc5280_time(const ASN1_TIME *time) {
   return ASN1_STRING_type(time) == ASN1_STRING_type(normal) && ASN1_STRING_cmp(time, normal) == 0;
 }
 
-/* Both ends count (RFC 5280 section 4.1.2.5). */
+void lint_time_form(Lint *lint) {
+  if (!lint_is_time(X509_get0_notBefore(lint->certificate)))
+    lint_add(lint, "notBefore is not as RFC 5280 writes times");
+  if (!lint_is_time(X509_get0_notAfter(lint->certificate)))
+    lint_add(lint, "notAfter is not as RFC 5280 writes times");
+}
+
+/* Both ends count (RFC 5280 section 4.1.2.5). The longest is for subscribers alone. */
 void lint_validity(Lint *lint) {
-  const ASN1_TIME *from = X509_get0_notBefore(lint->certificate);
-  const ASN1_TIME *to = X509_get0_notAfter(lint->certificate);
-  if (!is_rfc5280_time(from) || !is_rfc5280_time(to)) {
-    lint_add(lint, "a time is not in the form of RFC 5280 section 4.1.2.5");
-    return;
-  }
-  gint64 length = seconds(to) - seconds(from) + 1;
-  if (length <= 0)
-    lint_add(lint, "it ends before it begins");
-  else if (length > CERTIFICATE_MAX_DAYS * (CLOCK_DAY / CLOCK_SECOND))
-    lint_add(lint, "%" G_GINT64_FORMAT " seconds, more than %d days", length, CERTIFICATE_MAX_DAYS);
+  gint64 from = lint_seconds(X509_get0_notBefore(lint->certificate));
+  gint64 to = lint_seconds(X509_get0_notAfter(lint->certificate));
+  if (from == G_MININT64 || to == G_MININT64 || to < from)
+    lint_add(lint, "it does not end after it begins");
+  else if (lint->subject == LINT_SUBSCRIBER &&
+           to - from + 1 > CERTIFICATE_MAX_DAYS * (CLOCK_DAY / CLOCK_SECOND))
+    lint_add(lint, "%" G_GINT64_FORMAT " seconds, more than %d days", to - from + 1,
+             CERTIFICATE_MAX_DAYS);
 }
 
 void lint_validity_issuer(Lint *lint) {
-  if (seconds(X509_get0_notBefore(lint->certificate)) <
+  if (lint_seconds(X509_get0_notBefore(lint->certificate)) <
       issuer_not_before(lint->issuer) / CLOCK_SECOND)
     lint_add(lint, "begins before the issuer's certificate");
-  if (seconds(X509_get0_notAfter(lint->certificate)) >
+  if (lint_seconds(X509_get0_notAfter(lint->certificate)) >
       issuer_not_after(lint->issuer) / CLOCK_SECOND)
     lint_add(lint, "ends after the issuer's certificate");
 }
 
+static GBytes *spki_of(const X509 *certificate) {
+  return der_encode(X509_get_X509_PUBKEY(certificate), ASN1_ITEM_rptr(X509_PUBKEY));
+}
+
 void lint_public_key(Lint *lint) {
   g_autoptr(GError) error = NULL;
-  g_autoptr(GBytes) spki =
-      der_encode(X509_get_X509_PUBKEY(lint->certificate), ASN1_ITEM_rptr(X509_PUBKEY));
+  g_autoptr(GBytes) spki = spki_of(lint->certificate);
   if (!key_check(spki, KEY_SUBSCRIBER, NULL, &error))
     lint_add(lint, "%s", error->message);
-  g_autoptr(GBytes) issuer =
-      der_encode(X509_get_X509_PUBKEY(lint->issuer->certificate), ASN1_ITEM_rptr(X509_PUBKEY));
+}
+
+void lint_own_key(Lint *lint) {
+  g_autoptr(GBytes) spki = spki_of(lint->certificate);
+  g_autoptr(GBytes) issuer = spki_of(lint->issuer->certificate);
   if (g_bytes_equal(spki, issuer))
     lint_add(lint, "it is the CA's own key");
 }

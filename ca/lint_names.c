@@ -11,17 +11,7 @@ static GENERAL_NAMES *get_names(Lint *lint, gboolean quiet) {
   return lint_extension(lint, NID_subject_alt_name, ASN1_ITEM_rptr(GENERAL_NAMES), quiet);
 }
 
-static void check_name(Lint *lint, const GENERAL_NAME *name, GHashTable *seen) {
-  g_autofree char *why = NULL;
-  g_autoptr(Mailbox) mailbox = san_mailbox(name, &why);
-  if (mailbox == NULL)
-    lint_add(lint, "a name is refused: %s", why);
-  else if (strcmp(mailbox->address, mailbox->text) != 0)
-    lint_add(lint, "the domain of %s is not in lower-case A-labels", mailbox->text);
-  else if (!g_hash_table_add(seen, g_strdup(mailbox->canonical)))
-    lint_add(lint, "%s stands there twice", mailbox->text);
-}
-
+/* One or more, all rfc822Name or SmtpUTF8Mailbox with an address, none twice. */
 void lint_names(Lint *lint) {
   g_autoptr(GENERAL_NAMES) names = get_names(lint, FALSE);
   g_autoptr(GHashTable) seen = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
@@ -29,8 +19,25 @@ void lint_names(Lint *lint) {
     return;
   if (sk_GENERAL_NAME_num(names) == 0)
     lint_add(lint, "it is empty");
-  for (int i = 0; i < sk_GENERAL_NAME_num(names); i++)
-    check_name(lint, sk_GENERAL_NAME_value(names, i), seen);
+  for (int i = 0; i < sk_GENERAL_NAME_num(names); i++) {
+    g_autofree char *why = NULL;
+    g_autoptr(Mailbox) mailbox = san_mailbox(sk_GENERAL_NAME_value(names, i), &why);
+    if (mailbox == NULL)
+      lint_add(lint, "a name is refused: %s", why);
+    else if (!g_hash_table_add(seen, g_strdup(mailbox->canonical)))
+      lint_add(lint, "%s stands there twice", mailbox->text);
+  }
+}
+
+/* The domain in lower-case A-labels. */
+void lint_names_form(Lint *lint) {
+  g_autoptr(GENERAL_NAMES) names = get_names(lint, TRUE);
+  for (int i = 0; i < sk_GENERAL_NAME_num(names); i++) {
+    g_autofree char *why = NULL;
+    g_autoptr(Mailbox) mailbox = san_mailbox(sk_GENERAL_NAME_value(names, i), &why);
+    if (mailbox != NULL && strcmp(mailbox->address, mailbox->text) != 0)
+      lint_add(lint, "the domain of %s is not in lower-case A-labels", mailbox->text);
+  }
 }
 
 /* Critical exactly when the subject is empty. */
@@ -64,44 +71,67 @@ void lint_subject_mailbox(Lint *lint) {
   }
 }
 
-/* The attributes that a mailbox-validated subject may have, their types and upper bounds (RFC 5280
- * appendix A). */
+/* The attributes that subjects may have, their types and upper bounds (RFC 5280 appendix A). */
 static const struct {
   int nid;
+  gboolean subscriber;
   int type;
   glong max;
 } attributes[] = {
-    {NID_commonName, V_ASN1_UTF8STRING, CERTIFICATE_MAX_COMMON_NAME},
-    {NID_pkcs9_emailAddress, V_ASN1_IA5STRING, 255},
-    {NID_serialNumber, V_ASN1_PRINTABLESTRING, 64},
+    {NID_commonName, TRUE, V_ASN1_UTF8STRING, CERTIFICATE_MAX_COMMON_NAME},
+    {NID_pkcs9_emailAddress, TRUE, V_ASN1_IA5STRING, 255},
+    {NID_serialNumber, TRUE, V_ASN1_PRINTABLESTRING, 64},
+    {NID_organizationName, FALSE, V_ASN1_UTF8STRING, 64},
+    {NID_countryName, FALSE, V_ASN1_PRINTABLESTRING, 2},
 };
 
-static void check_attribute(Lint *lint, const X509_NAME_ENTRY *entry) {
-  int nid = OBJ_obj2nid(X509_NAME_ENTRY_get_object(entry));
-  const ASN1_STRING *value = X509_NAME_ENTRY_get_data(entry);
-  g_autofree char *text = san_text(value);
-  for (gsize i = 0; i < G_N_ELEMENTS(attributes); i++) {
-    if (nid != attributes[i].nid)
-      continue;
-    if (ASN1_STRING_type(value) != attributes[i].type)
-      lint_add(lint, "%s is a %s", OBJ_nid2sn(nid), ASN1_tag2str(ASN1_STRING_type(value)));
-    if (text == NULL || text[strspn(text, ".- ")] == '\0')
-      lint_add(lint, "%s says nothing", OBJ_nid2sn(nid));
-    else if (g_utf8_strlen(text, -1) > attributes[i].max)
-      lint_add(lint, "%s is longer than %ld characters", OBJ_nid2sn(nid), attributes[i].max);
-    return;
-  }
-  lint_add(lint, "it has the attribute %s", OBJ_nid2sn(nid));
-}
-
+/* What a mailbox-validated subject may have, each once and in an RDN of its own. */
 void lint_subject(Lint *lint) {
   const X509_NAME *subject = X509_get_subject_name(lint->certificate);
   for (int i = 0; i < X509_NAME_entry_count(subject); i++) {
     const X509_NAME_ENTRY *entry = X509_NAME_get_entry(subject, i);
-    check_attribute(lint, entry);
-    if (X509_NAME_get_index_by_OBJ(subject, X509_NAME_ENTRY_get_object(entry), i) >= 0)
-      lint_add(lint, "it has an attribute twice");
+    const ASN1_OBJECT *type = X509_NAME_ENTRY_get_object(entry);
+    char name[80];
+    gboolean known = FALSE;
+    OBJ_obj2txt(name, sizeof name, type, 0);
+    for (gsize k = 0; k < G_N_ELEMENTS(attributes); k++)
+      known = known || (attributes[k].subscriber && attributes[k].nid == OBJ_obj2nid(type));
+    if (!known)
+      lint_add(lint, "it has the attribute %s", name);
+    if (X509_NAME_get_index_by_OBJ((X509_NAME *)subject, type, i) >= 0)
+      lint_add(lint, "it has %s twice", name);
     if (X509_NAME_ENTRY_set(entry) != i)
       lint_add(lint, "an RDN has several attributes");
+  }
+}
+
+void lint_subject_form(Lint *lint) {
+  const X509_NAME *subject = X509_get_subject_name(lint->certificate);
+  for (int i = 0; i < X509_NAME_entry_count(subject); i++) {
+    const X509_NAME_ENTRY *entry = X509_NAME_get_entry(subject, i);
+    const ASN1_STRING *value = X509_NAME_ENTRY_get_data(entry);
+    int nid = OBJ_obj2nid(X509_NAME_ENTRY_get_object(entry));
+    g_autofree char *text = san_text(value);
+    for (gsize k = 0; k < G_N_ELEMENTS(attributes); k++) {
+      if (attributes[k].nid != nid)
+        continue;
+      if (ASN1_STRING_type(value) != attributes[k].type)
+        lint_add(lint, "%s is a %s", OBJ_nid2sn(nid), ASN1_tag2str(ASN1_STRING_type(value)));
+      if (text == NULL)
+        lint_add(lint, "%s cannot be read", OBJ_nid2sn(nid));
+      else if (g_utf8_strlen(text, -1) > attributes[k].max)
+        lint_add(lint, "%s is longer than %ld characters", OBJ_nid2sn(nid), attributes[k].max);
+    }
+  }
+}
+
+/* No attribute of '.', '-' and blanks alone, which stand for nothing. */
+void lint_subject_meaning(Lint *lint) {
+  const X509_NAME *subject = X509_get_subject_name(lint->certificate);
+  for (int i = 0; i < X509_NAME_entry_count(subject); i++) {
+    const X509_NAME_ENTRY *entry = X509_NAME_get_entry(subject, i);
+    g_autofree char *text = san_text(X509_NAME_ENTRY_get_data(entry));
+    if (text != NULL && text[strspn(text, ".- ")] == '\0')
+      lint_add(lint, "an attribute says nothing");
   }
 }

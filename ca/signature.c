@@ -97,17 +97,14 @@ static gboolean verify(EVP_PKEY *key, const SignatureAlgorithm *algorithm, GByte
          EVP_DigestVerify(context, data, size, octets, length) == 1;
 }
 
-static gboolean names_algorithm(GBytes *tbs, const SignatureAlgorithm *algorithm) {
-  g_autoptr(GBytes) found = tbs_signature_algorithm(tbs);
-  g_autoptr(GBytes) expected = g_bytes_new_static(algorithm->octets, algorithm->length);
-  return found != NULL && g_bytes_equal(found, expected);
-}
-
-GBytes *signature_certificate(EVP_PKEY *key, EVP_PKEY *public_key, GBytes *tbs, GError **error) {
+/* named: the AlgorithmIdentifier inside tbs. */
+static GBytes *sign(EVP_PKEY *key, EVP_PKEY *public_key, GBytes *tbs, GBytes *named,
+                    GError **error) {
   const SignatureAlgorithm *algorithm = signature_algorithm(public_key);
   if (algorithm == NULL)
     return openssl_fail(error, CA_ERROR_SIGN, "the CA key's type cannot sign"), NULL;
-  if (!names_algorithm(tbs, algorithm))
+  g_autoptr(GBytes) expected = g_bytes_new_static(algorithm->octets, algorithm->length);
+  if (named == NULL || !g_bytes_equal(named, expected))
     return openssl_fail(error, CA_ERROR_SIGN,
                         "what is to be signed does not name the CA key's signature algorithm"),
            NULL;
@@ -117,4 +114,14 @@ GBytes *signature_certificate(EVP_PKEY *key, EVP_PKEY *public_key, GBytes *tbs, 
   if (!verify(public_key, algorithm, tbs, signature))
     return openssl_fail(error, CA_ERROR_SIGN, "the CA's own signature does not verify"), NULL;
   return signature_wrap(tbs, algorithm, signature);
+}
+
+GBytes *signature_certificate(EVP_PKEY *key, EVP_PKEY *public_key, GBytes *tbs, GError **error) {
+  g_autoptr(GBytes) named = tbs_signature_algorithm(tbs);
+  return sign(key, public_key, tbs, named, error);
+}
+
+GBytes *signature_crl(EVP_PKEY *key, EVP_PKEY *public_key, GBytes *tbs, GError **error) {
+  g_autoptr(GBytes) named = tbs_crl_signature_algorithm(tbs);
+  return sign(key, public_key, tbs, named, error);
 }

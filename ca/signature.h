@@ -25,4 +25,7 @@ GBytes *signature_wrap(GBytes *tbs, const SignatureAlgorithm *algorithm, GBytes 
    CA_ERROR_SIGN. */
 GBytes *signature_certificate(EVP_PKEY *key, EVP_PKEY *public_key, GBytes *tbs, GError **error);
 
+/* The same for a to-be-signed revocation list. */
+GBytes *signature_crl(EVP_PKEY *key, EVP_PKEY *public_key, GBytes *tbs, GError **error);
+
 #endif

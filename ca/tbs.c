@@ -46,6 +46,32 @@ ASN1_SEQUENCE(TbsOctets) =
 }
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(TbsOctets, tbs_octets_free)
 
+typedef struct {
+  ASN1_INTEGER *version;
+  ASN1_TYPE *algorithm;
+  ASN1_TYPE *issuer;
+  ASN1_TIME *this_update;
+  ASN1_TIME *next_update;
+  STACK_OF(X509_REVOKED) * entries;
+  X509_EXTENSIONS *extensions;
+} CrlOctets;
+
+ASN1_SEQUENCE(CrlOctets) =
+    {
+        ASN1_OPT(CrlOctets, version, ASN1_INTEGER),
+        ASN1_SIMPLE(CrlOctets, algorithm, ASN1_ANY),
+        ASN1_SIMPLE(CrlOctets, issuer, ASN1_ANY),
+        ASN1_SIMPLE(CrlOctets, this_update, ASN1_TIME),
+        ASN1_OPT(CrlOctets, next_update, ASN1_TIME),
+        ASN1_SEQUENCE_OF_OPT(CrlOctets, entries, X509_REVOKED),
+        ASN1_EXP_SEQUENCE_OF_OPT(CrlOctets, extensions, X509_EXTENSION, 0),
+} static_ASN1_SEQUENCE_END(CrlOctets)
+
+        static void crl_octets_free(CrlOctets * crl) {
+  ASN1_item_free((ASN1_VALUE *)crl, ASN1_ITEM_rptr(CrlOctets));
+}
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(CrlOctets, crl_octets_free)
+
 ASN1_INTEGER *tbs_integer(GBytes *big_endian) {
   gsize length;
   const guint8 *octets = g_bytes_get_data(big_endian, &length);
@@ -70,10 +96,10 @@ static void put_validity(TbsValidity *validity, const TbsParts *parts) {
   validity->not_after = tbs_time(parts->not_after);
 }
 
-static void put_extensions(TbsOctets *tbs, const X509_EXTENSIONS *list) {
+static void put_extensions(X509_EXTENSIONS *to, const X509_EXTENSIONS *list) {
   for (int i = 0; i < sk_X509_EXTENSION_num(list); i++) {
     X509_EXTENSION *copy = openssl_must(X509_EXTENSION_dup(sk_X509_EXTENSION_value(list, i)));
-    openssl_check(sk_X509_EXTENSION_push(tbs->extensions, copy) > 0);
+    openssl_check(sk_X509_EXTENSION_push(to, copy) > 0);
   }
 }
 
@@ -88,11 +114,42 @@ GBytes *tbs_encode(const TbsParts *parts) {
       !put_sequence(&tbs->subject, parts->subject) || !put_sequence(&tbs->spki, parts->spki))
     return NULL;
   put_validity(tbs->validity, parts);
-  put_extensions(tbs, parts->extensions);
+  put_extensions(tbs->extensions, parts->extensions);
   return der_encode(tbs, ASN1_ITEM_rptr(TbsOctets));
 }
 
 GBytes *tbs_signature_algorithm(GBytes *der) {
   g_autoptr(TbsOctets) tbs = der_decode(der, ASN1_ITEM_rptr(TbsOctets));
   return tbs != NULL ? der_encode(tbs->algorithm, ASN1_ITEM_rptr(ASN1_ANY)) : NULL;
+}
+
+static void put_entries(CrlOctets *crl, const STACK_OF(X509_REVOKED) * list) {
+  if (sk_X509_REVOKED_num(list) > 0)
+    crl->entries = openssl_must(sk_X509_REVOKED_new_null());
+  for (int i = 0; i < sk_X509_REVOKED_num(list); i++) {
+    X509_REVOKED *copy = openssl_must(X509_REVOKED_dup(sk_X509_REVOKED_value(list, i)));
+    openssl_check(sk_X509_REVOKED_push(crl->entries, copy) > 0);
+  }
+}
+
+GBytes *tbs_crl_encode(const TbsCrlParts *parts) {
+  g_autoptr(CrlOctets) crl = openssl_must(ASN1_item_new(ASN1_ITEM_rptr(CrlOctets)));
+  g_autoptr(GBytes) algorithm =
+      g_bytes_new_static(parts->algorithm->octets, parts->algorithm->length);
+  crl->version = openssl_must(ASN1_INTEGER_new());
+  openssl_check(ASN1_INTEGER_set(crl->version, X509_CRL_VERSION_2) == 1);
+  if (!put_sequence(&crl->algorithm, algorithm) || !put_sequence(&crl->issuer, parts->issuer))
+    return NULL;
+  ASN1_TIME_free(crl->this_update);
+  crl->this_update = tbs_time(parts->this_update);
+  crl->next_update = tbs_time(parts->next_update);
+  crl->extensions = openssl_must(sk_X509_EXTENSION_new_null());
+  put_entries(crl, parts->entries);
+  put_extensions(crl->extensions, parts->extensions);
+  return der_encode(crl, ASN1_ITEM_rptr(CrlOctets));
+}
+
+GBytes *tbs_crl_signature_algorithm(GBytes *der) {
+  g_autoptr(CrlOctets) crl = der_decode(der, ASN1_ITEM_rptr(CrlOctets));
+  return crl != NULL ? der_encode(crl->algorithm, ASN1_ITEM_rptr(ASN1_ANY)) : NULL;
 }

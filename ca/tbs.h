@@ -20,6 +20,21 @@ typedef struct {
 /* v3; NULL when a part given as octets is not a DER SEQUENCE. */
 GBytes *tbs_encode(const TbsParts *parts);
 
+/* The parts of a TBSCertList (RFC 5280 section 5.1.2). */
+typedef struct {
+  const SignatureAlgorithm *algorithm;
+  GBytes *issuer;                  /* Name, DER */
+  gint64 this_update, next_update; /* milliseconds */
+  const STACK_OF(X509_REVOKED) * entries;
+  const X509_EXTENSIONS *extensions;
+} TbsCrlParts;
+
+/* v2, without revokedCertificates when there are no entries; NULL as above. */
+GBytes *tbs_crl_encode(const TbsCrlParts *parts);
+
+/* The same as the next for a TBSCertList. */
+GBytes *tbs_crl_signature_algorithm(GBytes *der);
+
 /* The AlgorithmIdentifier inside tbs; NULL when tbs is not a DER TBSCertificate. */
 GBytes *tbs_signature_algorithm(GBytes *tbs);
 

@@ -39,12 +39,17 @@ static gboolean folder_is_free(const char *folder) {
 
 int ctl_ca_init(int argc, char **argv) {
   g_autofree char *folder = NULL, *url = NULL, *organization = NULL, *name = NULL, *key_type = NULL,
-                  *passphrase_file = NULL;
+                  *passphrase_file = NULL, *country = NULL;
+  gboolean public_ca = FALSE;
   const GOptionEntry options[] = {
       {"directory", 'd', 0, G_OPTION_ARG_FILENAME, &folder,
        "Folder for the files (made when missing)", "DIR"},
       {"url", 'u', 0, G_OPTION_ARG_STRING, &url, "[publish] url: http://HOST/, ends in /", "URL"},
       {"organization", 'o', 0, G_OPTION_ARG_STRING, &organization, "O of both names", "NAME"},
+      {"country", 'c', 0, G_OPTION_ARG_STRING, &country,
+       "C of both names, two capital letters (ISO 3166-1)", "CC"},
+      {"public", 0, 0, G_OPTION_ARG_NONE, &public_ca,
+       "For public operation: --organization and --country are needed", NULL},
       {"name", 'n', 0, G_OPTION_ARG_STRING, &name, "What the CN of both begins with (Signet)",
        "NAME"},
       {"key-type", 'k', 0, G_OPTION_ARG_STRING, &key_type, "P-256 (default), P-384 or RSA-4096",
@@ -67,7 +72,9 @@ int ctl_ca_init(int argc, char **argv) {
     return ctl_failed("passphrase", &error);
   if (g_mkdir_with_parents(folder, 0700) != 0 || !folder_is_free(folder))
     return ctl_failed("no CA made", NULL);
-  CeremonyPlan plan = {.organization = organization,
+  CeremonyPlan plan = {.country = country,
+                       .organization = organization,
+                       .public_ca = public_ca,
                        .root_name = root_name,
                        .issuing_name = issuing_name,
                        .key_type = key_type,

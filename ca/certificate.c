@@ -173,6 +173,20 @@ GBytes *certificate_build(const Issuer *issuer, const CertificateFields *fields,
   return tbs;
 }
 
+GBytes *certificate_unsigned(GBytes *tbs) {
+  static const guint8 ecdsa[] = {0x30, 0x06, 0x02, 0x01, 0x01, 0x02, 0x01, 0x01}; /* r = s = 1 */
+  static const guint8 rsa[512] = {0};
+  g_autoptr(GBytes) named = tbs_signature_algorithm(tbs);
+  if (named == NULL)
+    return NULL;
+  SignatureAlgorithm algorithm = {0};
+  algorithm.octets = g_bytes_get_data(named, &algorithm.length);
+  gboolean is_rsa = algorithm.length == 15; /* with NULL; 7.1.3.2 has no other of this length */
+  g_autoptr(GBytes) signature =
+      is_rsa ? g_bytes_new_static(rsa, sizeof rsa) : g_bytes_new_static(ecdsa, sizeof ecdsa);
+  return signature_wrap(tbs, &algorithm, signature);
+}
+
 GBytes *certificate_sign(const Issuer *issuer, GBytes *tbs, GError **error) {
   if (issuer->key == NULL)
     return openssl_fail(error, CA_ERROR_SIGN, "the CA key is not here"), NULL;

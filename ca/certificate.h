@@ -38,6 +38,10 @@ gint64 certificate_not_after(gint64 not_before, guint days);
    v3, empty subject or CN, SAN critical when the subject is empty, and so on. CA_ERROR_PROFILE. */
 GBytes *certificate_build(const Issuer *issuer, const CertificateFields *fields, GError **error);
 
+/* tbs in a certificate whose signature is one of its algorithm in form alone: for linters that want
+   a certificate. NULL when tbs is not a DER TBSCertificate. */
+GBytes *certificate_unsigned(GBytes *tbs);
+
 /* Lints tbs once more (CA_ERROR_PROFILE with the findings: nothing outside the profile is ever
    signed here), signs exactly tbs with the issuer's key, verifies the signature with the issuer's
    certificate (CA_ERROR_SIGN), and returns the certificate, DER. */

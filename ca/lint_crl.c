@@ -31,11 +31,11 @@ static ISSUING_DIST_POINT *issuing_point(Lint *lint) {
                         TRUE);
 }
 
-/* Of a root, or for CA certificates alone. */
+/* For CA certificates alone, or all that a root has issued. */
 static gboolean is_about_ca(Lint *lint) {
   g_autoptr(ISSUING_DIST_POINT) point = issuing_point(lint);
-  return (X509_get_extension_flags(lint->issuer->certificate) & EXFLAG_SI) != 0 ||
-         (point != NULL && point->onlyCA);
+  return point != NULL ? point->onlyCA != 0
+                       : (X509_get_extension_flags(lint->issuer->certificate) & EXFLAG_SI) != 0;
 }
 
 /* 10 days for subscribers' certificates, 12 months for CA certificates. */

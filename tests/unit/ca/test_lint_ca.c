@@ -449,6 +449,23 @@ static void test_no_next_update(void) {
   mutant_assert(findings, "crl-next-update", BR "4.9.7", NULL, "no nextUpdate");
 }
 
+/* The signer lints what crl_build has let through. */
+static void test_crl_sign_refuses(void) {
+  g_autoptr(GError) error = NULL;
+  g_autoptr(GPtrArray) entries = g_ptr_array_new_with_free_func((GDestroyNotify)crl_entry_free);
+  CrlEntry *unexplained = g_new0(CrlEntry, 1);
+  unexplained->serial = fixture_serial(1);
+  unexplained->revoked_at = FIXTURE_NOW;
+  g_ptr_array_add(entries, unexplained);
+  const CrlFields fields = {.number = 5,
+                            .this_update = FIXTURE_NOW,
+                            .next_update = FIXTURE_NOW + CLOCK_DAY,
+                            .entries = entries};
+  g_assert_null(crl_sign(root, &fields, &error));
+  g_assert_error(error, CA_ERROR, CA_ERROR_PROFILE);
+  g_assert_nonnull(strstr(error->message, "crl-ca-reason (S/MIME BR 7.2.2)"));
+}
+
 int main(int argc, char **argv) {
   g_test_init(&argc, &argv, NULL);
   g_autoptr(CeremonyResult) made = fixture_ceremony("P-256");
@@ -459,6 +476,7 @@ int main(int argc, char **argv) {
   g_test_add_func("/lint-crl/mutants", test_crl);
   g_test_add_func("/lint-crl/encoding", test_crl_encoding);
   g_test_add_func("/lint-crl/no-next-update", test_no_next_update);
+  g_test_add_func("/lint-crl/sign-refuses", test_crl_sign_refuses);
   int failed = g_test_run();
   issuer_free(root);
   issuer_free(issuing);

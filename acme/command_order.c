@@ -256,6 +256,7 @@ static gboolean add_certificate(Command *command, const Id *order, GError **erro
   g_autofree char *serial = hex_encode(certificate->serial);
   set_text(object, "serial", serial);
   set_text(object, "findings", certificate->findings);
+  set_text(object, "linter-findings", certificate->linter_findings);
   command_set_time(object, "not-before", certificate->not_before);
   command_set_time(object, "not-after", certificate->not_after);
   command_set_time(object, "signing", certificate->signing_at);

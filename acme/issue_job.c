@@ -24,6 +24,7 @@
 #define CAA_MAX_AGE CLOCK_HOUR /* at signing; S/MIME BR 4.2.2.1 allows 8 hours */
 #define CAA_QUIET_ATTEMPTS 5   /* within a minute: no word of them yet, and never fewer */
 #define HELD_RETRY (5 * CLOCK_SECOND)
+#define LINTER_ATTEMPTS 5
 
 /* First for a packet lost or a server that restarts, then for an outage, at whose end no order
    waits long. */
@@ -115,6 +116,10 @@ static gboolean stale_caa(Acme *acme, gint64 now, const Order *order, char **dom
                         domain, error);
 }
 
+static gboolean must_lint(const Acme *acme, const Certificate *certificate) {
+  return *config_text(acme->config, "ca.linter") != '\0' && certificate->linter_findings == NULL;
+}
+
 /* Decides the step: the first one whose result is not in the store. */
 static gboolean choose_step(Acme *acme, gint64 now, const Job *job, const Order *order,
                             Question *question, GError **error) {
@@ -132,7 +137,7 @@ static gboolean choose_step(Acme *acme, gint64 now, const Job *job, const Order 
   }
   if (found == STORE_MISSING)
     return ask_build(acme, now, job, order, question, error);
-  question->kind = QUESTION_SIGN;
+  question->kind = must_lint(acme, certificate) ? QUESTION_LINT : QUESTION_SIGN;
   question->octets = g_bytes_ref(certificate->tbs);
   return TRUE;
 }
@@ -326,7 +331,10 @@ static gboolean keep_tbs(Acme *acme, gint64 now, const Order *order, const Quest
   StoreChange kept = certificate_insert(acme->store, certificate, error);
   return kept == STORE_UNCHANGED ||
          (kept == STORE_CHANGED &&
-          record(acme, now, *findings == '\0' ? "signing" : "lint refused",
+          record(acme, now,
+                 *findings != '\0'              ? "lint refused"
+                 : must_lint(acme, certificate) ? "built"
+                                                : "signing",
                  (About){.order = &order->id, .certificate = &certificate->id}, error, "serial",
                  serial, "findings", *findings == '\0' ? NULL : findings, NULL));
 }
@@ -357,6 +365,53 @@ gboolean job_built(Acme *acme, const Question *question, GBytes *tbs, const char
     return FALSE;
   return problem != NULL ? fail_order(acme, now, job, problem, error)
                          : next_step(acme, now, job, error);
+}
+
+/* Nothing is signed without a verdict: asked again, and in the end the order is given up. */
+static gboolean no_verdict(Acme *acme, gint64 now, const Job *job, const char *failure,
+                           GError **error) {
+  char order[ID_TEXT];
+  log_error("no verdict of the outside linter", "order", id_text(&job->subject, order), "reason",
+            failure, NULL);
+  if (job->attempts < LINTER_ATTEMPTS)
+    return job_waits_for(acme, job, error, "the outside linter: %s", failure) &&
+           job_again(
+               acme->store, job,
+               now + job_delay(signer_retry_steps, G_N_ELEMENTS(signer_retry_steps), job->attempts),
+               TRUE, error);
+  g_autoptr(Problem) problem = problem_new(
+      PROBLEM_SERVER_INTERNAL, 0,
+      "The outside linter of this server gave no verdict on the certificate, so that it is not "
+      "signed; tell the operator, and order anew later: %s.",
+      failure);
+  return fail_order(acme, now, job, problem, error);
+}
+
+gboolean job_linted(Acme *acme, const Question *question, const char *findings, const char *failure,
+                    GError **error) {
+  gint64 now = clock_now(acme->clock);
+  const Job *job = &question->job;
+  g_autoptr(Order) order = NULL;
+  g_autoptr(Certificate) certificate = NULL;
+  if (order_find(acme->store, &job->subject, &order, error) != STORE_FOUND ||
+      certificate_find_by_order(acme->store, &job->subject, &certificate, error) != STORE_FOUND)
+    return FALSE;
+  if (certificate->linter_findings != NULL || strcmp(order->status, "processing") != 0)
+    return next_step(acme, now, job, error); /* late: it is decided */
+  if (*failure != '\0')
+    return no_verdict(acme, now, job, failure, error);
+  if (certificate_set_linted(acme->store, &certificate->id, findings, error) == STORE_FAILED ||
+      !record(acme, now, *findings == '\0' ? "signing" : "lint refused",
+              (About){.order = &order->id, .certificate = &certificate->id}, error, "linter",
+              *findings == '\0' ? "nothing found" : findings, NULL))
+    return FALSE;
+  if (*findings == '\0')
+    return next_step(acme, now, job, error);
+  g_autoptr(Problem) problem = problem_new(PROBLEM_SERVER_INTERNAL, 0,
+                                           "The outside linter of this server refuses the "
+                                           "certificate; tell the operator: %s.",
+                                           findings);
+  return fail_order(acme, now, job, problem, error);
 }
 
 gboolean job_signed(Acme *acme, const Question *question, GBytes *der, const char *failure,

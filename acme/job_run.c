@@ -56,7 +56,8 @@ static gboolean say_who_is_asked(Acme *acme, const Question *question, GError **
       [QUESTION_DELIVER] = "the relay",       [QUESTION_NOTICE] = "the relay",
       [QUESTION_EXAMINE] = "DKIM keys (DNS)", [QUESTION_BOUNCE] = "its examination",
       [QUESTION_CAA] = "CAA records (DNS)",   [QUESTION_BUILD] = "the signer",
-      [QUESTION_SIGN] = "the signer",         [QUESTION_CRL] = "the signer",
+      [QUESTION_LINT] = "the outside linter", [QUESTION_SIGN] = "the signer",
+      [QUESTION_CRL] = "the signer",
   };
   return question->kind == QUESTION_NONE ||
          job_waits_for(acme, &question->job, error, "%s", asked[question->kind]);

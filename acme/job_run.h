@@ -23,7 +23,8 @@ typedef enum {
   QUESTION_BOUNCE,  /* of inbound */
   QUESTION_CAA,     /* of lookup */
   QUESTION_BUILD,   /* of the signer */
-  QUESTION_SIGN,
+  QUESTION_LINT,    /* of the linter */
+  QUESTION_SIGN,    /* of the signer */
   QUESTION_CRL
 } QuestionKind;
 
@@ -37,7 +38,7 @@ typedef struct {
   /* NOTICE: from, to, message_id, date, and */
   char *notice, *serial, *issuer;
   gint64 not_before, not_after;
-  /* EXAMINE, SORT, BOUNCE: octets, date (received); CAA: domain; SIGN: octets */
+  /* EXAMINE, SORT, BOUNCE: octets, date (received); CAA: domain; LINT, SIGN: octets */
   GBytes *octets;
   char *domain;
   /* BUILD */
@@ -83,6 +84,9 @@ gboolean job_caa_answered(Acme *acme, const Question *question, const CaaRecordS
  * none. */
 gboolean job_built(Acme *acme, const Question *question, GBytes *tbs, const char *findings,
                    const char *failure, GError **error);
+/* failure: why there is no verdict, "" when there is one. */
+gboolean job_linted(Acme *acme, const Question *question, const char *findings, const char *failure,
+                    GError **error);
 gboolean job_signed(Acme *acme, const Question *question, GBytes *certificate, const char *failure,
                     GError **error);
 gboolean job_crl_signed(Acme *acme, const Question *question, GBytes *crl, const char *failure,

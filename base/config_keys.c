@@ -10,7 +10,8 @@
 #define OUTBOUND ROLE_BIT(ROLE_OUTBOUND)
 #define LOOKUP ROLE_BIT(ROLE_LOOKUP)
 #define SIGNER ROLE_BIT(ROLE_SIGNER)
-#define EVERYONE (PARENT | EDGE | CORE | INBOUND | OUTBOUND | LOOKUP | SIGNER)
+#define LINTER ROLE_BIT(ROLE_LINTER)
+#define EVERYONE (PARENT | EDGE | CORE | INBOUND | OUTBOUND | LOOKUP | SIGNER | LINTER)
 
 /* Few keys have what stands behind help. */
 #pragma GCC diagnostic ignored "-Wmissing-field-initializers"
@@ -169,6 +170,10 @@ const ConfigKey config_keys[] = {
      "nextUpdate of a revocation list, counted from its making"},
     {"ca", "signatures-per-hour", CONFIG_INTEGER, "1000", 1, 10000000, NULL, SIGNER,
      "The signer refuses more certificates than this in one hour"},
+    {"ca", "linter", CONFIG_PATH, "", 0, 0, NULL, PARENT | CORE | LINTER,
+     "Resident program that lints what is to be signed, too; empty: none"},
+    {"ca", "linter-timeout", CONFIG_DURATION, "30s", 100, 5 * CLOCK_MINUTE, NULL, LINTER,
+     "Longest wait for its verdict on one certificate"},
     {"limits", "accounts-per-network", CONFIG_RATE, "50/3h", 0, 0, NULL, CORE,
      "New accounts from one source network"},
     {"limits", "changes-per-account", CONFIG_RATE, "100/3h", 0, 0, NULL, CORE,

@@ -13,6 +13,7 @@ typedef enum {
   ROLE_OUTBOUND,
   ROLE_LOOKUP,
   ROLE_SIGNER,
+  ROLE_LINTER,               /* only when the configuration has one */
   ROLE_COUNT,                /* of the processes */
   ROLE_OPERATOR = ROLE_COUNT /* signetctl, at the control socket */
 } Role;

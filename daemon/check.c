@@ -140,6 +140,13 @@ static void check_smime(Check *check) {
             "%s (it signs for %s)", error->message, address);
 }
 
+static void check_linter(Check *check) {
+  const char *path = config_text(check->config, "ca.linter");
+  if (config_given(check->config, "ca.linter") &&
+      (!g_path_is_absolute(path) || !g_file_test(path, G_FILE_TEST_IS_EXECUTABLE)))
+    mistake(check, "ca.linter", "%s is no program with its whole path", path);
+}
+
 /* A file of the operator's folder that is not there leaves the built-in one. */
 static GBytes *read_text(gpointer user, const char *language, GError **error) {
   const Check *check = user;
@@ -396,6 +403,7 @@ Config *check_configuration(const char *path, gboolean test_mode, GPtrArray *mis
   check_dkim(&check);
   check_relays(&check);
   check_smime(&check);
+  check_linter(&check);
   check_mail_texts(&check);
   check_ca(&check);
   check_weak_keys(&check);

@@ -53,6 +53,10 @@ static GVariant *sign_body(const Question *q) {
   return message_from_octets(q->octets);
 }
 
+static GVariant *lint_body(const Question *q) {
+  return message_from_octets(q->octets);
+}
+
 static GVariant *crl_body(const Question *q) {
   GVariantBuilder entries;
   g_variant_builder_init(&entries, G_VARIANT_TYPE("a(ayxi)"));
@@ -155,6 +159,12 @@ static gboolean take_built(Core *core, CoreItem *item, GError **error) {
   return job_built(&core->acme, item->question, tbs, findings, failure, error);
 }
 
+static gboolean take_linted(Core *core, CoreItem *item, GError **error) {
+  const char *findings = NULL, *failure = NULL;
+  g_variant_get(item->body, "(&s&s)", &findings, &failure);
+  return job_linted(&core->acme, item->question, findings, failure, error);
+}
+
 static gboolean take_signed(Core *core, CoreItem *item, GError **error) {
   g_autoptr(GVariant) octets = NULL;
   const char *failure = NULL;
@@ -191,6 +201,7 @@ static const struct {
     [QUESTION_BOUNCE] = {ROLE_INBOUND, MESSAGE_EXAMINE_BOUNCE, bounce_body, take_bounce_evidence},
     [QUESTION_CAA] = {ROLE_LOOKUP, MESSAGE_CAA, caa_body, take_caa},
     [QUESTION_BUILD] = {ROLE_SIGNER, MESSAGE_BUILD, build_body, take_built},
+    [QUESTION_LINT] = {ROLE_LINTER, MESSAGE_LINT, lint_body, take_linted},
     [QUESTION_SIGN] = {ROLE_SIGNER, MESSAGE_SIGN, sign_body, take_signed},
     [QUESTION_CRL] = {ROLE_SIGNER, MESSAGE_SIGN_CRL, crl_body, take_crl},
 };
@@ -246,8 +257,11 @@ static Channel *core_channel(Core *core, Role role) {
 }
 
 static gboolean can_ask(Core *core, JobKind kind) {
+  RoleSet roles = needed[kind];
+  if (kind == JOB_ISSUE && *config_text(core->acme.config, "ca.linter") != '\0')
+    roles |= ROLE_BIT(ROLE_LINTER);
   for (guint role = 0; role < ROLE_COUNT; role++)
-    if ((needed[kind] & ROLE_BIT(role)) != 0 && core_channel(core, (Role)role) == NULL)
+    if ((roles & ROLE_BIT(role)) != 0 && core_channel(core, (Role)role) == NULL)
       return FALSE;
   return TRUE;
 }

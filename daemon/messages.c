@@ -11,8 +11,9 @@
 #define OUTBOUND ROLE_BIT(ROLE_OUTBOUND)
 #define LOOKUP ROLE_BIT(ROLE_LOOKUP)
 #define SIGNER ROLE_BIT(ROLE_SIGNER)
+#define LINTER ROLE_BIT(ROLE_LINTER)
 #define OPERATOR ROLE_BIT(ROLE_OPERATOR)
-#define ROLES (EDGE | CORE | INBOUND | OUTBOUND | LOOKUP | SIGNER)
+#define ROLES (EDGE | CORE | INBOUND | OUTBOUND | LOOKUP | SIGNER | LINTER)
 
 #define TOLD(roles_from, roles_to, type_text)                                                      \
   .type = type_text, .from = (roles_from), .to = (roles_to)
@@ -56,6 +57,8 @@ static const ChannelKind kinds[MESSAGE_COUNT] = {
     [MESSAGE_SIGNED] = {"signed", ANSWER(MESSAGE_SIGN, SIGNER, CORE, "(ays)")},
     [MESSAGE_SIGN_CRL] = {"sign-crl", ASKED(CORE, SIGNER, "(xxxsa(ayxi))")},
     [MESSAGE_CRL] = {"crl", ANSWER(MESSAGE_SIGN_CRL, SIGNER, CORE, "(ays)")},
+    [MESSAGE_LINT] = {"lint", ASKED(CORE, LINTER, "ay")},
+    [MESSAGE_LINTED] = {"linted", ANSWER(MESSAGE_LINT, LINTER, CORE, "(ss)")},
     [MESSAGE_COMMAND] = {"command", ASKED(OPERATOR, CORE, "(ss)")},
     [MESSAGE_COMMAND_ANSWER] = {"command-answer", ANSWER(MESSAGE_COMMAND, CORE, OPERATOR, "(us)")},
 };

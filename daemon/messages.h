@@ -42,6 +42,9 @@ typedef enum {
   MESSAGE_SIGNED,   /* certificate; error text otherwise */
   MESSAGE_SIGN_CRL, /* number, thisUpdate, nextUpdate, URL, entries */
   MESSAGE_CRL,      /* CRL; error text otherwise */
+  /* core and linter */
+  MESSAGE_LINT,   /* to-be-signed octets */
+  MESSAGE_LINTED, /* findings, "" when there are none; error text when there is no verdict */
   /* an operator (signetctl) and core */
   MESSAGE_COMMAND,        /* name ("eab add"), arguments as the text of a JSON object */
   MESSAGE_COMMAND_ANSWER, /* 0 done, and what it gave as JSON text; 1 refused, and why */

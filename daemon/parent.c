@@ -54,9 +54,10 @@ struct Parent {
 };
 
 /* The order in which roles are stopped: those that take work first. */
-static const RoleSet stop_stages[] = {
-    ROLE_BIT(ROLE_EDGE) | ROLE_BIT(ROLE_INBOUND), ROLE_BIT(ROLE_CORE),
-    ROLE_BIT(ROLE_OUTBOUND) | ROLE_BIT(ROLE_LOOKUP) | ROLE_BIT(ROLE_SIGNER)};
+static const RoleSet stop_stages[] = {ROLE_BIT(ROLE_EDGE) | ROLE_BIT(ROLE_INBOUND),
+                                      ROLE_BIT(ROLE_CORE),
+                                      ROLE_BIT(ROLE_OUTBOUND) | ROLE_BIT(ROLE_LOOKUP) |
+                                          ROLE_BIT(ROLE_SIGNER) | ROLE_BIT(ROLE_LINTER)};
 
 static gint64 seconds_now(void) {
   return g_get_monotonic_time() / G_USEC_PER_SEC;
@@ -453,6 +454,8 @@ static gboolean add_edges(Parent *parent, GError **error) {
 static gboolean add_children(Parent *parent, GError **error) {
   add_child(parent, ROLE_SIGNER, 0);
   add_child(parent, ROLE_LOOKUP, 0);
+  if (config_given(parent->config, "ca.linter"))
+    add_child(parent, ROLE_LINTER, 0);
   add_child(parent, ROLE_OUTBOUND, 0);
   add_child(parent, ROLE_CORE, 0);
   Child *inbound = add_child(parent, ROLE_INBOUND, 0);

@@ -18,6 +18,7 @@
 static const RoleTable *const tables[ROLE_COUNT] = {
     [ROLE_EDGE] = &role_edge,         [ROLE_CORE] = &role_core,     [ROLE_INBOUND] = &role_inbound,
     [ROLE_OUTBOUND] = &role_outbound, [ROLE_LOOKUP] = &role_lookup, [ROLE_SIGNER] = &role_signer,
+    [ROLE_LINTER] = &role_linter,
 };
 
 void role_die_of_nonsense(Role peer, const char *nonsense) {

@@ -42,7 +42,8 @@ struct RoleProcess {
   gpointer state;          /* the role's own */
 };
 
-extern const RoleTable role_edge, role_core, role_inbound, role_outbound, role_lookup, role_signer;
+extern const RoleTable role_edge, role_core, role_inbound, role_outbound, role_lookup, role_signer,
+    role_linter;
 
 /* Runs a role to its end; returns the exit status. */
 int role_run(Role role);

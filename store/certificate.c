@@ -9,6 +9,7 @@ void certificate_row_free(Certificate *c) {
   g_clear_pointer(&c->key_digest, g_bytes_unref);
   g_clear_pointer(&c->tbs, g_bytes_unref);
   g_free(c->findings);
+  g_free(c->linter_findings);
   g_clear_pointer(&c->der, g_bytes_unref);
   g_free(c->renew_why);
   g_free(c);
@@ -24,6 +25,14 @@ StoreChange certificate_insert(Store *store, const Certificate *c, GError **erro
       c->not_after, c->key_digest, c->tbs, c->findings, c->signing_at);
 }
 
+StoreChange certificate_set_linted(Store *store, const Id *id, const char *findings,
+                                   GError **error) {
+  return sql_change(store, error,
+                    "UPDATE certificate SET linter_findings = ?2"
+                    " WHERE id = ?1 AND linter_findings IS NULL",
+                    "dt", id, findings);
+}
+
 StoreChange certificate_set_der(Store *store, const Id *id, GBytes *der, gint64 now,
                                 GError **error) {
   return sql_change(store, error,
@@ -34,7 +43,7 @@ StoreChange certificate_set_der(Store *store, const Id *id, GBytes *der, gint64 
 #define COLUMNS                                                                                    \
   "SELECT id, order_id, account_id, serial, shard, not_before, not_after, key_digest, tbs,"        \
   " findings, signing_at, der, issued_at, revoked_at, reason,"                                     \
-  " renew_at, renew_why FROM certificate"
+  " renew_at, renew_why, linter_findings FROM certificate"
 
 static Certificate *read_row(SqlQuery *query) {
   Certificate *c = g_new0(Certificate, 1);
@@ -55,6 +64,7 @@ static Certificate *read_row(SqlQuery *query) {
   c->reason = sql_int(query, 14);
   c->renew_at = sql_int(query, 15);
   c->renew_why = sql_text(query, 16);
+  c->linter_findings = sql_text(query, 17);
   return c;
 }
 

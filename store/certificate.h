@@ -15,7 +15,8 @@ typedef struct {
   gint64 not_before, not_after;
   GBytes *key_digest;
   GBytes *tbs;
-  char *findings; /* "" : the lint found nothing */
+  char *findings;        /* "" : the lint found nothing */
+  char *linter_findings; /* of the outside linter, "": nothing; NULL: it has given no verdict */
   gint64 signing_at;
   GBytes *der;                  /* NULL: not signed yet */
   gint64 issued_at, revoked_at; /* 0: not */
@@ -29,6 +30,9 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(Certificate, certificate_row_free)
 
 /* Before signing. STORE_UNCHANGED when the order has one already. */
 StoreChange certificate_insert(Store *store, const Certificate *certificate, GError **error);
+/* The verdict of the outside linter, once only. */
+StoreChange certificate_set_linted(Store *store, const Id *id, const char *findings,
+                                   GError **error);
 /* Once only: the signed certificate. */
 StoreChange certificate_set_der(Store *store, const Id *id, GBytes *der, gint64 now,
                                 GError **error);

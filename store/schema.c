@@ -147,7 +147,8 @@ static const char *const migrations[] = {
     "  subject @blob NOT NULL, at @int NOT NULL, question @text NOT NULL, perspective @text NOT "
     "NULL,"
     "  url @text NOT NULL, outcome @text NOT NULL, secure @int NOT NULL, records @text NOT NULL,"
-    "  reason @text NOT NULL, PRIMARY KEY (subject, at, question, perspective));",
+    "  reason @text NOT NULL, PRIMARY KEY (subject, at, question, perspective));"
+    "ALTER TABLE certificate ADD COLUMN linter_findings @text;",
 };
 
 /* Versions 1 and 2 came before the first release. */

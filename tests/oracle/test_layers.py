@@ -23,7 +23,7 @@ HOMES = {
     "libpsl": ("mime/dmarc.c",),
     "libesmtp": ("smtp/sender_esmtp.c",),
     "gmime": ("mime/", "client/signet_main.c"),  # there g_mime_init alone
-    "jansson": ("acme/", "client/", "daemon/ctl_"),
+    "jansson": ("acme/", "client/", "daemon/ctl_", "daemon/role_linter"),
     "curl": ("client/", "smtp/sender_curl.c", "base/doh.c"),
     "ldns": ("base/doh_message.c",),
     "event2/http": ("acme/http_front",),

@@ -216,10 +216,12 @@ EXPLAINED = {
     ("acme/key_change_resource.c", "check_old_key"): JWK,
     ("acme/validity.c", "validity_read"): ("acme/validity.c:fault",),
     ("acme/http_front.c", "on_request"): ("acme/http_front.c:framing_fault",),
-    # what others said: the operator, the relay, the signer
+    # what others said: the operator, the relay, the signer, the outside linter
     ("acme/issuance.c", "issuance_refuse"): (),
     ("acme/challenge_mail_job.c", "*"): (),
     ("acme/issue_job.c", "job_built"): (),
+    ("acme/issue_job.c", "job_linted"): (),
+    ("acme/issue_job.c", "no_verdict"): (),
     # the problem of a challenge, in that of its order; the last note of a challenge
     ("acme/state.c", "order_problem"): (),
     ("acme/state.c", "key_missed"): (),

@@ -1147,6 +1147,85 @@ static void test_cannot_build(void) {
 }
 
 /* The signer refuses, answers another certificate, is away; then works: one serial all along. */
+/* An outside linter: its verdict is in the store before the signer is asked. */
+static void lint_answer(Lab *lab, const char *findings, const char *failure) {
+  g_auto(Question) question = {0};
+  lab_ask(lab, JOB_ISSUE, QUESTION_LINT, &question);
+  LAB_TURN(lab, job_linted(&lab->acme, &question, findings, failure, NULL));
+}
+
+static const char *const with_linter[] = {"ca.linter", "/usr/bin/linter", NULL};
+
+static LabOrder *until_lint(Lab *lab, LabClient *client) {
+  LabOrder *order = lab_ready(lab, client);
+  g_autoptr(Answer) answer = lab_finalize(order);
+  lab_answer_caa(lab, RESOLVER_NONE, NULL);
+  lab_answer_build(lab);
+  return order;
+}
+
+static void test_linter_content(void) {
+  g_autoptr(Lab) lab = lab_new_with(with_linter);
+  g_autoptr(LabClient) client = lab_account(lab);
+  g_autoptr(LabOrder) order = until_lint(lab, client);
+  g_assert_cmpint(audit_count(lab, "built"), ==, 1);
+  g_assert_cmpint(audit_count(lab, "signing"), ==, 0);
+  g_auto(Question) question = {0};
+  lab_ask(lab, JOB_ISSUE, QUESTION_LINT, &question);
+  LAB_TURN(lab, job_linted(&lab->acme, &question, "", "", NULL));
+  g_assert_cmpint(audit_count(lab, "signing"), ==, 1);
+  g_assert_cmpint(lab_count(lab, "SELECT count(*) FROM certificate WHERE linter_findings = ''"), ==,
+                  1);
+  LAB_TURN(lab, job_linted(&lab->acme, &question, "late", "", NULL)); /* twice: nothing changes */
+  g_assert_cmpint(lab_count(lab, "SELECT count(*) FROM certificate WHERE linter_findings = ''"), ==,
+                  1);
+  lab_answer_sign(lab);
+  assert_status(order, order->order, "valid");
+}
+
+static void test_linter_finding(void) {
+  g_autoptr(Lab) lab = lab_new_with(with_linter);
+  g_autoptr(LabClient) client = lab_account(lab);
+  g_autoptr(LabOrder) order = until_lint(lab, client);
+  g_auto(Question) none = {0};
+  lint_answer(lab, "ERROR: it is ugly", "");
+  g_autoptr(Answer) shown = lab_post(lab, client, order->order, NULL);
+  g_assert_cmpstr(lab_text(shown, "status"), ==, "invalid");
+  g_assert_cmpstr(error_type(shown), ==, LAB_URN "serverInternal");
+  g_assert_false(lab_take(lab, JOB_ISSUE, &none));
+  g_assert_cmpint(lab_count(lab, "SELECT count(*) FROM certificate WHERE der IS NULL AND"
+                                 " linter_findings = 'ERROR: it is ugly'"),
+                  ==, 1);
+  g_assert_cmpint(audit_count(lab, "lint refused"), ==, 1);
+  g_assert_cmpint(audit_count(lab, "signing"), ==, 0);
+}
+
+/* No verdict is no signature: asked again, then given up; a role that is gone does not count. */
+static void test_linter_silent(void) {
+  static const gint64 waits[] = {CLOCK_SECOND, 10 * CLOCK_SECOND, CLOCK_MINUTE, 5 * CLOCK_MINUTE};
+  g_autoptr(Lab) lab = lab_new_with(with_linter);
+  g_autoptr(LabClient) client = lab_account(lab);
+  g_autoptr(LabOrder) order = until_lint(lab, client);
+  g_auto(Question) gone = {0}, none = {0};
+  lab_ask(lab, JOB_ISSUE, QUESTION_LINT, &gone);
+  LAB_TURN(lab, job_unanswered(&lab->acme, &gone.job, NULL));
+  lab->clock.now += CLOCK_SECOND;
+  for (guint i = 0; i < G_N_ELEMENTS(waits); i++) {
+    lint_answer(lab, "", "it did not answer in time");
+    assert_status(order, order->order, "processing");
+    g_assert_cmpint(lab_count(lab, "SELECT count(*) FROM job WHERE"
+                                   " waits_for = 'the outside linter: it did not answer in time'"),
+                    ==, 1);
+    lab->clock.now += waits[i];
+  }
+  lint_answer(lab, "", "it ended");
+  g_autoptr(Answer) shown = lab_post(lab, client, order->order, NULL);
+  g_assert_cmpstr(lab_text(shown, "status"), ==, "invalid");
+  g_assert_cmpstr(error_type(shown), ==, LAB_URN "serverInternal");
+  g_assert_false(lab_take(lab, JOB_ISSUE, &none));
+  g_assert_cmpint(audit_count(lab, "signing"), ==, 0);
+}
+
 static void test_signer_failing(void) {
   static const gint64 waits[] = {CLOCK_SECOND, 10 * CLOCK_SECOND, CLOCK_MINUTE};
   g_autoptr(Lab) lab = lab_new();
@@ -1708,6 +1787,9 @@ static void add_issuance_tests(void) {
   TEST("caa/off", test_caa_off);
   TEST("signer/lint-finding", test_lint_finding);
   TEST("signer/cannot-build", test_cannot_build);
+  TEST("linter/content", test_linter_content);
+  TEST("linter/finding", test_linter_finding);
+  TEST("linter/silent", test_linter_silent);
   TEST("signer/failing", test_signer_failing);
   TEST("signer/late", test_caa_before_late_signature);
   TEST("answers/twice", test_answers_twice);

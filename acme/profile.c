@@ -85,8 +85,9 @@ json_t *profiles_json(const Acme *acme) {
 }
 
 static Problem *check_key_type(const Profile *profile, const Csr *csr) {
-  const char *kind = key_kind(csr->spki);
-  if (*profile->keys == NULL || (kind != NULL && g_strv_contains(profile->keys, kind)))
+  const Algorithm *algorithm = key_algorithm(csr->spki);
+  if (*profile->keys == NULL ||
+      (algorithm != NULL && g_strv_contains(profile->keys, algorithm->name)))
     return NULL;
   g_autofree char *wanted = g_strjoinv(", ", (char **)profile->keys);
   return problem_new(PROBLEM_BAD_CSR, 0, "The order's profile takes keys of these types only: %s.",

@@ -21,7 +21,7 @@ typedef enum {
 typedef struct {
   const char *description;
   gint64 days;
-  const char *const *keys; /* names of key types that are taken (key_kind); empty: all */
+  const char *const *keys; /* names of rows of ca/algorithm.c that are taken; empty: all */
   ProfileUsage usage;
 } Profile;
 

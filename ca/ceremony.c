@@ -16,8 +16,6 @@
 #include <openssl/rand.h>
 #include <string.h>
 
-enum { KEY_CERT_SIGN = 1 << 5, CRL_SIGN = 1 << 6 };
-
 /* One CA certificate to make: what differs between root and issuing CA. */
 typedef struct {
   const char *name;
@@ -31,15 +29,10 @@ static gboolean refuse(GError **error, const char *why) {
 }
 
 static EVP_PKEY *make_key(const char *type, GError **error) {
-  if (type == NULL)
-    type = "P-256";
-  if (strcmp(type, "P-256") != 0 && strcmp(type, "P-384") != 0 && strcmp(type, "RSA-4096") != 0)
+  const Algorithm *algorithm = algorithm_new_ca_key(type != NULL ? type : "P-256");
+  if (algorithm == NULL)
     return refuse(error, "the key type is not P-256, P-384 or RSA-4096"), NULL;
-  EVP_PKEY *key = strcmp(type, "RSA-4096") == 0 ? EVP_PKEY_Q_keygen(NULL, NULL, "RSA", (size_t)4096)
-                                                : EVP_PKEY_Q_keygen(NULL, NULL, "EC", type);
-  if (key == NULL)
-    openssl_fail(error, CA_ERROR_SIGN, "a key cannot be made");
-  return key;
+  return algorithm_make_ca_key(algorithm, error);
 }
 
 static GBytes *random_serial(void) {
@@ -81,7 +74,7 @@ static X509_EXTENSIONS *make_extensions(const CeremonyPlan *plan, const Level *l
   X509_EXTENSIONS *list = extension_list_new();
   g_autoptr(GBytes) identifier = key_identifier(spki);
   extension_add_basic_constraints(list, TRUE, level->root != NULL ? 0 : -1);
-  extension_add_key_usage(list, KEY_CERT_SIGN | CRL_SIGN);
+  extension_add_key_usage(list, KEY_USAGE_CERT_SIGN | KEY_USAGE_CRL_SIGN);
   extension_add_subject_key(list, identifier);
   if (level->root == NULL)
     return list;
@@ -115,7 +108,7 @@ static GBytes *make_certificate(const CeremonyPlan *plan, const Level *level, EV
   g_autoptr(X509_EXTENSIONS) extensions = make_extensions(plan, level, spki);
   const TbsParts parts = {
       .serial = serial,
-      .algorithm = signature_algorithm(signer),
+      .algorithm = algorithm_of_ca(signer),
       .issuer = issuer,
       .not_before = from,
       .not_after = end_of(from, level->years),

@@ -12,14 +12,6 @@
 
 #include <string.h>
 
-/* KeyUsage, RFC 5280 section 4.2.1.3. */
-enum {
-  DIGITAL_SIGNATURE = 1 << 0,
-  NON_REPUDIATION = 1 << 1,
-  KEY_ENCIPHERMENT = 1 << 2,
-  KEY_AGREEMENT = 1 << 4
-};
-
 G_GNUC_PRINTF(2, 3) static gboolean refuse(GError **error, const char *format, ...) {
   va_list arguments;
   va_start(arguments, format);
@@ -113,26 +105,21 @@ static void add_names(X509_EXTENSIONS *list, GPtrArray *mailboxes, gboolean crit
   extension_add_names(list, names, critical);
 }
 
-static guint key_usage(const CertificateFields *fields, KeyType type) {
-  guint bits = 0;
-  if (fields->sign)
-    bits |= DIGITAL_SIGNATURE;
-  if (fields->non_repudiation)
-    bits |= NON_REPUDIATION;
-  if (fields->encrypt)
-    bits |= type == KEY_RSA ? KEY_ENCIPHERMENT : KEY_AGREEMENT;
-  return bits;
+static guint key_usage(const CertificateFields *fields, const Algorithm *algorithm) {
+  return (fields->sign ? algorithm->sign : 0) | (fields->encrypt ? algorithm->encrypt : 0) |
+         (fields->non_repudiation ? KEY_USAGE_NON_REPUDIATION : 0);
 }
 
 static X509_EXTENSIONS *make_extensions(const Issuer *issuer, const CertificateFields *fields,
-                                        KeyType type, GPtrArray *mailboxes, gboolean anonymous) {
+                                        const Algorithm *algorithm, GPtrArray *mailboxes,
+                                        gboolean anonymous) {
   X509_EXTENSIONS *list = extension_list_new();
   g_autoptr(GBytes) identifier = key_identifier(fields->spki);
   const char *policies[] = {fields->profile == PROFILE_STRICT ? POLICY_STRICT : POLICY_MULTIPURPOSE,
                             NULL};
   extension_add_authority_key(list, X509_get0_subject_key_id(issuer->certificate));
   extension_add_subject_key(list, identifier);
-  extension_add_key_usage(list, key_usage(fields, type));
+  extension_add_key_usage(list, key_usage(fields, algorithm));
   extension_add_policies(list, policies);
   add_names(list, mailboxes, anonymous);
   extension_add_basic_constraints(list, FALSE, -1);
@@ -143,12 +130,14 @@ static X509_EXTENSIONS *make_extensions(const Issuer *issuer, const CertificateF
 }
 
 GBytes *certificate_build(const Issuer *issuer, const CertificateFields *fields, GError **error) {
-  KeyType type;
+  const Algorithm *algorithm = NULL;
   g_autoptr(GError) bad_key = NULL;
   if (!check_fields(issuer, fields, error))
     return NULL;
-  if (!key_check(fields->spki, KEY_SUBSCRIBER, &type, &bad_key))
+  if (!key_check(fields->spki, KEY_SUBSCRIBER, &algorithm, &bad_key))
     return refuse(error, "%s", bad_key->message), NULL;
+  if ((fields->sign && algorithm->sign == 0) || (fields->encrypt && algorithm->encrypt == 0))
+    return refuse(error, "%s keys cannot be used so", algorithm->title), NULL;
   g_autoptr(GPtrArray) mailboxes = read_names(fields->names, error);
   if (mailboxes == NULL)
     return NULL;
@@ -156,10 +145,10 @@ GBytes *certificate_build(const Issuer *issuer, const CertificateFields *fields,
   g_autoptr(GBytes) subject_octets = openssl_name_octets(subject);
   g_autoptr(GBytes) issuer_octets = openssl_name_octets(X509_get_subject_name(issuer->certificate));
   g_autoptr(X509_EXTENSIONS) extensions =
-      make_extensions(issuer, fields, type, mailboxes, X509_NAME_entry_count(subject) == 0);
+      make_extensions(issuer, fields, algorithm, mailboxes, X509_NAME_entry_count(subject) == 0);
   const TbsParts parts = {
       .serial = fields->serial,
-      .algorithm = signature_algorithm(X509_get0_pubkey(issuer->certificate)),
+      .algorithm = algorithm_of_ca(X509_get0_pubkey(issuer->certificate)),
       .issuer = issuer_octets,
       .not_before = fields->not_before,
       .not_after = fields->not_after,
@@ -179,12 +168,11 @@ GBytes *certificate_unsigned(GBytes *tbs) {
   g_autoptr(GBytes) named = tbs_signature_algorithm(tbs);
   if (named == NULL)
     return NULL;
-  SignatureAlgorithm algorithm = {0};
-  algorithm.octets = g_bytes_get_data(named, &algorithm.length);
-  gboolean is_rsa = algorithm.length == 15; /* with NULL; 7.1.3.2 has no other of this length */
+  gboolean is_rsa =
+      g_bytes_get_size(named) == 15; /* with NULL; 7.1.3.2 has no other of this length */
   g_autoptr(GBytes) signature =
       is_rsa ? g_bytes_new_static(rsa, sizeof rsa) : g_bytes_new_static(ecdsa, sizeof ecdsa);
-  return signature_wrap(tbs, &algorithm, signature);
+  return signature_wrap(tbs, named, signature);
 }
 
 GBytes *certificate_sign(const Issuer *issuer, GBytes *tbs, GError **error) {

@@ -111,7 +111,7 @@ GBytes *crl_build(const Issuer *issuer, const CrlFields *fields, GError **error)
   if (fields->url != NULL)
     extension_add_issuing_point(extensions, fields->url, fields->ca_only);
   const TbsCrlParts parts = {
-      .algorithm = signature_algorithm(X509_get0_pubkey(issuer->certificate)),
+      .algorithm = algorithm_of_ca(X509_get0_pubkey(issuer->certificate)),
       .issuer = name,
       .this_update = fields->this_update,
       .next_update = fields->next_update,
@@ -148,11 +148,11 @@ static gboolean has_number(const X509_CRL *crl, gint64 number) {
   return value != NULL && ASN1_INTEGER_get_int64(&found, value) == 1 && found == number;
 }
 
-static gboolean names_algorithm(const X509_CRL *crl, const SignatureAlgorithm *expected) {
+static gboolean names_algorithm(const X509_CRL *crl, const Algorithm *expected) {
   const X509_ALGOR *found = NULL;
   X509_CRL_get0_signature(crl, NULL, &found);
   g_autoptr(GBytes) octets = der_encode(found, ASN1_ITEM_rptr(X509_ALGOR));
-  g_autoptr(GBytes) wanted = g_bytes_new_static(expected->octets, expected->length);
+  g_autoptr(GBytes) wanted = algorithm_signature_octets(expected);
   return g_bytes_equal(octets, wanted);
 }
 
@@ -170,7 +170,7 @@ gboolean crl_verify(GBytes *der, const Issuer *issuer, gint64 number, GError **e
   if (X509_CRL_get0_nextUpdate(crl) == NULL ||
       ASN1_TIME_compare(X509_CRL_get0_lastUpdate(crl), X509_CRL_get0_nextUpdate(crl)) >= 0)
     return openssl_fail(error, CA_ERROR_SIGN, "the CRL's nextUpdate is not after its thisUpdate");
-  if (!names_algorithm(crl, signature_algorithm(key)) || X509_CRL_verify(crl, key) != 1)
+  if (!names_algorithm(crl, algorithm_of_ca(key)) || X509_CRL_verify(crl, key) != 1)
     return openssl_fail(error, CA_ERROR_SIGN, "the CRL's signature does not verify");
   return TRUE;
 }

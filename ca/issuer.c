@@ -49,7 +49,7 @@ static gboolean check_certificate(X509 *certificate, GError **error) {
   const char *why = NULL;
   guint32 usage = X509_get_key_usage(certificate);
   if (X509_get0_pubkey(certificate) == NULL ||
-      signature_algorithm(X509_get0_pubkey(certificate)) == NULL)
+      algorithm_of_ca(X509_get0_pubkey(certificate)) == NULL)
     why = "the CA certificate's key is not P-256, P-384 or RSA of 2048 bit or more";
   else if (X509_check_ca(certificate) != 1)
     why = "the certificate is not that of a CA (basicConstraints, keyUsage)";

@@ -103,9 +103,9 @@ const LintRule *lint_rule(gsize n) {
 /* tbs as an item with an algorithm that means nothing and a signature of one zero octet. */
 static gpointer decode(GBytes *tbs, const ASN1_ITEM *item) {
   static const guint8 unnamed[] = {0x30, 0x03, 0x06, 0x01, 0x2a};
-  static const SignatureAlgorithm algorithm = {.octets = unnamed, .length = sizeof unnamed};
+  g_autoptr(GBytes) algorithm = g_bytes_new_static(unnamed, sizeof unnamed);
   g_autoptr(GBytes) signature = g_bytes_new_static("", 1);
-  g_autoptr(GBytes) der = signature_wrap(tbs, &algorithm, signature);
+  g_autoptr(GBytes) der = signature_wrap(tbs, algorithm, signature);
   return der != NULL ? der_decode(der, item) : NULL;
 }
 

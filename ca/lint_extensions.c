@@ -184,20 +184,23 @@ guint lint_key_usage_bits(const ASN1_BIT_STRING *usage) {
 /* Signing, encryption or both; the encryption bit is that of the key's type; nonRepudiation only
  * with signing. */
 void lint_key_usage(Lint *lint) {
-  enum { SIGN = 1 << 0, NON_REPUDIATION = 1 << 1, ENCIPHER = 1 << 2, AGREE = 1 << 4 };
   g_autoptr(ASN1_BIT_STRING) usage =
       lint_extension(lint, NID_key_usage, ASN1_ITEM_rptr(ASN1_BIT_STRING), FALSE);
   lint_criticality(lint, NID_key_usage, TRUE);
   if (usage == NULL)
     return;
   guint bits = lint_key_usage_bits(usage);
-  EVP_PKEY *key = X509_get0_pubkey(lint->certificate);
-  guint encrypt = key != NULL && EVP_PKEY_is_a(key, "RSA") == 1 ? ENCIPHER : AGREE;
-  if ((bits & (SIGN | encrypt)) == 0)
+  g_autoptr(GBytes) spki =
+      der_encode(X509_get_X509_PUBKEY(lint->certificate), ASN1_ITEM_rptr(X509_PUBKEY));
+  const Algorithm *algorithm = key_algorithm(spki);
+  /* What an unknown key could do nobody can say; that it is unknown is for another rule. */
+  guint use = algorithm != NULL ? algorithm->sign | algorithm->encrypt
+                                : KEY_USAGE_SIGN | KEY_USAGE_ENCIPHER | KEY_USAGE_AGREE;
+  if ((bits & use) == 0)
     lint_add(lint, "neither signing nor encryption");
-  if ((bits & NON_REPUDIATION) != 0 && (bits & SIGN) == 0)
+  if ((bits & KEY_USAGE_NON_REPUDIATION) != 0 && (bits & KEY_USAGE_SIGN) == 0)
     lint_add(lint, "nonRepudiation without digitalSignature");
-  if ((bits & ~(SIGN | NON_REPUDIATION | encrypt)) != 0)
+  if ((bits & ~(use | KEY_USAGE_NON_REPUDIATION)) != 0)
     lint_add(lint, "bits that a key of this type cannot have");
 }
 

@@ -66,12 +66,11 @@ void lint_serial(Lint *lint) {
 /* Octet for octet that of the CA's key: hash by curve, no SHA-1. */
 void lint_signature_algorithm(Lint *lint) {
   EVP_PKEY *key = X509_get0_pubkey(lint->issuer->certificate);
-  const SignatureAlgorithm *expected = key != NULL ? signature_algorithm(key) : NULL;
+  const Algorithm *expected = key != NULL ? algorithm_of_ca(key) : NULL;
   g_autoptr(GBytes) found = lint->crl != NULL ? tbs_crl_signature_algorithm(lint->tbs)
                                               : der_encode(X509_get0_tbs_sigalg(lint->certificate),
                                                            ASN1_ITEM_rptr(X509_ALGOR));
-  g_autoptr(GBytes) wanted =
-      expected != NULL ? g_bytes_new_static(expected->octets, expected->length) : NULL;
+  g_autoptr(GBytes) wanted = expected != NULL ? algorithm_signature_octets(expected) : NULL;
   if (found == NULL || wanted == NULL || !g_bytes_equal(found, wanted))
     lint_add(lint, "not the AlgorithmIdentifier of the CA's key");
 }
@@ -95,10 +94,8 @@ gint64 lint_seconds(const ASN1_TIME *time) {
 
 /* From 2027-09-15 on no subscriber certificate comes from an RSA key below 3072 bit. */
 void lint_issuer_key(Lint *lint) {
-  static const gint64 since = G_GINT64_CONSTANT(1820966400);
   EVP_PKEY *key = X509_get0_pubkey(lint->issuer->certificate);
-  if (EVP_PKEY_is_a(key, "RSA") == 1 && EVP_PKEY_get_bits(key) < 3072 &&
-      lint_seconds(X509_get0_notBefore(lint->certificate)) >= since)
+  if (algorithm_ca_key_is_over(key, lint_seconds(X509_get0_notBefore(lint->certificate))))
     lint_add(lint, "the CA's RSA key has %d bits", EVP_PKEY_get_bits(key));
 }
 

@@ -4,21 +4,11 @@
 #ifndef SIGNET_CA_SIGNATURE_H
 #define SIGNET_CA_SIGNATURE_H
 
-#include "ca/issuer.h"
+#include "ca/algorithm.h"
 
-typedef struct {
-  const char *key;   /* as EVP_PKEY_is_a names it */
-  const char *group; /* curve; NULL for RSA */
-  const char *digest;
-  const guint8 *octets; /* AlgorithmIdentifier */
-  gsize length;
-} SignatureAlgorithm;
-
-/* The algorithm of a CA key; NULL when the key is not P-256, P-384 or RSA of 2048 bit or more. */
-const SignatureAlgorithm *signature_algorithm(EVP_PKEY *key);
-
-/* SEQUENCE { tbs, AlgorithmIdentifier, BIT STRING }; tbs must be one DER SEQUENCE, else NULL. */
-GBytes *signature_wrap(GBytes *tbs, const SignatureAlgorithm *algorithm, GBytes *signature);
+/* SEQUENCE { tbs, AlgorithmIdentifier, BIT STRING }; tbs and identifier must each be one DER
+   SEQUENCE, else NULL. */
+GBytes *signature_wrap(GBytes *tbs, GBytes *identifier, GBytes *signature);
 
 /* Signs exactly tbs with key, verifies the signature with public_key, and returns the signed
    object. The AlgorithmIdentifier inside the to-be-signed certificate must be the key's.

@@ -105,8 +105,7 @@ static void put_extensions(X509_EXTENSIONS *to, const X509_EXTENSIONS *list) {
 
 GBytes *tbs_encode(const TbsParts *parts) {
   g_autoptr(TbsOctets) tbs = openssl_must(ASN1_item_new(ASN1_ITEM_rptr(TbsOctets)));
-  g_autoptr(GBytes) algorithm =
-      g_bytes_new_static(parts->algorithm->octets, parts->algorithm->length);
+  g_autoptr(GBytes) algorithm = algorithm_signature_octets(parts->algorithm);
   openssl_check(ASN1_INTEGER_set(tbs->version, X509_VERSION_3) == 1);
   ASN1_INTEGER_free(tbs->serial);
   tbs->serial = tbs_integer(parts->serial);
@@ -134,8 +133,7 @@ static void put_entries(CrlOctets *crl, const STACK_OF(X509_REVOKED) * list) {
 
 GBytes *tbs_crl_encode(const TbsCrlParts *parts) {
   g_autoptr(CrlOctets) crl = openssl_must(ASN1_item_new(ASN1_ITEM_rptr(CrlOctets)));
-  g_autoptr(GBytes) algorithm =
-      g_bytes_new_static(parts->algorithm->octets, parts->algorithm->length);
+  g_autoptr(GBytes) algorithm = algorithm_signature_octets(parts->algorithm);
   crl->version = openssl_must(ASN1_INTEGER_new());
   openssl_check(ASN1_INTEGER_set(crl->version, X509_CRL_VERSION_2) == 1);
   if (!put_sequence(&crl->algorithm, algorithm) || !put_sequence(&crl->issuer, parts->issuer))

@@ -8,7 +8,7 @@
 /* Names and key are octets, so that what was compared or checked before is what is signed. */
 typedef struct {
   GBytes *serial; /* big-endian */
-  const SignatureAlgorithm *algorithm;
+  const Algorithm *algorithm;
   GBytes *issuer;    /* Name, DER */
   gint64 not_before; /* milliseconds; written as UTCTime until 2049 */
   gint64 not_after;
@@ -22,7 +22,7 @@ GBytes *tbs_encode(const TbsParts *parts);
 
 /* The parts of a TBSCertList (RFC 5280 section 5.1.2). */
 typedef struct {
-  const SignatureAlgorithm *algorithm;
+  const Algorithm *algorithm;
   GBytes *issuer;                  /* Name, DER */
   gint64 this_update, next_update; /* milliseconds */
   const STACK_OF(X509_REVOKED) * entries;

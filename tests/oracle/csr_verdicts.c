@@ -25,7 +25,7 @@ static GPtrArray *read_order(char **addresses) {
 
 static void print_request(const char *verdict, const Csr *csr) {
   printf("%s\t%s%s%s\t%s\t", verdict, csr->want_sign ? "s" : "", csr->want_encrypt ? "e" : "",
-         csr->want_non_repudiation ? "n" : "", key_kind(csr->spki));
+         csr->want_non_repudiation ? "n" : "", key_algorithm(csr->spki)->name);
   for (guint i = 0; i < csr->mailboxes->len; i++)
     printf("%s%s", i > 0 ? " " : "", ((const Mailbox *)csr->mailboxes->pdata[i])->canonical);
 }

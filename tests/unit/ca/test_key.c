@@ -13,26 +13,25 @@ static void assert_refused(GBytes *spki, const char *why) {
 
 static void test_accepted(void) {
   static const struct {
-    const char *name;
-    KeyType type;
-  } keys[] = {{"P-256", KEY_P256},   {"P-384", KEY_P384},   {"RSA-2048", KEY_RSA},
-              {"RSA-2056", KEY_RSA}, {"RSA-3072", KEY_RSA}, {"RSA-4096", KEY_RSA}};
+    const char *name, *kind;
+  } keys[] = {{"P-256", "p256"},   {"P-384", "p384"},   {"RSA-2048", "rsa"},
+              {"RSA-2056", "rsa"}, {"RSA-3072", "rsa"}, {"RSA-4096", "rsa"}};
   for (gsize i = 0; i < G_N_ELEMENTS(keys); i++) {
     g_autoptr(GError) error = NULL;
     g_autoptr(EVP_PKEY) key = fixture_key(keys[i].name);
     g_autoptr(GBytes) spki = fixture_spki(key);
-    KeyType type = (KeyType)99;
-    g_assert_true(key_check(spki, KEY_SUBSCRIBER, &type, &error));
+    const Algorithm *algorithm = NULL;
+    g_assert_true(key_check(spki, KEY_SUBSCRIBER, &algorithm, &error));
     g_assert_no_error(error);
-    g_assert_cmpint(type, ==, keys[i].type);
+    g_assert_cmpstr(algorithm->name, ==, keys[i].kind);
   }
 }
 
 static void test_refused_types(void) {
   static const struct {
     const char *name, *why;
-  } keys[] = {{"RSA-1024", "1024 bits"}, {"P-521", "type"},   {"secp256k1", "type"},
-              {"P-224", "type"},         {"ED25519", "type"}, {"ED448", "type"},
+  } keys[] = {{"RSA-1024", "1024 bits"}, {"P-521", "linter"},          {"secp256k1", "type"},
+              {"P-224", "type"},         {"ED25519", "root programs"}, {"ED448", "root programs"},
               {"RSA-4104", "4104 bits"}};
   for (gsize i = 0; i < G_N_ELEMENTS(keys); i++) {
     g_autoptr(EVP_PKEY) key = fixture_key(keys[i].name);
@@ -47,14 +46,15 @@ static void test_account_keys(void) {
     const char *name, *kind, *why;
   } keys[] = {{"RSA-2048", "rsa", NULL},        {"P-256", "p256", NULL},
               {"P-384", "p384", NULL},          {"P-521", "p521", NULL},
-              {"ED25519", "ed25519", NULL},     {"ED448", NULL, "type"},
+              {"ED25519", "ed25519", NULL},     {"ED448", "ed448", "type"},
               {"RSA-1024", "rsa", "1024 bits"}, {"RSA-4104", "rsa", "4104 bits"},
               {"secp256k1", NULL, "Ed25519"}};
   for (gsize i = 0; i < G_N_ELEMENTS(keys); i++) {
     g_autoptr(GError) error = NULL;
     g_autoptr(EVP_PKEY) key = fixture_key(keys[i].name);
     g_autoptr(GBytes) spki = fixture_spki(key);
-    g_assert_cmpstr(key_kind(spki), ==, keys[i].kind);
+    const Algorithm *algorithm = key_algorithm(spki);
+    g_assert_cmpstr(algorithm != NULL ? algorithm->name : NULL, ==, keys[i].kind);
     g_assert_cmpint(key_check(spki, KEY_ACCOUNT, NULL, &error), ==, keys[i].why == NULL);
     g_assert_true(error == NULL || strstr(error->message, keys[i].why) != NULL);
   }
@@ -208,13 +208,59 @@ static void test_ed25519(void) {
   g_assert_false(key_check(good, KEY_SUBSCRIBER, NULL, NULL));
 }
 
+/* ca-rules 14: ML-DSA and ML-KEM are known, and refused until OpenSSL has them; every row's octets
+   are its own, and a key of a kind that is taken has them. */
+static void test_kinds(void) {
+  static const struct {
+    const char *name, *identifier, *why;
+  } missing[] = {{"ml-dsa-44", "300b0609608648016503040311", "ML-DSA keys are not taken"},
+                 {"ml-dsa-65", "300b0609608648016503040312", "ML-DSA keys are not taken"},
+                 {"ml-dsa-87", "300b0609608648016503040313", "ML-DSA keys are not taken"},
+                 {"ml-kem-512", "300b0609608648016503040401", "ML-KEM keys are not taken"},
+                 {"ml-kem-768", "300b0609608648016503040402", "ML-KEM keys are not taken"},
+                 {"ml-kem-1024", "300b0609608648016503040403", "ML-KEM keys are not taken"}};
+  for (gsize i = 0; i < G_N_ELEMENTS(missing); i++) {
+    g_autofree char *hex = g_strconcat("3012", missing[i].identifier, "0303000102", NULL);
+    g_autoptr(GBytes) spki = fixture_octets(hex);
+    g_assert_cmpstr(key_algorithm(spki)->name, ==, missing[i].name);
+    g_assert_false(key_check(spki, KEY_ACCOUNT, NULL, NULL));
+    assert_refused(spki, missing[i].why);
+  }
+  for (gsize i = 0; algorithm_at(i) != NULL; i++) {
+    const Algorithm *row = algorithm_at(i);
+    g_autoptr(GBytes) octets = algorithm_key_octets(row);
+    g_assert_true(algorithm_of_key(octets) == row);
+    g_assert_true((row->purposes & KEY_SUBSCRIBER) != 0 || row->refused != NULL);
+  }
+}
+
+/* SMC017v2. */
+static void test_ca_keys(void) {
+  static const struct {
+    const char *key, *name, *later;
+  } keys[] = {{"P-256", "p256", "taken"},  {"P-384", "p384", "taken"}, {"RSA-3072", "rsa", "taken"},
+              {"RSA-2048", "rsa", "over"}, {"RSA-1024", NULL, "over"}, {"P-521", NULL, "taken"},
+              {"ED25519", NULL, "taken"}};
+  for (gsize i = 0; i < G_N_ELEMENTS(keys); i++) {
+    g_autoptr(EVP_PKEY) key = fixture_key(keys[i].key);
+    const Algorithm *algorithm = algorithm_of_ca(key);
+    g_assert_cmpstr(algorithm != NULL ? algorithm->name : NULL, ==, keys[i].name);
+    g_assert_false(algorithm_ca_key_is_over(key, ALGORITHM_RSA_CA_LATER - 1));
+    g_assert_cmpint(algorithm_ca_key_is_over(key, ALGORITHM_RSA_CA_LATER), ==,
+                    strcmp(keys[i].later, "over") == 0);
+  }
+  g_autoptr(EVP_PKEY) made = algorithm_make_ca_key(algorithm_new_ca_key("RSA-4096"), NULL);
+  g_assert_cmpint(EVP_PKEY_get_bits(made), ==, 4096);
+  g_assert_null(algorithm_new_ca_key("RSA-3072"));
+}
+
 static void test_digest(void) {
   g_autoptr(GBytes) spki = fixture_octets("3059" P256 "03420004" GX GY);
   g_autoptr(GBytes) junk = g_bytes_new_static("x", 1);
   g_autoptr(GBytes) digest = key_digest(spki);
   g_autoptr(GBytes) identifier = key_identifier(spki);
   g_assert_null(key_identifier(junk));
-  g_assert_null(key_kind(junk));
+  g_assert_null(key_algorithm(junk));
   g_assert_cmpuint(g_bytes_get_size(identifier), ==, 20);
   g_autofree char *wanted = g_compute_checksum_for_bytes(G_CHECKSUM_SHA256, spki);
   g_autoptr(GBytes) octets = fixture_octets(wanted);
@@ -234,6 +280,8 @@ int main(int argc, char **argv) {
   g_test_add_func("/key/roca", test_roca);
   g_test_add_func("/key/octets", test_octets);
   g_test_add_func("/key/ed25519", test_ed25519);
+  g_test_add_func("/key/kinds", test_kinds);
+  g_test_add_func("/key/ca", test_ca_keys);
   g_test_add_func("/key/digest", test_digest);
   return g_test_run();
 }

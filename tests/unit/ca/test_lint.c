@@ -186,7 +186,7 @@ static void key_factor(X509 *x, const Mutant *m) {
   put_spki(x, spki);
 }
 /* another AlgorithmIdentifier: text is the OID, number the type of its parameters */
-static void key_algorithm(X509 *x, const Mutant *m) {
+static void spki_algorithm(X509 *x, const Mutant *m) {
   X509_PUBKEY *pubkey = X509_get_X509_PUBKEY(x);
   const guint8 *octets;
   int length;
@@ -503,12 +503,12 @@ static const Mutant mutants[] = {
     {"15", "ca-rules 15", "own-key", "the CA's own key", EC, key_of_ca, 0, 0, NULL, NULL},
     {"16", BR "7.1.3.1", "public-key", "a point in compressed form", EC, key_compressed, 0, 0, NULL, NULL},
     {"16", BR "7.1.3.1", "public-key", "a curve written out", EC, key_explicit, 0, 0, NULL, NULL},
-    {"16", BR "7.1.3.1", "public-key", "EC with another curve named", EC, key_algorithm, NID_secp384r1, V_ASN1_OBJECT, "1.2.840.10045.2.1", NULL},
-    {"16", BR "7.1.3.1", "public-key", "EC without a curve", EC, key_algorithm, 0, V_ASN1_UNDEF, "1.2.840.10045.2.1", "key-usage"},
-    {"16", BR "7.1.3.1", "public-key", "id-ecDH", EC, key_algorithm, NID_X9_62_prime256v1, V_ASN1_OBJECT, "1.3.132.1.12", NULL},
-    {"16", BR "7.1.3.1", "public-key", "an RSA key without NULL", RSA_KEY, key_algorithm, 0, V_ASN1_UNDEF, "1.2.840.113549.1.1.1", NULL},
-    {"16", BR "7.1.3.1", "public-key", "id-RSASSA-PSS", RSA_KEY, key_algorithm, 0, V_ASN1_UNDEF, "1.2.840.113549.1.1.10", "key-usage"},
-    {"16", BR "7.1.3.1", "public-key", "id-RSAES-OAEP", RSA_KEY, key_algorithm, 0, V_ASN1_UNDEF, "1.2.840.113549.1.1.7", "key-usage"},
+    {"16", BR "7.1.3.1", "public-key", "EC with another curve named", EC, spki_algorithm, NID_secp384r1, V_ASN1_OBJECT, "1.2.840.10045.2.1", NULL},
+    {"16", BR "7.1.3.1", "public-key", "EC without a curve", EC, spki_algorithm, 0, V_ASN1_UNDEF, "1.2.840.10045.2.1", NULL},
+    {"16", BR "7.1.3.1", "public-key", "id-ecDH", EC, spki_algorithm, NID_X9_62_prime256v1, V_ASN1_OBJECT, "1.3.132.1.12", NULL},
+    {"16", BR "7.1.3.1", "public-key", "an RSA key without NULL", RSA_KEY, spki_algorithm, 0, V_ASN1_UNDEF, "1.2.840.113549.1.1.1", NULL},
+    {"16", BR "7.1.3.1", "public-key", "id-RSASSA-PSS", RSA_KEY, spki_algorithm, 0, V_ASN1_UNDEF, "1.2.840.113549.1.1.10", NULL},
+    {"16", BR "7.1.3.1", "public-key", "id-RSAES-OAEP", RSA_KEY, spki_algorithm, 0, V_ASN1_UNDEF, "1.2.840.113549.1.1.7", NULL},
     {"28", BR "7.1.3.2", "signature-algorithm", "P-256 with SHA-384", EC, signature, NID_ecdsa_with_SHA384, V_ASN1_UNDEF, NULL, NULL},
     {"28", BR "7.1.3.2", "signature-algorithm", "P-256 with SHA-512", EC, signature, NID_ecdsa_with_SHA512, V_ASN1_UNDEF, NULL, NULL},
     {"28", BR "7.1.3.2", "signature-algorithm", "P-256 with SHA-224", EC, signature, NID_ecdsa_with_SHA224, V_ASN1_UNDEF, NULL, NULL},

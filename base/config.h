@@ -30,6 +30,11 @@ typedef enum {
   CONFIG_LIST      /* list of texts, separated by ";" */
 } ConfigType;
 
+/* A word that may be looked for among the choices, and why it is not there. */
+typedef struct {
+  const char *word, *why;
+} ConfigRefusal;
+
 /* One key. preset NULL: the key must be given; "": may be left out and is then empty. A named group
    stands in the file as "[group NAME]", as often as wanted, with a NAME of 1 to 64 of a-z, 0-9,
    "-"; its values are those of "group NAME.name". */
@@ -45,6 +50,7 @@ typedef struct {
   gboolean named;      /* of a named group */
   /* The preset in test mode, outside of which the key cannot be given; NULL: any other key. */
   const char *test_preset;
+  const ConfigRefusal *refusals; /* CHOICE, CHOICES: ends with a word NULL; may be NULL */
 } ConfigKey;
 
 extern const ConfigKey config_keys[];

@@ -13,6 +13,35 @@
 #define LINTER ROLE_BIT(ROLE_LINTER)
 #define EVERYONE (PARENT | EDGE | CORE | INBOUND | OUTBOUND | LOOKUP | SIGNER | LINTER)
 
+#define NO_ML_DSA                                                                                  \
+  "ML-DSA keys are not taken: the cryptographic library of this server does not have them yet"
+#define NO_ML_KEM                                                                                  \
+  "ML-KEM keys are not taken: the cryptographic library of this server does not have them yet"
+
+/* The kinds of keys in ca/algorithm.c that no certificate is made for. */
+static const ConfigRefusal no_keys[] = {
+    {"p521", "P-521 keys are not taken: a widely used linter rejects their certificates"},
+    {"ed25519", "Ed25519 keys are not taken: root programs do not allow them"},
+    {"ed448", "Ed448 keys are not taken: root programs do not allow them"},
+    {"ml-dsa-44", NO_ML_DSA},
+    {"ml-dsa-65", NO_ML_DSA},
+    {"ml-dsa-87", NO_ML_DSA},
+    {"ml-kem-512", NO_ML_KEM},
+    {"ml-kem-768", NO_ML_KEM},
+    {"ml-kem-1024", NO_ML_KEM},
+    {NULL, NULL}};
+
+#define MAILBOXES_ALONE                                                                            \
+  "Signet proves control of mailboxes: its certificates are mailbox-validated, strict or "         \
+  "multipurpose"
+
+static const ConfigRefusal no_profiles[] = {
+    {"legacy", "the legacy generation of the S/MIME Baseline Requirements has ended"},
+    {"organization-validated", MAILBOXES_ALONE},
+    {"sponsor-validated", MAILBOXES_ALONE},
+    {"individual-validated", MAILBOXES_ALONE},
+    {NULL, NULL}};
+
 /* Few keys have what stands behind help. */
 #pragma GCC diagnostic ignored "-Wmissing-field-initializers"
 
@@ -49,7 +78,7 @@ const ConfigKey config_keys[] = {
     {"profile", "validity", CONFIG_INTEGER, "0", 0, 825, NULL, CORE,
      "Life of a certificate in days; 0: [ca] validity", .named = TRUE},
     {"profile", "keys", CONFIG_CHOICES, "", 0, 0, "rsa p256 p384", CORE,
-     "Kinds of keys that are taken; empty: all", .named = TRUE},
+     "Kinds of keys that are taken; empty: all", .named = TRUE, .refusals = no_keys},
     {"profile", "usage", CONFIG_CHOICE, "csr", 0, 0, "csr sign encrypt both", CORE,
      "Key usage of the certificates; csr: as the CSR asks", .named = TRUE},
     {"publish", "url", CONFIG_HTTP, NULL, 0, 0, NULL, CORE | EDGE | PARENT,
@@ -159,7 +188,7 @@ const ConfigKey config_keys[] = {
     {"ca", "caa-identities", CONFIG_DOMAINS, "", 0, 0, NULL, CORE | PARENT,
      "Issuer domain names that a CAA issuemail record may name"},
     {"ca", "profile", CONFIG_CHOICE, "strict", 0, 0, "strict multipurpose", CORE,
-     "S/MIME BR mailbox-validated profile"},
+     "S/MIME BR mailbox-validated profile", .refusals = no_profiles},
     {"ca", "validity", CONFIG_INTEGER, "365", 1, 825, NULL, CORE | PARENT,
      "Life of a certificate in days"},
     {"ca", "backdate", CONFIG_DURATION, "1h", 0, 48 * CLOCK_HOUR, NULL, CORE,

@@ -67,6 +67,10 @@ static char *parse_choice(const ConfigKey *key, const char *text, const char *fo
   g_auto(GStrv) words = g_strsplit(key->choices, " ", -1);
   if (g_strv_contains((const char *const *)words, text))
     return g_strdup(text);
+  for (const ConfigRefusal *refusal = key->refusals; refusal != NULL && refusal->word != NULL;
+       refusal++)
+    if (strcmp(refusal->word, text) == 0)
+      return bad(why, "\"%s\": %s", text, refusal->why);
   return bad(why, "\"%s\" is none of: %s", text, key->choices);
 }
 

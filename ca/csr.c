@@ -2,6 +2,7 @@
 #include "ca/csr.h"
 
 #include "ca/csr_extensions.h"
+#include "ca/csr_unserved.h"
 #include "ca/der.h"
 #include "ca/key.h"
 #include "ca/openssl_auto.h"
@@ -83,6 +84,8 @@ static X509_EXTENSIONS *read_attributes(X509_REQ *request, GError **error) {
     int nid = OBJ_obj2nid(X509_ATTRIBUTE_get0_object(attribute));
     if (X509_ATTRIBUTE_count(attribute) == 0)
       return refuse(error, "an attribute of the request has no value"), NULL;
+    if (!csr_type_is_served(X509_ATTRIBUTE_get0_object(attribute), error))
+      return NULL;
     if (nid == NID_pkcs9_challengePassword)
       return refuse(error, "the request has a challengePassword; leave it out"), NULL;
     if (nid == NID_ms_ext_req || (nid == NID_ext_req && found != NULL))

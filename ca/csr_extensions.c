@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "ca/csr_extensions.h"
 
+#include "ca/csr_unserved.h"
 #include "ca/der.h"
 #include "ca/openssl_auto.h"
 #include "ca/san.h"
@@ -18,6 +19,8 @@ static gboolean check_each(const X509_EXTENSIONS *list, GError **error) {
       return refuse(error, "an extension of the request is not DER");
     if (X509v3_get_ext_by_OBJ(list, type, i) >= 0)
       return refuse(error, "the request has an extension twice");
+    if (!csr_type_is_served(type, error))
+      return FALSE;
   }
   return TRUE;
 }
@@ -141,6 +144,15 @@ static gboolean check_purposes(const X509_EXTENSIONS *list, GError **error) {
   return refuse(error, "the request's extendedKeyUsage lacks emailProtection");
 }
 
+static gboolean check_policies(const X509_EXTENSIONS *list, GError **error) {
+  g_autoptr(CERTIFICATEPOLICIES) policies = NULL;
+  gpointer value;
+  if (!get(list, NID_certificate_policies, ASN1_ITEM_rptr(CERTIFICATEPOLICIES), &value, error))
+    return FALSE;
+  policies = value;
+  return csr_policies_are_served(policies, error);
+}
+
 static gboolean check_not_ca(const X509_EXTENSIONS *list, GError **error) {
   g_autoptr(BASIC_CONSTRAINTS) constraints = NULL;
   gpointer value;
@@ -156,5 +168,5 @@ gboolean csr_read_extensions(Csr *csr, const X509_EXTENSIONS *list, CsrNames nam
                              GError **error) {
   return check_each(list, error) && read_names(csr, list, names, error) &&
          read_key_usage(csr, list, error) && check_purposes(list, error) &&
-         check_not_ca(list, error);
+         check_policies(list, error) && check_not_ca(list, error);
 }

@@ -295,6 +295,21 @@ static void check_times(Check *check) {
     mistake(check, "acme.order-lifetime", "must not be shorter than [mail] challenge-lifetime");
 }
 
+/* Names that would promise what Signet does not do. */
+static void check_profile_names(Check *check) {
+  static const char *const others[] = {"organization-validated", "organisation-validated",
+                                       "sponsor-validated", "individual-validated"};
+  for (const char *const *name = config_names(check->config, "profile"); *name != NULL; name++)
+    for (gsize i = 0; i < G_N_ELEMENTS(others); i++) {
+      g_autofree char *key = g_strdup_printf("profile %s.description", *name);
+      if (g_str_has_prefix(*name, others[i]))
+        mistake(check, key,
+                "the profile's name says %s, but Signet proves control of mailboxes: its "
+                "certificates are mailbox-validated",
+                others[i]);
+    }
+}
+
 static void check_default_profile(Check *check) {
   const char *name = config_text(check->config, "acme.default-profile");
   if (*name != '\0' && !profile_exists(check->config, name))
@@ -412,6 +427,7 @@ Config *check_configuration(const char *path, gboolean test_mode, GPtrArray *mis
   check_perspectives(&check);
   check_times(&check);
   check_default_profile(&check);
+  check_profile_names(&check);
   check_operation(&check);
   check_store(&check);
   check_link(&check, "acme.terms-of-service");

@@ -883,6 +883,8 @@ class Check(lab.SharedLabCase):
                 ("acme", "order-lifetime", "1h", "must not be shorter than [mail] challenge-lifetime"),
                 ("acme", "terms-of-service", "javascript:x", "is no http:// or https:// URL"),
                 ("acme", "default-profile", "tls", 'there is no profile "tls"'),
+                ("ca", "profile", "organization-validated", "Signet proves control of mailboxes"),
+                ("ca", "profile", "legacy", "has ended"),
                 ("acme", "website", "https://ca.test/a b", "is no http:// or https:// URL"),
                 ("ca", "caa-identities", "*", "host names cannot have")):
             with self.subTest(f"{group}.{key} = {value}"):
@@ -903,6 +905,9 @@ class Check(lab.SharedLabCase):
             self.check(self.text + "what\n", (end + 1, "neither [group], name = value nor # comment"))
         with self.subTest("missing key"):
             self.check(self.changed("ca", "key", None)[0], (None, "[ca] key: missing"))
+        with self.subTest("a profile of another validation"):
+            self.check(self.text + "[profile sponsor-validated-strict]\nvalidity = 30\n",
+                       (None, "the profile's name says sponsor-validated, but Signet proves control of mailboxes"))
         with self.subTest("two mistakes at once"):
             text, line = self.changed("log", "level", "loud")
             self.check(text + "[ca]\ncolour = red\n", (line, "is none of"), (len(text.splitlines()) + 2, "unknown key"))

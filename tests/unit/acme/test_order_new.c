@@ -300,6 +300,30 @@ static void test_external_profiles(void) {
   g_assert_cmpuint(unlimited->status, ==, 201);
 }
 
+/* ca-rules 14: what `keys` of a profile takes, and refuses with a reason, are the kinds of
+   ca/algorithm.c. */
+static void test_kinds(void) {
+  const ConfigKey *keys = NULL;
+  for (gsize i = 0; i < config_keys_count; i++)
+    if (strcmp(config_keys[i].group, "profile") == 0 && strcmp(config_keys[i].name, "keys") == 0)
+      keys = &config_keys[i];
+  g_auto(GStrv) choices = g_strsplit(keys->choices, " ", -1);
+  const ConfigRefusal *refusal = keys->refusals;
+  gsize taken = 0;
+  for (gsize i = 0; algorithm_at(i) != NULL; i++) {
+    const Algorithm *kind = algorithm_at(i);
+    if ((kind->purposes & KEY_SUBSCRIBER) != 0) {
+      g_assert_cmpstr(kind->name, ==, choices[taken++]);
+      continue;
+    }
+    g_assert_cmpstr(kind->name, ==, refusal->word);
+    g_assert_cmpstr(kind->refused, ==, refusal->why);
+    refusal++;
+  }
+  g_assert_null(choices[taken]);
+  g_assert_null(refusal->word);
+}
+
 static guint order_status(Lab *lab, LabClient *client, const char *address) {
   const char *const addresses[] = {address, NULL};
   g_autofree char *payload = lab_identifiers(addresses);
@@ -672,6 +696,7 @@ int main(int argc, char **argv) {
   TEST("profile/usage", test_usage);
   TEST("profile/configured", test_configured);
   TEST("profile/withdrawn", test_withdrawn);
+  TEST("profile/kinds", test_kinds);
   TEST("external/profiles", test_external_profiles);
   TEST("external/identifiers", test_external_identifiers);
   TEST("validity/bounds", test_bounds);

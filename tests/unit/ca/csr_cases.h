@@ -50,7 +50,8 @@ typedef struct {
   int constraints; /* 1: CA:TRUE, 2: CA:FALSE */
   guint flags;
   const char *key, *digest;
-  int sign, encrypt, non_repudiation; /* of a good one; 0: as with no keyUsage */
+  const char *key_type, *attribute, *extension, *policy; /* OIDs */
+  int sign, encrypt, non_repudiation;                    /* of a good one; 0: as with no keyUsage */
 } CsrCase;
 
 #define ALICE "email:alice@example.org"
@@ -151,6 +152,21 @@ static const CsrCase csr_cases[] = {
     {"version 2", "version", .names = {ALICE}, .flags = VERSION_2},
     {"too long", "too long", .names = {ALICE}, .flags = HUGE_REQUEST},
     {"ca", "CA certificate", .names = {ALICE}, .constraints = 1},
+    /* what is not served */
+    {"attestation", "key attestation", .names = {ALICE}, .attribute = "1.2.840.113549.1.9.16.2.59"},
+    {"attestation as extension", "key attestation", .names = {ALICE},
+     .extension = "1.3.6.1.4.1.41482.3.11"},
+    {"archived key", "key escrow", .names = {ALICE}, .attribute = "1.3.6.1.4.1.311.21.13"},
+    {"OCSP", "OCSP", .names = {ALICE}, .extension = "1.3.6.1.5.5.7.1.24"},
+    {"organization-validated", "organization-validated", .names = {ALICE},
+     .policy = "2.23.140.1.5.2.3"},
+    {"sponsor-validated", "sponsor-validated", .names = {ALICE}, .policy = "2.23.140.1.5.3.1"},
+    {"individual-validated", "individual-validated", .names = {ALICE},
+     .policy = "2.23.140.1.5.4.2"},
+    {"legacy", "legacy", .names = {ALICE}, .policy = "2.23.140.1.5.1.1"},
+    {"mailbox-validated strict", NULL, .names = {ALICE}, .policy = "2.23.140.1.5.1.3"},
+    {"another attribute", NULL, .names = {ALICE}, .attribute = "1.3.6.1.4.1.99999.1"},
+    {"another extension", NULL, .names = {ALICE}, .extension = "1.3.6.1.4.1.99999.1"},
     {"serverAuth", "emailProtection", .names = {ALICE}, .purposes = {NID_server_auth}},
     {"anyExtendedKeyUsage", "emailProtection", .names = {ALICE},
      .purposes = {NID_anyExtendedKeyUsage}},
@@ -160,8 +176,14 @@ static const CsrCase csr_cases[] = {
     {"sha-224", "signature", .names = {ALICE}, .digest = "SHA224"},
     {"1024", "1024 bits", .names = {ALICE}, .key = "RSA-1024"},
     {"huge key", "4608 bits", .names = {ALICE}, .key = "RSA-4608"},
-    {"p-521", "type", .names = {ALICE}, .key = "P-521"},
-    {"ed25519", "type", .names = {ALICE}, .key = "ED25519", .digest = "none"},
+    {"p-521", "linter", .names = {ALICE}, .key = "P-521"},
+    {"ml-dsa-44", "ML-DSA keys are not taken", .names = {ALICE},
+     .key_type = "2.16.840.1.101.3.4.3.17"},
+    {"ml-kem-1024", "ML-KEM keys are not taken", .names = {ALICE},
+     .key_type = "2.16.840.1.101.3.4.4.3"},
+    {"unknown key type", "type is not accepted", .names = {ALICE},
+     .key_type = "1.3.6.1.4.1.99999.1"},
+    {"ed25519", "root programs", .names = {ALICE}, .key = "ED25519", .digest = "none"},
 };
 
 static inline GENERAL_NAME *other_name(int nid, int type, const char *value) {
@@ -244,6 +266,22 @@ static inline void push_usage(X509_EXTENSIONS *list, const CsrCase *c) {
   }
 }
 
+static inline void push_unserved(X509_EXTENSIONS *list, const CsrCase *c) {
+  if (c->extension != NULL) {
+    g_autoptr(ASN1_OCTET_STRING) null = ASN1_OCTET_STRING_new();
+    g_autoptr(ASN1_OBJECT) type = OBJ_txt2obj(c->extension, 1);
+    ASN1_OCTET_STRING_set(null, (const guint8 *)"\x05", 2);
+    sk_X509_EXTENSION_push(list, X509_EXTENSION_create_by_OBJ(NULL, type, 0, null));
+  }
+  if (c->policy != NULL) {
+    g_autoptr(CERTIFICATEPOLICIES) policies = sk_POLICYINFO_new_null();
+    POLICYINFO *policy = POLICYINFO_new();
+    policy->policyid = OBJ_txt2obj(c->policy, 1);
+    sk_POLICYINFO_push(policies, policy);
+    push(list, NID_certificate_policies, policies);
+  }
+}
+
 static inline X509_EXTENSIONS *make_extensions(const CsrCase *c) {
   X509_EXTENSIONS *list = sk_X509_EXTENSION_new_null();
   if (c->flags & EMPTY_LIST)
@@ -261,6 +299,7 @@ static inline X509_EXTENSIONS *make_extensions(const CsrCase *c) {
     constraints->ca = c->constraints == 1 ? 0xff : 0;
     push(list, NID_basic_constraints, constraints);
   }
+  push_unserved(list, c);
   if (c->flags & ODD_BOOLEAN)
     X509_EXTENSION_set_critical(sk_X509_EXTENSION_value(list, 0), 1);
   return list;
@@ -335,6 +374,11 @@ static inline GBytes *csr_case_make(const CsrCase *c) {
   const EVP_MD *digest = EVP_get_digestbyname(c->digest != NULL ? c->digest : "SHA256");
   X509_REQ_set_version(request, c->flags & VERSION_2 ? 1 : 0);
   X509_REQ_set_pubkey(request, key);
+  if (c->key_type != NULL) {
+    guint8 *octets = OPENSSL_zalloc(1312);
+    X509_PUBKEY_set0_param(X509_REQ_get_X509_PUBKEY(request), OBJ_txt2obj(c->key_type, 1),
+                           V_ASN1_UNDEF, NULL, octets, 1312);
+  }
   add_subject(request, c);
   add_list(request, c);
   if (c->flags & CHALLENGE_PASSWORD)
@@ -349,6 +393,8 @@ static inline GBytes *csr_case_make(const CsrCase *c) {
     X509_REQ_add1_attr(request, attribute);
     X509_ATTRIBUTE_free(attribute);
   }
+  if (c->attribute != NULL)
+    X509_REQ_add1_attr_by_txt(request, c->attribute, MBSTRING_ASC, (const guint8 *)"x", -1);
   if (c->flags & HUGE_REQUEST) {
     g_autofree guint8 *blanks = g_malloc0(CSR_MAX_OCTETS);
     X509_REQ_add1_attr_by_NID(request, NID_pkcs9_unstructuredName, V_ASN1_OCTET_STRING, blanks,

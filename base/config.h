@@ -18,6 +18,7 @@ typedef enum {
   CONFIG_CHOICES, /* list of them */
   CONFIG_PATH,    /* absolute, or relative to the configuration file's folder */
   CONFIG_PATHS,   /* list of them */
+  CONFIG_KEY,     /* a path, or a pkcs11: URI, which is kept as it is */
   CONFIG_LISTEN,  /* list of address:port, addresses as numbers, IPv6 in brackets */
   CONFIG_LOCAL,   /* list of addresses on this host: an absolute path (a Unix socket), or
                      address:port with a loopback address and another port than 25 */

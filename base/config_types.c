@@ -84,6 +84,12 @@ static char *parse_path(const ConfigKey *key G_GNUC_UNUSED, const char *text, co
   return g_path_is_absolute(text) ? g_strdup(text) : g_build_filename(folder, text, NULL);
 }
 
+static char *parse_key(const ConfigKey *key, const char *text, const char *folder, char **why) {
+  return g_ascii_strncasecmp(text, "pkcs11:", strlen("pkcs11:")) == 0
+             ? g_strdup(text)
+             : parse_path(key, text, folder, why);
+}
+
 static char *parse_rate(const ConfigKey *key G_GNUC_UNUSED, const char *text,
                         const char *folder G_GNUC_UNUSED, char **why) {
   ConfigRate rate;
@@ -235,11 +241,12 @@ static const struct {
     [CONFIG_DURATION] = {parse_duration, FALSE}, [CONFIG_SIZE] = {parse_size, FALSE},
     [CONFIG_RATE] = {parse_rate, FALSE},         [CONFIG_CHOICE] = {parse_choice, FALSE},
     [CONFIG_CHOICES] = {parse_choice, TRUE},     [CONFIG_PATH] = {parse_path, FALSE},
-    [CONFIG_PATHS] = {parse_path, TRUE},         [CONFIG_LISTEN] = {parse_listen, TRUE},
-    [CONFIG_LOCAL] = {parse_local, TRUE},        [CONFIG_NETWORKS] = {parse_network, TRUE},
-    [CONFIG_PEERS] = {parse_peer, TRUE},         [CONFIG_HTTP] = {parse_http, FALSE},
-    [CONFIG_HTTPS] = {parse_https, FALSE},       [CONFIG_DOMAIN] = {parse_domain, FALSE},
-    [CONFIG_DOMAINS] = {parse_domain, TRUE},     [CONFIG_LIST] = {parse_text, TRUE},
+    [CONFIG_PATHS] = {parse_path, TRUE},         [CONFIG_KEY] = {parse_key, FALSE},
+    [CONFIG_LISTEN] = {parse_listen, TRUE},      [CONFIG_LOCAL] = {parse_local, TRUE},
+    [CONFIG_NETWORKS] = {parse_network, TRUE},   [CONFIG_PEERS] = {parse_peer, TRUE},
+    [CONFIG_HTTP] = {parse_http, FALSE},         [CONFIG_HTTPS] = {parse_https, FALSE},
+    [CONFIG_DOMAIN] = {parse_domain, FALSE},     [CONFIG_DOMAINS] = {parse_domain, TRUE},
+    [CONFIG_LIST] = {parse_text, TRUE},
 };
 
 gboolean config_type_is_list(ConfigType type) {

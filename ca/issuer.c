@@ -71,13 +71,17 @@ Issuer *issuer_new(GBytes *certificate_pem, GBytes *key_pem, const char *passphr
     return NULL;
   if (key_pem == NULL)
     return g_steal_pointer(&issuer);
-  issuer->key = read_key(key_pem, passphrase, error);
-  if (issuer->key == NULL)
-    return NULL;
-  if (X509_check_private_key(issuer->certificate, issuer->key) != 1)
-    return openssl_fail(error, CA_ERROR_MISMATCH, "the private key is not the CA certificate's"),
-           NULL;
-  return g_steal_pointer(&issuer);
+  EVP_PKEY *key = read_key(key_pem, passphrase, error);
+  return key != NULL && issuer_take_key(issuer, key, error) ? g_steal_pointer(&issuer) : NULL;
+}
+
+gboolean issuer_take_key(Issuer *issuer, EVP_PKEY *key, GError **error) {
+  if (X509_check_private_key(issuer->certificate, key) != 1) {
+    EVP_PKEY_free(key);
+    return openssl_fail(error, CA_ERROR_MISMATCH, "the private key is not the CA certificate's");
+  }
+  issuer->key = key;
+  return TRUE;
 }
 
 void issuer_free(Issuer *issuer) {

@@ -16,7 +16,10 @@ typedef enum {
   CA_ERROR_BAD_KEY,  /* RFC 8555 badPublicKey */
   CA_ERROR_PROFILE,  /* the asked-for certificate is outside the profile */
   CA_ERROR_SIGN,     /* signing or verifying the own signature failed */
-  CA_ERROR_LOG       /* the signer's log cannot be read or written */
+  CA_ERROR_LOG,      /* the signer's log cannot be read or written */
+  CA_ERROR_MODULE,   /* a PKCS#11 module cannot be used */
+  CA_ERROR_TOKEN,    /* a token or the key in it is not there */
+  CA_ERROR_PIN       /* a token refused the PIN */
 } CaError;
 
 /* key is NULL outside the signer. */
@@ -30,6 +33,8 @@ typedef struct {
    P-384 or RSA key. */
 Issuer *issuer_new(GBytes *certificate_pem, GBytes *key_pem, const char *passphrase,
                    GError **error);
+/* Gives issuer its key, which is taken; CA_ERROR_MISMATCH when it is not the certificate's. */
+gboolean issuer_take_key(Issuer *issuer, EVP_PKEY *key, GError **error);
 void issuer_free(Issuer *issuer);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Issuer, issuer_free)
 

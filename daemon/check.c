@@ -3,9 +3,12 @@
 #include "acme/profile.h"
 #include "base/clock.h"
 #include "base/perspective.h"
+#include "ca/algorithm.h"
 #include "ca/alternate_chain.h"
 #include "ca/issuer.h"
 #include "ca/weak_keys.h"
+#include "daemon/ca_key.h"
+#include "daemon/check_token.h"
 #include "daemon/control.h"
 #include "daemon/mail_signer.h"
 #include "daemon/mail_texts.h"
@@ -169,11 +172,63 @@ static void check_mail_texts(Check *check) {
     mistake(check, "mail.language", "%s", error->message);
 }
 
-static char *read_passphrase(Check *check) {
-  g_autoptr(GBytes) file = read_file(check, "ca.passphrase-file");
-  if (file == NULL)
-    return NULL;
-  return pem_first_line(file);
+static Issuer *read_issuer_of_file(Check *check, const char *group, GBytes *certificate) {
+  g_autoptr(GError) error = NULL;
+  g_autofree char *key_name = ca_key_name(group, "key");
+  g_autofree char *certificate_name = ca_key_name(group, "certificate");
+  g_autofree char *passphrase_name = ca_key_name(group, "passphrase-file");
+  g_autoptr(GBytes) key = read_file(check, key_name);
+  g_autoptr(GBytes) file = read_file(check, passphrase_name);
+  g_autofree char *passphrase = file != NULL ? pem_first_line(file) : NULL;
+  Issuer *issuer =
+      certificate != NULL && key != NULL ? issuer_new(certificate, key, passphrase, &error) : NULL;
+  if (error != NULL)
+    mistake(check, error->code == CA_ERROR_MISMATCH ? key_name : certificate_name, "%s",
+            error->message);
+  return issuer;
+}
+
+/* What the module needs beside itself; that it may read and write there shows when it is used. */
+static gboolean check_module(Check *check, const char *group) {
+  g_autofree char *key_name = ca_key_name(group, "key");
+  const char *const *paths = config_list(check->config, "ca.pkcs11-paths");
+  guint before = check->mistakes->len;
+  if (!config_given(check->config, "ca.pkcs11-module"))
+    mistake(check, key_name, "is in a token, and [ca] pkcs11-module is not given");
+  for (; *paths != NULL; paths++)
+    if (!g_file_test(*paths, G_FILE_TEST_EXISTS))
+      mistake(check, "ca.pkcs11-paths", "%s is not there", *paths);
+  return check->mistakes->len == before;
+}
+
+/* The key that is to blame for an error of check_token. */
+static char *blamed(const char *group, const GError *error) {
+  if (error->code == CA_ERROR_MODULE)
+    return g_strdup("ca.pkcs11-module");
+  return ca_key_name(group, error->code == CA_ERROR_PIN ? "passphrase-file" : "key");
+}
+
+static Issuer *read_issuer_of_token(Check *check, const char *group, GBytes *certificate) {
+  g_autoptr(GError) error = NULL;
+  g_autofree char *name = ca_key_name(group, "certificate");
+  g_autoptr(Issuer) issuer =
+      certificate != NULL ? issuer_new(certificate, NULL, NULL, &error) : NULL;
+  if (error != NULL)
+    mistake(check, name, "%s", error->message);
+  if (issuer == NULL || !check_module(check, group))
+    return g_steal_pointer(&issuer);
+  if (!check_token(check->config, group, certificate, &error)) {
+    g_autofree char *key = blamed(group, error);
+    mistake(check, key, "%s", error->message);
+  }
+  return g_steal_pointer(&issuer);
+}
+
+static Issuer *read_issuer(Check *check, const char *group) {
+  g_autofree char *name = ca_key_name(group, "certificate");
+  g_autoptr(GBytes) certificate = read_file(check, name);
+  return ca_key_in_token(check->config, group) ? read_issuer_of_token(check, group, certificate)
+                                               : read_issuer_of_file(check, group, certificate);
 }
 
 static void check_issued_by(Check *check, const Issuer *issuer, const Issuer *root) {
@@ -191,8 +246,13 @@ static gint64 longest_validity(const Config *config) {
   return days;
 }
 
-/* A certificate must never outlive its issuer. */
+/* A certificate must never outlive its issuer, nor come from a key that is too short for it. */
 static void check_life(Check *check, const Issuer *issuer) {
+  if (algorithm_ca_key_is_over(X509_get0_pubkey(issuer->certificate),
+                               clock_now(&clock_system) / CLOCK_SECOND))
+    mistake(check, "ca.certificate",
+            "has an RSA key below %d bits, which issues nothing since 2027-09-15 (SMC017v2)",
+            ALGORITHM_RSA_CA_LATER_BITS);
   gint64 days = longest_validity(check->config);
   if (issuer_not_after(issuer) < clock_now(&clock_system) + days * CLOCK_DAY)
     mistake(check, "ca.certificate",
@@ -255,16 +315,8 @@ static void check_root_crl(Check *check, const Issuer *root) {
 
 static void check_ca(Check *check) {
   g_autoptr(GError) error = NULL;
-  g_autoptr(GBytes) certificate = read_file(check, "ca.certificate");
-  g_autoptr(GBytes) key = read_file(check, "ca.key");
   g_autoptr(GBytes) root_pem = read_file(check, "ca.root");
-  g_autofree char *passphrase = read_passphrase(check);
-  g_autoptr(Issuer) issuer =
-      certificate != NULL && key != NULL ? issuer_new(certificate, key, passphrase, &error) : NULL;
-  if (error != NULL)
-    mistake(check, error->code == CA_ERROR_MISMATCH ? "ca.key" : "ca.certificate", "%s",
-            error->message);
-  g_clear_error(&error);
+  g_autoptr(Issuer) issuer = read_issuer(check, "ca");
   g_autoptr(Issuer) root = root_pem != NULL ? issuer_new(root_pem, NULL, NULL, &error) : NULL;
   if (error != NULL)
     mistake(check, "ca.root", "%s", error->message);
@@ -395,11 +447,21 @@ static const struct {
     {"dns.local-data", NULL, "a public CA asks the DNS"},
 };
 
+/* ca-rules 18. */
+static void check_key_in_token(Check *check, const char *group) {
+  g_autofree char *name = ca_key_name(group, "key");
+  if (!ca_key_in_token(check->config, group))
+    mistake(check, name,
+            "a public CA's key is in a token: a pkcs11: URI, and no file "
+            "([ca] operation = public)");
+}
+
 static void check_operation(Check *check) {
   if (!config_is(check->config, "ca.operation", "public"))
     return;
   if (config_test_mode(check->config))
     mistake(check, "ca.operation", "public, which has no test mode (--test-mode)");
+  check_key_in_token(check, "ca");
   for (gsize i = 0; i < G_N_ELEMENTS(private_only); i++) {
     const char *key = private_only[i].key, *refused = private_only[i].refused;
     if (refused != NULL ? config_is(check->config, key, refused) : config_given(check->config, key))

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "daemon/parent.h"
 #include "base/log.h"
+#include "ca/pkcs11.h"
 #include "daemon/check.h"
 #include "daemon/control.h"
 #include "daemon/mail_texts.h"
@@ -104,7 +105,8 @@ static void give_files(Child *child, gboolean reload) {
         !config_given(child->parent->config, files[i].key))
       continue;
     const char *path = config_text(child->parent->config, files[i].key);
-    give(child, files[i].name, open(path, O_RDONLY | O_CLOEXEC), path);
+    if (!pkcs11_is_uri(path)) /* a key that stays in its token */
+      give(child, files[i].name, open(path, O_RDONLY | O_CLOEXEC), path);
   }
 }
 

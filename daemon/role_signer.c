@@ -7,14 +7,22 @@
 #include "ca/crl.h"
 #include "ca/lint.h"
 #include "ca/signer_log.h"
+#include "daemon/ca_key.h"
 #include "daemon/pem_key.h"
 #include "daemon/role.h"
 
 #include <string.h>
 
+#define FLUSH_MILLISECONDS 2000
+#define REOPEN_SECONDS 5 /* least life of a process whose token was not there */
+
 typedef struct {
   RoleProcess *process;
   Issuer *issuer;
+  char *locked; /* why its key is not there; NULL: it is */
+  Pkcs11 *pkcs11;
+  gint64 started;       /* monotonic seconds */
+  struct event *reopen; /* to begin anew; NULL: no key is in a token, or one refused the PIN */
   SignerLog *log;
   gint64 hourly_cap;
   GPtrArray *unsynced; /* of Waiting: signed, appended, not yet fsynced */
@@ -43,6 +51,44 @@ static void refuse(Signer *signer, guint kind, guint64 id, const char *reason) {
   log_error("question refused", "question", message_catalogue.kinds[kind].name, "reason", reason,
             NULL);
   answer(signer, kind, id, g_variant_new("(@ays)", message_from_octets(nothing), reason));
+}
+
+/* --- keys in tokens
+ * ------------------------------------------------------------------------------------------ */
+
+static gint64 seconds_now(void) {
+  return g_get_monotonic_time() / G_USEC_PER_SEC;
+}
+
+/* A module that lost its token seldom finds it again: a new process does. The questions of these
+   moments are asked again. */
+static void on_reopen(evutil_socket_t fd G_GNUC_UNUSED, short what G_GNUC_UNUSED, void *user) {
+  Signer *signer = user;
+  log_warning("signer begins anew", "reason", "to open its token again", NULL);
+  if (signer->process->core != NULL)
+    channel_flush(signer->process->core, FLUSH_MILLISECONDS);
+  _exit(EXIT_SUCCESS);
+}
+
+/* After a refusal for the token's sake, in not too quick succession. */
+static void reopen_later(Signer *signer) {
+  struct timeval wait = {MAX(signer->started + REOPEN_SECONDS - seconds_now(), 0), 0};
+  if (signer->reopen != NULL && !event_pending(signer->reopen, EV_TIMEOUT, NULL))
+    event_add(signer->reopen, &wait);
+}
+
+static void reopen_if_lost(Signer *signer, const GError *error) {
+  if (g_error_matches(error, CA_ERROR, CA_ERROR_SIGN))
+    reopen_later(signer);
+}
+
+/* Whether the key is there; otherwise the question is refused. */
+static gboolean is_open(Signer *signer, guint kind, guint64 id) {
+  if (signer->locked == NULL)
+    return TRUE;
+  refuse(signer, kind, id, signer->locked);
+  reopen_later(signer);
+  return FALSE;
 }
 
 /* --- the table of questions
@@ -106,12 +152,15 @@ static void on_sign(Signer *signer, guint64 id, GVariant *body) {
       refuse(signer, MESSAGE_SIGNED, id, fault);
       return;
     }
+    if (!is_open(signer, MESSAGE_SIGNED, id))
+      return;
     certificate = certificate_sign(signer->issuer, tbs, &error);
     if (certificate != NULL && !signer_log_append(signer->log, now, tbs, certificate, &error))
       g_clear_pointer(&certificate, g_bytes_unref);
   }
   if (certificate == NULL) {
     refuse(signer, MESSAGE_SIGNED, id, error->message);
+    reopen_if_lost(signer, error);
     return;
   }
   Waiting *waiting = g_new0(Waiting, 1);
@@ -164,11 +213,15 @@ static void on_sign_crl(Signer *signer, guint64 id, GVariant *body) {
                 &fields.url, &iter);
   g_autoptr(GPtrArray) entries = read_entries(iter);
   fields.entries = entries;
+  if (!is_open(signer, MESSAGE_CRL, id))
+    return;
   g_autoptr(GBytes) crl = crl_sign(signer->issuer, &fields, &error);
-  if (crl == NULL)
+  if (crl == NULL) {
     refuse(signer, MESSAGE_CRL, id, error->message);
-  else
+    reopen_if_lost(signer, error);
+  } else {
     answer(signer, MESSAGE_CRL, id, g_variant_new("(@ays)", message_from_octets(crl), ""));
+  }
 }
 
 static void on_core_says(Channel *channel G_GNUC_UNUSED, guint kind, guint64 id, GVariant *body,
@@ -182,20 +235,55 @@ static void on_core_says(Channel *channel G_GNUC_UNUSED, guint kind, guint64 id,
  * -------------------------------------------------------------------------------------------------
  */
 
+/* Said at start: what this process may do that no other role may. */
+static void say_rights(const Signer *signer) {
+  const Config *config = signer->process->config;
+  g_autofree char *paths = g_strjoinv("; ", (char **)config_list(config, "ca.pkcs11-paths"));
+  log_info("PKCS#11 module loaded", "module", config_text(config, "ca.pkcs11-module"), "uses",
+           *paths != '\0' ? paths : NULL, "rights",
+           "its code runs in this process, with the files, devices and sockets it opens", NULL);
+}
+
+/* A token that is not there is waited for; one that refused the PIN is not asked again, since that
+   may lock it. */
+static void open_token(Signer *signer, const char *group) {
+  g_autoptr(GError) error = NULL;
+  g_autofree char *name = ca_key_name(group, "key");
+  g_autoptr(GBytes) pin = role_read_file(signer->process, "ca-passphrase", NULL);
+  gboolean open =
+      ca_key_open(signer->process->config, group, pin, signer->issuer, &signer->pkcs11, &error);
+  if (signer->pkcs11 != NULL)
+    say_rights(signer);
+  if (open)
+    log_info("key opened", "key", config_text(signer->process->config, name), NULL);
+  if (!g_error_matches(error, CA_ERROR, CA_ERROR_PIN))
+    signer->reopen = evtimer_new(signer->process->base, on_reopen, signer);
+  if (open)
+    return;
+  log_error("key not opened", "key", config_text(signer->process->config, name), "reason",
+            error->message, NULL);
+  signer->locked = g_strconcat("the CA key is not open: ", error->message, NULL);
+}
+
 static gboolean read_issuer(RoleProcess *process, Signer *signer, GError **error) {
+  gboolean token = ca_key_in_token(process->config, "ca");
   g_autoptr(GBytes) certificate = role_read_file(process, "ca-certificate", error);
-  g_autoptr(GBytes) key = certificate != NULL ? role_read_file(process, "ca-key", error) : NULL;
-  g_autoptr(GBytes) passphrase = role_read_file(process, "ca-passphrase", NULL);
-  if (key == NULL)
+  g_autoptr(GBytes) key =
+      certificate != NULL && !token ? role_read_file(process, "ca-key", error) : NULL;
+  if (certificate == NULL || (key == NULL && !token))
     return FALSE;
+  g_autoptr(GBytes) passphrase = token ? NULL : role_read_file(process, "ca-passphrase", NULL);
   g_autofree char *first_line = passphrase != NULL ? pem_first_line(passphrase) : NULL;
   signer->issuer = issuer_new(certificate, key, first_line, error);
+  if (signer->issuer != NULL && token)
+    open_token(signer, "ca");
   return signer->issuer != NULL;
 }
 
 static gboolean start(RoleProcess *process, GError **error) {
   Signer *signer = process->state = g_new0(Signer, 1);
   signer->process = process;
+  signer->started = seconds_now();
   g_autoptr(GArray) log = role_take_descriptors(process, "signer-log");
   if (!read_issuer(process, signer, error))
     return FALSE;

@@ -209,10 +209,13 @@ class Signetd:
             store.close()
 
     def hurry_mails(self):
-        """Brings forward the next try of every mail; no configuration shortens the wait. Core looks at its jobs with the
-        next request."""
+        self.hurry("mail")
+
+    def hurry(self, kind):
+        """Brings forward the next try of every job of a kind; no configuration shortens the wait. Core looks at its jobs
+        with the next request."""
         with contextlib.closing(sqlite3.connect(self.folder / "store/signet.db", timeout=30)) as store:
-            store.execute("UPDATE job SET due_at = 0 WHERE kind = 'mail'")
+            store.execute("UPDATE job SET due_at = 0 WHERE kind = ?", (kind,))
             store.commit()
 
     def reload(self):

@@ -1014,6 +1014,10 @@ class Check(lab.SharedLabCase):
         return ("[dns]\nperspectives-missing-reason = a lab has one network\n"
                 "[ca]\noperation = public\nweak-keys = weak-keys\n")
 
+    def key_in_file(self, text):
+        """The mistake that every such configuration here has: its key is in no token (test_tokens.py has good ones)."""
+        return self.line_of(text, "key"), "[ca] key: a public CA's key is in a token"
+
     def test_public_operation(self):
         """What a private CA may do and a public one may not, with file and line."""
         (self.server.folder / "local.data").write_text("a.test. 60 IN A 127.0.0.1\n")
@@ -1024,12 +1028,13 @@ class Check(lab.SharedLabCase):
                 self.assertEqual(self.checked(text), (0, ""))
                 public = text.replace("[ca]\n", self.public())
                 line = self.line_of(public, key)
-                self.check(public, (line, f"[{group}] {key}: a public CA "))
+                self.check(public, (line, f"[{group}] {key}: a public CA "), self.key_in_file(public))
         good = self.text.replace("[ca]\n", self.public())
-        self.assertEqual(self.checked(good), (0, ""))
-        self.check(good.replace("weak-keys = weak-keys\n", ""), (None, "[ca] weak-keys: not given; a public CA refuses"))
+        self.check(good, self.key_in_file(good))
+        self.check(good.replace("weak-keys = weak-keys\n", ""), (None, "[ca] weak-keys: not given; a public CA refuses"),
+                   self.key_in_file(good.replace("weak-keys = weak-keys\n", "")))
         (self.server.folder / "weak-keys").write_text("0011\n")
-        self.check(good, (self.line_of(good, "weak-keys"), "weak-keys: line 1 is neither 20 nor 30 to 64"))
+        self.check(good, (self.line_of(good, "weak-keys"), "weak-keys: line 1 is neither 20 nor 30 to 64"), self.key_in_file(good))
 
     def test_test_mode(self):
         with self.subTest("its keys need it"):
@@ -1042,7 +1047,7 @@ class Check(lab.SharedLabCase):
             self.assertEqual(status, 78)
             line = self.line_of(text, "operation")
             self.assertIn(f"{self.server.path}:{line}: [ca] operation: public, which has no test mode", printed)
-            self.assertEqual(len(printed.splitlines()), 2, printed)
+            self.assertEqual(len(printed.splitlines()), 3, printed)
 
     def test_start_refuses_too(self):
         self.server.path.write_text(self.changed("log", "level", "loud")[0])

@@ -2,12 +2,12 @@
 /* Accounts (RFC 8555 section 7.3). */
 #include "acme/account_right.h"
 #include "acme/external_account.h"
+#include "acme/issuing_ca.h"
 #include "acme/limit.h"
 #include "acme/record.h"
 #include "acme/resources.h"
 #include "acme/test_mode.h"
 #include "base/mailbox.h"
-#include "ca/certificate_read.h"
 #include "ca/key.h"
 #include "store/certificate.h"
 #include "store/job.h"
@@ -98,7 +98,7 @@ Problem *account_check_key(const Call *call, const Jwk *key) {
   StoreFind certified = key_certified(call->acme->store, digest, &error);
   if (blocked == STORE_LOOKUP_FAILED || certified == STORE_LOOKUP_FAILED)
     return problem_internal(&error);
-  if (certified == STORE_FOUND || issuer_has_key(call->acme->issuer, spki))
+  if (certified == STORE_FOUND || issuing_ca_has_key(call->acme, spki))
     return problem_new(PROBLEM_BAD_PUBLIC_KEY, 0,
                        "The account key is the key of a certificate; accounts need another.");
   return blocked == STORE_MISSING

@@ -23,9 +23,10 @@ typedef struct {
   Nonces *nonces;
   JwkCache *keys;
   WeakKeys *weak_keys;   /* NULL: no list is given */
-  Issuer *issuer;        /* without key */
-  char *chain;           /* PEM of the issuing CA, appended to a certificate */
+  Issuer *issuer;        /* that issues now; without key */
+  char *chain;           /* PEM of it, appended to its certificates */
   GPtrArray *alternates; /* of char*: other such chains, offered as alternates */
+  GPtrArray *others;     /* of IssuingCa: earlier and coming ones; NULL: none */
   /* Files to be written to the published folder when the transaction is committed: name, GBytes,
    * ... */
   GPtrArray *publications;

@@ -1,13 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "acme/crl_job.h"
+#include "acme/issuing_ca.h"
 #include "acme/job_run.h"
 #include "acme/record.h"
 #include "base/log.h"
+#include "ca/certificate_read.h"
 #include "store/crl_shard.h"
 
 #include <string.h>
 
 #define RETRY (10 * CLOCK_SECOND)
+#define MISSING_RETRY (10 * CLOCK_MINUTE)
 #define KEEP_EXPIRED                                                                               \
   (14 * CLOCK_DAY) /* an entry stays until a list after the certificate's expiry is out */
 
@@ -34,7 +37,7 @@ char *crl_url(const Acme *acme, gint64 shard) {
 }
 
 gboolean crl_start(Acme *acme, gint64 now, GError **error) {
-  if (!crl_shard_ensure(acme->store, error))
+  if (!issuing_cas_start(acme, error))
     return FALSE;
   g_autoptr(GPtrArray) shards = crl_shard_list(acme->store, error);
   if (shards == NULL)
@@ -67,13 +70,50 @@ static GPtrArray *entries_of(GPtrArray *revoked) {
   return entries;
 }
 
+/* Whether a shard needs no list any more: its last certificate is over, and no further one will
+   come. One without certificates, of a CA that is not configured, needs none either. */
+static gboolean is_over(Acme *acme, gint64 now, gint64 shard, gboolean configured, gboolean *over,
+                        GError **error) {
+  gint64 not_after = 0;
+  gboolean closed = FALSE;
+  g_autoptr(GBytes) current = issuing_ca_current(acme);
+  g_autoptr(GBytes) own = NULL;
+  if (!crl_shard_end(acme->store, shard, &not_after, &closed, error) ||
+      crl_shard_issuer(acme->store, shard, &own, error) != STORE_FOUND)
+    return FALSE;
+  gboolean open = !closed && g_bytes_equal(own, current);
+  *over = !open && (not_after != 0 ? not_after + KEEP_EXPIRED < now : !configured);
+  return TRUE;
+}
+
+/* An earlier CA that is missing in the configuration: its certificates cannot be checked soon. */
+static gboolean wait_for_issuer(Acme *acme, gint64 now, const Job *job, gint64 shard,
+                                GError **error) {
+  g_autofree char *name = file_name(shard);
+  log_error("revocation list not signed", "file", name, "reason",
+            "its CA is not configured; give it as [issuer NAME] until its last certificate is over",
+            NULL);
+  return job_again(acme->store, job, now + MISSING_RETRY, FALSE, error);
+}
+
 gboolean crl_job_begin(Acme *acme, gint64 now, const Job *job, Question *question, GError **error) {
   gint64 shard = shard_of(&job->subject);
+  gboolean over = FALSE;
+  IssuingCa ca;
+  StoreFind found = issuing_ca_of_shard(acme, shard, &ca, error);
+  if (found == STORE_LOOKUP_FAILED ||
+      !is_over(acme, now, shard, found == STORE_FOUND, &over, error))
+    return FALSE;
+  if (over)
+    return job_done(acme->store, job, error);
+  if (found == STORE_MISSING)
+    return wait_for_issuer(acme, now, job, shard, error);
   g_autoptr(GPtrArray) revoked = crl_shard_entries(acme->store, shard, now - KEEP_EXPIRED, error);
   if (revoked == NULL ||
       !crl_shard_next_number(acme->store, shard, now, &question->crl.number, error))
     return FALSE;
   question->kind = QUESTION_CRL;
+  question->authority = issuer_identifier(ca.issuer);
   question->shard = shard;
   question->crl_url = crl_url(acme, shard);
   question->crl.url = question->crl_url;
@@ -86,8 +126,12 @@ gboolean crl_job_begin(Acme *acme, gint64 now, const Job *job, Question *questio
 gboolean job_crl_signed(Acme *acme, const Question *question, GBytes *crl, const char *failure,
                         GError **error) {
   gint64 now = clock_now(acme->clock);
-  CrlShard shard = {question->shard, question->crl.number, question->crl.this_update,
-                    question->crl.next_update, crl};
+  CrlShard shard = {question->shard,
+                    question->crl.number,
+                    question->crl.this_update,
+                    question->crl.next_update,
+                    crl,
+                    NULL};
   g_autofree char *name = file_name(shard.number);
   if (*failure != '\0') {
     log_error("revocation list not signed", "file", name, "reason", failure, NULL);

@@ -2,12 +2,12 @@
 /* finalize (RFC 8555 section 7.4; RFC 8823 section 3 step 8): the CSR is read, held against the
    order and its profile, and the issuance begins. */
 #include "acme/issuance.h"
+#include "acme/issuing_ca.h"
 #include "acme/limit.h"
 #include "acme/profile.h"
 #include "acme/resources.h"
 #include "acme/state.h"
 #include "base/base64url.h"
-#include "ca/certificate_read.h"
 #include "ca/key.h"
 #include "store/certificate.h"
 #include "store/job.h"
@@ -66,7 +66,7 @@ static StoreFind has_account(Call *call, GBytes *spki, GError **error) {
 static Problem *check_key(Call *call, const Csr *csr) {
   g_autoptr(GError) error = NULL;
   g_autoptr(GBytes) digest = key_digest(csr->spki);
-  if (issuer_has_key(call->acme->issuer, csr->spki))
+  if (issuing_ca_has_key(call->acme, csr->spki))
     return problem_new(PROBLEM_BAD_CSR, 0,
                        "The request's key belongs to the CA; make one of your own.");
   if (weak_keys_have(call->acme->weak_keys, csr->spki))

@@ -3,6 +3,7 @@
    octets with lint verdict, signature, certificate. A restart finds the order where it was. */
 #include "acme/crl_job.h"
 #include "acme/issuance.h"
+#include "acme/issuing_ca.h"
 #include "acme/job_run.h"
 #include "acme/notice_job.h"
 #include "acme/perspective_judge.h"
@@ -80,7 +81,10 @@ static gboolean ask_build(Acme *acme, gint64 now, const Job *job, const Order *o
     return fail_order(acme, now, job, problem, error);
   gboolean opened = FALSE;
   question->names = names_of(acme, &order->id, error);
-  if (question->names == NULL || !crl_shard_take(acme->store, &question->shard, &opened, error))
+  question->authority = issuing_ca_current(acme);
+  g_autofree char *file = issuing_ca_file(acme, question->authority, error);
+  if (question->names == NULL || file == NULL ||
+      !crl_shard_take(acme->store, question->authority, &question->shard, &opened, error))
     return FALSE;
   Id shard = crl_subject(question->shard);
   if (opened && !job_add(acme->store, JOB_CRL, &shard, now, error))
@@ -88,7 +92,7 @@ static gboolean ask_build(Acme *acme, gint64 now, const Job *job, const Order *o
   acme->random(random, sizeof(random));
   question->kind = QUESTION_BUILD;
   question->crl_url = crl_url(acme, question->shard);
-  question->issuer_url = g_strconcat(config_text(acme->config, "publish.url"), "issuing.der", NULL);
+  question->issuer_url = g_strconcat(config_text(acme->config, "publish.url"), file, NULL);
   question->fields = (CertificateFields){
       .serial = certificate_serial(random),
       .spki = g_bytes_ref(order->spki),
@@ -139,7 +143,8 @@ static gboolean choose_step(Acme *acme, gint64 now, const Job *job, const Order 
     return ask_build(acme, now, job, order, question, error);
   question->kind = must_lint(acme, certificate) ? QUESTION_LINT : QUESTION_SIGN;
   question->octets = g_bytes_ref(certificate->tbs);
-  return TRUE;
+  return crl_shard_issuer(acme->store, certificate->shard, &question->authority, error) ==
+         STORE_FOUND;
 }
 
 /* Whether the operator took back the external account that the account is bound to. */

@@ -34,6 +34,7 @@ void question_clear(Question *question) {
   g_strfreev(question->names);
   g_free(question->crl_url);
   g_free(question->issuer_url);
+  g_clear_pointer(&question->authority, g_bytes_unref);
   g_clear_pointer(&question->crl.entries, g_ptr_array_unref);
 }
 

@@ -46,6 +46,7 @@ typedef struct {
   char **names;
   char *crl_url, *issuer_url;
   gint64 shard;
+  GBytes *authority; /* BUILD, SIGN, CRL: subjectKeyIdentifier of the CA whose key it takes */
   /* CRL */
   CrlFields crl;
 } Question;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "acme/notice_job.h"
 #include "acme/challenge_mail_job.h"
+#include "acme/issuing_ca.h"
 #include "acme/job_run.h"
 #include "acme/record.h"
 #include "base/hex.h"
@@ -143,13 +144,19 @@ gboolean notice_job_begin(Acme *acme, gint64 now, const Job *job, Question *ques
     return FALSE;
   if (!due)
     return job_done(acme->store, job, error);
+  IssuingCa ca;
+  StoreFind found = issuing_ca_of_shard(acme, matter.certificate->shard, &ca, error);
+  if (found == STORE_LOOKUP_FAILED)
+    return FALSE;
+  if (found == STORE_MISSING) /* its CA is not configured; the log says so for its list */
+    return job_again(acme->store, job, now + CLOCK_HOUR, FALSE, error);
   question->kind = QUESTION_NOTICE;
   question->notice = g_strdup(matter.notice->kind);
   question->from = g_strdup_printf("acme-notice@%s", config_text(acme->config, "mail.domain"));
   question->to = g_strdup(challenge_mail_to(matter.authorization));
   question->message_id = g_strdup(matter.notice->message_id);
   question->serial = hex_encode(matter.certificate->serial);
-  question->issuer = issuer_name(acme->issuer);
+  question->issuer = issuer_name(ca.issuer);
   question->not_before = matter.certificate->not_before;
   question->not_after = matter.certificate->not_after;
   question->date = now;

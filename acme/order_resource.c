@@ -5,6 +5,7 @@
 #include "acme/resources.h"
 #include "acme/state.h"
 #include "acme/test_mode.h"
+#include "store/crl_shard.h"
 #include "store/job.h"
 
 #include <string.h>
@@ -27,9 +28,11 @@ static gboolean add_wishes(Acme *acme, const Order *order, json_t *document, GEr
   add_time(document, "notAfter", order->not_after);
   if (!order->renewal)
     return TRUE;
-  if (certificate_find(acme->store, &order->replaces, &replaced, error) != STORE_FOUND)
+  g_autoptr(GBytes) authority = NULL;
+  if (certificate_find(acme->store, &order->replaces, &replaced, error) != STORE_FOUND ||
+      crl_shard_issuer(acme->store, replaced->shard, &authority, error) != STORE_FOUND)
     return FALSE;
-  g_autofree char *identifier = renewal_identifier(acme, replaced->serial);
+  g_autofree char *identifier = renewal_identifier(authority, replaced->serial);
   json_object_set_new(document, "replaces", json_string(identifier));
   return TRUE;
 }

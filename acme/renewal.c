@@ -4,24 +4,21 @@
 #include "acme/resources.h"
 #include "base/base64url.h"
 #include "store/authorization.h"
+#include "store/crl_shard.h"
 
-#include <openssl/x509v3.h>
 #include <string.h>
 
 /* A window that lies in the past asks for renewal at once. */
 #define PAST_WINDOW CLOCK_HOUR
 #define WINDOW_SHARE 30 /* the window's part of a certificate's life */
 
-/* Our certificates' authorityKeyIdentifier is the issuer's subjectKeyIdentifier. */
-static char *issuer_part(const Acme *acme) {
-  const ASN1_OCTET_STRING *identifier = X509_get0_subject_key_id(acme->issuer->certificate);
-  return base64url_encode(ASN1_STRING_get0_data(identifier), (gsize)ASN1_STRING_length(identifier));
+static char *encode(GBytes *octets) {
+  return base64url_encode(g_bytes_get_data(octets, NULL), g_bytes_get_size(octets));
 }
 
-char *renewal_identifier(const Acme *acme, GBytes *serial) {
-  g_autofree char *issuer = issuer_part(acme);
-  g_autofree char *number =
-      base64url_encode(g_bytes_get_data(serial, NULL), g_bytes_get_size(serial));
+char *renewal_identifier(GBytes *authority, GBytes *serial) {
+  g_autofree char *issuer = encode(authority);
+  g_autofree char *number = encode(serial);
   return g_strconcat(issuer, ".", number, NULL);
 }
 
@@ -44,14 +41,14 @@ Problem *renewal_find(Acme *acme, const char *identifier, Certificate **certific
   Problem *problem = read_parts(identifier, &issuer, &serial);
   if (problem != NULL)
     return problem;
-  g_autofree char *ours = issuer_part(acme);
-  g_autofree char *theirs =
-      base64url_encode(g_bytes_get_data(issuer, NULL), g_bytes_get_size(issuer));
-  StoreFind found = strcmp(ours, theirs) == 0
-                        ? certificate_find_by_serial(acme->store, serial, certificate, &error)
-                        : STORE_MISSING;
+  StoreFind found = certificate_find_by_serial(acme->store, serial, certificate, &error);
+  g_autoptr(GBytes) own = NULL;
+  if (found == STORE_FOUND)
+    found = crl_shard_issuer(acme->store, (*certificate)->shard, &own, &error);
   if (found == STORE_LOOKUP_FAILED)
     return problem_internal(&error);
+  if (found == STORE_FOUND && !g_bytes_equal(own, issuer))
+    found = STORE_MISSING;
   return found == STORE_FOUND && (*certificate)->der != NULL
              ? NULL
              : problem_new(PROBLEM_MALFORMED, 404, "That names no certificate of this server.");

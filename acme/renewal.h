@@ -17,6 +17,6 @@ Problem *renewal_read_replaces(Call *call, const char *identifier, GPtrArray *ma
                                Certificate **certificate);
 Problem *renewal_already_replaced(void);
 /* The identifier of a certificate; the caller frees it. */
-char *renewal_identifier(const Acme *acme, GBytes *serial);
+char *renewal_identifier(GBytes *authority, GBytes *serial);
 
 #endif

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "ca/certificate_read.h"
+#include "ca/der.h"
 #include "ca/openssl_auto.h"
 
 #include <string.h>
@@ -35,6 +36,61 @@ gboolean certificate_is_made_of(GBytes *der, GBytes *tbs) {
   OPENSSL_free(octets);
   X509_free(certificate);
   return same;
+}
+
+static GBytes *identifier_octets(const ASN1_OCTET_STRING *identifier) {
+  return identifier != NULL ? openssl_string_octets(identifier) : NULL;
+}
+
+GBytes *certificate_authority(GBytes *der) {
+  g_autoptr(X509) certificate = read_der(der);
+  return certificate != NULL ? identifier_octets(X509_get0_authority_key_id(certificate)) : NULL;
+}
+
+GBytes *crl_authority(GBytes *der) {
+  g_autoptr(X509_CRL) crl = der_decode(der, ASN1_ITEM_rptr(X509_CRL));
+  g_autoptr(AUTHORITY_KEYID) authority =
+      crl != NULL ? X509_CRL_get_ext_d2i(crl, NID_authority_key_identifier, NULL, NULL) : NULL;
+  return authority != NULL ? identifier_octets(authority->keyid) : NULL;
+}
+
+GBytes *issuer_identifier(const Issuer *issuer) {
+  return identifier_octets(X509_get0_subject_key_id(issuer->certificate));
+}
+
+GBytes *issuer_der(const Issuer *issuer) {
+  return der_encode(issuer->certificate, ASN1_ITEM_rptr(X509));
+}
+
+static char *file_below(const GENERAL_NAME *name, const char *base) {
+  int type = 0;
+  const ASN1_STRING *url = name != NULL ? GENERAL_NAME_get0_value(name, &type) : NULL;
+  if (type != GEN_URI)
+    return NULL;
+  g_autofree char *text =
+      g_strndup((const char *)ASN1_STRING_get0_data(url), (gsize)ASN1_STRING_length(url));
+  return g_str_has_prefix(text, base) ? g_strdup(text + strlen(base)) : NULL;
+}
+
+char *issuer_crl_file(const Issuer *issuer, const char *base) {
+  g_autoptr(CRL_DIST_POINTS) points =
+      X509_get_ext_d2i(issuer->certificate, NID_crl_distribution_points, NULL, NULL);
+  const DIST_POINT *first =
+      points != NULL && sk_DIST_POINT_num(points) > 0 ? sk_DIST_POINT_value(points, 0) : NULL;
+  if (first == NULL || first->distpoint == NULL || first->distpoint->type != 0)
+    return NULL;
+  return file_below(sk_GENERAL_NAME_value(first->distpoint->name.fullname, 0), base);
+}
+
+char *issuer_root_file(const Issuer *issuer, const char *base) {
+  g_autoptr(AUTHORITY_INFO_ACCESS) list =
+      X509_get_ext_d2i(issuer->certificate, NID_info_access, NULL, NULL);
+  for (int i = 0; list != NULL && i < sk_ACCESS_DESCRIPTION_num(list); i++) {
+    const ACCESS_DESCRIPTION *access = sk_ACCESS_DESCRIPTION_value(list, i);
+    if (OBJ_obj2nid(access->method) == NID_ad_ca_issuers)
+      return file_below(access->location, base);
+  }
+  return NULL;
 }
 
 gboolean issuer_has_key(const Issuer *issuer, GBytes *spki) {

@@ -12,6 +12,21 @@ GBytes *certificate_serial_of(GBytes *der);
 /* Whether a finished certificate is made of exactly these to-be-signed octets. */
 gboolean certificate_is_made_of(GBytes *der, GBytes *tbs);
 
+/* Of DER octets, the keyIdentifier of the authorityKeyIdentifier, which is the subjectKeyIdentifier
+   of who signed; NULL when there is none. */
+GBytes *certificate_authority(GBytes *der);
+GBytes *crl_authority(GBytes *der);
+
+/* The issuer's own subjectKeyIdentifier, and its certificate in DER. */
+GBytes *issuer_identifier(const Issuer *issuer);
+GBytes *issuer_der(const Issuer *issuer);
+
+/* The file below the URL base in which the issuer's certificate says that its root's list
+   (distribution point), or its root's certificate (caIssuers), is; NULL when it is elsewhere. The
+   caller frees it. */
+char *issuer_crl_file(const Issuer *issuer, const char *base);
+char *issuer_root_file(const Issuer *issuer, const char *base);
+
 /* Whether the SubjectPublicKeyInfo is the issuer's own. */
 gboolean issuer_has_key(const Issuer *issuer, GBytes *spki);
 

@@ -5,6 +5,7 @@
 #include "base/perspective.h"
 #include "ca/algorithm.h"
 #include "ca/alternate_chain.h"
+#include "ca/certificate_read.h"
 #include "ca/issuer.h"
 #include "ca/weak_keys.h"
 #include "daemon/ca_key.h"
@@ -231,10 +232,11 @@ static Issuer *read_issuer(Check *check, const char *group) {
                                                : read_issuer_of_file(check, group, certificate);
 }
 
-static void check_issued_by(Check *check, const Issuer *issuer, const Issuer *root) {
+static void check_issued_by(Check *check, const char *key, const Issuer *issuer,
+                            const Issuer *root) {
   if (X509_check_issued(root->certificate, issuer->certificate) != X509_V_OK ||
       X509_verify(issuer->certificate, X509_get0_pubkey(root->certificate)) != 1)
-    mistake(check, "ca.root", "did not issue the certificate of ca.certificate");
+    mistake(check, key, "did not issue the CA's certificate");
 }
 
 static gint64 longest_validity(const Config *config) {
@@ -259,20 +261,21 @@ static void check_life(Check *check, const Issuer *issuer) {
             "ends before a certificate of %" G_GINT64_FORMAT " days issued now would", days);
 }
 
-static void check_alternates(Check *check, const Issuer *issuer) {
-  const char *const *paths = config_list(check->config, "ca.alternate-chains");
+static void check_alternates(Check *check, const char *group, const Issuer *issuer) {
+  g_autofree char *key = ca_key_name(group, "alternate-chains");
+  const char *const *paths = config_list(check->config, key);
   for (; *paths != NULL; paths++) {
     g_autoptr(GError) error = NULL;
     char *content = NULL;
     gsize length = 0;
     if (!g_file_get_contents(*paths, &content, &length, &error)) {
-      mistake(check, "ca.alternate-chains", "%s", error->message);
+      mistake(check, key, "%s", error->message);
       continue;
     }
     g_autoptr(GBytes) pem = g_bytes_new_take(content, length);
     g_autofree char *chain = alternate_chain_read(pem, issuer, clock_now(&clock_system), &error);
     if (chain == NULL)
-      mistake(check, "ca.alternate-chains", "%s: %s", *paths, error->message);
+      mistake(check, key, "%s: %s", *paths, error->message);
   }
 }
 
@@ -298,36 +301,84 @@ static void check_weak_keys(Check *check) {
   }
 }
 
-static void check_root_crl(Check *check, const Issuer *root) {
-  g_autoptr(GBytes) file = read_file(check, "ca.root-crl");
+static void check_root_crl(Check *check, const char *group, const Issuer *root) {
+  g_autofree char *key = ca_key_name(group, "root-crl");
+  g_autoptr(GBytes) file = read_file(check, key);
   if (file == NULL)
     return;
   const guint8 *data = g_bytes_get_data(file, NULL);
   X509_CRL *crl = d2i_X509_CRL(NULL, &data, (long)g_bytes_get_size(file));
   if (crl == NULL)
-    mistake(check, "ca.root-crl", "is no revocation list in DER");
+    mistake(check, key, "is no revocation list in DER");
   else if (X509_CRL_verify(crl, X509_get0_pubkey(root->certificate)) != 1)
-    mistake(check, "ca.root-crl", "is not signed by the root");
+    mistake(check, key, "is not signed by the root");
   else if (X509_cmp_current_time(X509_CRL_get0_nextUpdate(crl)) < 0)
-    mistake(check, "ca.root-crl", "is past its next update; make a new one with signetctl ca crl");
+    mistake(check, key, "is past its next update; make a new one with signetctl ca crl");
   X509_CRL_free(crl);
 }
 
-static void check_ca(Check *check) {
+static Issuer *read_root(Check *check, const char *key) {
   g_autoptr(GError) error = NULL;
-  g_autoptr(GBytes) root_pem = read_file(check, "ca.root");
-  g_autoptr(Issuer) issuer = read_issuer(check, "ca");
-  g_autoptr(Issuer) root = root_pem != NULL ? issuer_new(root_pem, NULL, NULL, &error) : NULL;
+  g_autoptr(GBytes) pem = read_file(check, key);
+  Issuer *root = pem != NULL ? issuer_new(pem, NULL, NULL, &error) : NULL;
   if (error != NULL)
-    mistake(check, "ca.root", "%s", error->message);
+    mistake(check, key, "%s", error->message);
+  return root;
+}
+
+/* What is published for two roots under one name. */
+static void check_root_name(Check *check, const char *key, const Issuer *issuer, const Issuer *root,
+                            GHashTable *names) {
+  char *name = issuer_crl_file(issuer, config_text(check->config, "publish.url"));
+  g_autoptr(GBytes) der = issuer_der(root);
+  GBytes *before = name != NULL ? g_hash_table_lookup(names, name) : NULL;
+  if (before != NULL && !g_bytes_equal(before, der))
+    mistake(check, key,
+            "has the list of another root than that of another CA, which is published "
+            "under the same name: %s",
+            name);
+  if (name != NULL)
+    g_hash_table_replace(names, name, g_bytes_ref(der));
+}
+
+/* Two that have one subjectKeyIdentifier could not be told from each other. */
+static void check_alone(Check *check, const char *group, const Issuer *issuer, GHashTable *seen) {
+  g_autofree char *key = ca_key_name(group, "certificate");
+  if (!g_hash_table_add(seen, issuer_identifier(issuer)))
+    mistake(check, key, "has the key identifier of another configured CA");
+}
+
+static void check_one_ca(Check *check, const char *group, const char *root_key, GHashTable *seen,
+                         GHashTable *names) {
+  g_autofree char *own_root = ca_key_name(group, "root");
+  g_autoptr(Issuer) issuer = read_issuer(check, group);
+  g_autoptr(Issuer) root = read_root(check, root_key);
   if (issuer != NULL) {
-    check_life(check, issuer);
-    check_alternates(check, issuer);
+    check_alone(check, group, issuer, seen);
+    check_alternates(check, group, issuer);
   }
-  if (issuer != NULL && root != NULL)
-    check_issued_by(check, issuer, root);
-  if (root != NULL)
-    check_root_crl(check, root);
+  if (issuer != NULL && strcmp(group, "ca") == 0)
+    check_life(check, issuer);
+  if (issuer != NULL && root != NULL) {
+    check_issued_by(check, root_key, issuer, root);
+    check_root_name(check, root_key, issuer, root, names);
+  }
+  if (root != NULL && strcmp(own_root, root_key) == 0)
+    check_root_crl(check, group, root);
+}
+
+static void check_ca(Check *check) {
+  g_autoptr(GHashTable) seen =
+      g_hash_table_new_full(g_bytes_hash, g_bytes_equal, (GDestroyNotify)g_bytes_unref, NULL);
+  g_autoptr(GHashTable) names =
+      g_hash_table_new_full(g_str_hash, g_str_equal, g_free, (GDestroyNotify)g_bytes_unref);
+  const char *const *name = config_names(check->config, "issuer");
+  check_one_ca(check, "ca", "ca.root", seen, names);
+  for (; *name != NULL; name++) {
+    g_autofree char *group = g_strconcat("issuer ", *name, NULL);
+    g_autofree char *root = ca_key_name(group, "root");
+    check_one_ca(check, group, config_given(check->config, root) ? root : "ca.root", seen, names);
+  }
 }
 
 static void check_caa(Check *check) {
@@ -462,6 +513,11 @@ static void check_operation(Check *check) {
   if (config_test_mode(check->config))
     mistake(check, "ca.operation", "public, which has no test mode (--test-mode)");
   check_key_in_token(check, "ca");
+  const char *const *name = config_names(check->config, "issuer");
+  for (; *name != NULL; name++) {
+    g_autofree char *group = g_strconcat("issuer ", *name, NULL);
+    check_key_in_token(check, group);
+  }
   for (gsize i = 0; i < G_N_ELEMENTS(private_only); i++) {
     const char *key = private_only[i].key, *refused = private_only[i].refused;
     if (refused != NULL ? config_is(check->config, key, refused) : config_given(check->config, key))

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Jobs handed out to the other roles as questions, and their answers. */
+#include "acme/issuing_ca.h"
 #include "acme/record.h"
 #include "base/log.h"
 #include "daemon/core.h"
@@ -43,14 +44,15 @@ static GVariant *caa_body(const Question *q) {
 
 static GVariant *build_body(const Question *q) {
   const CertificateFields *f = &q->fields;
-  return g_variant_new("(@ay@ay^asxxbbbuss)", message_from_octets(f->serial),
-                       message_from_octets(f->spki), f->names, f->not_before, f->not_after, f->sign,
-                       f->encrypt, f->non_repudiation, (guint32)f->profile, f->crl_url,
-                       f->issuer_url);
+  return g_variant_new("(@ay@ay@ay^asxxbbbuss)", message_from_octets(q->authority),
+                       message_from_octets(f->serial), message_from_octets(f->spki), f->names,
+                       f->not_before, f->not_after, f->sign, f->encrypt, f->non_repudiation,
+                       (guint32)f->profile, f->crl_url, f->issuer_url);
 }
 
 static GVariant *sign_body(const Question *q) {
-  return message_from_octets(q->octets);
+  return g_variant_new("(@ay@ay)", message_from_octets(q->authority),
+                       message_from_octets(q->octets));
 }
 
 static GVariant *lint_body(const Question *q) {
@@ -65,8 +67,8 @@ static GVariant *crl_body(const Question *q) {
     g_variant_builder_add(&entries, "(@ayxi)", message_from_octets(entry->serial),
                           entry->revoked_at, (gint32)entry->reason);
   }
-  return g_variant_new("(xxxsa(ayxi))", q->crl.number, q->crl.this_update, q->crl.next_update,
-                       q->crl.url, &entries);
+  return g_variant_new("(@ayxxxsa(ayxi))", message_from_octets(q->authority), q->crl.number,
+                       q->crl.this_update, q->crl.next_update, q->crl.url, &entries);
 }
 
 /* --- answers
@@ -179,8 +181,11 @@ static gboolean take_crl(Core *core, CoreItem *item, GError **error) {
   const char *failure = NULL;
   g_variant_get(item->body, "(@ay&s)", &octets, &failure);
   g_autoptr(GBytes) crl = message_octets(octets);
+  IssuingCa ca;
   /* What is published is verified first. */
-  if (*failure == '\0' && !crl_verify(crl, core->acme.issuer, item->question->crl.number, &bad))
+  if (*failure == '\0' && !issuing_ca_find(&core->acme, item->question->authority, &ca))
+    failure = "its CA is not configured";
+  else if (*failure == '\0' && !crl_verify(crl, ca.issuer, item->question->crl.number, &bad))
     failure = bad->message;
   return job_crl_signed(&core->acme, item->question, crl, failure, error);
 }

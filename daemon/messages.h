@@ -36,11 +36,12 @@ typedef enum {
   MESSAGE_CAA,        /* domain */
   MESSAGE_CAA_ANSWER, /* ResolverOutcome, secure, TTL, found at, records, text; perspectives */
   /* core and signer */
-  MESSAGE_BUILD,    /* CertificateFields */
+  MESSAGE_BUILD,    /* subjectKeyIdentifier of the CA, CertificateFields */
   MESSAGE_BUILT,    /* to-be-signed octets, findings; error text when it could not be built */
-  MESSAGE_SIGN,     /* to-be-signed octets */
+  MESSAGE_SIGN,     /* subjectKeyIdentifier of the CA, to-be-signed octets */
   MESSAGE_SIGNED,   /* certificate; error text otherwise */
-  MESSAGE_SIGN_CRL, /* number, thisUpdate, nextUpdate, URL, entries */
+  MESSAGE_SIGN_CRL, /* subjectKeyIdentifier of the CA, number, thisUpdate, nextUpdate, URL, entries
+                     */
   MESSAGE_CRL,      /* CRL; error text otherwise */
   /* core and linter */
   MESSAGE_LINT,   /* to-be-signed octets */

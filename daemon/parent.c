@@ -2,6 +2,7 @@
 #include "daemon/parent.h"
 #include "base/log.h"
 #include "ca/pkcs11.h"
+#include "daemon/ca_key.h"
 #include "daemon/check.h"
 #include "daemon/control.h"
 #include "daemon/mail_texts.h"
@@ -144,6 +145,35 @@ static void give_list(Child *child, const char *key, const char *name) {
   const char *const *paths = config_list(child->parent->config, key);
   for (; child->role == ROLE_CORE && *paths != NULL; paths++)
     give(child, name, open(*paths, O_RDONLY | O_CLOEXEC), *paths);
+}
+
+/* Every path that a key of the group [issuer NAME] has, each under the key's full name. */
+static void give_issuer_files(Child *child, const char *group, const char *name) {
+  const Config *config = child->parent->config;
+  g_autofree char *key = ca_key_name(group, name);
+  g_auto(GStrv) paths = g_strsplit(config_text(config, key), ";", -1);
+  if (pkcs11_is_uri(config_text(config, key))) /* a key that stays in its token */
+    return;
+  for (char **path = paths; *path != NULL; path++)
+    give(child, key, open(*path, O_RDONLY | O_CLOEXEC), *path);
+}
+
+static void give_issuers(Child *child, gboolean reload) {
+  static const GivenFile of_issuer[] = {
+      {ROLE_BIT(ROLE_SIGNER) | ROLE_BIT(ROLE_CORE), NULL, "certificate", FALSE},
+      {ROLE_BIT(ROLE_SIGNER), NULL, "key", FALSE},
+      {ROLE_BIT(ROLE_SIGNER), NULL, "passphrase-file", FALSE},
+      {ROLE_BIT(ROLE_CORE), NULL, "alternate-chains", FALSE},
+      {ROLE_BIT(ROLE_CORE), NULL, "root", FALSE},
+      {ROLE_BIT(ROLE_CORE), NULL, "root-crl", TRUE},
+  };
+  const char *const *name = config_names(child->parent->config, "issuer");
+  for (; *name != NULL; name++) {
+    g_autofree char *group = g_strconcat("issuer ", *name, NULL);
+    for (gsize i = 0; i < G_N_ELEMENTS(of_issuer); i++)
+      if ((of_issuer[i].roles & ROLE_BIT(child->role)) != 0 && (!reload || of_issuer[i].reloaded))
+        give_issuer_files(child, group, of_issuer[i].key);
+  }
 }
 
 static void give_folder(Child *child) {
@@ -295,6 +325,7 @@ static void start_child(Child *child) {
   give_mail_texts(child);
   give_list(child, "ca.alternate-chains", "ca-alternate-chain");
   give_list(child, "ca.weak-keys", "ca-weak-keys");
+  give_issuers(child, FALSE);
   give_folder(child);
   give_control(child);
   give_sockets(child, "listen-https", child->https);
@@ -416,6 +447,7 @@ static void on_sighup(evutil_socket_t fd G_GNUC_UNUSED, short what G_GNUC_UNUSED
     if (child->pid == 0 || child->control == NULL)
       continue;
     give_files(child, TRUE);
+    give_issuers(child, TRUE);
     give_relay_ca(child);
     give_mail_texts(child);
     channel_send(child->control, MESSAGE_RELOAD, config_share(config, child->role), -1);

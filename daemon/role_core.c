@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* core: ACME, judging, jobs, audit; the only writer of the store. */
+#include "acme/issuing_ca.h"
 #include "base/log.h"
 #include "ca/alternate_chain.h"
+#include "ca/certificate_read.h"
 #include "ca/pem.h"
+#include "daemon/ca_key.h"
 #include "daemon/core.h"
 
 #include <openssl/pem.h>
@@ -67,13 +70,21 @@ static char *chain_text(GBytes *pem) {
   return pem_certificate(der);
 }
 
-static gboolean publish_certificate(RoleProcess *process, Core *core, const char *descriptor,
-                                    const char *name, GBytes **pem, GError **error) {
-  *pem = role_read_file(process, descriptor, error);
+/* A root's certificate or list stands where the certificate of its issuing CA says, or, when that
+   is elsewhere, under a name of its own. */
+static void publish_for(Core *core, char *(*name_of)(const Issuer *, const char *base),
+                        const Issuer *issuer, const char *fallback, GBytes *der) {
+  g_autofree char *name = name_of(issuer, config_text(core->process->config, "publish.url"));
+  if (name != NULL || fallback != NULL)
+    acme_publish(&core->acme, name != NULL ? name : fallback, der);
+}
+
+static gboolean publish_root(RoleProcess *process, Core *core, GBytes **pem, GError **error) {
+  *pem = role_read_file(process, "ca-root", error);
   g_autoptr(GBytes) der = *pem != NULL ? certificate_der(*pem, error) : NULL;
   if (der == NULL)
     return FALSE;
-  acme_publish(&core->acme, name, der);
+  publish_for(core, issuer_root_file, core->acme.issuer, "root.der", der);
   return TRUE;
 }
 
@@ -81,36 +92,81 @@ static gboolean publish_root_crl(RoleProcess *process, Core *core, GError **erro
   g_autoptr(GBytes) crl = role_read_file(process, "ca-root-crl", error);
   if (crl == NULL)
     return FALSE;
-  acme_publish(&core->acme, "root.crl", crl);
+  publish_for(core, issuer_crl_file, core->acme.issuer, "root.crl", crl);
   return TRUE;
 }
 
 /* They were good when the parent started. One that has ended since is offered no more; that is no
    reason to issue nothing. */
-static gboolean read_alternates(RoleProcess *process, Core *core, GError **error) {
-  g_autoptr(GPtrArray) files = role_read_files(process, "ca-alternate-chain", error);
-  core->acme.alternates = g_ptr_array_new_with_free_func(g_free);
+static GPtrArray *read_alternates(RoleProcess *process, const char *descriptor,
+                                  const Issuer *issuer, GError **error) {
+  g_autoptr(GPtrArray) files = role_read_files(process, descriptor, error);
+  GPtrArray *chains = files != NULL ? g_ptr_array_new_with_free_func(g_free) : NULL;
   for (guint i = 0; files != NULL && i < files->len; i++) {
     g_autoptr(GError) fault = NULL;
-    char *chain = alternate_chain_read(files->pdata[i], core->acme.issuer,
-                                       clock_now(core->acme.clock), &fault);
+    char *chain = alternate_chain_read(files->pdata[i], issuer, clock_now(&clock_system), &fault);
     if (chain != NULL)
-      g_ptr_array_add(core->acme.alternates, chain);
+      g_ptr_array_add(chains, chain);
     else
       log_error("alternate chain not offered", "reason", fault->message, NULL);
   }
-  return files != NULL;
+  return chains;
+}
+
+static gboolean read_other(RoleProcess *process, Core *core, const char *group, GError **error) {
+  g_autofree char *certificate = ca_key_name(group, "certificate");
+  g_autofree char *chains = ca_key_name(group, "alternate-chains");
+  g_autoptr(GBytes) pem = role_read_file(process, certificate, error);
+  g_autoptr(Issuer) issuer = pem != NULL ? issuer_new(pem, NULL, NULL, error) : NULL;
+  GPtrArray *alternates = issuer != NULL ? read_alternates(process, chains, issuer, error) : NULL;
+  if (alternates == NULL)
+    return FALSE;
+  IssuingCa *ca = g_new0(IssuingCa, 1);
+  ca->chain = chain_text(pem);
+  ca->issuer = g_steal_pointer(&issuer);
+  ca->alternates = alternates;
+  g_ptr_array_add(core->acme.others, ca);
+  return TRUE;
+}
+
+/* Those with a root of their own. */
+static void publish_roots(RoleProcess *process, Core *core) {
+  const char *const *name = config_names(process->config, "issuer");
+  for (guint i = 0; name[i] != NULL; i++) {
+    const IssuingCa *ca = core->acme.others->pdata[i];
+    g_autofree char *root_name = g_strdup_printf("issuer %s.root", name[i]);
+    g_autofree char *crl_name = g_strdup_printf("issuer %s.root-crl", name[i]);
+    g_autoptr(GBytes) root = role_read_file(process, root_name, NULL);
+    g_autoptr(GBytes) crl = role_read_file(process, crl_name, NULL);
+    g_autoptr(GBytes) der = root != NULL ? certificate_der(root, NULL) : NULL;
+    if (der != NULL)
+      publish_for(core, issuer_root_file, ca->issuer, NULL, der);
+    if (crl != NULL)
+      publish_for(core, issuer_crl_file, ca->issuer, NULL, crl);
+  }
+}
+
+static gboolean read_others(RoleProcess *process, Core *core, GError **error) {
+  const char *const *name = config_names(process->config, "issuer");
+  core->acme.others = g_ptr_array_new_with_free_func((GDestroyNotify)issuing_ca_free);
+  for (; *name != NULL; name++) {
+    g_autofree char *group = g_strconcat("issuer ", *name, NULL);
+    if (!read_other(process, core, group, error))
+      return FALSE;
+  }
+  publish_roots(process, core);
+  return TRUE;
 }
 
 static gboolean read_ca(RoleProcess *process, Core *core, GError **error) {
-  g_autoptr(GBytes) issuing = NULL, root = NULL;
-  if (!publish_certificate(process, core, "ca-certificate", "issuing.der", &issuing, error) ||
-      !publish_certificate(process, core, "ca-root", "root.der", &root, error) ||
+  g_autoptr(GBytes) root = NULL, issuing = role_read_file(process, "ca-certificate", error);
+  core->acme.issuer = issuing != NULL ? issuer_new(issuing, NULL, NULL, error) : NULL;
+  if (core->acme.issuer == NULL || !publish_root(process, core, &root, error) ||
       !publish_root_crl(process, core, error))
     return FALSE;
-  core->acme.issuer = issuer_new(issuing, NULL, NULL, error);
   core->acme.chain = chain_text(issuing);
-  if (core->acme.issuer == NULL || !read_alternates(process, core, error))
+  core->acme.alternates = read_alternates(process, "ca-alternate-chain", core->acme.issuer, error);
+  if (core->acme.alternates == NULL || !read_others(process, core, error))
     return FALSE;
   if (config_is(process->config, "test.alternate-chain", "on")) {
     g_autofree char *above = chain_text(root);
@@ -170,6 +226,7 @@ static void reload(RoleProcess *process, const Config *config G_GNUC_UNUSED) {
   if (!publish_root_crl(process, core, &error))
     log_error("root CRL not reloaded", "reason", error != NULL ? error->message : "not given",
               NULL);
+  publish_roots(process, core);
   core_wake(core);
 }
 

@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "ca/certificate.h"
+#include "ca/certificate_read.h"
 #include "ca/crl.h"
 #include "ca/lint.h"
 #include "ca/signer_log.h"
@@ -16,13 +17,20 @@
 #define FLUSH_MILLISECONDS 2000
 #define REOPEN_SECONDS 5 /* least life of a process whose token was not there */
 
+/* One CA. */
 typedef struct {
-  RoleProcess *process;
+  GBytes *identifier; /* subjectKeyIdentifier, by which core names it */
   Issuer *issuer;
   char *locked; /* why its key is not there; NULL: it is */
+} Held;
+
+typedef struct {
+  RoleProcess *process;
+  GPtrArray *held; /* of Held; the first one's certificates are those that are new */
   Pkcs11 *pkcs11;
   gint64 started;       /* monotonic seconds */
-  struct event *reopen; /* to begin anew; NULL: no key is in a token, or one refused the PIN */
+  struct event *reopen; /* to begin anew; NULL: no key is in a token */
+  gboolean pin_refused; /* by a token: then never, until a start by hand */
   SignerLog *log;
   gint64 hourly_cap;
   GPtrArray *unsynced; /* of Waiting: signed, appended, not yet fsynced */
@@ -73,7 +81,8 @@ static void on_reopen(evutil_socket_t fd G_GNUC_UNUSED, short what G_GNUC_UNUSED
 /* After a refusal for the token's sake, in not too quick succession. */
 static void reopen_later(Signer *signer) {
   struct timeval wait = {MAX(signer->started + REOPEN_SECONDS - seconds_now(), 0), 0};
-  if (signer->reopen != NULL && !event_pending(signer->reopen, EV_TIMEOUT, NULL))
+  if (signer->reopen != NULL && !signer->pin_refused &&
+      !event_pending(signer->reopen, EV_TIMEOUT, NULL))
     event_add(signer->reopen, &wait);
 }
 
@@ -83,13 +92,25 @@ static void reopen_if_lost(Signer *signer, const GError *error) {
 }
 
 /* Whether the key is there; otherwise the question is refused. */
-static gboolean is_open(Signer *signer, guint kind, guint64 id) {
-  if (signer->locked == NULL)
+static gboolean is_open(Signer *signer, const Held *held, guint kind, guint64 id) {
+  if (held->locked == NULL)
     return TRUE;
-  refuse(signer, kind, id, signer->locked);
+  refuse(signer, kind, id, held->locked);
   reopen_later(signer);
   return FALSE;
 }
+
+/* The CA that a question names in its first part; NULL when it is not one of ours. */
+static const Held *named(const Signer *signer, GVariant *body) {
+  g_autoptr(GVariant) first = g_variant_get_child_value(body, 0);
+  g_autoptr(GBytes) identifier = message_octets(first);
+  for (guint i = 0; i < signer->held->len; i++)
+    if (g_bytes_equal(((Held *)signer->held->pdata[i])->identifier, identifier))
+      return signer->held->pdata[i];
+  return NULL;
+}
+
+#define UNKNOWN_CA "the question names a CA that is not configured"
 
 /* --- the table of questions
  * ------------------------------------------------------------------------------- */
@@ -104,31 +125,38 @@ static void answer_built(Signer *signer, guint64 id, GBytes *tbs, const char *fi
 
 static void on_build(Signer *signer, guint64 id, GVariant *body) {
   g_autoptr(GError) error = NULL;
-  g_autoptr(GVariant) serial = g_variant_get_child_value(body, 0);
-  g_autoptr(GVariant) spki = g_variant_get_child_value(body, 1);
+  const Held *held = named(signer, body);
+  g_autoptr(GVariant) serial = g_variant_get_child_value(body, 1);
+  g_autoptr(GVariant) spki = g_variant_get_child_value(body, 2);
   g_autoptr(GBytes) serial_octets = message_octets(serial);
   g_autoptr(GBytes) spki_octets = message_octets(spki);
   g_autofree const char **names = NULL;
   guint32 profile = 0;
   CertificateFields fields = {.serial = serial_octets, .spki = spki_octets};
-  g_variant_get(body, "(ayay^a&sxxbbbu&s&s)", NULL, NULL, &names, &fields.not_before,
+  g_variant_get(body, "(ayayay^a&sxxbbbu&s&s)", NULL, NULL, NULL, &names, &fields.not_before,
                 &fields.not_after, &fields.sign, &fields.encrypt, &fields.non_repudiation, &profile,
                 &fields.crl_url, &fields.issuer_url);
   fields.names = names;
   fields.profile = profile == PROFILE_MULTIPURPOSE ? PROFILE_MULTIPURPOSE : PROFILE_STRICT;
-  g_autoptr(GBytes) tbs = certificate_build(signer->issuer, &fields, &error);
+  if (held == NULL) {
+    answer_built(signer, id, NULL, "", UNKNOWN_CA);
+    return;
+  }
+  g_autoptr(GBytes) tbs = certificate_build(held->issuer, &fields, &error);
   if (tbs == NULL) {
     answer_built(signer, id, NULL, "", error->message);
     return;
   }
-  g_autoptr(GPtrArray) findings = lint_tbs(tbs, signer->issuer);
+  g_autoptr(GPtrArray) findings = lint_tbs(tbs, held->issuer);
   g_autofree char *summary = findings->len > 0 ? lint_summary(findings) : g_strdup("");
   answer_built(signer, id, tbs, summary, "");
 }
 
 /* Why octets must not be signed now; NULL when they may. */
-static char *sign_fault(Signer *signer, GBytes *tbs, gint64 now) {
-  g_autoptr(GPtrArray) findings = lint_tbs(tbs, signer->issuer);
+static char *sign_fault(Signer *signer, const Held *held, GBytes *tbs, gint64 now) {
+  if (held == NULL)
+    return g_strdup(UNKNOWN_CA);
+  g_autoptr(GPtrArray) findings = lint_tbs(tbs, held->issuer);
   if (findings->len > 0) {
     g_autofree char *summary = lint_summary(findings);
     return g_strconcat("the lint refuses it: ", summary, NULL);
@@ -141,20 +169,22 @@ static char *sign_fault(Signer *signer, GBytes *tbs, gint64 now) {
 static void on_sign(Signer *signer, guint64 id, GVariant *body) {
   static const struct timeval at_once = {0, 0};
   g_autoptr(GError) error = NULL;
-  g_autoptr(GBytes) tbs = message_octets(body);
+  const Held *held = named(signer, body);
+  g_autoptr(GVariant) octets = g_variant_get_child_value(body, 1);
+  g_autoptr(GBytes) tbs = message_octets(octets);
   gint64 now = clock_now(&clock_system);
   /* Asked again for the same octets the logged certificate is the answer: never two signatures over
    * one. */
   g_autoptr(GBytes) certificate = signer_log_find(signer->log, tbs, &error);
   if (certificate == NULL && error == NULL) {
-    g_autofree char *fault = sign_fault(signer, tbs, now);
+    g_autofree char *fault = sign_fault(signer, held, tbs, now);
     if (fault != NULL) {
       refuse(signer, MESSAGE_SIGNED, id, fault);
       return;
     }
-    if (!is_open(signer, MESSAGE_SIGNED, id))
+    if (!is_open(signer, held, MESSAGE_SIGNED, id))
       return;
-    certificate = certificate_sign(signer->issuer, tbs, &error);
+    certificate = certificate_sign(held->issuer, tbs, &error);
     if (certificate != NULL && !signer_log_append(signer->log, now, tbs, certificate, &error))
       g_clear_pointer(&certificate, g_bytes_unref);
   }
@@ -209,13 +239,18 @@ static void on_sign_crl(Signer *signer, guint64 id, GVariant *body) {
   g_autoptr(GError) error = NULL;
   g_autoptr(GVariantIter) iter = NULL;
   CrlFields fields = {0};
-  g_variant_get(body, "(xxx&sa(ayxi))", &fields.number, &fields.this_update, &fields.next_update,
-                &fields.url, &iter);
+  const Held *held = named(signer, body);
+  g_variant_get(body, "(ayxxx&sa(ayxi))", NULL, &fields.number, &fields.this_update,
+                &fields.next_update, &fields.url, &iter);
   g_autoptr(GPtrArray) entries = read_entries(iter);
   fields.entries = entries;
-  if (!is_open(signer, MESSAGE_CRL, id))
+  if (held == NULL) {
+    refuse(signer, MESSAGE_CRL, id, UNKNOWN_CA);
     return;
-  g_autoptr(GBytes) crl = crl_sign(signer->issuer, &fields, &error);
+  }
+  if (!is_open(signer, held, MESSAGE_CRL, id))
+    return;
+  g_autoptr(GBytes) crl = crl_sign(held->issuer, &fields, &error);
   if (crl == NULL) {
     refuse(signer, MESSAGE_CRL, id, error->message);
     reopen_if_lost(signer, error);
@@ -244,40 +279,81 @@ static void say_rights(const Signer *signer) {
            "its code runs in this process, with the files, devices and sockets it opens", NULL);
 }
 
+/* The name under which the parent gives a file of a group. */
+static char *descriptor_of(const char *group, const char *key) {
+  static const struct {
+    const char *key, *descriptor;
+  } of_ca[] = {
+      {"certificate", "ca-certificate"}, {"key", "ca-key"}, {"passphrase-file", "ca-passphrase"}};
+  for (gsize i = 0; strcmp(group, "ca") == 0 && i < G_N_ELEMENTS(of_ca); i++)
+    if (strcmp(of_ca[i].key, key) == 0)
+      return g_strdup(of_ca[i].descriptor);
+  return ca_key_name(group, key);
+}
+
+static GBytes *read_group_file(RoleProcess *process, const char *group, const char *key,
+                               GError **error) {
+  g_autofree char *descriptor = descriptor_of(group, key);
+  return role_read_file(process, descriptor, error);
+}
+
 /* A token that is not there is waited for; one that refused the PIN is not asked again, since that
    may lock it. */
-static void open_token(Signer *signer, const char *group) {
+static void open_token(Signer *signer, const char *group, Held *held) {
   g_autoptr(GError) error = NULL;
   g_autofree char *name = ca_key_name(group, "key");
-  g_autoptr(GBytes) pin = role_read_file(signer->process, "ca-passphrase", NULL);
+  g_autoptr(GBytes) pin = read_group_file(signer->process, group, "passphrase-file", NULL);
+  gboolean loaded = signer->pkcs11 != NULL;
   gboolean open =
-      ca_key_open(signer->process->config, group, pin, signer->issuer, &signer->pkcs11, &error);
-  if (signer->pkcs11 != NULL)
+      ca_key_open(signer->process->config, group, pin, held->issuer, &signer->pkcs11, &error);
+  if (!loaded && signer->pkcs11 != NULL)
     say_rights(signer);
   if (open)
     log_info("key opened", "key", config_text(signer->process->config, name), NULL);
-  if (!g_error_matches(error, CA_ERROR, CA_ERROR_PIN))
+  signer->pin_refused = signer->pin_refused || g_error_matches(error, CA_ERROR, CA_ERROR_PIN);
+  if (signer->reopen == NULL)
     signer->reopen = evtimer_new(signer->process->base, on_reopen, signer);
   if (open)
     return;
   log_error("key not opened", "key", config_text(signer->process->config, name), "reason",
             error->message, NULL);
-  signer->locked = g_strconcat("the CA key is not open: ", error->message, NULL);
+  held->locked = g_strconcat("the CA key is not open: ", error->message, NULL);
 }
 
-static gboolean read_issuer(RoleProcess *process, Signer *signer, GError **error) {
-  gboolean token = ca_key_in_token(process->config, "ca");
-  g_autoptr(GBytes) certificate = role_read_file(process, "ca-certificate", error);
+static gboolean read_issuer(RoleProcess *process, Signer *signer, const char *group,
+                            GError **error) {
+  gboolean token = ca_key_in_token(process->config, group);
+  g_autoptr(GBytes) certificate = read_group_file(process, group, "certificate", error);
   g_autoptr(GBytes) key =
-      certificate != NULL && !token ? role_read_file(process, "ca-key", error) : NULL;
+      certificate != NULL && !token ? read_group_file(process, group, "key", error) : NULL;
   if (certificate == NULL || (key == NULL && !token))
     return FALSE;
-  g_autoptr(GBytes) passphrase = token ? NULL : role_read_file(process, "ca-passphrase", NULL);
+  g_autoptr(GBytes) passphrase =
+      token ? NULL : read_group_file(process, group, "passphrase-file", NULL);
   g_autofree char *first_line = passphrase != NULL ? pem_first_line(passphrase) : NULL;
-  signer->issuer = issuer_new(certificate, key, first_line, error);
-  if (signer->issuer != NULL && token)
-    open_token(signer, "ca");
-  return signer->issuer != NULL;
+  Issuer *issuer = issuer_new(certificate, key, first_line, error);
+  if (issuer == NULL)
+    return FALSE;
+  Held *held = g_new0(Held, 1);
+  held->issuer = issuer;
+  held->identifier = issuer_identifier(issuer);
+  g_ptr_array_add(signer->held, held);
+  if (token)
+    open_token(signer, group, held);
+  return TRUE;
+}
+
+static gboolean read_issuers(RoleProcess *process, Signer *signer, GError **error) {
+  const char *const *name = config_names(process->config, "issuer");
+  signer->held = g_ptr_array_new();
+  if (!read_issuer(process, signer, "ca", error))
+    return FALSE;
+  for (; *name != NULL; name++) {
+    g_autofree char *group = g_strconcat("issuer ", *name, NULL);
+    if (!read_issuer(process, signer, group, error))
+      return FALSE;
+  }
+  return TRUE;
 }
 
 static gboolean start(RoleProcess *process, GError **error) {
@@ -285,7 +361,7 @@ static gboolean start(RoleProcess *process, GError **error) {
   signer->process = process;
   signer->started = seconds_now();
   g_autoptr(GArray) log = role_take_descriptors(process, "signer-log");
-  if (!read_issuer(process, signer, error))
+  if (!read_issuers(process, signer, error))
     return FALSE;
   if (log->len != 1) {
     g_set_error(error, CA_ERROR, CA_ERROR_LOG, "the signer's log was not given");

@@ -7,6 +7,7 @@ void crl_shard_free(CrlShard *shard) {
   if (shard == NULL)
     return;
   g_clear_pointer(&shard->crl, g_bytes_unref);
+  g_clear_pointer(&shard->issuer, g_bytes_unref);
   g_free(shard);
 }
 
@@ -15,36 +16,86 @@ void revoked_certificate_free(RevokedCertificate *revoked) {
   g_free(revoked);
 }
 
-static gboolean open_shard(Store *store, gint64 number, GError **error) {
-  return sql_run(store, error,
-                 "INSERT INTO crl_shard (number, issued, crl_number, this_update, next_update)"
-                 " VALUES (?1, 0, 0, 0, 0) ON CONFLICT (number) DO NOTHING",
-                 "i", number);
-}
-
-gboolean crl_shard_ensure(Store *store, GError **error) {
-  return open_shard(store, 1, error);
-}
-
-static gboolean newest(Store *store, gint64 *number, GError **error) {
-  SqlQuery query = sql_query(store, "SELECT max(number) FROM crl_shard", "");
+static gboolean one_number(SqlQuery query, gint64 *number, GError **error) {
   *number = sql_row(&query) ? sql_int(&query, 0) : 0;
   return sql_end(&query, error);
 }
 
-gboolean crl_shard_take(Store *store, gint64 *number, gboolean *opened, GError **error) {
+static gboolean open_shard(Store *store, GBytes *issuer, gint64 *number, GError **error) {
+  if (!one_number(sql_query(store, "SELECT max(number) FROM crl_shard", ""), number, error))
+    return FALSE;
+  *number += 1;
+  return sql_run(store, error,
+                 "INSERT INTO crl_shard (number, issued, crl_number, this_update, next_update,"
+                 " issuer) VALUES (?1, 0, 0, 0, 0, ?2)",
+                 "ib", *number, issuer);
+}
+
+gboolean crl_shard_ensure(Store *store, GBytes *issuer, gint64 *number, GError **error) {
+  SqlQuery query =
+      sql_query(store, "SELECT min(number) FROM crl_shard WHERE issuer = ?1", "b", issuer);
+  return one_number(query, number, error) &&
+         (*number != 0 || open_shard(store, issuer, number, error));
+}
+
+gboolean crl_shard_take(Store *store, GBytes *issuer, gint64 *number, gboolean *opened,
+                        GError **error) {
   static const char take[] =
       "UPDATE crl_shard SET issued = issued + 1 WHERE number = ?1 AND issued < ?2";
+  SqlQuery newest =
+      sql_query(store, "SELECT max(number) FROM crl_shard WHERE issuer = ?1", "b", issuer);
   *opened = FALSE;
-  if (!newest(store, number, error))
+  if (!one_number(newest, number, error))
     return FALSE;
   StoreChange taken = sql_change(store, error, take, "ii", *number, (gint64)CRL_SHARD_SIZE);
   if (taken != STORE_UNCHANGED)
     return taken == STORE_CHANGED;
   *opened = TRUE;
-  *number += 1;
-  return open_shard(store, *number, error) &&
+  return open_shard(store, issuer, number, error) &&
          sql_change(store, error, take, "ii", *number, (gint64)CRL_SHARD_SIZE) == STORE_CHANGED;
+}
+
+static StoreFind one_blob(SqlQuery query, GBytes **octets, GError **error) {
+  *octets = sql_row(&query) ? sql_bytes(&query, 0) : NULL;
+  return !sql_end(&query, error) ? STORE_LOOKUP_FAILED
+         : *octets != NULL       ? STORE_FOUND
+                                 : STORE_MISSING;
+}
+
+StoreFind crl_shard_issuer(Store *store, gint64 number, GBytes **issuer, GError **error) {
+  return one_blob(sql_query(store, "SELECT issuer FROM crl_shard WHERE number = ?1", "i", number),
+                  issuer, error);
+}
+
+StoreChange crl_shard_claim(Store *store, gint64 number, GBytes *issuer, GError **error) {
+  return sql_change(store, error,
+                    "UPDATE crl_shard SET issuer = ?2 WHERE number = ?1 AND issuer IS NULL", "ib",
+                    number, issuer);
+}
+
+StoreFind crl_shard_sample(Store *store, gint64 number, GBytes **der, GError **error) {
+  return one_blob(sql_query(store,
+                            "SELECT der FROM certificate WHERE shard = ?1 AND der IS NOT NULL"
+                            " LIMIT 1",
+                            "i", number),
+                  der, error);
+}
+
+gboolean crl_shard_end(Store *store, gint64 number, gint64 *not_after, gboolean *closed,
+                       GError **error) {
+  gint64 later = 0;
+  SqlQuery last =
+      sql_query(store, "SELECT max(not_after) FROM certificate WHERE shard = ?1", "i", number);
+  if (!one_number(last, not_after, error))
+    return FALSE;
+  SqlQuery after = sql_query(store,
+                             "SELECT count(*) FROM crl_shard s, crl_shard t WHERE s.number = ?1"
+                             " AND t.issuer = s.issuer AND t.number > s.number",
+                             "i", number);
+  if (!one_number(after, &later, error))
+    return FALSE;
+  *closed = later > 0;
+  return TRUE;
 }
 
 gboolean crl_shard_next_number(Store *store, gint64 shard, gint64 now, gint64 *crl_number,
@@ -70,10 +121,11 @@ StoreChange crl_shard_keep(Store *store, const CrlShard *shard, GError **error) 
 
 GPtrArray *crl_shard_list(Store *store, GError **error) {
   g_autoptr(GPtrArray) list = g_ptr_array_new_with_free_func((GDestroyNotify)crl_shard_free);
-  SqlQuery query = sql_query(
-      store,
-      "SELECT number, crl_number, this_update, next_update, crl FROM crl_shard ORDER BY number",
-      "");
+  SqlQuery query =
+      sql_query(store,
+                "SELECT number, crl_number, this_update, next_update, crl, issuer FROM crl_shard"
+                " ORDER BY number",
+                "");
   while (sql_row(&query)) {
     CrlShard *shard = g_new0(CrlShard, 1);
     shard->number = sql_int(&query, 0);
@@ -81,6 +133,7 @@ GPtrArray *crl_shard_list(Store *store, GError **error) {
     shard->this_update = sql_int(&query, 2);
     shard->next_update = sql_int(&query, 3);
     shard->crl = sql_bytes(&query, 4);
+    shard->issuer = sql_bytes(&query, 5);
     g_ptr_array_add(list, shard);
   }
   return sql_end(&query, error) ? g_steal_pointer(&list) : NULL;

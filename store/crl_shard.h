@@ -10,16 +10,30 @@ typedef struct {
   gint64 crl_number; /* of its last list; 0: none yet */
   gint64 this_update, next_update;
   GBytes *crl; /* DER; NULL: none yet */
+  /* subjectKeyIdentifier of the CA whose certificates are in it and whose key signs its lists;
+     NULL: of a time when there was one CA only */
+  GBytes *issuer;
 } CrlShard;
 
 void crl_shard_free(CrlShard *shard);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(CrlShard, crl_shard_free)
 
-/* The open shard takes one more certificate; a full one is closed and the next opened (opened: its
-   number is new, so it needs a first list). */
-gboolean crl_shard_take(Store *store, gint64 *number, gboolean *opened, GError **error);
-/* Makes shard 1 if there is none. */
-gboolean crl_shard_ensure(Store *store, GError **error);
+/* The open shard of an issuer takes one more certificate; a full one is closed and the next opened
+   (opened: its number is new, so it needs a first list). */
+gboolean crl_shard_take(Store *store, GBytes *issuer, gint64 *number, gboolean *opened,
+                        GError **error);
+/* The issuer's first shard, made if there is none; numbers are of all issuers together. */
+gboolean crl_shard_ensure(Store *store, GBytes *issuer, gint64 *number, GError **error);
+/* The issuer of a shard; STORE_MISSING also while it has none. */
+StoreFind crl_shard_issuer(Store *store, gint64 number, GBytes **issuer, GError **error);
+/* Gives a shard without issuer its own, once. */
+StoreChange crl_shard_claim(Store *store, gint64 number, GBytes *issuer, GError **error);
+/* A certificate of a shard, DER. */
+StoreFind crl_shard_sample(Store *store, gint64 number, GBytes **der, GError **error);
+/* The last notAfter of a shard's certificates, 0 when it has none, and whether a later shard has
+   the same issuer. */
+gboolean crl_shard_end(Store *store, gint64 number, gint64 *not_after, gboolean *closed,
+                       GError **error);
 /* cRLNumber of the next list: max(last + 1, seconds since 1970), taken now. */
 gboolean crl_shard_next_number(Store *store, gint64 shard, gint64 now, gint64 *crl_number,
                                GError **error);

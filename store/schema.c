@@ -148,7 +148,8 @@ static const char *const migrations[] = {
     "NULL,"
     "  url @text NOT NULL, outcome @text NOT NULL, secure @int NOT NULL, records @text NOT NULL,"
     "  reason @text NOT NULL, PRIMARY KEY (subject, at, question, perspective));"
-    "ALTER TABLE certificate ADD COLUMN linter_findings @text;",
+    "ALTER TABLE certificate ADD COLUMN linter_findings @text;"
+    "ALTER TABLE crl_shard ADD COLUMN issuer @blob;",
 };
 
 /* Versions 1 and 2 came before the first release. */

@@ -55,7 +55,8 @@ static Answer *new_authorization(Lab *lab, LabClient *client, const char *addres
 
 static Answer *new_renewal(Lab *lab, LabClient *client, GBytes *leaf) {
   g_autoptr(GBytes) serial = certificate_serial_of(leaf);
-  g_autofree char *replaced = renewal_identifier(&lab->acme, serial);
+  g_autoptr(GBytes) authority = certificate_authority(leaf);
+  g_autofree char *replaced = renewal_identifier(authority, serial);
   json_t *payload = json_pack("{s:[{s:s, s:s}], s:s}", "identifiers", "type", "email", "value",
                               "alice@example.org", "replaces", replaced);
   g_autofree char *text = lab_dump(payload);

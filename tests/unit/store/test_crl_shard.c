@@ -2,26 +2,40 @@
 #include "fixture.h"
 #include "store/crl_shard.h"
 
+static gboolean ensure(Store *store, GError **error) {
+  g_autoptr(GBytes) issuer = octets("a");
+  gint64 first = 0;
+  gboolean done = crl_shard_ensure(store, issuer, &first, error);
+  g_assert_cmpint(first, ==, 1);
+  return done;
+}
+
+static gboolean take(Store *store, const char *name, gint64 *number, gboolean *opened,
+                     GError **error) {
+  g_autoptr(GBytes) issuer = octets(name);
+  return crl_shard_take(store, issuer, number, opened, error);
+}
+
 static void test_filled(Fixture *fixture, gconstpointer data G_GNUC_UNUSED) {
   gint64 number = 0;
   gboolean opened = TRUE;
-  GOOD(crl_shard_ensure(fixture->store, &error));
-  GOOD(crl_shard_ensure(fixture->store, &error));
-  GOOD(crl_shard_take(fixture->store, &number, &opened, &error));
+  GOOD(ensure(fixture->store, &error));
+  GOOD(ensure(fixture->store, &error));
+  GOOD(take(fixture->store, "a", &number, &opened, &error));
   g_assert_cmpint(number, ==, 1);
   g_assert_false(opened);
   GOOD(sql_run(fixture->store, &error, "UPDATE crl_shard SET issued = ?1", "i",
                (gint64)CRL_SHARD_SIZE - 1));
-  GOOD(crl_shard_take(fixture->store, &number, &opened, &error));
+  GOOD(take(fixture->store, "a", &number, &opened, &error));
   g_assert_cmpint(number, ==, 1);
   g_assert_false(opened);
-  GOOD(crl_shard_take(fixture->store, &number, &opened, &error));
+  GOOD(take(fixture->store, "a", &number, &opened, &error));
   g_assert_cmpint(number, ==, 2);
   g_assert_true(opened);
-  GOOD(crl_shard_take(fixture->store, &number, &opened, &error));
+  GOOD(take(fixture->store, "a", &number, &opened, &error));
   g_assert_cmpint(number, ==, 2);
   g_assert_false(opened);
-  GOOD(crl_shard_ensure(fixture->store, &error));
+  GOOD(ensure(fixture->store, &error));
   g_assert_cmpint(number_of(fixture->store, "SELECT issued FROM crl_shard WHERE number = 1"), ==,
                   CRL_SHARD_SIZE);
   g_assert_cmpint(number_of(fixture->store, "SELECT issued FROM crl_shard WHERE number = 2"), ==,
@@ -36,7 +50,7 @@ static gint64 next_number(Store *store, gint64 now) {
 
 /* Numbers rise, also when the clock stands still, falls back, or the list was never kept. */
 static void test_numbers_rise(Fixture *fixture, gconstpointer data G_GNUC_UNUSED) {
-  GOOD(crl_shard_ensure(fixture->store, &error));
+  GOOD(ensure(fixture->store, &error));
   gint64 first = next_number(fixture->store, NOW);
   g_assert_cmpint(first, ==, NOW / 1000);
   g_assert_cmpint(next_number(fixture->store, NOW), ==, first + 1);
@@ -54,11 +68,11 @@ static void test_numbers_rise(Fixture *fixture, gconstpointer data G_GNUC_UNUSED
 
 /* An older list that comes late does not displace a newer one. */
 static void test_kept(Fixture *fixture, gconstpointer data G_GNUC_UNUSED) {
-  GOOD(crl_shard_ensure(fixture->store, &error));
+  GOOD(ensure(fixture->store, &error));
   gint64 old = next_number(fixture->store, NOW), fresh = next_number(fixture->store, NOW);
   g_autoptr(GBytes) old_crl = octets("old"), fresh_crl = octets("fresh");
-  CrlShard older = {1, old, NOW, NOW + 1, old_crl};
-  CrlShard newer = {1, fresh, NOW + 2, NOW + 3, fresh_crl};
+  CrlShard older = {1, old, NOW, NOW + 1, old_crl, NULL};
+  CrlShard newer = {1, fresh, NOW + 2, NOW + 3, fresh_crl, NULL};
   GIVES(STORE_CHANGED, crl_shard_keep(fixture->store, &newer, &error));
   GIVES(STORE_UNCHANGED, crl_shard_keep(fixture->store, &older, &error));
   g_autoptr(GError) failure = NULL;
@@ -74,7 +88,7 @@ static void test_kept(Fixture *fixture, gconstpointer data G_GNUC_UNUSED) {
 }
 
 static void test_no_list_yet(Fixture *fixture, gconstpointer data G_GNUC_UNUSED) {
-  GOOD(crl_shard_ensure(fixture->store, &error));
+  GOOD(ensure(fixture->store, &error));
   g_autoptr(GError) failure = NULL;
   g_autoptr(GPtrArray) shards = crl_shard_list(fixture->store, &failure);
   g_assert_no_error(failure);
@@ -102,11 +116,43 @@ static void test_entries(Fixture *fixture, gconstpointer data G_GNUC_UNUSED) {
   assert_octets(second->serial, "serial 5");
 }
 
+/* Each issuer has shards of its own, numbered together; a shard from before that has none until it
+   is claimed, once. */
+static void test_issuers(Fixture *fixture, gconstpointer data G_GNUC_UNUSED) {
+  g_autoptr(GBytes) a = octets("a"), b = octets("b"), found = NULL, claimed = NULL;
+  gint64 number = 0, end = 0;
+  gboolean opened = TRUE, closed = TRUE;
+  GOOD(ensure(fixture->store, &error));
+  GOOD(crl_shard_ensure(fixture->store, b, &number, &error));
+  g_assert_cmpint(number, ==, 2);
+  GOOD(take(fixture->store, "b", &number, &opened, &error));
+  g_assert_cmpint(number, ==, 2);
+  GOOD(sql_run(fixture->store, &error, "UPDATE crl_shard SET issued = ?1 WHERE number = 1", "i",
+               (gint64)CRL_SHARD_SIZE));
+  GOOD(take(fixture->store, "a", &number, &opened, &error));
+  g_assert_cmpint(number, ==, 3);
+  g_assert_true(opened);
+  GOOD(crl_shard_ensure(fixture->store, a, &number, &error));
+  g_assert_cmpint(number, ==, 1);
+  GIVES(STORE_FOUND, crl_shard_issuer(fixture->store, 2, &found, &error));
+  assert_octets(found, "b");
+  GOOD(crl_shard_end(fixture->store, 1, &end, &closed, &error));
+  g_assert_true(closed);
+  g_assert_cmpint(end, ==, 0);
+  GOOD(crl_shard_end(fixture->store, 2, &end, &closed, &error));
+  g_assert_false(closed);
+  GOOD(sql_run(fixture->store, &error, "UPDATE crl_shard SET issuer = NULL WHERE number = 2", ""));
+  GIVES(STORE_MISSING, crl_shard_issuer(fixture->store, 2, &claimed, &error));
+  GIVES(STORE_CHANGED, crl_shard_claim(fixture->store, 2, a, &error));
+  GIVES(STORE_UNCHANGED, crl_shard_claim(fixture->store, 2, b, &error));
+}
+
 int main(int argc, char **argv) {
   g_test_init(&argc, &argv, NULL);
   FIXTURE_TEST("/crl-shard/filled", test_filled);
   FIXTURE_TEST("/crl-shard/numbers-rise", test_numbers_rise);
   FIXTURE_TEST("/crl-shard/kept", test_kept);
+  FIXTURE_TEST("/crl-shard/issuers", test_issuers);
   FIXTURE_TEST("/crl-shard/no-list-yet", test_no_list_yet);
   FIXTURE_TEST("/crl-shard/entries", test_entries);
   return g_test_run();

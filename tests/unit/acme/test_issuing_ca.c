@@ -200,6 +200,10 @@ static void test_missing(void) {
   lab->clock.now += 6 * CLOCK_HOUR;
   g_assert_cmpuint(lists_due(lab, NULL), ==, 1 << 2);
   g_assert_cmpint(lab_count(lab, "SELECT count(*) FROM job WHERE kind = 'crl'"), ==, 2);
+  g_autoptr(Answer) shown = lab_post(lab, client, old->order, NULL);
+  g_autoptr(Answer) chain = lab_post(lab, client, lab_text(shown, "certificate"), NULL);
+  assert_problem(chain, 500, "serverInternal");
+  g_assert_nonnull(strstr(lab_text(chain, "detail"), "its CA is not configured"));
   end(lab, first);
 }
 

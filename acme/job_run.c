@@ -6,6 +6,7 @@
 #include "acme/record.h"
 #include "acme/state.h"
 #include "base/log.h"
+#include "store/audit.h"
 #include "store/purge.h"
 #include "store/rate.h"
 
@@ -58,7 +59,7 @@ static gboolean say_who_is_asked(Acme *acme, const Question *question, GError **
       [QUESTION_EXAMINE] = "DKIM keys (DNS)", [QUESTION_BOUNCE] = "its examination",
       [QUESTION_CAA] = "CAA records (DNS)",   [QUESTION_BUILD] = "the signer",
       [QUESTION_LINT] = "the outside linter", [QUESTION_SIGN] = "the signer",
-      [QUESTION_CRL] = "the signer",
+      [QUESTION_CRL] = "the signer",          [QUESTION_CHECKPOINT] = "the signer",
   };
   return question->kind == QUESTION_NONE ||
          job_waits_for(acme, &question->job, error, "%s", asked[question->kind]);
@@ -71,7 +72,7 @@ gboolean job_begin(Acme *acme, const Job *job, Question *question, GError **erro
       [JOB_CRL] = crl_job_begin,      [JOB_SWEEP] = sweep_job_begin,
       [JOB_CLOSE] = close_job_begin,  [JOB_REVOKE] = revoke_job_begin,
       [JOB_PURGE] = purge_job_begin,  [JOB_NOTICE] = notice_job_begin,
-      [JOB_SORT] = sort_job_begin,
+      [JOB_SORT] = sort_job_begin,    [JOB_CHECKPOINT] = checkpoint_job_begin,
   };
   question->job = *job;
   return begin[job->kind](acme, clock_now(acme->clock), job, question, error) &&
@@ -130,8 +131,11 @@ gboolean purge_job_begin(Acme *acme, gint64 now, const Job *job, Question *quest
 gboolean jobs_start(Acme *acme, GError **error) {
   static const Id none = {{0}};
   gint64 now = clock_now(acme->clock);
-  return job_release_all(acme->store, error) &&
+  Id chain = acme_id(acme, now);
+  return audit_begin(acme->store, now, &chain, error) &&
+         record(acme, now, "core started", (About){NULL}, error, "version", SIGNET_VERSION, NULL) &&
+         job_release_all(acme->store, error) &&
          job_add(acme->store, JOB_SWEEP, &none, now, error) &&
-         job_add(acme->store, JOB_PURGE, &none, now, error) && crl_start(acme, now, error) &&
-         record(acme, now, "core started", (About){NULL}, error, "version", SIGNET_VERSION, NULL);
+         job_add(acme->store, JOB_PURGE, &none, now, error) &&
+         job_add(acme->store, JOB_CHECKPOINT, &none, now, error) && crl_start(acme, now, error);
 }

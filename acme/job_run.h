@@ -5,6 +5,7 @@
 #define SIGNET_ACME_JOB_RUN_H
 
 #include "acme/acme.h"
+#include "base/audit_record.h"
 #include "base/perspective.h"
 #include "ca/caa.h"
 #include "ca/certificate.h"
@@ -25,7 +26,8 @@ typedef enum {
   QUESTION_BUILD,   /* of the signer */
   QUESTION_LINT,    /* of the linter */
   QUESTION_SIGN,    /* of the signer */
-  QUESTION_CRL
+  QUESTION_CRL,
+  QUESTION_CHECKPOINT
 } QuestionKind;
 
 /* One question and all that it is made of; freed by question_clear. */
@@ -49,6 +51,7 @@ typedef struct {
   GBytes *authority; /* BUILD, SIGN, CRL: subjectKeyIdentifier of the CA whose key it takes */
   /* CRL */
   CrlFields crl;
+  AuditCheckpoint checkpoint;
 } Question;
 
 void question_clear(Question *question);
@@ -93,6 +96,10 @@ gboolean job_signed(Acme *acme, const Question *question, GBytes *certificate, c
 gboolean job_crl_signed(Acme *acme, const Question *question, GBytes *crl, const char *failure,
                         GError **error);
 
+/* spki: of the key that signed. */
+gboolean job_checkpoint_signed(Acme *acme, const Question *question, GBytes *signature,
+                               GBytes *spki, const char *failure, GError **error);
+
 /* At start: frees what was taken, makes the standing jobs, names every file to be published. */
 gboolean jobs_start(Acme *acme, GError **error);
 
@@ -115,6 +122,8 @@ gboolean purge_job_begin(Acme *acme, gint64 now, const Job *job, Question *quest
 gboolean sort_job_begin(Acme *acme, gint64 now, const Job *job, Question *question, GError **error);
 gboolean notice_job_begin(Acme *acme, gint64 now, const Job *job, Question *question,
                           GError **error);
+gboolean checkpoint_job_begin(Acme *acme, gint64 now, const Job *job, Question *question,
+                              GError **error);
 
 /* Keeps what the job waits for, for a person. */
 gboolean job_waits_for(Acme *acme, const Job *job, GError **error, const char *format, ...)

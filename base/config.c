@@ -324,6 +324,24 @@ GVariant *config_share(const Config *config, Role role) {
   return g_variant_builder_end(&builder);
 }
 
+static void list_key(GString *text, const Config *config, const ConfigKey *key) {
+  g_auto(GStrv) groups = groups_of(config, key);
+  for (char **group = groups; *group != NULL; group++) {
+    g_autofree char *name = full_name(*group, key);
+    const Value *value = g_hash_table_lookup(config->values, name);
+    g_autofree char *shown = value != NULL ? g_strescape(value->text, NULL) : NULL;
+    if (shown != NULL)
+      g_string_append_printf(text, "%s = %s\n", name, shown);
+  }
+}
+
+char *config_listing(const Config *config) {
+  GString *text = g_string_new(NULL);
+  for (gsize i = 0; i < config_keys_count; i++)
+    list_key(text, config, &config_keys[i]);
+  return g_string_free(text, FALSE);
+}
+
 static gboolean receive_value(Config *config, const char *full, const char *text) {
   const char *dot = strrchr(full, '.');
   g_autofree char *group = g_strndup(full, dot != NULL ? (gsize)(dot - full) : 0);

@@ -71,6 +71,9 @@ gboolean config_test_mode(const Config *config);
 GVariant *config_share(const Config *config, Role role);
 Config *config_receive(GVariant *shared);
 
+/* Every value, a line "group.name = value" each in the order of the table; the caller frees it. */
+char *config_listing(const Config *config);
+
 void config_free(Config *config);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Config, config_free)
 

@@ -202,6 +202,11 @@ const ConfigKey config_keys[] = {
      "Longest time between two revocation lists"},
     {"ca", "crl-lifetime", CONFIG_DURATION, "7d", CLOCK_MINUTE, 10 * CLOCK_DAY, NULL, CORE,
      "nextUpdate of a revocation list, counted from its making"},
+    {"ca", "audit-key", CONFIG_PATH, "", 0, 0, NULL, PARENT | CORE,
+     "PEM file: key that signs checkpoints of the audit log; its public half beside it as .pub; "
+     "empty: no checkpoints"},
+    {"ca", "retention", CONFIG_DURATION, "2557d", 731 * CLOCK_DAY, 36525 * CLOCK_DAY, NULL, CORE,
+     "How long what led to a certificate is kept after the certificate's end"},
     {"ca", "signatures-per-hour", CONFIG_INTEGER, "1000", 1, 10000000, NULL, SIGNER,
      "The signer refuses more certificates than this in one hour"},
     {"ca", "linter", CONFIG_PATH, "", 0, 0, NULL, PARENT | CORE | LINTER,

@@ -2,6 +2,7 @@
 #include "ca/ceremony.h"
 
 #include "base/clock.h"
+#include "ca/audit_key.h"
 #include "ca/certificate.h"
 #include "ca/crl.h"
 #include "ca/der.h"
@@ -176,6 +177,7 @@ CeremonyResult *ceremony_run(const CeremonyPlan *plan, GError **error) {
       make_level(plan, &below, &result->issuing_certificate, &result->issuing_key, error);
   if (issuing == NULL)
     return NULL;
+  result->audit_key = audit_key_make(plan->passphrase, &result->audit_public);
   result->root_crl = ceremony_root_crl(root, plan->now, NULL, error);
   return result->root_crl != NULL ? g_steal_pointer(&result) : NULL;
 }
@@ -193,6 +195,8 @@ void ceremony_result_free(CeremonyResult *result) {
   g_free(result->issuing_certificate);
   free_secret(result->root_key);
   free_secret(result->issuing_key);
+  free_secret(result->audit_key);
+  g_free(result->audit_public);
   g_clear_pointer(&result->root_crl, g_bytes_unref);
   g_free(result);
 }

@@ -25,7 +25,7 @@ typedef struct {
 
 /* The product: PEM except root_crl (DER). */
 typedef struct {
-  char *root_certificate, *root_key, *issuing_certificate, *issuing_key;
+  char *root_certificate, *root_key, *issuing_certificate, *issuing_key, *audit_key, *audit_public;
   GBytes *root_crl;
 } CeremonyResult;
 

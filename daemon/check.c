@@ -5,6 +5,7 @@
 #include "base/perspective.h"
 #include "ca/algorithm.h"
 #include "ca/alternate_chain.h"
+#include "ca/audit_key.h"
 #include "ca/certificate_read.h"
 #include "ca/issuer.h"
 #include "ca/weak_keys.h"
@@ -317,6 +318,22 @@ static void check_root_crl(Check *check, const char *group, const Issuer *root) 
   X509_CRL_free(crl);
 }
 
+/* The key that signs checkpoints of the audit log; what opens the CA's key opens it, unless that is
+   a token's PIN. */
+static void check_audit_key(Check *check) {
+  g_autoptr(GError) error = NULL;
+  g_autoptr(GBytes) pem = read_file(check, "ca.audit-key");
+  if (pem == NULL)
+    return;
+  g_autoptr(GBytes) file =
+      ca_key_in_token(check->config, "ca") ? NULL : read_file(check, "ca.passphrase-file");
+  g_autofree char *passphrase = file != NULL ? pem_first_line(file) : NULL;
+  EVP_PKEY *key = audit_key_read(pem, passphrase, &error);
+  if (key == NULL)
+    mistake(check, "ca.audit-key", "%s", error->message);
+  EVP_PKEY_free(key);
+}
+
 static Issuer *read_root(Check *check, const char *key) {
   g_autoptr(GError) error = NULL;
   g_autoptr(GBytes) pem = read_file(check, key);
@@ -374,6 +391,7 @@ static void check_ca(Check *check) {
       g_hash_table_new_full(g_str_hash, g_str_equal, g_free, (GDestroyNotify)g_bytes_unref);
   const char *const *name = config_names(check->config, "issuer");
   check_one_ca(check, "ca", "ca.root", seen, names);
+  check_audit_key(check);
   for (; *name != NULL; name++) {
     g_autofree char *group = g_strconcat("issuer ", *name, NULL);
     g_autofree char *root = ca_key_name(group, "root");
@@ -493,6 +511,9 @@ static const struct {
   const char *key, *refused, *reason;
 } private_only[] = {
     {"ca.caa", "off", "a public CA obeys CAA records"},
+    {"ca.audit-key", "",
+     "a public CA has the checkpoints of its audit log signed; make a key with signetctl audit "
+     "key"},
     {"dns.trust-anchor", "", "a public CA validates DNS answers"},
     {"dns.insecure", NULL, "a public CA validates DNS answers"},
     {"dns.local-data", NULL, "a public CA asks the DNS"},

@@ -25,6 +25,9 @@ typedef struct {
   GPtrArray *out;      /* of CoreOutput: what the turn will say when it is committed */
   struct event *turn, *timer;
   Operators *operators; /* NULL: there is no control socket */
+  gboolean stopping;    /* nothing is begun any more */
+  guint stop_asked;     /* checkpoints asked for over the stop */
+  gboolean stop_open;   /* the last of them is not answered yet */
 } Core;
 
 /* One thing to do in a turn. */
@@ -62,6 +65,13 @@ Operators *core_operators_new(Core *core, int fd);
 CoreItem *core_answer_item(Question *question, GVariant *body);
 /* Takes due jobs and asks what they need. */
 gboolean core_hand_out_jobs(Core *core, GError **error);
+/* Records the stop, has the end of the audit log signed if it can be, and ends the process. */
+void core_stop(Core *core);
+/* After a turn while stopping: ends the process when nothing is left to wait for. */
+void core_stop_if_done(Core *core);
+/* Asks the signer for the checkpoint over the stop in this turn, if there is need and it is there.
+ */
+gboolean core_ask_checkpoint(Core *core, GError **error);
 /* Milliseconds until a job can be handed out; -1: none. */
 gint64 core_next_job(Core *core);
 

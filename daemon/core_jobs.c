@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Jobs handed out to the other roles as questions, and their answers. */
+#include "acme/checkpoint_job.h"
 #include "acme/issuing_ca.h"
 #include "acme/record.h"
 #include "base/log.h"
@@ -69,6 +70,14 @@ static GVariant *crl_body(const Question *q) {
   }
   return g_variant_new("(@ayxxxsa(ayxi))", message_from_octets(q->authority), q->crl.number,
                        q->crl.this_update, q->crl.next_update, q->crl.url, &entries);
+}
+
+static GVariant *checkpoint_body(const Question *q) {
+  const AuditCheckpoint *c = &q->checkpoint;
+  g_autoptr(GBytes) chain = g_bytes_new(&c->chain, ID_OCTETS);
+  g_autoptr(GBytes) hash = g_bytes_new(c->hash, AUDIT_HASH_OCTETS);
+  return g_variant_new("(@ayx@ayxx)", message_from_octets(chain), c->number,
+                       message_from_octets(hash), c->at, c->previous);
 }
 
 /* --- answers
@@ -190,6 +199,15 @@ static gboolean take_crl(Core *core, CoreItem *item, GError **error) {
   return job_crl_signed(&core->acme, item->question, crl, failure, error);
 }
 
+static gboolean take_checkpoint(Core *core, CoreItem *item, GError **error) {
+  g_autoptr(GVariant) octets = NULL, key = NULL;
+  const char *failure = NULL;
+  g_variant_get(item->body, "(@ay@ay&s)", &octets, &key, &failure);
+  g_autoptr(GBytes) signature = message_octets(octets);
+  g_autoptr(GBytes) spki = message_octets(key);
+  return job_checkpoint_signed(&core->acme, item->question, signature, spki, failure, error);
+}
+
 /* --- one row a kind of question
  * --------------------------------------------------------------------------- */
 
@@ -209,9 +227,13 @@ static const struct {
     [QUESTION_LINT] = {ROLE_LINTER, MESSAGE_LINT, lint_body, take_linted},
     [QUESTION_SIGN] = {ROLE_SIGNER, MESSAGE_SIGN, sign_body, take_signed},
     [QUESTION_CRL] = {ROLE_SIGNER, MESSAGE_SIGN_CRL, crl_body, take_crl},
+    [QUESTION_CHECKPOINT] = {ROLE_SIGNER, MESSAGE_CHECKPOINT, checkpoint_body, take_checkpoint},
 };
 
+/* The checkpoint over the stop alone is asked without a taken job. */
 static gboolean run_answer(Core *core, CoreItem *item, GError **error) {
+  if (item->question->job.attempts == 0)
+    core->stop_open = FALSE;
   return item->body != NULL ? asking[item->question->kind].take(core, item, error)
                             : job_unanswered(&core->acme, &item->question->job, error);
 }
@@ -247,6 +269,7 @@ static const RoleSet needed[JOB_KINDS] = {
     [JOB_SORT] = ROLE_BIT(ROLE_INBOUND),
     [JOB_ISSUE] = ROLE_BIT(ROLE_LOOKUP) | ROLE_BIT(ROLE_SIGNER),
     [JOB_CRL] = ROLE_BIT(ROLE_SIGNER),
+    [JOB_CHECKPOINT] = ROLE_BIT(ROLE_SIGNER),
 };
 
 /* The channel to a role that has the fewest open questions; NULL when none may be asked now. */
@@ -299,6 +322,19 @@ static gboolean begin_job(Core *core, const Job *job, GError **error) {
             failure != NULL ? failure->message : "what it is about is missing", NULL);
   return job_again(core->acme.store, job, clock_now(core->acme.clock) + BROKEN_JOB_DELAY, TRUE,
                    error);
+}
+
+gboolean core_ask_checkpoint(Core *core, GError **error) {
+  Channel *channel = core_channel(core, ROLE_SIGNER);
+  Question *question = g_new0(Question, 1);
+  question->job.kind = JOB_CHECKPOINT;
+  gboolean good = checkpoint_ask(&core->acme, clock_now(core->acme.clock), question, error);
+  core->stop_open = good && channel != NULL && question->kind == QUESTION_CHECKPOINT;
+  if (core->stop_open)
+    core_ask(core, channel, MESSAGE_CHECKPOINT, checkpoint_body(question), question);
+  else
+    g_free(question);
+  return good;
 }
 
 static gboolean hand_out(Core *core, JobKind kind, GError **error) {

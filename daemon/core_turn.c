@@ -139,7 +139,7 @@ static gboolean run_turn(Core *core, GPtrArray *items, GError **error) {
   gboolean good = TRUE;
   for (guint i = 0; good && i < items->len; i++)
     good = run_item(core, items->pdata[i], error);
-  good = good && core_hand_out_jobs(core, error);
+  good = good && (core->stopping || core_hand_out_jobs(core, error));
   if (good)
     return store_commit(core->acme.store, error);
   store_rollback(core->acme.store);
@@ -188,10 +188,12 @@ static void core_turn(Core *core) {
   g_ptr_array_set_size(core->out, 0);
   if (committed)
     write_publications(core);
+  if (core->stopping)
+    core_stop_if_done(core);
   gboolean again = !committed || core->acme.publications->len > 0;
   if (committed && !g_queue_is_empty(&core->waiting))
     core_wake(core);
-  set_timer(core, again ? RETRY_MILLISECONDS : core_next_job(core));
+  set_timer(core, again ? RETRY_MILLISECONDS : core->stopping ? -1 : core_next_job(core));
 }
 
 static void on_turn(evutil_socket_t fd G_GNUC_UNUSED, short what G_GNUC_UNUSED, void *user) {

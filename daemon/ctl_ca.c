@@ -17,6 +17,8 @@ static gboolean write_result(const char *folder, const CeremonyResult *result, G
   g_autofree char *crl = g_build_filename(folder, "root.crl", NULL);
   return write_pem(folder, "root.key", result->root_key, 0600, error) &&
          write_pem(folder, "issuing.key", result->issuing_key, 0600, error) &&
+         write_pem(folder, "audit.key", result->audit_key, 0600, error) &&
+         write_pem(folder, "audit.pub", result->audit_public, 0644, error) &&
          write_pem(folder, "root.pem", result->root_certificate, 0644, error) &&
          write_pem(folder, "issuing.pem", result->issuing_certificate, 0644, error) &&
          ctl_write_new(crl, g_bytes_get_data(result->root_crl, NULL),
@@ -26,7 +28,7 @@ static gboolean write_result(const char *folder, const CeremonyResult *result, G
 /* Nothing is begun in a folder that holds a CA. */
 static gboolean folder_is_free(const char *folder) {
   static const char *const names[] = {"root.key", "issuing.key", "root.pem", "issuing.pem",
-                                      "root.crl"};
+                                      "root.crl", "audit.key",   "audit.pub"};
   for (gsize i = 0; i < G_N_ELEMENTS(names); i++) {
     g_autofree char *path = g_build_filename(folder, names[i], NULL);
     if (g_file_test(path, G_FILE_TEST_EXISTS)) {
@@ -55,11 +57,13 @@ int ctl_ca_init(int argc, char **argv) {
       {"key-type", 'k', 0, G_OPTION_ARG_STRING, &key_type, "P-256 (default), P-384 or RSA-4096",
        "TYPE"},
       {"passphrase-file", 0, 0, G_OPTION_ARG_FILENAME, &passphrase_file,
-       "First line encrypts both keys", "FILE"},
+       "First line encrypts the keys", "FILE"},
       G_OPTION_ENTRY_NULL};
   g_autoptr(GError) error = NULL;
-  if (!ctl_options("ca init", "Makes root.pem, root.key, root.crl, issuing.pem and issuing.key.",
-                   options, argc, argv))
+  if (!ctl_options(
+          "ca init",
+          "Makes root.pem, root.key, root.crl, issuing.pem, issuing.key, audit.key and audit.pub.",
+          options, argc, argv))
     return CTL_USAGE;
   if (folder == NULL || url == NULL) {
     fprintf(stderr, "%s: --directory and --url are needed\n", g_get_prgname());

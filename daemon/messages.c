@@ -59,6 +59,9 @@ static const ChannelKind kinds[MESSAGE_COUNT] = {
     [MESSAGE_CRL] = {"crl", ANSWER(MESSAGE_SIGN_CRL, SIGNER, CORE, "(ays)")},
     [MESSAGE_LINT] = {"lint", ASKED(CORE, LINTER, "ay")},
     [MESSAGE_LINTED] = {"linted", ANSWER(MESSAGE_LINT, LINTER, CORE, "(ss)")},
+    [MESSAGE_CHECKPOINT] = {"checkpoint", ASKED(CORE, SIGNER, "(ayxayxx)")},
+    [MESSAGE_CHECKPOINT_SIGNED] = {"checkpoint-signed",
+                                   ANSWER(MESSAGE_CHECKPOINT, SIGNER, CORE, "(ayays)")},
     [MESSAGE_COMMAND] = {"command", ASKED(OPERATOR, CORE, "(ss)")},
     [MESSAGE_COMMAND_ANSWER] = {"command-answer", ANSWER(MESSAGE_COMMAND, CORE, OPERATOR, "(us)")},
 };

@@ -43,6 +43,8 @@ typedef enum {
   MESSAGE_SIGN_CRL, /* subjectKeyIdentifier of the CA, number, thisUpdate, nextUpdate, URL, entries
                      */
   MESSAGE_CRL,      /* CRL; error text otherwise */
+  MESSAGE_CHECKPOINT,        /* AuditCheckpoint: chain, number, hash, time, previous */
+  MESSAGE_CHECKPOINT_SIGNED, /* signature, SubjectPublicKeyInfo; error text otherwise */
   /* core and linter */
   MESSAGE_LINT,   /* to-be-signed octets */
   MESSAGE_LINTED, /* findings, "" when there are none; error text when there is no verdict */

@@ -15,6 +15,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
@@ -88,6 +89,7 @@ static const GivenFile files[] = {
     {ROLE_BIT(ROLE_SIGNER) | ROLE_BIT(ROLE_CORE), "ca-certificate", "ca.certificate", FALSE},
     {ROLE_BIT(ROLE_SIGNER), "ca-key", "ca.key", FALSE},
     {ROLE_BIT(ROLE_SIGNER), "ca-passphrase", "ca.passphrase-file", FALSE},
+    {ROLE_BIT(ROLE_SIGNER), "audit-key", "ca.audit-key", FALSE},
     {ROLE_BIT(ROLE_CORE), "ca-root", "ca.root", FALSE},
     {ROLE_BIT(ROLE_CORE), "ca-root-crl", "ca.root-crl", TRUE},
 };
@@ -174,6 +176,51 @@ static void give_issuers(Child *child, gboolean reload) {
       if ((of_issuer[i].roles & ROLE_BIT(child->role)) != 0 && (!reload || of_issuer[i].reloaded))
         give_issuer_files(child, group, of_issuer[i].key);
   }
+}
+
+/* What is in a certificate file changes without its name: its digest stands beside it. Files that
+   hold a private key are passed over. */
+static void list_content(GString *listing, const char *name, const char *path) {
+  g_autofree char *content = NULL;
+  gsize length = 0;
+  if (*path == '\0' || !g_file_get_contents(path, &content, &length, NULL) ||
+      strstr(content, "-----BEGIN CERTIFICATE-----") == NULL ||
+      strstr(content, "PRIVATE KEY-----") != NULL)
+    return;
+  g_autofree char *digest =
+      g_compute_checksum_for_data(G_CHECKSUM_SHA256, (const guchar *)content, length);
+  g_string_append_printf(listing, "%s (content of %s) = sha256:%s\n", name, path, digest);
+}
+
+static char *effective_settings(const Config *config) {
+  GString *listing = g_string_new(NULL);
+  for (gsize i = 0; i < config_keys_count; i++) {
+    const ConfigKey *key = &config_keys[i];
+    if (key->named || (key->type != CONFIG_PATH && key->type != CONFIG_PATHS))
+      continue;
+    g_autofree char *name = g_strconcat(key->group, ".", key->name, NULL);
+    if (key->type == CONFIG_PATH)
+      list_content(listing, name, config_text(config, name));
+    else
+      for (const char *const *path = config_list(config, name); *path != NULL; path++)
+        list_content(listing, name, *path);
+  }
+  g_autofree char *values = config_listing(config);
+  g_string_prepend(listing, values);
+  return g_string_free(listing, FALSE);
+}
+
+/* The whole configuration, for the audit log; no key's value is a secret. */
+static void give_settings(Child *child) {
+  if (child->role != ROLE_CORE)
+    return;
+  g_autofree char *settings = effective_settings(child->parent->config);
+  int fd = memfd_create("settings", MFD_CLOEXEC);
+  if (fd >= 0 && write(fd, settings, strlen(settings)) != (ssize_t)strlen(settings)) {
+    close(fd);
+    fd = -1;
+  }
+  give(child, "settings", fd, "settings");
 }
 
 static void give_folder(Child *child) {
@@ -326,6 +373,7 @@ static void start_child(Child *child) {
   give_list(child, "ca.alternate-chains", "ca-alternate-chain");
   give_list(child, "ca.weak-keys", "ca-weak-keys");
   give_issuers(child, FALSE);
+  give_settings(child);
   give_folder(child);
   give_control(child);
   give_sockets(child, "listen-https", child->https);
@@ -450,6 +498,7 @@ static void on_sighup(evutil_socket_t fd G_GNUC_UNUSED, short what G_GNUC_UNUSED
     give_issuers(child, TRUE);
     give_relay_ca(child);
     give_mail_texts(child);
+    give_settings(child);
     channel_send(child->control, MESSAGE_RELOAD, config_share(config, child->role), -1);
   }
 }
@@ -525,6 +574,9 @@ static void watch_signal(Parent *parent, int number, event_callback_fn handler) 
 static void warn_of_settings(const Config *config) {
   if (!config_given(config, "dns.trust-anchor"))
     log_warning("DNS answers are not validated", "reason", "[dns] trust-anchor is empty", NULL);
+  if (!config_given(config, "ca.audit-key"))
+    log_warning("the audit log has no signed checkpoints", "reason", "[ca] audit-key is empty",
+                NULL);
   if (config_test_mode(config))
     log_warning("test mode", "reason", "answers are made worse on purpose, see [test]", NULL);
 }

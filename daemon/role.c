@@ -172,14 +172,18 @@ static void on_parent_says(Channel *channel G_GNUC_UNUSED, guint kind, guint64 i
   }
 }
 
+void role_stopped(void) {
+  log_info("role stopped", NULL);
+  _exit(EXIT_SUCCESS);
+}
+
 static void on_parent_gone(Channel *channel G_GNUC_UNUSED, const char *nonsense, gpointer user) {
   RoleProcess *process = user;
   if (nonsense != NULL)
     role_die_of_nonsense(ROLE_PARENT, nonsense);
-  if (process->table->stop != NULL && process->state != NULL)
-    process->table->stop(process);
-  log_info("role stopped", NULL);
-  _exit(EXIT_SUCCESS);
+  process->control = NULL;
+  if (process->table->stop == NULL || process->state == NULL || process->table->stop(process))
+    role_stopped();
 }
 
 static void free_list(gpointer list) {

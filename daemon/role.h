@@ -27,8 +27,9 @@ typedef struct {
   /* New descriptors are there, and what the configuration says now; what the role does not take
      from it stays as process->config has it. NULL: the role has nothing to reload. */
   void (*reload)(RoleProcess *process, const Config *config);
-  /* Before a process that has started ends. NULL: nothing to do. */
-  void (*stop)(RoleProcess *process);
+  /* Before a process that has started ends. FALSE: it works on, and calls role_stopped itself.
+     NULL: nothing to do. */
+  gboolean (*stop)(RoleProcess *process);
 } RoleTable;
 
 struct RoleProcess {
@@ -47,6 +48,9 @@ extern const RoleTable role_edge, role_core, role_inbound, role_outbound, role_l
 
 /* Runs a role to its end; returns the exit status. */
 int role_run(Role role);
+
+/* Ends the process in good order. */
+void role_stopped(void) G_GNUC_NORETURN;
 
 /* The descriptors of a name, taken out of the process's care; an empty array when there are none.
  */

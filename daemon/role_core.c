@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* core: ACME, judging, jobs, audit; the only writer of the store. */
 #include "acme/issuing_ca.h"
+#include "acme/record.h"
+#include "acme/settings_record.h"
 #include "base/log.h"
 #include "ca/alternate_chain.h"
 #include "ca/certificate_read.h"
@@ -183,13 +185,23 @@ static gboolean read_weak_keys(RoleProcess *process, Core *core, GError **error)
   return core->acme.weak_keys != NULL;
 }
 
-static gboolean start_jobs(Core *core, GError **error) {
+static gboolean note_settings(RoleProcess *process, Core *core, const char *when, GError **error) {
+  g_autoptr(GBytes) settings = role_read_file(process, "settings", error);
+  if (settings == NULL)
+    return error == NULL || *error == NULL;
+  g_autofree char *text = g_strndup(g_bytes_get_data(settings, NULL), g_bytes_get_size(settings));
+  return settings_record(&core->acme, text, when, error);
+}
+
+static gboolean start_jobs(RoleProcess *process, Core *core, GError **error) {
   if (!store_begin(core->acme.store, error))
     return FALSE;
-  if (jobs_start(&core->acme, error))
-    return store_commit(core->acme.store, error);
-  store_rollback(core->acme.store);
-  return FALSE;
+  gboolean good = jobs_start(&core->acme, error) && note_settings(process, core, "start", error);
+  good = good && store_commit(core->acme.store, error);
+  if (!good)
+    store_rollback(core->acme.store);
+  record_settle(&core->acme, 0, good);
+  return good;
 }
 
 static gboolean start(RoleProcess *process, GError **error) {
@@ -212,12 +224,23 @@ static gboolean start(RoleProcess *process, GError **error) {
                 config_text(process->config, "dns.perspectives-missing-reason"), NULL);
   core->acme.store = store_open(config_text(process->config, "store.directory"), error);
   if (core->acme.store == NULL || !read_ca(process, core, error) ||
-      !read_weak_keys(process, core, error) || !start_jobs(core, error))
+      !read_weak_keys(process, core, error) || !start_jobs(process, core, error))
     return FALSE;
   if (control->len > 0)
     core->operators = core_operators_new(core, g_array_index(control, int, 0));
   core_wake(core);
   return TRUE;
+}
+
+static gboolean note_reload(RoleProcess *process, Core *core, GError **error) {
+  if (!store_begin(core->acme.store, error))
+    return FALSE;
+  gboolean good = note_settings(process, core, "reload", error);
+  if (!good)
+    store_rollback(core->acme.store);
+  good = good && store_commit(core->acme.store, error);
+  record_settle(&core->acme, 0, good);
+  return good;
 }
 
 static void reload(RoleProcess *process, const Config *config G_GNUC_UNUSED) {
@@ -227,11 +250,15 @@ static void reload(RoleProcess *process, const Config *config G_GNUC_UNUSED) {
     log_error("root CRL not reloaded", "reason", error != NULL ? error->message : "not given",
               NULL);
   publish_roots(process, core);
+  g_clear_error(&error);
+  if (!note_reload(process, core, &error))
+    log_error("reload not recorded", "reason", error->message, NULL);
   core_wake(core);
 }
 
-static void stop(RoleProcess *process) {
-  store_close(((Core *)process->state)->acme.store);
+static gboolean stop(RoleProcess *process) {
+  core_stop(process->state);
+  return FALSE;
 }
 
 const RoleTable role_core = {

@@ -210,8 +210,9 @@ static gboolean start(RoleProcess *process, GError **error G_GNUC_UNUSED) {
   return TRUE;
 }
 
-static void stop(RoleProcess *process) {
+static gboolean stop(RoleProcess *process) {
   end_program(process->state);
+  return TRUE;
 }
 
 const RoleTable role_linter = {

@@ -3,6 +3,7 @@
    everything that it signs it has linted, and stands in its own log before it leaves. */
 #include "base/clock.h"
 #include "base/log.h"
+#include "ca/audit_key.h"
 #include "ca/certificate.h"
 #include "ca/certificate_read.h"
 #include "ca/crl.h"
@@ -32,6 +33,8 @@ typedef struct {
   struct event *reopen; /* to begin anew; NULL: no key is in a token */
   gboolean pin_refused; /* by a token: then never, until a start by hand */
   SignerLog *log;
+  EVP_PKEY *audit_key;        /* NULL: none is configured */
+  AuditCheckpoint checkpoint; /* the last one signed; number 0: none yet */
   gint64 hourly_cap;
   GPtrArray *unsynced; /* of Waiting: signed, appended, not yet fsynced */
   struct event *sync;
@@ -259,16 +262,77 @@ static void on_sign_crl(Signer *signer, guint64 id, GVariant *body) {
   }
 }
 
+/* FALSE: the octets have not the size of what they are to be. */
+static gboolean take_octets(GVariant *body, gsize index, void *to, gsize size) {
+  g_autoptr(GVariant) value = g_variant_get_child_value(body, index);
+  g_autoptr(GBytes) octets = message_octets(value);
+  if (g_bytes_get_size(octets) != size)
+    return FALSE;
+  memcpy(to, g_bytes_get_data(octets, NULL), size);
+  return TRUE;
+}
+
+/* Why a checkpoint must not be signed: a log only grows. NULL: it may. */
+static const char *checkpoint_fault(const Signer *signer, const AuditCheckpoint *asked) {
+  const AuditCheckpoint *last = &signer->checkpoint;
+  if (signer->audit_key == NULL)
+    return "there is no audit key";
+  if (!id_equal(&last->chain, &asked->chain) || last->number < asked->number)
+    return NULL;
+  if (last->number > asked->number)
+    return "a later record was signed before: the log was cut";
+  return memcmp(last->hash, asked->hash, AUDIT_HASH_OCTETS) == 0
+             ? NULL
+             : "another hash was signed for that record before: the log was changed";
+}
+
+static void on_checkpoint(Signer *signer, guint64 id, GVariant *body) {
+  g_autoptr(GError) error = NULL;
+  AuditCheckpoint asked = {.number = 0};
+  g_variant_get(body, "(ayxayxx)", NULL, &asked.number, NULL, &asked.at, &asked.previous);
+  if (!take_octets(body, 0, &asked.chain, ID_OCTETS) ||
+      !take_octets(body, 2, asked.hash, AUDIT_HASH_OCTETS))
+    role_die_of_nonsense(ROLE_CORE, "a checkpoint that cannot be");
+  const char *fault = checkpoint_fault(signer, &asked);
+  g_autoptr(GBytes) signature =
+      fault == NULL ? audit_key_sign(signer->audit_key, &asked, &error) : NULL;
+  g_autoptr(GBytes) nothing = g_bytes_new(NULL, 0);
+  g_autoptr(GBytes) spki =
+      signature != NULL ? audit_key_spki(signer->audit_key) : g_bytes_ref(nothing);
+  if (signature != NULL)
+    signer->checkpoint = asked;
+  answer(signer, MESSAGE_CHECKPOINT_SIGNED, id,
+         g_variant_new("(@ay@ays)", message_from_octets(signature != NULL ? signature : nothing),
+                       message_from_octets(spki),
+                       signature != NULL ? ""
+                       : fault != NULL   ? fault
+                                         : error->message));
+}
+
 static void on_core_says(Channel *channel G_GNUC_UNUSED, guint kind, guint64 id, GVariant *body,
                          int fd G_GNUC_UNUSED, gpointer user) {
   static void (*const questions[MESSAGE_COUNT])(Signer *, guint64, GVariant *) = {
-      [MESSAGE_BUILD] = on_build, [MESSAGE_SIGN] = on_sign, [MESSAGE_SIGN_CRL] = on_sign_crl};
+      [MESSAGE_BUILD] = on_build,
+      [MESSAGE_SIGN] = on_sign,
+      [MESSAGE_SIGN_CRL] = on_sign_crl,
+      [MESSAGE_CHECKPOINT] = on_checkpoint};
   questions[kind](((RoleProcess *)user)->state, id, body);
 }
 
 /* --- life
  * -------------------------------------------------------------------------------------------------
  */
+
+static gboolean read_audit_key(RoleProcess *process, Signer *signer, const char *passphrase,
+                               GError **error) {
+  g_autoptr(GError) unreadable = NULL;
+  g_autoptr(GBytes) key = role_read_file(process, "audit-key", &unreadable);
+  if (key != NULL)
+    signer->audit_key = audit_key_read(key, passphrase, error);
+  else if (unreadable != NULL)
+    g_propagate_error(error, g_steal_pointer(&unreadable));
+  return signer->audit_key != NULL || (key == NULL && (error == NULL || *error == NULL));
+}
 
 /* Said at start: what this process may do that no other role may. */
 static void say_rights(const Signer *signer) {
@@ -338,6 +402,8 @@ static gboolean read_issuer(RoleProcess *process, Signer *signer, const char *gr
   held->issuer = issuer;
   held->identifier = issuer_identifier(issuer);
   g_ptr_array_add(signer->held, held);
+  if (strcmp(group, "ca") == 0 && !read_audit_key(process, signer, first_line, error))
+    return FALSE;
   if (token)
     open_token(signer, group, held);
   return TRUE;

@@ -4,60 +4,76 @@
 
 #include <string.h>
 
-#define HASH_OCTETS 32
+/* --- appending
+ * --------------------------------------------------------------------------------------------- */
 
-typedef struct {
-  gint64 number;
-  guint8 hash[HASH_OCTETS];
-} Head;
+static gboolean take_hash(SqlQuery *query, int column, guint8 hash[AUDIT_HASH_OCTETS]) {
+  g_autoptr(GBytes) found = sql_bytes(query, column);
+  if (found == NULL || g_bytes_get_size(found) != AUDIT_HASH_OCTETS)
+    return FALSE;
+  memcpy(hash, g_bytes_get_data(found, NULL), AUDIT_HASH_OCTETS);
+  return TRUE;
+}
 
-static gboolean read_head(Store *store, Head *head, GError **error) {
+static gboolean read_head(Store *store, AuditHead *head, GError **error) {
   memset(head, 0, sizeof(*head));
   SqlQuery query =
-      sql_query(store, "SELECT number, hash FROM audit ORDER BY number DESC LIMIT 1", "");
+      sql_query(store, "SELECT number, hash, chain FROM audit ORDER BY number DESC LIMIT 1", "");
   if (sql_row(&query)) {
     head->number = sql_int(&query, 0);
-    g_autoptr(GBytes) hash = sql_bytes(&query, 1);
-    if (hash != NULL && g_bytes_get_size(hash) == HASH_OCTETS)
-      memcpy(head->hash, g_bytes_get_data(hash, NULL), HASH_OCTETS);
-    else
+    head->chain.given = sql_id(&query, 2, &head->chain.id);
+    if (!take_hash(&query, 1, head->hash))
       g_set_error(&query.error, STORE_ERROR, STORE_ERROR_FAILED,
                   "the hash of audit record %" G_GINT64_FORMAT " is damaged", head->number);
   }
   return sql_end(&query, error);
 }
 
-static void add_text(GChecksum *sum, const char *text) {
-  guint64 length = GUINT64_TO_BE((guint64)strlen(text));
-  g_checksum_update(sum, (const guchar *)&length, sizeof(length));
-  g_checksum_update(sum, (const guchar *)text, (gssize)strlen(text));
+static gboolean insert(Store *store, const AuditRecord *record,
+                       const guint8 previous[AUDIT_HASH_OCTETS], GError **error) {
+  guint8 hash[AUDIT_HASH_OCTETS];
+  audit_record_hash(record, previous, hash);
+  g_autoptr(GBytes) octets = g_bytes_new(hash, sizeof(hash));
+  return sql_run(store, error,
+                 "INSERT INTO audit (number, at, kind, subject, detail, hash, chain)"
+                 " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+                 "iitttbd", record->number, record->at, record->kind, record->subject,
+                 record->detail, octets, &record->chain.id);
 }
 
-static GBytes *chain(const guint8 previous[HASH_OCTETS], gint64 number, gint64 at, const char *kind,
-                     const char *subject, const char *detail) {
-  g_autoptr(GChecksum) sum = g_checksum_new(G_CHECKSUM_SHA256);
-  gint64 numbers[2] = {GINT64_TO_BE(number), GINT64_TO_BE(at)};
-  guint8 hash[HASH_OCTETS];
-  gsize length = sizeof(hash);
-  g_checksum_update(sum, previous, HASH_OCTETS);
-  g_checksum_update(sum, (const guchar *)numbers, sizeof(numbers));
-  add_text(sum, kind);
-  add_text(sum, subject);
-  add_text(sum, detail);
-  g_checksum_get_digest(sum, hash, &length);
-  return g_bytes_new(hash, length);
+gboolean audit_begin(Store *store, gint64 now, const Id *chain, GError **error) {
+  static const guint8 none[AUDIT_HASH_OCTETS] = {0};
+  AuditHead head;
+  if (!read_head(store, &head, error))
+    return FALSE;
+  if (head.chain.given)
+    return TRUE;
+  g_autofree char *detail = audit_begun_text(&head);
+  AuditRecord record = {.chain = {TRUE, *chain},
+                        .number = head.number + 1,
+                        .at = now,
+                        .kind = AUDIT_BEGUN,
+                        .subject = "",
+                        .detail = detail};
+  return insert(store, &record, none, error);
 }
 
 gboolean audit_append(Store *store, gint64 now, const char *kind, const char *subject,
                       const char *detail, GError **error) {
-  Head head;
+  AuditHead head;
   if (!read_head(store, &head, error))
     return FALSE;
-  g_autoptr(GBytes) hash = chain(head.hash, head.number + 1, now, kind, subject, detail);
-  return sql_run(
-      store, error,
-      "INSERT INTO audit (number, at, kind, subject, detail, hash) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
-      "iitttb", head.number + 1, now, kind, subject, detail, hash);
+  if (!head.chain.given) {
+    g_set_error(error, STORE_ERROR, STORE_ERROR_FAILED, "no chain of audit records was begun");
+    return FALSE;
+  }
+  AuditRecord record = {.chain = head.chain,
+                        .number = head.number + 1,
+                        .at = now,
+                        .kind = kind,
+                        .subject = subject,
+                        .detail = detail};
+  return insert(store, &record, head.hash, error);
 }
 
 gboolean audit_last_time(Store *store, gint64 *at, GError **error) {
@@ -66,26 +82,36 @@ gboolean audit_last_time(Store *store, gint64 *at, GError **error) {
   return sql_end(&query, error);
 }
 
-gboolean audit_verify(Store *store, gint64 *records, gint64 *broken, GError **error) {
-  guint8 previous[HASH_OCTETS] = {0};
-  SqlQuery query = sql_query(
-      store, "SELECT number, at, kind, subject, detail, hash FROM audit ORDER BY number", "");
-  *records = *broken = 0;
-  while (*broken == 0 && sql_row(&query)) {
-    g_autofree char *kind = sql_text(&query, 2);
-    g_autofree char *subject = sql_text(&query, 3);
-    g_autofree char *detail = sql_text(&query, 4);
-    g_autoptr(GBytes) hash = sql_bytes(&query, 5);
-    *records += 1;
-    if (kind == NULL || subject == NULL || detail == NULL || hash == NULL) {
-      *broken = *records;
-      break;
-    }
-    g_autoptr(GBytes) expected =
-        chain(previous, *records, sql_int(&query, 1), kind, subject, detail);
-    if (sql_int(&query, 0) != *records || !g_bytes_equal(hash, expected))
-      *broken = *records;
-    memcpy(previous, g_bytes_get_data(expected, NULL), HASH_OCTETS);
+/* --- checkpoints
+ * ------------------------------------------------------------------------------------------- */
+
+gboolean audit_head(Store *store, AuditCheckpoint *head, GBytes **key, GError **error) {
+  AuditHead last;
+  *key = NULL;
+  if (!read_head(store, &last, error))
+    return FALSE;
+  *head = (AuditCheckpoint){.chain = last.chain.id, .number = last.number};
+  memcpy(head->hash, last.hash, AUDIT_HASH_OCTETS);
+  SqlQuery query =
+      sql_query(store,
+                "SELECT number, key FROM audit_checkpoint WHERE chain = ?1 ORDER BY number DESC"
+                " LIMIT 1",
+                "d", &last.chain.id);
+  if (sql_row(&query)) {
+    head->previous = sql_int(&query, 0);
+    *key = sql_bytes(&query, 1);
   }
   return sql_end(&query, error);
+}
+
+StoreChange audit_add_checkpoint(Store *store, const AuditCheckpoint *checkpoint, GBytes *key,
+                                 GBytes *signature, GError **error) {
+  g_autoptr(GBytes) hash = g_bytes_new(checkpoint->hash, AUDIT_HASH_OCTETS);
+  return sql_change(
+      store, error,
+      "INSERT INTO audit_checkpoint (chain, number, hash, at, previous, key, signature)"
+      " SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7 WHERE ?5 ="
+      " (SELECT coalesce(max(number), 0) FROM audit_checkpoint WHERE chain = ?1) AND ?2 > ?5",
+      "dibiibb", &checkpoint->chain, checkpoint->number, hash, checkpoint->at, checkpoint->previous,
+      key, signature);
 }

@@ -1,19 +1,30 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The audit log: an append-only chain of hashes, written in the commit of what it records (ca-rules
+/* The audit log: append-only chains of hashes, written in the commit of what they record (ca-rules
  * 33). */
 #ifndef SIGNET_STORE_AUDIT_H
 #define SIGNET_STORE_AUDIT_H
 
+#include "base/audit_record.h"
 #include "store/store.h"
 
-/* Appends a record: hash = SHA-256 over the previous record's hash and this record's fields.
+/* At start: goes on with the store's chain, or begins one with that id, whose first record names
+   the end of the one before. */
+gboolean audit_begin(Store *store, gint64 now, const Id *chain, GError **error);
+/* Appends a record to the chain (base/audit_record.h).
    subject: the id of what it is about, text; detail: one line, key=value. */
 gboolean audit_append(Store *store, gint64 now, const char *kind, const char *subject,
                       const char *detail, GError **error);
 /* The latest time of any record, also of one before the last: when the clock fell back the next
    record must not hide it. 0: none. */
 gboolean audit_last_time(Store *store, gint64 *at, GError **error);
-/* Walks the chain; *broken is the number of the first record that does not fit, 0: none. */
-gboolean audit_verify(Store *store, gint64 *records, gint64 *broken, GError **error);
+
+/* The chain's last record as what a checkpoint would say of it, with the number of the last
+   checkpoint in previous; at is left 0. key: the digest of that one's key, NULL when there is none;
+   the caller unrefs it. */
+gboolean audit_head(Store *store, AuditCheckpoint *head, GBytes **key, GError **error);
+/* STORE_UNCHANGED when the last checkpoint of the chain is not the one that it names as previous.
+   key: SHA-256 of the SubjectPublicKeyInfo. */
+StoreChange audit_add_checkpoint(Store *store, const AuditCheckpoint *checkpoint, GBytes *key,
+                                 GBytes *signature, GError **error);
 
 #endif

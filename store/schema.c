@@ -149,7 +149,14 @@ static const char *const migrations[] = {
     "  url @text NOT NULL, outcome @text NOT NULL, secure @int NOT NULL, records @text NOT NULL,"
     "  reason @text NOT NULL, PRIMARY KEY (subject, at, question, perspective));"
     "ALTER TABLE certificate ADD COLUMN linter_findings @text;"
-    "ALTER TABLE crl_shard ADD COLUMN issuer @blob;",
+    "ALTER TABLE crl_shard ADD COLUMN issuer @blob;"
+    "ALTER TABLE audit ADD COLUMN chain @blob;"
+    "CREATE UNIQUE INDEX audit_chain ON audit(chain, number);"
+    "CREATE TABLE audit_checkpoint ("
+    "  chain @blob NOT NULL, number @int NOT NULL, hash @blob NOT NULL, at @int NOT NULL,"
+    "  previous @int NOT NULL, key @blob NOT NULL, signature @blob NOT NULL,"
+    "  PRIMARY KEY (chain, number));"
+    "CREATE TABLE setting (name @text PRIMARY KEY, value @text NOT NULL);",
 };
 
 /* Versions 1 and 2 came before the first release. */
@@ -192,5 +199,18 @@ gboolean schema_migrate(Store *store, GError **error) {
   if (run_migrations(store, error))
     return store_commit(store, error);
   store_rollback(store);
+  return FALSE;
+}
+
+gboolean schema_check(Store *store, GError **error) {
+  gint64 version = 0;
+  if (!read_version(store, &version, error))
+    return FALSE;
+  if (version > SCHEMA_NEWEST + 1)
+    return refuse(version, error);
+  if (version >= SCHEMA_NEWEST)
+    return TRUE;
+  g_set_error(error, STORE_ERROR, STORE_ERROR_OPEN,
+              "the store is of an earlier release; start signetd once, which brings it up to date");
   return FALSE;
 }

@@ -21,6 +21,8 @@ typedef struct SqlConnection SqlConnection;
 /* A driver: how one database is spoken to. */
 typedef struct {
   SqlConnection *(*open)(const char *folder, GError **error);
+  /* Beside a server that works on it: reads alone, takes no lock. */
+  SqlConnection *(*open_reader)(const char *folder, GError **error);
   void (*close)(SqlConnection *connection);
   /* Statements without parameters or rows; may be several. @int, @blob, @text are the driver's
    * types. */
@@ -63,6 +65,8 @@ StoreFind sql_exists(SqlQuery query, GError **error);
 gboolean sql_ids(SqlQuery query, GArray *ids, GError **error);
 
 gboolean schema_migrate(Store *store, GError **error);
+/* Whether the store has what this program reads. */
+gboolean schema_check(Store *store, GError **error);
 gboolean store_script(Store *store, const char *sql, GError **error);
 
 #endif

@@ -105,6 +105,25 @@ static SqlConnection *sqlite_open(const char *folder, GError **error) {
   return connection;
 }
 
+static SqlConnection *sqlite_open_reader(const char *folder, GError **error) {
+  SqlConnection *connection = g_new0(SqlConnection, 1);
+  connection->lock = -1;
+  connection->prepared = g_hash_table_new_full(g_str_hash, g_str_equal, NULL, finalize_statement);
+  g_autofree char *path = g_build_filename(folder, "signet.db", NULL);
+  int flags = SQLITE_OPEN_READONLY | SQLITE_OPEN_NOMUTEX;
+  gboolean good = sqlite3_open_v2(path, &connection->database, flags, NULL) == SQLITE_OK;
+  if (good) {
+    sqlite3_busy_timeout(connection->database, 10000);
+    good = sqlite_script(connection, "PRAGMA query_only=ON; PRAGMA trusted_schema=OFF;", NULL);
+  }
+  if (good)
+    return connection;
+  g_set_error(error, STORE_ERROR, STORE_ERROR_OPEN, "%s: %s", path,
+              sqlite3_errmsg(connection->database));
+  sqlite_close(connection);
+  return NULL;
+}
+
 static sqlite3_stmt *prepare(SqlConnection *connection, const char *sql, GError **error) {
   sqlite3_stmt *statement = g_hash_table_lookup(connection->prepared, sql);
   if (statement != NULL)
@@ -207,6 +226,7 @@ static void sqlite_finish(SqlCursor *cursor) {
 
 const SqlDriver sql_driver_sqlite = {
     .open = sqlite_open,
+    .open_reader = sqlite_open_reader,
     .close = sqlite_close,
     .script = sqlite_script,
     .change = sqlite_change,

@@ -29,6 +29,16 @@ Store *store_open(const char *folder, GError **error) {
   return g_steal_pointer(&store);
 }
 
+Store *store_open_reader(const char *folder, GError **error) {
+  SqlConnection *connection = sql_driver_sqlite.open_reader(folder, error);
+  if (connection == NULL)
+    return NULL;
+  g_autoptr(Store) store = g_new0(Store, 1);
+  store->driver = &sql_driver_sqlite;
+  store->connection = connection;
+  return schema_check(store, error) ? g_steal_pointer(&store) : NULL;
+}
+
 gboolean store_script(Store *store, const char *sql, GError **error) {
   return store->driver->script(store->connection, sql, error);
 }

@@ -26,6 +26,9 @@ typedef struct Store Store;
 /* Opens folder/signet.db (made when missing), takes the lock beside it (folder/signet.lock) that
    keeps a second writer out, and brings the schema up to date. */
 Store *store_open(const char *folder, GError **error);
+/* The same for reading alone, beside a server or without one: takes no lock, changes nothing. The
+   functions that read need no transaction then. STORE_ERROR_OPEN for another schema version. */
+Store *store_open_reader(const char *folder, GError **error);
 void store_close(Store *store);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Store, store_close)
 

@@ -268,12 +268,13 @@ def order_id(url):
 
 
 def audit_faults(server):
-    """Recomputes the chain of audit records (store/audit.h)."""
-    previous, rows = bytes(32), server.query("SELECT number, at, kind, subject, detail, hash FROM audit ORDER BY number")
-    for expected, (number, at, kind, subject, detail, found) in enumerate(rows, 1):
+    """Recomputes the chain of audit records (base/audit_record.h)."""
+    prefix, previous = b"Signet audit record v2", bytes(32)
+    rows = server.query("SELECT number, at, kind, subject, detail, hash, chain FROM audit ORDER BY number")
+    for expected, (number, at, kind, subject, detail, found, chain) in enumerate(rows, 1):
         if number != expected:
             return f"record {expected} is missing"
-        data = previous + struct.pack(">qq", number, at)
+        data = struct.pack(">Q", len(prefix)) + prefix + chain + previous + struct.pack(">qq", number, at)
         for text in (kind, subject, detail):
             data += struct.pack(">Q", len(text.encode())) + text.encode()
         previous = hashlib.sha256(data).digest()

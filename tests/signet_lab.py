@@ -122,7 +122,7 @@ class Signetd:
                      "challenge-delay": "0s"},
             "dns": {"trust-anchor": zones.anchor_file, "stub": "; ".join(zones.stubs)} if zones else {},
             "ca": {"certificate": "ca/issuing.pem", "key": "ca/issuing.key", "root": "ca/root.pem",
-                   "root-crl": "ca/root.crl", "caa-identities": domain},
+                   "root-crl": "ca/root.crl", "audit-key": "ca/audit.key", "caa-identities": domain},
             "limits": dict.fromkeys(LIMITS, "off"),
             "store": {"directory": "store"},
             "log": {"level": "debug"},

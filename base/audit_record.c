@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "base/audit_record.h"
+
+#include <string.h>
+
+#define RECORD_PREFIX "Signet audit record v2"
+#define CHECKPOINT_PREFIX "Signet audit checkpoint v1"
+
+static void add_number(GChecksum *sum, gint64 number) {
+  gint64 octets = GINT64_TO_BE(number);
+  g_checksum_update(sum, (const guchar *)&octets, sizeof(octets));
+}
+
+static void add_text(GChecksum *sum, const char *text) {
+  add_number(sum, (gint64)strlen(text));
+  g_checksum_update(sum, (const guchar *)text, (gssize)strlen(text));
+}
+
+void audit_record_hash(const AuditRecord *record, const guint8 previous[AUDIT_HASH_OCTETS],
+                       guint8 hash[AUDIT_HASH_OCTETS]) {
+  g_autoptr(GChecksum) sum = g_checksum_new(G_CHECKSUM_SHA256);
+  gsize length = AUDIT_HASH_OCTETS;
+  if (record->chain.given) {
+    add_text(sum, RECORD_PREFIX);
+    g_checksum_update(sum, record->chain.id.octets, ID_OCTETS);
+  }
+  g_checksum_update(sum, previous, AUDIT_HASH_OCTETS);
+  add_number(sum, record->number);
+  add_number(sum, record->at);
+  add_text(sum, record->kind);
+  add_text(sum, record->subject);
+  add_text(sum, record->detail);
+  g_checksum_get_digest(sum, hash, &length);
+}
+
+static void append_number(GByteArray *array, gint64 number) {
+  gint64 octets = GINT64_TO_BE(number);
+  g_byte_array_append(array, (const guint8 *)&octets, sizeof(octets));
+}
+
+GBytes *audit_checkpoint_octets(const AuditCheckpoint *checkpoint) {
+  GByteArray *array = g_byte_array_new();
+  /* With its NUL: all that follows has a fixed size. */
+  g_byte_array_append(array, (const guint8 *)CHECKPOINT_PREFIX, sizeof(CHECKPOINT_PREFIX));
+  g_byte_array_append(array, checkpoint->chain.octets, ID_OCTETS);
+  append_number(array, checkpoint->number);
+  g_byte_array_append(array, checkpoint->hash, AUDIT_HASH_OCTETS);
+  append_number(array, checkpoint->at);
+  append_number(array, checkpoint->previous);
+  return g_byte_array_free_to_bytes(array);
+}
+
+gboolean audit_chain_equal(const AuditChain *a, const AuditChain *b) {
+  return a->given == b->given && (!a->given || id_equal(&a->id, &b->id));
+}
+
+char *audit_hex(const void *octets, gsize size) {
+  GString *text = g_string_sized_new(2 * size + 1);
+  for (gsize i = 0; i < size; i++)
+    g_string_append_printf(text, "%02x", ((const guint8 *)octets)[i]);
+  return g_string_free(text, FALSE);
+}
+
+gboolean audit_from_hex(const char *text, void *octets, gsize size) {
+  if (strlen(text) != 2 * size || strspn(text, "0123456789abcdef") != 2 * size)
+    return FALSE;
+  for (gsize i = 0; i < size; i++)
+    ((guint8 *)octets)[i] =
+        (guint8)(g_ascii_xdigit_value(text[2 * i]) << 4 | g_ascii_xdigit_value(text[2 * i + 1]));
+  return TRUE;
+}
+
+const char *audit_chain_text(const AuditChain *chain, char buffer[AUDIT_CHAIN_TEXT]) {
+  g_autofree char *text = chain->given ? audit_hex(&chain->id, ID_OCTETS) : g_strdup("");
+  g_strlcpy(buffer, text, AUDIT_CHAIN_TEXT);
+  return buffer;
+}
+
+char *audit_begun_text(const AuditHead *before) {
+  char chain[AUDIT_CHAIN_TEXT];
+  g_autofree char *hash = audit_hex(before->hash, AUDIT_HASH_OCTETS);
+  return g_strdup_printf("previous-number=\"%" G_GINT64_FORMAT
+                         "\" previous-hash=\"%s\" previous-chain=\"%s\"",
+                         before->number, hash, audit_chain_text(&before->chain, chain));
+}
+
+gboolean audit_begun_read(const char *detail, AuditHead *before) {
+  g_auto(GStrv) parts = g_strsplit(detail, "\"", -1);
+  memset(before, 0, sizeof(*before));
+  if (g_strv_length(parts) != 7 || !audit_from_hex(parts[3], before->hash, AUDIT_HASH_OCTETS))
+    return FALSE;
+  before->number = g_ascii_strtoll(parts[1], NULL, 10);
+  before->chain.given = *parts[5] != '\0';
+  if (before->chain.given && !audit_from_hex(parts[5], &before->chain.id, ID_OCTETS))
+    return FALSE;
+  g_autofree char *again = audit_begun_text(before);
+  return strcmp(again, detail) == 0;
+}

@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Records and checkpoints of the audit log as octets: what hashes and signatures cover (ca-rules
+ * 33). */
+#ifndef SIGNET_BASE_AUDIT_RECORD_H
+#define SIGNET_BASE_AUDIT_RECORD_H
+
+#include "base/id.h"
+
+#define AUDIT_HASH_OCTETS 32
+#define AUDIT_CHAIN_TEXT (2 * ID_OCTETS + 1)
+/* Kinds that a verifier knows. */
+#define AUDIT_BEGUN "chain begun"
+#define AUDIT_STOPPED "core stopped"
+
+/* Which chain; given FALSE: the one of stores of schema version 3, whose records name none. */
+typedef struct {
+  gboolean given;
+  Id id;
+} AuditChain;
+
+typedef struct {
+  AuditChain chain;
+  gint64 number, at;
+  const char *kind, *subject, *detail;
+} AuditRecord;
+
+/* SHA-256 of a fixed prefix, the chain, the hash of the record before (zeros for the first), number
+   and time, 8 octets each, and the three texts, each behind its length in 8 octets. Without a
+   chain: the same without prefix and chain. */
+void audit_record_hash(const AuditRecord *record, const guint8 previous[AUDIT_HASH_OCTETS],
+                       guint8 hash[AUDIT_HASH_OCTETS]);
+
+/* That the record of that number has that hash; previous: number of the checkpoint before, 0 for
+   the first of a chain. */
+typedef struct {
+  Id chain;
+  gint64 number;
+  guint8 hash[AUDIT_HASH_OCTETS];
+  gint64 at, previous;
+} AuditCheckpoint;
+
+/* What its signature covers: begins with a text, so that it can never be DER. */
+GBytes *audit_checkpoint_octets(const AuditCheckpoint *checkpoint);
+
+/* Whether a is the same chain as b. */
+gboolean audit_chain_equal(const AuditChain *a, const AuditChain *b);
+/* In hexadecimal, "" for none, in buffer; returns buffer. */
+const char *audit_chain_text(const AuditChain *chain, char buffer[AUDIT_CHAIN_TEXT]);
+
+/* Where the chain before had its end, as the first record of a chain says it. number 0: there was
+   none. */
+typedef struct {
+  AuditChain chain;
+  gint64 number;
+  guint8 hash[AUDIT_HASH_OCTETS];
+} AuditHead;
+
+/* The detail of that first record; the caller frees it. And back, FALSE when it is none. */
+char *audit_begun_text(const AuditHead *before);
+gboolean audit_begun_read(const char *detail, AuditHead *before);
+
+/* Hexadecimal, lower case; the caller frees it. And back, FALSE when it is not exactly size octets.
+ */
+char *audit_hex(const void *octets, gsize size);
+gboolean audit_from_hex(const char *text, void *octets, gsize size);
+
+#endif

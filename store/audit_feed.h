@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The audit log as it is read again: by verifiers and for exports, also beside a server that goes
+ * on writing it. */
+#ifndef SIGNET_STORE_AUDIT_FEED_H
+#define SIGNET_STORE_AUDIT_FEED_H
+
+#include "base/audit_walk.h"
+#include "store/store.h"
+
+typedef struct {
+  AuditRecord record; /* texts that are none are NULL */
+  GBytes *hash;       /* NULL when it is none */
+  char *texts[3];
+} AuditRow;
+
+typedef struct {
+  AuditCheckpoint checkpoint;
+  GBytes *key, *signature; /* NULL when it is none, or the hash has not its size */
+} AuditCheckpointRow;
+
+/* Who takes what is read: chains one after the other, records in order, each checkpoint after the
+   record that it covers. Each may be NULL. */
+typedef struct {
+  void (*chain)(const AuditChain *chain, gpointer user);
+  void (*record)(const AuditRow *row, gpointer user);
+  void (*checkpoint)(const AuditCheckpointRow *row, gpointer user);
+  void (*chain_end)(gpointer user);
+  void (*progress)(gint64 done, gint64 of, gpointer user); /* now and then */
+  gpointer user;
+} AuditTaker;
+
+/* Which part; number 0 and zero times: from the first, to the last. */
+typedef struct {
+  gint64 from, to;     /* numbers, both included */
+  gint64 since, until; /* times; the part is of whole records from the first to the last of them */
+} AuditRange;
+
+/* range NULL: all. strange: rows that name a chain that cannot be; they are not read. */
+gboolean audit_feed(Store *store, const AuditRange *range, const AuditTaker *taker, gint64 *strange,
+                    GError **error);
+/* Number and hash of the last record of a chain below a number; number 0: there is none. */
+gboolean audit_row_before(Store *store, const AuditChain *chain, gint64 number, AuditHead *before,
+                          GError **error);
+/* Feeds a verifier with the whole log, to its end. */
+gboolean audit_verify_store(Store *store, AuditWalk *walk,
+                            void (*progress)(gint64 done, gint64 of, gpointer user), gpointer user,
+                            GError **error);
+
+#endif

@@ -147,6 +147,12 @@ void audit_walk_record(AuditWalk *walk, const AuditRecord *record, GBytes *hash)
   walk->any = TRUE;
   if (!check_place(walk, record))
     return;
+  if (walk->missing_to > 0)
+    fault(walk,
+          "record %" G_GINT64_FORMAT " stands behind a checkpoint of a later one or of its own: "
+          "they were reordered",
+          record->number);
+  walk->missing_to = 0;
   walk->number = record->number;
   walk->ended = record->kind != NULL && strcmp(record->kind, AUDIT_STOPPED) == 0;
   if (hash == NULL || g_bytes_get_size(hash) != AUDIT_HASH_OCTETS || record->kind == NULL ||
@@ -217,12 +223,12 @@ static const AuditHead *find_end(const AuditWalk *walk, const AuditChain *chain)
   return NULL;
 }
 
-void audit_walk_end(AuditWalk *walk) {
+void audit_walk_end(AuditWalk *walk, gint64 first) {
   for (guint i = 0; i < walk->ties->len; i++) {
     const Tie *tie = &g_array_index(walk->ties, Tie, i);
-    if (tie->head.number == 0)
-      continue;
     const AuditHead *end = find_end(walk, &tie->head.chain);
+    if (tie->head.number == 0 || (end == NULL && tie->head.number < first))
+      continue;
     walk->chain = tie->chain;
     audit_chain_text(&tie->chain, walk->name);
     if (end == NULL)

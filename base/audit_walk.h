@@ -34,8 +34,9 @@ void audit_walk_checkpoint(AuditWalk *walk, const AuditCheckpoint *checkpoint, G
 void audit_walk_chain_end(AuditWalk *walk);
 /* Something beside the chains is wrong. */
 void audit_walk_fault(AuditWalk *walk, const char *sentence);
-/* All chains are through: what the first records say of the chains before. */
-void audit_walk_end(AuditWalk *walk);
+/* All chains are through: what the first records say of the chains before. first: the least number
+   of a part of the log, before which nothing is missed; 0: it is the whole. */
+void audit_walk_end(AuditWalk *walk, gint64 first);
 
 typedef struct {
   gint64 chains, records, checkpoints, faults;

@@ -7,6 +7,9 @@
 
 enum { CTL_DONE = 0, CTL_FAILED = 1, CTL_USAGE = 2 }; /* exit status */
 
+int ctl_audit_key(int argc, char **argv);
+int ctl_audit_verify(int argc, char **argv);
+int ctl_audit_export_command(int argc, char **argv);
 int ctl_ca_init(int argc, char **argv);
 int ctl_ca_crl(int argc, char **argv);
 int ctl_certificate_revoke(int argc, char **argv);

@@ -10,6 +10,9 @@ static const struct {
   const char *noun, *verb, *help;
   int (*run)(int argc, char **argv);
 } commands[] = {
+    {"audit", "export", "write the audit log as JSON lines", ctl_audit_export_command},
+    {"audit", "key", "make the key that signs its checkpoints", ctl_audit_key},
+    {"audit", "verify", "verify the audit log, of the store or exported", ctl_audit_verify},
     {"ca", "init", "make a root and an issuing CA", ctl_ca_init},
     {"ca", "crl", "make a new revocation list of the root", ctl_ca_crl},
     {"certificate", "revoke", "revoke certificates: single ones, of a key, a mailbox, a domain",

@@ -291,6 +291,6 @@ gboolean audit_verify_store(Store *store, AuditWalk *walk,
   if (strange > 0)
     audit_walk_fault(walk, "there are records or checkpoints of a chain that cannot be: they were "
                            "changed or put in");
-  audit_walk_end(walk);
+  audit_walk_end(walk, 0);
   return TRUE;
 }

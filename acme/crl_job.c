@@ -11,8 +11,6 @@
 
 #define RETRY (10 * CLOCK_SECOND)
 #define MISSING_RETRY (10 * CLOCK_MINUTE)
-#define KEEP_EXPIRED                                                                               \
-  (14 * CLOCK_DAY) /* an entry stays until a list after the certificate's expiry is out */
 
 Id crl_subject(gint64 shard) {
   Id subject = {{0}};
@@ -82,7 +80,7 @@ static gboolean is_over(Acme *acme, gint64 now, gint64 shard, gboolean configure
       crl_shard_issuer(acme->store, shard, &own, error) != STORE_FOUND)
     return FALSE;
   gboolean open = !closed && g_bytes_equal(own, current);
-  *over = !open && (not_after != 0 ? not_after + KEEP_EXPIRED < now : !configured);
+  *over = !open && (not_after != 0 ? not_after + CRL_KEEP_EXPIRED < now : !configured);
   return TRUE;
 }
 
@@ -108,7 +106,8 @@ gboolean crl_job_begin(Acme *acme, gint64 now, const Job *job, Question *questio
     return job_done(acme->store, job, error);
   if (found == STORE_MISSING)
     return wait_for_issuer(acme, now, job, shard, error);
-  g_autoptr(GPtrArray) revoked = crl_shard_entries(acme->store, shard, now - KEEP_EXPIRED, error);
+  g_autoptr(GPtrArray) revoked =
+      crl_shard_entries(acme->store, shard, now - CRL_KEEP_EXPIRED, error);
   if (revoked == NULL ||
       !crl_shard_next_number(acme->store, shard, now, &question->crl.number, error))
     return FALSE;

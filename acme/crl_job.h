@@ -12,4 +12,7 @@ Id crl_subject(gint64 shard);
 /* The external URL of a shard's list; the caller frees it. */
 char *crl_url(const Acme *acme, gint64 shard);
 
+#define CRL_KEEP_EXPIRED                                                                           \
+  (14 * CLOCK_DAY) /* an entry stays until a list after the certificate's expiry is out */
+
 #endif

@@ -270,3 +270,40 @@ gboolean signer_log_sync(SignerLog *log, GError **error) {
 guint signer_log_last_hour(const SignerLog *log, gint64 now) {
   return log->times->len - first_since(log->times, now - CLOCK_HOUR);
 }
+
+static gboolean scan_records(const guint8 *payload, gsize length,
+                             void (*found)(const SignerRecord *record, gpointer user),
+                             gpointer user, GError **error) {
+  for (gsize at = 0; at < length;) {
+    SignerRecord record;
+    gsize used = signer_record_read(payload + at, length - at, &record);
+    if (used == 0)
+      return fail(error, "a record does not fit its frame", 0);
+    found(&record, user);
+    at += used;
+  }
+  return TRUE;
+}
+
+gboolean signer_log_scan(const guint8 *data, gsize size,
+                         void (*found)(const SignerRecord *record, gpointer user), gpointer user,
+                         gboolean *torn, GError **error) {
+  SignerChain chain = {0};
+  *torn = FALSE;
+  for (gsize at = 0; at < size && !*torn;) {
+    gsize payload = 0;
+    SignerFrameState state = signer_frame_read(&chain, data + at, size - at, &payload);
+    *torn = state == SIGNER_FRAME_TORN;
+    if (state == SIGNER_FRAME_DAMAGED) {
+      g_set_error(error, CA_ERROR, CA_ERROR_LOG,
+                  "the signer's log is damaged at octet %" G_GSIZE_FORMAT " of %" G_GSIZE_FORMAT,
+                  at, size);
+      return FALSE;
+    }
+    if (state == SIGNER_FRAME_GOOD &&
+        !scan_records(data + at + SIGNER_FRAME_HEADER, payload, found, user, error))
+      return FALSE;
+    at += SIGNER_FRAME_HEADER + payload + SIGNER_FRAME_DIGEST;
+  }
+  return TRUE;
+}

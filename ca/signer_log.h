@@ -4,6 +4,7 @@
 #define SIGNET_CA_SIGNER_LOG_H
 
 #include "ca/issuer.h"
+#include "ca/signer_frame.h"
 
 typedef struct SignerLog SignerLog;
 
@@ -30,5 +31,11 @@ gboolean signer_log_sync(SignerLog *log, GError **error);
 
 /* Records appended with a time of now - 1 h or later, for the hourly cap. */
 guint signer_log_last_hour(const SignerLog *log, gint64 now);
+
+/* Reads a log that another process writes: found is told each record in order. torn: the last frame
+   is cut short, which a write that goes on may also look like. FALSE: damaged, CA_ERROR_LOG. */
+gboolean signer_log_scan(const guint8 *data, gsize size,
+                         void (*found)(const SignerRecord *record, gpointer user), gpointer user,
+                         gboolean *torn, GError **error);
 
 #endif

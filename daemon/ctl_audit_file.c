@@ -180,6 +180,8 @@ static void end_chain(Import *import) {
 
 /* Each takes a line, and returns it as its values make it. */
 static json_t *take_begin(Import *import, const json_t *object) {
+  if (import->begun)
+    bad_line(import, "the file begins twice");
   import->first = number_of(object, "first");
   import->begun = TRUE;
   return begin_line(import->first);

@@ -115,3 +115,14 @@ StoreChange audit_add_checkpoint(Store *store, const AuditCheckpoint *checkpoint
       "dibiibb", &checkpoint->chain, checkpoint->number, hash, checkpoint->at, checkpoint->previous,
       key, signature);
 }
+
+GHashTable *audit_subjects(Store *store, const char *kind, GError **error) {
+  g_autoptr(GHashTable) subjects = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+  SqlQuery query = sql_query(store, "SELECT subject FROM audit WHERE kind = ?1", "t", kind);
+  while (sql_row(&query)) {
+    char *subject = sql_text(&query, 0);
+    if (subject != NULL)
+      g_hash_table_add(subjects, subject);
+  }
+  return sql_end(&query, error) ? g_steal_pointer(&subjects) : NULL;
+}

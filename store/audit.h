@@ -27,4 +27,7 @@ gboolean audit_head(Store *store, AuditCheckpoint *head, GBytes **key, GError **
 StoreChange audit_add_checkpoint(Store *store, const AuditCheckpoint *checkpoint, GBytes *key,
                                  GBytes *signature, GError **error);
 
+/* The subjects of all records of a kind, as a set of char*. NULL on failure. */
+GHashTable *audit_subjects(Store *store, const char *kind, GError **error);
+
 #endif

@@ -110,6 +110,22 @@ GPtrArray *certificate_list_by_key(Store *store, GBytes *key_digest, guint limit
   return sql_end(&query, error) ? g_steal_pointer(&list) : NULL;
 }
 
+GPtrArray *certificate_list(Store *store, const Id *after, guint limit, GError **error) {
+  static const Id first = {{0}};
+  g_autoptr(GPtrArray) list = g_ptr_array_new_with_free_func((GDestroyNotify)certificate_row_free);
+  SqlQuery query = sql_query(store, COLUMNS " WHERE id > ?1 ORDER BY id LIMIT ?2", "di",
+                             after != NULL ? after : &first, (gint64)limit);
+  while (sql_row(&query))
+    g_ptr_array_add(list, read_row(&query));
+  return sql_end(&query, error) ? g_steal_pointer(&list) : NULL;
+}
+
+gboolean certificate_count(Store *store, gint64 *count, GError **error) {
+  SqlQuery query = sql_query(store, "SELECT count(*) FROM certificate", "");
+  *count = sql_row(&query) ? sql_int(&query, 0) : 0;
+  return sql_end(&query, error);
+}
+
 StoreChange certificate_ask_renewal(Store *store, GBytes *serial, gint64 now, const char *why,
                                     GError **error) {
   return sql_change(store, error,

@@ -47,6 +47,11 @@ StoreChange certificate_revoke(Store *store, const Id *id, gint64 now, int reaso
  * failure. */
 GPtrArray *certificate_list_by_key(Store *store, GBytes *key_digest, guint limit, GError **error);
 
+/* Rows in the order of their ids, from behind after (NULL: from the first), signed or not; of
+   Certificate. NULL on failure. */
+GPtrArray *certificate_list(Store *store, const Id *after, guint limit, GError **error);
+gboolean certificate_count(Store *store, gint64 *count, GError **error);
+
 /* RFC 9773: that certificate, or all issued before a time, are to be renewed at once. why: URL of a
    page for people, or "". */
 StoreChange certificate_ask_renewal(Store *store, GBytes *serial, gint64 now, const char *why,

@@ -1,0 +1,157 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* signetctl check: what is stored, checked anew; and the sample for self-audits. They ask no
+   server: they read the store and files, beside a server that goes on. */
+#include "daemon/ctl_check.h"
+#include "base/clock.h"
+#include "daemon/ctl_ask.h"
+#include "daemon/ctl_audit.h"
+
+#include <gio/gio.h>
+#include <stdio.h>
+#include <string.h>
+
+/* Options of all these commands. */
+typedef struct {
+  char *config, *report;
+  char **keys, **issuers;
+  gboolean progress;
+} Options;
+
+static void options_clear(Options *options) {
+  g_free(options->config);
+  g_free(options->report);
+  g_strfreev(options->keys);
+  g_strfreev(options->issuers);
+}
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Options, options_clear)
+
+/* --- what is read
+ * -------------------------------------------------------------------------------------------- */
+
+static Issuer *read_issuer(const char *path, GError **error) {
+  char *content = NULL;
+  gsize length = 0;
+  if (!g_file_get_contents(path, &content, &length, error))
+    return NULL;
+  g_autoptr(GBytes) pem = g_bytes_new_take(content, length);
+  Issuer *issuer = issuer_new(pem, NULL, NULL, error);
+  if (issuer == NULL)
+    g_prefix_error(error, "%s: ", path);
+  return issuer;
+}
+
+static gboolean add_issuer(CtlCheck *check, const char *path, GError **error) {
+  Issuer *issuer = read_issuer(path, error);
+  if (issuer != NULL)
+    g_ptr_array_add(check->issuers, issuer);
+  return issuer != NULL;
+}
+
+gboolean ctl_check_open(CtlCheck *check, const char *const *issuers, GError **error) {
+  check->issuers = g_ptr_array_new_with_free_func((GDestroyNotify)issuer_free);
+  if (!add_issuer(check, config_text(check->config, "ca.certificate"), error))
+    return FALSE;
+  for (const char *const *path = issuers; path != NULL && *path != NULL; path++)
+    if (!add_issuer(check, *path, error))
+      return FALSE;
+  check->root = read_issuer(config_text(check->config, "ca.root"), error);
+  if (check->root == NULL)
+    return FALSE;
+  check->store = store_open_reader(config_text(check->config, "store.directory"), error);
+  return check->store != NULL;
+}
+
+void ctl_check_clear(CtlCheck *check) {
+  g_clear_pointer(&check->config, config_free);
+  g_clear_pointer(&check->store, store_close);
+  g_clear_pointer(&check->issuers, g_ptr_array_unref);
+  g_clear_pointer(&check->root, issuer_free);
+  ctl_report_clear(&check->report);
+}
+
+/* --- certs, crl, audit, all
+ * -------------------------------------------------------------------------------------- */
+
+typedef gboolean (*Part)(CtlCheck *check, const Options *options, GError **error);
+
+static gboolean part_certificates(CtlCheck *check, const Options *options G_GNUC_UNUSED,
+                                  GError **error) {
+  return ctl_check_certificates(check, error);
+}
+
+static gboolean part_lists(CtlCheck *check, const Options *options G_GNUC_UNUSED, GError **error) {
+  return ctl_check_lists(check, error);
+}
+
+static gboolean part_audit(CtlCheck *check, const Options *options, GError **error) {
+  g_autoptr(GPtrArray) keys =
+      ctl_audit_keys(check->config, (const char *const *)options->keys, error);
+  if (keys == NULL)
+    return FALSE;
+  ctl_report_part(&check->report, "audit");
+  return ctl_audit_check(&check->report, config_text(check->config, "store.directory"), keys,
+                         error);
+}
+
+static int run_parts(CtlCheck *check, const Options *options, const Part *parts) {
+  g_autoptr(GError) error = NULL;
+  ctl_report_init(&check->report, options->progress);
+  gboolean good = ctl_check_open(check, (const char *const *)options->issuers, &error);
+  for (const Part *part = parts; good && *part != NULL; part++)
+    good = (*part)(check, options, &error);
+  if (good && options->report != NULL)
+    good = ctl_report_write(&check->report, options->report, &error);
+  if (!good) {
+    ctl_failed("not checked", &error);
+    return CTL_USAGE;
+  }
+  printf("%s\n", check->report.faults == 0 ? "everything is as it should be"
+                                           : "there are faults, see above");
+  return check->report.faults == 0 ? CTL_DONE : CTL_FAILED;
+}
+
+static int run(int argc, char **argv, const char *command, const char *summary, const Part *parts) {
+  g_auto(Options) given = {NULL, NULL, NULL, NULL, FALSE};
+  const GOptionEntry options[] = {
+      {"config", 'c', 0, G_OPTION_ARG_FILENAME, &given.config,
+       "Configuration of the server (" CTL_DEFAULT_CONFIG ")", "FILE"},
+      {"key", 'k', 0, G_OPTION_ARG_FILENAME_ARRAY, &given.keys,
+       "Public audit key; may be given again for earlier ones (the one beside [ca] audit-key)",
+       "FILE"},
+      {"issuer", 'i', 0, G_OPTION_ARG_FILENAME_ARRAY, &given.issuers,
+       "Certificate of a further, former issuing CA; may be given again", "FILE"},
+      {"report", 'r', 0, G_OPTION_ARG_FILENAME, &given.report,
+       "File for the whole result as JSON; replaced", "FILE"},
+      {"progress", 0, 0, G_OPTION_ARG_NONE, &given.progress,
+       "Show progress also where standard error is no terminal", NULL},
+      G_OPTION_ENTRY_NULL};
+  if (!ctl_options(command, summary, options, argc, argv))
+    return CTL_USAGE;
+  g_auto(CtlCheck) check = {.config = ctl_audit_config(given.config)};
+  return check.config != NULL ? run_parts(&check, &given, parts) : CTL_USAGE;
+}
+
+int ctl_check_certs(int argc, char **argv) {
+  static const Part parts[] = {part_certificates, NULL};
+  return run(argc, argv, "check certs",
+             "Checks every stored certificate against its octets, the lint, the signer's log and "
+             "the audit log.",
+             parts);
+}
+
+int ctl_check_crl(int argc, char **argv) {
+  static const Part parts[] = {part_lists, NULL};
+  return run(argc, argv, "check crl", "Checks every published revocation list against the store.",
+             parts);
+}
+
+int ctl_check_audit(int argc, char **argv) {
+  static const Part parts[] = {part_audit, NULL};
+  return run(argc, argv, "check audit", "Verifies the audit log of the store.", parts);
+}
+
+int ctl_check_all(int argc, char **argv) {
+  static const Part parts[] = {part_certificates, part_lists, part_audit, NULL};
+  return run(argc, argv, "check all", "Checks certificates, revocation lists and audit log.",
+             parts);
+}

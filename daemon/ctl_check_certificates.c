@@ -1,0 +1,257 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* signetctl check certs: every certificate of the store against its DER, the lint, the signer's log
+   and the audit log, and the other way about. */
+#include "base/clock.h"
+#include "ca/certificate_read.h"
+#include "ca/signer_log.h"
+#include "daemon/ctl_check.h"
+#include "store/audit.h"
+#include "store/authorization.h"
+#include "store/order.h"
+
+#include <gio/gio.h>
+#include <string.h>
+
+#define ROWS_AT_ONCE 500
+
+char *ctl_check_serial(GBytes *serial) {
+  GString *text = g_string_new(NULL);
+  gsize size = 0;
+  const guint8 *octets = serial != NULL ? g_bytes_get_data(serial, &size) : NULL;
+  for (gsize i = 0; i < size; i++)
+    g_string_append_printf(text, "%02x", octets[i]);
+  return g_string_free(text, FALSE);
+}
+
+/* The walk through certificates and log. */
+typedef struct {
+  CtlCheck *check;
+  GHashTable
+      *unlogged;      /* SHA-256 of the octets of a certificate -> its name, until the log has it */
+  GHashTable *issued; /* id text of every certificate that is issued */
+  gint64 rows, signed_rows, unsigned_rows, logged, expired;
+  GError *error;
+} Walk;
+
+static void fault(Walk *walk, GBytes *serial, const char *format, ...) G_GNUC_PRINTF(3, 4);
+static void fault(Walk *walk, GBytes *serial, const char *format, ...) {
+  va_list values;
+  va_start(values, format);
+  g_autofree char *what = g_strdup_vprintf(format, values);
+  va_end(values);
+  g_autofree char *name = ctl_check_serial(serial);
+  g_autofree char *sentence = g_strdup_printf("certificate %s: %s", name, what);
+  ctl_report_fault(&walk->check->report, sentence);
+}
+
+/* --- the rows
+ * -------------------------------------------------------------------------------------------------
+ */
+
+static char **names_of(Store *store, const Id *order, GError **error) {
+  g_autoptr(GPtrArray) authorizations = authorization_list(store, order, error);
+  g_autoptr(GStrvBuilder) names = g_strv_builder_new();
+  for (guint i = 0; authorizations != NULL && i < authorizations->len; i++)
+    g_strv_builder_add(names, ((Authorization *)authorizations->pdata[i])->address);
+  return authorizations != NULL ? g_strv_builder_end(names) : NULL;
+}
+
+GPtrArray *ctl_check_certificate(CtlCheck *check, const Certificate *certificate, GError **error) {
+  g_auto(GStrv) names = names_of(check->store, &certificate->order_id, error);
+  if (names == NULL)
+    return NULL;
+  const CertificateClaim claim = {.der = certificate->der,
+                                  .tbs = certificate->tbs,
+                                  .serial = certificate->serial,
+                                  .key_digest = certificate->key_digest,
+                                  .not_before = certificate->not_before,
+                                  .not_after = certificate->not_after,
+                                  .names = (const char *const *)names};
+  GPtrArray *faults = certificate_check(&claim, check->issuers);
+  if (g_strcmp0(certificate->findings, "") != 0)
+    g_ptr_array_add(faults, g_strdup("it was signed although the lint had found something"));
+  return faults;
+}
+
+static gboolean look_at_signed(Walk *walk, const Certificate *certificate, GError **error) {
+  char id[ID_TEXT];
+  g_autoptr(GPtrArray) faults = ctl_check_certificate(walk->check, certificate, error);
+  if (faults == NULL)
+    return FALSE;
+  for (guint i = 0; i < faults->len; i++)
+    fault(walk, certificate->serial, "%s", (const char *)faults->pdata[i]);
+  walk->signed_rows++;
+  g_hash_table_add(walk->issued, g_strdup(id_text(&certificate->id, id)));
+  if (certificate->tbs != NULL)
+    g_hash_table_replace(walk->unlogged,
+                         g_compute_checksum_for_bytes(G_CHECKSUM_SHA256, certificate->tbs),
+                         g_bytes_ref(certificate->serial));
+  return TRUE;
+}
+
+static gboolean look_at_rows(Walk *walk, GError **error) {
+  gint64 count = 0;
+  g_autoptr(GPtrArray) page = NULL;
+  Id last = {{0}};
+  if (!certificate_count(walk->check->store, &count, error))
+    return FALSE;
+  do {
+    g_clear_pointer(&page, g_ptr_array_unref);
+    page = certificate_list(walk->check->store, &last, ROWS_AT_ONCE, error);
+    for (guint i = 0; page != NULL && i < page->len; i++) {
+      const Certificate *certificate = page->pdata[i];
+      last = certificate->id;
+      walk->rows++;
+      if (certificate->serial == NULL)
+        fault(walk, NULL, "a row has no serial number");
+      else if (certificate->der == NULL)
+        walk->unsigned_rows++;
+      else if (!look_at_signed(walk, certificate, error))
+        return FALSE;
+      ctl_report_progress(&walk->check->report, walk->rows, MAX(count, walk->rows));
+    }
+  } while (page != NULL && page->len > 0);
+  return page != NULL;
+}
+
+/* --- the signer's log
+ * ----------------------------------------------------------------------------------------- */
+
+/* What was purged when its time was over is not missed. */
+static gboolean may_be_purged(const Walk *walk, GBytes *der) {
+  gint64 kept = config_number(walk->check->config, "ca.retention");
+  gint64 end = certificate_end_of(der);
+  return end != 0 && end + kept < clock_now(&clock_system);
+}
+
+/* Whether an order may still get a certificate that is signed and not stored yet. */
+static gboolean is_processing(Walk *walk, const Certificate *certificate) {
+  g_autoptr(Order) order = NULL;
+  return order_find(walk->check->store, &certificate->order_id, &order, &walk->error) ==
+             STORE_FOUND &&
+         strcmp(order->status, "processing") == 0;
+}
+
+static void compare_logged(Walk *walk, GBytes *der, GBytes *serial, const char *digest) {
+  g_autoptr(Certificate) row = NULL;
+  StoreFind found = certificate_find_by_serial(walk->check->store, serial, &row, &walk->error);
+  if (found == STORE_MISSING && may_be_purged(walk, der))
+    walk->expired++;
+  else if (found == STORE_MISSING)
+    fault(walk, serial, "the signer's log has it, and the store does not know it");
+  else if (found == STORE_FOUND && row->der == NULL && !is_processing(walk, row))
+    fault(walk, serial, "it is signed, and the store has no certificate although its order ended");
+  else if (found == STORE_FOUND && row->der != NULL && !g_bytes_equal(row->der, der))
+    fault(walk, serial, "the signer's log has another certificate for it");
+  g_autofree char *recorded = found == STORE_FOUND && row->tbs != NULL
+                                  ? g_compute_checksum_for_bytes(G_CHECKSUM_SHA256, row->tbs)
+                                  : NULL;
+  if (recorded != NULL && strcmp(recorded, digest) != 0)
+    fault(walk, serial, "the signer signed other octets than those recorded");
+}
+
+static void on_logged(const SignerRecord *record, gpointer user) {
+  Walk *walk = user;
+  g_autofree char *digest = audit_hex(record->digest, SIGNER_FRAME_DIGEST);
+  g_autoptr(GBytes) der = g_bytes_new(record->certificate, record->length);
+  g_autoptr(GBytes) serial = certificate_serial_of(der);
+  walk->logged++;
+  if (walk->error != NULL)
+    return;
+  if (serial == NULL)
+    fault(walk, NULL, "entry %" G_GINT64_FORMAT " of the signer's log is no certificate",
+          walk->logged);
+  else
+    compare_logged(walk, der, serial, digest);
+  g_hash_table_remove(walk->unlogged, digest);
+}
+
+/* After the rows: whatever they have was in the log before. */
+static gboolean look_at_log(Walk *walk, GError **error) {
+  g_autoptr(GError) damage = NULL;
+  gboolean torn = FALSE;
+  g_autofree char *path =
+      g_build_filename(config_text(walk->check->config, "store.directory"), "signer.log", NULL);
+  g_autoptr(GMappedFile) file = g_mapped_file_new(path, FALSE, error);
+  if (file == NULL)
+    return FALSE;
+  const guint8 *data = (const guint8 *)g_mapped_file_get_contents(file);
+  if (!signer_log_scan(data, g_mapped_file_get_length(file), on_logged, walk, &torn, &damage))
+    ctl_report_fault(&walk->check->report, damage->message);
+  if (torn)
+    ctl_report_note(&walk->check->report, "the last entry of the signer's log is not whole: it is "
+                                          "being written, or was cut by a crash");
+  if (walk->error != NULL) {
+    g_propagate_error(error, g_steal_pointer(&walk->error));
+    return FALSE;
+  }
+  GHashTableIter iter;
+  gpointer serial = NULL;
+  g_hash_table_iter_init(&iter, walk->unlogged);
+  while (g_hash_table_iter_next(&iter, NULL, &serial))
+    fault(walk, serial, "the signer's log does not have it");
+  return TRUE;
+}
+
+/* --- the audit log
+ * -------------------------------------------------------------------------------------------- */
+
+static const char audited[] = "certificate/";
+
+/* The ids of the certificates that records of a kind are about. */
+static GHashTable *audited_ids(Store *store, const char *kind, GError **error) {
+  g_autoptr(GHashTable) subjects = audit_subjects(store, kind, error);
+  if (subjects == NULL)
+    return NULL;
+  GHashTable *ids = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+  GHashTableIter iter;
+  gpointer subject = NULL;
+  g_hash_table_iter_init(&iter, subjects);
+  while (g_hash_table_iter_next(&iter, &subject, NULL)) {
+    const char *id = strstr(subject, audited);
+    if (id != NULL)
+      g_hash_table_add(ids, g_strndup(id + strlen(audited), ID_TEXT - 1));
+  }
+  return ids;
+}
+
+static gboolean look_at_audit(Walk *walk, const char *kind, GError **error) {
+  g_autoptr(GHashTable) ids = audited_ids(walk->check->store, kind, error);
+  GHashTableIter iter;
+  gpointer id = NULL;
+  if (ids == NULL)
+    return FALSE;
+  g_hash_table_iter_init(&iter, walk->issued);
+  while (g_hash_table_iter_next(&iter, &id, NULL)) {
+    g_autofree char *sentence =
+        g_hash_table_contains(ids, id)
+            ? NULL
+            : g_strdup_printf("certificate with the id %s: the audit log has no record \"%s\"",
+                              (char *)id, kind);
+    if (sentence != NULL)
+      ctl_report_fault(&walk->check->report, sentence);
+  }
+  return TRUE;
+}
+
+gboolean ctl_check_certificates(CtlCheck *check, GError **error) {
+  Walk walk = {.check = check};
+  gint64 before = check->report.faults;
+  ctl_report_part(&check->report, "certificates");
+  walk.unlogged =
+      g_hash_table_new_full(g_str_hash, g_str_equal, g_free, (GDestroyNotify)g_bytes_unref);
+  walk.issued = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+  gboolean good = look_at_rows(&walk, error) && look_at_log(&walk, error) &&
+                  look_at_audit(&walk, "signing", error) && look_at_audit(&walk, "issued", error);
+  g_hash_table_unref(walk.unlogged);
+  g_hash_table_unref(walk.issued);
+  if (good)
+    ctl_report_sum(&check->report,
+                   "%" G_GINT64_FORMAT " certificates, %" G_GINT64_FORMAT
+                   " never signed; %" G_GINT64_FORMAT
+                   " entries of the signer's log, %" G_GINT64_FORMAT
+                   " of them past their retention; %" G_GINT64_FORMAT " faults",
+                   walk.signed_rows, walk.unsigned_rows, walk.logged, walk.expired,
+                   check->report.faults - before);
+  return good;
+}

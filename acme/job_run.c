@@ -5,6 +5,7 @@
 #include "acme/notice_job.h"
 #include "acme/record.h"
 #include "acme/state.h"
+#include "base/base64url.h"
 #include "base/log.h"
 #include "store/audit.h"
 #include "store/purge.h"
@@ -113,18 +114,39 @@ gboolean close_job_begin(Acme *acme, gint64 now, const Job *job, Question *quest
                : job_done(acme->store, job, error));
 }
 
+/* Certificates whose retention is over, with all that led to them; each removal is recorded. */
+static gboolean purge_certificates(Acme *acme, gint64 now, guint *removed, GError **error) {
+  gint64 ended_before = now - config_number(acme->config, "ca.retention");
+  g_autoptr(GPtrArray) ended = purge_ended(acme->store, ended_before, PURGE_LIMIT, error);
+  gboolean good = ended != NULL;
+  for (guint i = 0; good && i < ended->len; i++) {
+    const PurgeEnded *one = ended->pdata[i];
+    gsize size = 0;
+    const void *octets = one->serial != NULL ? g_bytes_get_data(one->serial, &size) : "";
+    g_autofree char *serial = base64url_encode(octets, size);
+    good = record(acme, now, "certificate removed",
+                  (About){.order = &one->order, .certificate = &one->certificate}, error, "serial",
+                  serial, "reason", "its retention is over", NULL) &&
+           purge_remove(acme->store, one, error);
+  }
+  *removed = good ? ended->len : 0;
+  return good;
+}
+
 gboolean purge_job_begin(Acme *acme, gint64 now, const Job *job, Question *question G_GNUC_UNUSED,
                          GError **error) {
-  guint removed = 0;
+  guint removed = 0, certificates = 0;
   gboolean more = FALSE;
   gint64 expired_before = now - config_number(acme->config, "store.keep-failed");
   if (!purge_failed(acme->store, expired_before, PURGE_LIMIT, &removed, error) ||
+      !purge_certificates(acme, now, &certificates, error) ||
       !rate_purge(acme->store, now, PURGE_RATES, &more, error))
     return FALSE;
   g_autofree char *count = g_strdup_printf("%u", removed);
   return (removed == 0 ||
           record(acme, now, "failed orders removed", (About){NULL}, error, "count", count, NULL)) &&
-         job_again(acme->store, job, more || removed >= PURGE_LIMIT ? now : now + PURGE_INTERVAL,
+         job_again(acme->store, job,
+                   more || MAX(removed, certificates) >= PURGE_LIMIT ? now : now + PURGE_INTERVAL,
                    FALSE, error);
 }
 

@@ -80,8 +80,8 @@ gboolean ctl_report_write(const CtlReport *report, const char *path, GError **er
   json_t *document = json_pack("{s:s, s:s, s:I, s:O}", "made", made, "version", SIGNET_VERSION,
                                "faults", (json_int_t)report->faults, "parts", report->parts);
   char *text = json_dumps(document, JSON_INDENT(2));
-  gboolean written =
-      g_file_set_contents_full(path, text, -1, G_FILE_SET_CONTENTS_DURABLE, 0600, error);
+  gboolean written = g_file_set_contents_full(
+      path, text, -1, G_FILE_SET_CONTENTS_CONSISTENT | G_FILE_SET_CONTENTS_DURABLE, 0600, error);
   free(text);
   json_decref(document);
   return written;

@@ -69,3 +69,36 @@ gboolean purge_failed(Store *store, gint64 expired_before, guint limit, guint *r
   *removed = orders->len + free_ones->len;
   return good;
 }
+
+static void ended_free(gpointer data) {
+  PurgeEnded *ended = data;
+  g_clear_pointer(&ended->serial, g_bytes_unref);
+  g_free(ended);
+}
+
+GPtrArray *purge_ended(Store *store, gint64 ended_before, guint limit, GError **error) {
+  g_autoptr(GPtrArray) list = g_ptr_array_new_with_free_func(ended_free);
+  SqlQuery query = sql_query(store,
+                             "SELECT id, order_id, serial FROM certificate WHERE not_after < ?1"
+                             " ORDER BY not_after LIMIT ?2",
+                             "ii", ended_before, (gint64)limit);
+  while (sql_row(&query)) {
+    PurgeEnded *ended = g_new0(PurgeEnded, 1);
+    sql_id(&query, 0, &ended->certificate);
+    sql_id(&query, 1, &ended->order);
+    ended->serial = sql_bytes(&query, 2);
+    g_ptr_array_add(list, ended);
+  }
+  return sql_end(&query, error) ? g_steal_pointer(&list) : NULL;
+}
+
+gboolean purge_remove(Store *store, const PurgeEnded *ended, GError **error) {
+  static const char *const parts[] = {"DELETE FROM job WHERE kind = 'notice' AND subject IN"
+                                      " (SELECT id FROM notice WHERE certificate_id = ?1)",
+                                      "DELETE FROM notice WHERE certificate_id = ?1",
+                                      "DELETE FROM certificate WHERE id = ?1"};
+  gboolean good = TRUE;
+  for (gsize i = 0; good && i < G_N_ELEMENTS(parts); i++)
+    good = sql_run(store, error, parts[i], "d", &ended->certificate);
+  return good && remove_order(store, &ended->order, error);
+}

@@ -156,6 +156,7 @@ static const char *const migrations[] = {
     "  chain @blob NOT NULL, number @int NOT NULL, hash @blob NOT NULL, at @int NOT NULL,"
     "  previous @int NOT NULL, key @blob NOT NULL, signature @blob NOT NULL,"
     "  PRIMARY KEY (chain, number));"
+    "CREATE INDEX certificate_end ON certificate(not_after);"
     "CREATE TABLE setting (name @text PRIMARY KEY, value @text NOT NULL);",
 };
 

@@ -1261,6 +1261,50 @@ static void test_signer_failing(void) {
   g_assert_cmpuint(g_hash_table_size(lab->signatures), ==, 1);
 }
 
+/* A handler that cannot record is undone whole; FALSE comes back, as core sees it. */
+static gboolean turn_fails(Lab *lab, const Question *question, GBytes *der) {
+  g_autoptr(GBytes) tbs = g_bytes_new_static("to be signed", 12);
+  g_autoptr(GError) error = NULL;
+  lab_begin(lab);
+  gboolean done = der != NULL ? job_signed(&lab->acme, question, der, "", &error)
+                              : job_built(&lab->acme, question, tbs, "", "", &error);
+  lab_commit(lab, done);
+  return !done && g_error_matches(error, STORE_ERROR, STORE_ERROR_FAILED);
+}
+
+/* Issuance stops when the audit log cannot be written: nothing to be signed is kept and no
+   signature asked for; and with the signature made, no certificate is kept until it can be
+   recorded. */
+static void test_audit_unwritable(void) {
+  static const char full[] = "CREATE TRIGGER full BEFORE INSERT ON audit BEGIN"
+                             " SELECT RAISE(ABORT, 'disk full'); END";
+  static const char some[] = "DROP TRIGGER full";
+  g_autoptr(Lab) lab = lab_new();
+  g_autoptr(LabClient) client = lab_account(lab);
+  g_autoptr(LabOrder) order = lab_ready(lab, client);
+  g_auto(Question) build = {0}, early = {0}, sign = {0};
+  g_autoptr(Answer) answer = lab_finalize(order);
+  lab_answer_caa(lab, RESOLVER_NONE, NULL);
+  lab_ask(lab, JOB_ISSUE, QUESTION_BUILD, &build);
+  lab_sql(lab, full);
+  g_assert_true(turn_fails(lab, &build, NULL));
+  g_assert_cmpint(lab_count(lab, "SELECT count(*) FROM certificate"), ==, 0);
+  g_assert_false(lab_take(lab, JOB_ISSUE, &early)); /* no signature is asked for */
+  lab_sql(lab, some);
+  lab_built(lab, &build, "");
+  lab_ask(lab, JOB_ISSUE, QUESTION_SIGN, &sign);
+  GBytes *der = lab_certificate(lab, &sign);
+  lab_sql(lab, full);
+  g_assert_true(turn_fails(lab, &sign, der));
+  g_assert_cmpint(lab_count(lab, "SELECT count(*) FROM certificate WHERE der IS NOT NULL"), ==, 0);
+  lab_sql(lab, some);
+  assert_status(order, order->order, "processing");
+  lab_signed(lab, &sign);
+  assert_status(order, order->order, "valid");
+  g_assert_cmpint(audit_count(lab, "signing"), ==, 1);
+  g_assert_cmpint(audit_count(lab, "issued"), ==, 1);
+}
+
 /* ca-rules 9 (S/MIME BR 4.2.2.1): a CAA answer that grew old while the signer was away is asked for
  * again. */
 static void test_caa_before_late_signature(void) {
@@ -1792,6 +1836,7 @@ static void add_issuance_tests(void) {
   TEST("linter/silent", test_linter_silent);
   TEST("signer/failing", test_signer_failing);
   TEST("signer/late", test_caa_before_late_signature);
+  TEST("signer/audit-unwritable", test_audit_unwritable);
   TEST("answers/twice", test_answers_twice);
   TEST("answers/verdict-twice", test_verdict_twice);
   TEST("answers/rollback", test_rollback);

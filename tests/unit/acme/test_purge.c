@@ -125,6 +125,32 @@ static void test_removed(void) {
   g_autoptr(GBytes) leaf = lab_leaf(issued);
 }
 
+/* What led to a certificate goes when its retention is over, not a millisecond earlier; the audit
+   records of it all stay. */
+static void test_retention(void) {
+  static const char ended[] = "SELECT max(not_after) FROM certificate";
+  gint64 kept[G_N_ELEMENTS(tables)], none[G_N_ELEMENTS(tables)] = {0};
+  g_autoptr(Lab) lab = lab_new();
+  g_autoptr(LabClient) client = lab_account(lab);
+  g_autoptr(LabOrder) order = lab_ready(lab, client);
+  lab_issue(order);
+  count_rows(lab, kept);
+  gint64 records = rows(lab, "audit");
+  gint64 over = lab_count(lab, ended) + config_number(lab->config, "ca.retention");
+  lab->clock.now = over;
+  g_assert_true(purge(lab));
+  assert_rows(lab, kept);
+  lab->clock.now = over + 1;
+  lab_restart(lab);
+  g_assert_true(purge(lab));
+  assert_rows(lab, none);
+  g_assert_cmpint(rows(lab, "certificate"), ==, 0);
+  assert_whole(lab);
+  g_assert_cmpint(rows(lab, "audit WHERE kind = 'certificate removed'"), ==, 1);
+  g_assert_cmpint(rows(lab, "audit WHERE kind IN ('signing', 'issued')"), ==, 2);
+  g_assert_cmpint(rows(lab, "audit"), >=, records + 2);
+}
+
 static void add_spent(Lab *lab) {
   lab_sql(lab, "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 900)"
                " INSERT INTO rate SELECT 'orders-per-account', 'x' || i, i FROM n");
@@ -162,6 +188,7 @@ static void test_steps(void) {
 int main(int argc, char **argv) {
   g_test_init(&argc, &argv, NULL);
   g_test_add_func("/acme/purge/removed", test_removed);
+  g_test_add_func("/acme/purge/retention", test_retention);
   g_test_add_func("/acme/purge/steps", test_steps);
   return g_test_run();
 }

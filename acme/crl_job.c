@@ -142,9 +142,10 @@ gboolean job_crl_signed(Acme *acme, const Question *question, GBytes *crl, const
   if (kept == STORE_CHANGED) {
     g_autofree char *number = g_strdup_printf("%" G_GINT64_FORMAT, shard.crl_number);
     g_autofree char *entries = g_strdup_printf("%u", question->crl.entries->len);
+    g_autofree char *digest = g_compute_checksum_for_bytes(G_CHECKSUM_SHA256, crl);
     acme_publish(acme, name, crl);
     if (!record(acme, now, "revocation list signed", (About){NULL}, error, "file", name, "number",
-                number, "entries", entries, NULL))
+                number, "entries", entries, "sha256", digest, NULL))
       return FALSE;
   }
   return job_done(acme->store, &question->job, error) &&

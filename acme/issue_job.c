@@ -333,6 +333,7 @@ static gboolean keep_tbs(Acme *acme, gint64 now, const Order *order, const Quest
   certificate->tbs = g_bytes_ref(tbs);
   certificate->findings = g_strdup(findings);
   certificate->signing_at = now;
+  g_autofree char *digest = g_compute_checksum_for_bytes(G_CHECKSUM_SHA256, tbs);
   StoreChange kept = certificate_insert(acme->store, certificate, error);
   return kept == STORE_UNCHANGED ||
          (kept == STORE_CHANGED &&
@@ -341,7 +342,8 @@ static gboolean keep_tbs(Acme *acme, gint64 now, const Order *order, const Quest
                  : must_lint(acme, certificate) ? "built"
                                                 : "signing",
                  (About){.order = &order->id, .certificate = &certificate->id}, error, "serial",
-                 serial, "findings", *findings == '\0' ? NULL : findings, NULL));
+                 serial, "tbs-sha256", digest, "findings", *findings == '\0' ? NULL : findings,
+                 NULL));
 }
 
 gboolean job_built(Acme *acme, const Question *question, GBytes *tbs, const char *findings,
@@ -437,11 +439,13 @@ gboolean job_signed(Acme *acme, const Question *question, GBytes *der, const cha
                now + job_delay(signer_retry_steps, G_N_ELEMENTS(signer_retry_steps), job->attempts),
                TRUE, error);
   }
+  g_autofree char *digest = g_compute_checksum_for_bytes(G_CHECKSUM_SHA256, der);
   StoreChange set = certificate_set_der(acme->store, &certificate->id, der, now, error);
   return set != STORE_FAILED &&
          (set == STORE_UNCHANGED ||
           (record(acme, now, "issued",
-                  (About){.order = &job->subject, .certificate = &certificate->id}, error, NULL) &&
+                  (About){.order = &job->subject, .certificate = &certificate->id}, error, "sha256",
+                  digest, NULL) &&
            notice_issued(acme, now, certificate, error) &&
            revocation_enter_blocked(acme, now, certificate, error))) &&
          state_order_issued(acme, now, &job->subject, error) && job_done(acme->store, job, error);

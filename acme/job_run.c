@@ -154,8 +154,11 @@ gboolean jobs_start(Acme *acme, GError **error) {
   static const Id none = {{0}};
   gint64 now = clock_now(acme->clock);
   Id chain = acme_id(acme, now);
-  return audit_begin(acme->store, now, &chain, error) &&
-         record(acme, now, "core started", (About){NULL}, error, "version", SIGNET_VERSION, NULL) &&
+  gboolean stopped = FALSE;
+  return audit_was_stopped(acme->store, &stopped, error) &&
+         audit_begin(acme->store, now, &chain, error) &&
+         record(acme, now, "core started", (About){NULL}, error, "version", SIGNET_VERSION,
+                "before", stopped ? NULL : "ended without a stop", NULL) &&
          job_release_all(acme->store, error) &&
          job_add(acme->store, JOB_SWEEP, &none, now, error) &&
          job_add(acme->store, JOB_PURGE, &none, now, error) &&

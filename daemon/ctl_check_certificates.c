@@ -27,8 +27,8 @@ char *ctl_check_serial(GBytes *serial) {
 typedef struct {
   CtlCheck *check;
   GHashTable
-      *unlogged;      /* SHA-256 of the octets of a certificate -> its name, until the log has it */
-  GHashTable *issued; /* id text of every certificate that is issued */
+      *unlogged; /* SHA-256 of the octets of a certificate -> its name, until the log has it */
+  GHashTable *recorded, *issued; /* id -> SHA-256 of what was to be signed, of the certificate */
   gint64 rows, signed_rows, unsigned_rows, logged, expired;
   GError *error;
 } Walk;
@@ -81,11 +81,16 @@ static gboolean look_at_signed(Walk *walk, const Certificate *certificate, GErro
   for (guint i = 0; i < faults->len; i++)
     fault(walk, certificate->serial, "%s", (const char *)faults->pdata[i]);
   walk->signed_rows++;
-  g_hash_table_add(walk->issued, g_strdup(id_text(&certificate->id, id)));
-  if (certificate->tbs != NULL)
-    g_hash_table_replace(walk->unlogged,
-                         g_compute_checksum_for_bytes(G_CHECKSUM_SHA256, certificate->tbs),
-                         g_bytes_ref(certificate->serial));
+  id_text(&certificate->id, id);
+  g_hash_table_replace(walk->issued, g_strdup(id),
+                       g_compute_checksum_for_bytes(G_CHECKSUM_SHA256, certificate->der));
+  if (certificate->tbs == NULL)
+    return TRUE;
+  g_hash_table_replace(walk->recorded, g_strdup(id),
+                       g_compute_checksum_for_bytes(G_CHECKSUM_SHA256, certificate->tbs));
+  g_hash_table_replace(walk->unlogged,
+                       g_compute_checksum_for_bytes(G_CHECKSUM_SHA256, certificate->tbs),
+                       g_bytes_ref(certificate->serial));
   return TRUE;
 }
 
@@ -198,39 +203,48 @@ static gboolean look_at_log(Walk *walk, GError **error) {
 
 static const char audited[] = "certificate/";
 
-/* The ids of the certificates that records of a kind are about. */
+/* Id of a certificate -> detail of the record of that kind about it. */
 static GHashTable *audited_ids(Store *store, const char *kind, GError **error) {
-  g_autoptr(GHashTable) subjects = audit_subjects(store, kind, error);
-  if (subjects == NULL)
+  g_autoptr(GHashTable) records = audit_of_kind(store, kind, error);
+  if (records == NULL)
     return NULL;
-  GHashTable *ids = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+  GHashTable *ids = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
   GHashTableIter iter;
-  gpointer subject = NULL;
-  g_hash_table_iter_init(&iter, subjects);
-  while (g_hash_table_iter_next(&iter, &subject, NULL)) {
+  gpointer subject = NULL, detail = NULL;
+  g_hash_table_iter_init(&iter, records);
+  while (g_hash_table_iter_next(&iter, &subject, &detail)) {
     const char *id = strstr(subject, audited);
     if (id != NULL)
-      g_hash_table_add(ids, g_strndup(id + strlen(audited), ID_TEXT - 1));
+      g_hash_table_replace(ids, g_strndup(id + strlen(audited), ID_TEXT - 1), g_strdup(detail));
   }
   return ids;
 }
 
-static gboolean look_at_audit(Walk *walk, const char *kind, GError **error) {
-  g_autoptr(GHashTable) ids = audited_ids(walk->check->store, kind, error);
+static void compare_record(Walk *walk, const char *id, const char *kind, const char *detail,
+                           const char *digest) {
+  g_autofree char *named = g_strdup_printf("sha256=\"%s\"", digest);
+  /* An earlier release's record has no digest. */
+  g_autofree char *what = detail == NULL ? g_strdup_printf("has no record \"%s\"", kind)
+                          : strstr(detail, "sha256=") != NULL && strstr(detail, named) == NULL
+                              ? g_strdup_printf("has the record \"%s\" of other octets", kind)
+                              : NULL;
+  g_autofree char *sentence =
+      what != NULL ? g_strdup_printf("certificate with the id %s: the audit log %s", id, what)
+                   : NULL;
+  if (sentence != NULL)
+    ctl_report_fault(&walk->check->report, sentence);
+}
+
+/* digests: id of a certificate -> SHA-256 that the record of that kind names. */
+static gboolean look_at_audit(Walk *walk, const char *kind, GHashTable *digests, GError **error) {
+  g_autoptr(GHashTable) records = audited_ids(walk->check->store, kind, error);
   GHashTableIter iter;
-  gpointer id = NULL;
-  if (ids == NULL)
+  gpointer id = NULL, digest = NULL;
+  if (records == NULL)
     return FALSE;
-  g_hash_table_iter_init(&iter, walk->issued);
-  while (g_hash_table_iter_next(&iter, &id, NULL)) {
-    g_autofree char *sentence =
-        g_hash_table_contains(ids, id)
-            ? NULL
-            : g_strdup_printf("certificate with the id %s: the audit log has no record \"%s\"",
-                              (char *)id, kind);
-    if (sentence != NULL)
-      ctl_report_fault(&walk->check->report, sentence);
-  }
+  g_hash_table_iter_init(&iter, digests);
+  while (g_hash_table_iter_next(&iter, &id, &digest))
+    compare_record(walk, id, kind, g_hash_table_lookup(records, id), digest);
   return TRUE;
 }
 
@@ -240,11 +254,14 @@ gboolean ctl_check_certificates(CtlCheck *check, GError **error) {
   ctl_report_part(&check->report, "certificates");
   walk.unlogged =
       g_hash_table_new_full(g_str_hash, g_str_equal, g_free, (GDestroyNotify)g_bytes_unref);
-  walk.issued = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+  walk.issued = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
+  walk.recorded = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
   gboolean good = look_at_rows(&walk, error) && look_at_log(&walk, error) &&
-                  look_at_audit(&walk, "signing", error) && look_at_audit(&walk, "issued", error);
+                  look_at_audit(&walk, "signing", walk.recorded, error) &&
+                  look_at_audit(&walk, "issued", walk.issued, error);
   g_hash_table_unref(walk.unlogged);
   g_hash_table_unref(walk.issued);
+  g_hash_table_unref(walk.recorded);
   if (good)
     ctl_report_sum(&check->report,
                    "%" G_GINT64_FORMAT " certificates, %" G_GINT64_FORMAT

@@ -116,13 +116,21 @@ StoreChange audit_add_checkpoint(Store *store, const AuditCheckpoint *checkpoint
       key, signature);
 }
 
-GHashTable *audit_subjects(Store *store, const char *kind, GError **error) {
-  g_autoptr(GHashTable) subjects = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
-  SqlQuery query = sql_query(store, "SELECT subject FROM audit WHERE kind = ?1", "t", kind);
+gboolean audit_was_stopped(Store *store, gboolean *stopped, GError **error) {
+  SqlQuery query = sql_query(store, "SELECT kind FROM audit ORDER BY number DESC LIMIT 1", "");
+  gboolean any = sql_row(&query);
+  g_autofree char *kind = any ? sql_text(&query, 0) : NULL;
+  *stopped = !any || g_strcmp0(kind, AUDIT_STOPPED) == 0;
+  return sql_end(&query, error);
+}
+
+GHashTable *audit_of_kind(Store *store, const char *kind, GError **error) {
+  g_autoptr(GHashTable) found = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
+  SqlQuery query = sql_query(store, "SELECT subject, detail FROM audit WHERE kind = ?1", "t", kind);
   while (sql_row(&query)) {
-    char *subject = sql_text(&query, 0);
-    if (subject != NULL)
-      g_hash_table_add(subjects, subject);
+    char *subject = sql_text(&query, 0), *detail = sql_text(&query, 1);
+    if (subject != NULL && detail != NULL)
+      g_hash_table_replace(found, subject, detail);
   }
-  return sql_end(&query, error) ? g_steal_pointer(&subjects) : NULL;
+  return sql_end(&query, error) ? g_steal_pointer(&found) : NULL;
 }

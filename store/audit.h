@@ -27,7 +27,10 @@ gboolean audit_head(Store *store, AuditCheckpoint *head, GBytes **key, GError **
 StoreChange audit_add_checkpoint(Store *store, const AuditCheckpoint *checkpoint, GBytes *key,
                                  GBytes *signature, GError **error);
 
-/* The subjects of all records of a kind, as a set of char*. NULL on failure. */
-GHashTable *audit_subjects(Store *store, const char *kind, GError **error);
+/* Whether the last record is of a stop, or there is none yet. */
+gboolean audit_was_stopped(Store *store, gboolean *stopped, GError **error);
+
+/* Subject -> detail, both char*, of all records of a kind. NULL on failure. */
+GHashTable *audit_of_kind(Store *store, const char *kind, GError **error);
 
 #endif

@@ -7,17 +7,17 @@
 #include "store/store.h"
 
 typedef enum {
-  JOB_MAIL,   /* subject: challenge; send its mail */
-  JOB_JUDGE,  /* subject: message; examine and judge it */
-  JOB_BOUNCE, /* subject: message to the reverse-path of a mail; the same */
-  JOB_ISSUE,  /* subject: order in processing */
-  JOB_CRL,    /* subject: shard number in the last octets */
-  JOB_SWEEP,  /* subject: none (zero); end what is overdue */
-  JOB_CLOSE,  /* subject: deactivated account; end its unfinished orders */
-  JOB_REVOKE, /* subject: a revocation of many */
-  JOB_PURGE,  /* subject: none (zero); remove what has served its time */
-  JOB_SORT,   /* subject: stray message; find its challenge */
-  JOB_NOTICE, /* subject: notice; send it */
+  JOB_MAIL,       /* subject: challenge; send its mail */
+  JOB_JUDGE,      /* subject: message; examine and judge it */
+  JOB_BOUNCE,     /* subject: message to the reverse-path of a mail; the same */
+  JOB_ISSUE,      /* subject: order in processing */
+  JOB_CRL,        /* subject: shard number in the last octets */
+  JOB_SWEEP,      /* subject: none (zero); end what is overdue */
+  JOB_CLOSE,      /* subject: deactivated account; end its unfinished orders */
+  JOB_REVOKE,     /* subject: a revocation of many */
+  JOB_PURGE,      /* subject: none (zero); remove what has served its time */
+  JOB_SORT,       /* subject: stray message; find its challenge */
+  JOB_NOTICE,     /* subject: notice; send it */
   JOB_CHECKPOINT, /* subject: none (zero); have the end of the audit log signed */
   JOB_KINDS
 } JobKind;

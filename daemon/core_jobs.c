@@ -17,13 +17,13 @@
  * -------------------------------------------------------------------------------- */
 
 static GVariant *deliver_body(const Question *q) {
-  return g_variant_new("(ssssssx)", q->envelope_from, q->from, q->reply_to, q->to, q->token,
-                       q->message_id, q->date);
+  return g_variant_new("(ssssssxu)", q->envelope_from, q->from, q->reply_to, q->to, q->token,
+                       q->message_id, q->date, (guint32)q->job.attempts);
 }
 
 static GVariant *notice_body(const Question *q) {
-  return g_variant_new("(ssssssxxx)", q->notice, q->from, q->to, q->message_id, q->serial,
-                       q->issuer, q->not_before, q->not_after, q->date);
+  return g_variant_new("(ssssssxxxu)", q->notice, q->from, q->to, q->message_id, q->serial,
+                       q->issuer, q->not_before, q->not_after, q->date, (guint32)q->job.attempts);
 }
 
 static GVariant *examine_body(const Question *q) {

@@ -12,6 +12,10 @@
 #include "mime/notice_mail.h"
 #include "smtp/sender_check.h"
 
+/* A relay that fails every time behind the message, when it may have it, leaves the mail to the
+   next one; one that puts it off is asked again first, which greylisting waits for. */
+#define TRIES_FIRST_AT_A_RELAY 2
+
 typedef struct {
   RoleProcess *process;
   MailSigner *signer;
@@ -55,6 +59,7 @@ typedef struct {
   GBytes *message;
   const char *reverse_path, *to, *secret;
   gint64 date;
+  guint attempts; /* this one included */
 } Letter;
 
 /* NULL for a mail from an address of its own, which no certificate names. A certificate that ended
@@ -76,14 +81,16 @@ static void compose_challenge(const Outbound *outbound, GVariant *body, Letter *
                         .texts = outbound->texts,
                         .html = config_is(config, "mail.format", "alternative")};
   const char *envelope_from = NULL;
-  g_variant_get(body, "(&s&s&s&s&s&sx)", &envelope_from, &mail.from, &mail.reply_to, &mail.to,
-                &mail.token, &mail.message_id, &mail.date);
+  guint32 attempts = 0;
+  g_variant_get(body, "(&s&s&s&s&s&sxu)", &envelope_from, &mail.from, &mail.reply_to, &mail.to,
+                &mail.token, &mail.message_id, &mail.date, &attempts);
   mail.signer = smime_signer(outbound, &mail);
   *letter = (Letter){.message = challenge_mail_compose(&mail, error),
                      .reverse_path = envelope_from,
                      .to = mail.to,
                      .secret = mail.token,
-                     .date = mail.date};
+                     .date = mail.date,
+                     .attempts = attempts};
 }
 
 /* With the null reverse-path (RFC 3834 section 3.3): nothing comes back, and nothing waits for it.
@@ -94,12 +101,15 @@ static void compose_notice(const Outbound *outbound, GVariant *body, Letter *let
   NoticeMail mail = {.service = config_text(config, "acme.url"),
                      .texts = outbound->texts,
                      .html = config_is(config, "mail.format", "alternative")};
-  g_variant_get(body, "(&s&s&s&s&s&sxxx)", &mail.kind, &mail.from, &mail.to, &mail.message_id,
-                &mail.serial, &mail.issuer, &mail.not_before, &mail.not_after, &mail.date);
+  guint32 attempts = 0;
+  g_variant_get(body, "(&s&s&s&s&s&sxxxu)", &mail.kind, &mail.from, &mail.to, &mail.message_id,
+                &mail.serial, &mail.issuer, &mail.not_before, &mail.not_after, &mail.date,
+                &attempts);
   *letter = (Letter){.message = notice_mail_compose(&mail, error),
                      .reverse_path = "",
                      .to = mail.to,
-                     .date = mail.date};
+                     .date = mail.date,
+                     .attempts = attempts};
 }
 
 static void on_core_says(Channel *channel G_GNUC_UNUSED, guint kind, guint64 id, GVariant *body,
@@ -127,6 +137,7 @@ static void on_core_says(Channel *channel G_GNUC_UNUSED, guint kind, guint64 id,
   }
   mail.message = sender_message_new(letter.reverse_path, recipient->address, message);
   mail.message->secret = g_strdup(letter.secret);
+  mail.message->first = (MAX(letter.attempts, 1) - 1) / TRIES_FIRST_AT_A_RELAY;
   g_ptr_array_add(outbound->waiting, g_memdup2(&mail, sizeof(mail)));
   event_add(outbound->send, &at_once);
 }

@@ -44,6 +44,7 @@ void sender_message_copy(SenderMessage *message, const SenderMessage *other) {
   message->outcome = other->outcome;
   message->code = other->code;
   message->unanswered = other->unanswered;
+  message->withheld = other->withheld;
   message->relay = other->relay;
   g_free(message->text);
   message->text = g_strdup(other->text);
@@ -55,7 +56,7 @@ static void send_to(const SenderRelay *relay, GPtrArray *messages) {
   for (guint i = 0; i < messages->len; i++) {
     SenderMessage *message = messages->pdata[i];
     message->relay = relay;
-    message->unanswered = FALSE;
+    message->unanswered = message->withheld = FALSE;
     g_ptr_array_add(!g_str_is_ascii(message->to)   ? utf8
                     : relay->tls == SENDER_TLS_OFF ? esmtp
                                                    : curl,
@@ -74,9 +75,10 @@ static gboolean is_unreached(const SenderMessage *message) {
   return message->unanswered || message->code == 421;
 }
 
-/* A status of x.3.x is of the relay's own state, a full disk or a fault (RFC 3463 section 3.4). */
+/* What a relay may have is not given to another one at once: the mailbox would get it twice. A
+   status of x.3.x is of the relay's own state, a full disk or a fault (RFC 3463 section 3.4). */
 static gboolean may_go_on(const SenderMessage *message) {
-  return is_unreached(message) ||
+  return is_unreached(message) || message->withheld ||
          (message->code / 100 == 4 && g_str_has_prefix(message->text, "4.3."));
 }
 
@@ -130,6 +132,26 @@ static GPtrArray *send_to_next(const SenderRelay *relay, GPtrArray *messages) {
   return left;
 }
 
+/* Those that begin with the relay of that number. */
+static void send_from(GPtrArray *relays, guint first, GPtrArray *messages) {
+  g_autoptr(GPtrArray) waiting = g_ptr_array_new();
+  for (guint i = 0; i < messages->len; i++) {
+    SenderMessage *message = messages->pdata[i];
+    if (message->first % relays->len == first)
+      g_ptr_array_add(waiting, message);
+  }
+  for (guint i = 0; i < relays->len && waiting->len > 0; i++) {
+    GPtrArray *left = send_to_next(relays->pdata[(first + i) % relays->len], waiting);
+    g_ptr_array_unref(waiting);
+    waiting = left;
+  }
+  for (guint i = 0; i < waiting->len; i++) {
+    SenderMessage *message = waiting->pdata[i];
+    if (message->outcome == SENDER_TEMPORARY && is_unreached(message))
+      message->outcome = SENDER_UNREACHED;
+  }
+}
+
 gboolean sender_send(GPtrArray *relays, GPtrArray *messages, GError **error) {
   for (guint i = 0; i < relays->len; i++)
     if (!sender_check_relay(relays->pdata[i], error))
@@ -144,15 +166,7 @@ gboolean sender_send(GPtrArray *relays, GPtrArray *messages, GError **error) {
     else
       g_ptr_array_add(waiting, message);
   }
-  for (guint i = 0; i < relays->len && waiting->len > 0; i++) {
-    GPtrArray *left = send_to_next(relays->pdata[i], waiting);
-    g_ptr_array_unref(waiting);
-    waiting = left;
-  }
-  for (guint i = 0; i < waiting->len; i++) {
-    SenderMessage *message = waiting->pdata[i];
-    if (message->outcome == SENDER_TEMPORARY && is_unreached(message))
-      message->outcome = SENDER_UNREACHED;
-  }
+  for (guint i = 0; i < relays->len; i++)
+    send_from(relays, i, waiting);
   return TRUE;
 }

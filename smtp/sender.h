@@ -50,7 +50,9 @@ typedef struct {
   SenderOutcome outcome;
   int code;            /* the relay's reply code, 0 when it gave none */
   char *text;          /* its words or the system's, one line, escaped; never NULL after sending */
-  gboolean unanswered; /* the session failed before an answer to this MAIL: another relay may do */
+  guint first;         /* which relay it is handed to first, counted from 0 and round */
+  gboolean unanswered; /* the session failed before an answer to this MAIL */
+  gboolean withheld;   /* it failed before the relay asked for the text: another one may have it */
   const SenderRelay *relay; /* whose words these are; NULL: of none */
 } SenderMessage;
 
@@ -65,13 +67,14 @@ void sender_message_settle(SenderMessage *message, SenderOutcome outcome, int co
 /* What became of another one became of this one too. */
 void sender_message_copy(SenderMessage *message, const SenderMessage *other);
 
-/* Hands the messages (of SenderMessage) over, blocking, all with ASCII recipients in one session;
-   each gets its outcome. relays (of SenderRelay) are asked in their order: what one did not answer,
-   or sent away with 421 or a status of 4.3.x, goes to the next; of several that failed the most
-   telling one speaks. A message to a recipient beyond ASCII is SENDER_PERMANENT when no relay
-   offers SMTPUTF8. A message that sender_check.h refuses is SENDER_PERMANENT and does not reach a
-   relay. FALSE with SENDER_ERROR_SETTING only when a relay is unusable as described. A relay that
-   neither answers nor closes costs timeout_seconds a step; the whole session is bounded too,
+/* Hands the messages (of SenderMessage) over, blocking, all with ASCII recipients and one first
+   relay in one session; each gets its outcome. relays (of SenderRelay) are asked in their order,
+   from a message's own first one on and round: what one has no octet of, or sent away with 421 or a
+   status of 4.3.x, goes to the next; of several that failed the most telling one speaks. A message
+   to a recipient beyond ASCII is SENDER_PERMANENT when no relay offers SMTPUTF8. A message that
+   sender_check.h refuses is SENDER_PERMANENT and does not reach a relay. FALSE with
+   SENDER_ERROR_SETTING only when a relay is unusable as described. A relay that neither answers nor
+   closes costs timeout_seconds a step; the whole session is bounded too,
    however slowly octets trickle in. */
 gboolean sender_send(GPtrArray *relays, GPtrArray *messages, GError **error);
 

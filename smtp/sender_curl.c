@@ -197,6 +197,7 @@ static void settle(const Session *session, SenderMessage *message, CURLcode resu
   guint class = (guint)dialogue->code / 100;
   message->unanswered = dialogue->step < DIALOGUE_MAIL ||
                         (dialogue->step == DIALOGUE_MAIL && dialogue->words == NULL);
+  message->withheld = dialogue->step < DIALOGUE_MESSAGE && dialogue->words == NULL;
   if (dialogue->step == DIALOGUE_MESSAGE && class == 2 && result == CURLE_OK) {
     sender_message_settle(message, SENDER_ACCEPTED, dialogue->code, dialogue->words);
   } else if (class == 4 || class == 5) {

@@ -306,6 +306,7 @@ static void settle_broken(const Session *session, const Delivery *delivery) {
   gint64 limit = session->relay->timeout_seconds * G_USEC_PER_SEC;
   char words[200] = "";
   message->unanswered = smtp_reverse_path_status(delivery->handle)->text == NULL;
+  message->withheld = !delivery->begun;
   if (session->eight_bit_missing)
     sender_message_settle(message, delivery->eight_bit ? SENDER_PERMANENT : SENDER_TEMPORARY, 0,
                           "the relay does not take 8-bit messages");
@@ -368,6 +369,6 @@ void sender_esmtp_send(const SenderRelay *relay, GPtrArray *messages) {
   for (guint i = 0; i < messages->len; i++) {
     SenderMessage *message = messages->pdata[i];
     sender_message_settle(message, SENDER_TEMPORARY, 0, problem);
-    message->unanswered = TRUE;
+    message->unanswered = message->withheld = TRUE;
   }
 }

@@ -82,6 +82,28 @@ class OddRelay:
             connection.close()
 
 
+class DroppingRelay(lab.Helper):
+    """Takes every message up to its dot and drops the connection without an answer to it."""
+
+    def __init__(self, case):
+        self.messages = 0
+        super().__init__(case, DroppingTalk)
+        self.port = self.server_address[1]
+
+
+class DroppingTalk(socketserver.StreamRequestHandler):
+    def handle(self):
+        self.wfile.write(b"220 relay\r\n")
+        for line in self.rfile:
+            in_message = line.startswith(b"DATA")
+            self.wfile.write(b"354 go\r\n" if in_message else b"250 fine\r\n")
+            while in_message and line != b".\r\n":
+                line = self.rfile.readline()
+            if in_message:
+                self.server.messages += 1
+                return
+
+
 class Relays(lab.SharedLabCase):
     servers = 0  # started so far
 
@@ -193,6 +215,20 @@ class Relays(lab.SharedLabCase):
             self.assertEqual(code, wanted)
             self.assertIn(words, reason)
         self.assertIn(f'to=ann@user.test relay={HOST}:{good.port} outcome=accepted', server.log())
+
+    def test_dropped_behind_the_message(self):
+        """A relay that may have the mail keeps it to itself for a while, but not for ever."""
+        dropping, good = DroppingRelay(self), self.postfix()
+        server, user = self.signetd(dropping, good)
+        order, (challenge,) = self.order(user, "ann@user.test")
+        self.noted(user, challenge, "broke")
+        self.assertEqual(lab.maildir_list(good.maildir("ann@user.test")), [])
+        server.hurry_mails()
+        user.poll(challenge["url"], lambda c: server.query(
+            "SELECT 1 FROM job WHERE kind = 'mail' AND attempts = 2 AND taken_until = 0"))
+        server.hurry_mails()
+        prove(server, user, order, good.maildir("ann@user.test"), self.key)
+        self.assertEqual(dropping.messages, 2)
 
     def test_expiry(self):
         """What no relay took until the challenge's time was over never left, and says so."""

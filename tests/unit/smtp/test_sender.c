@@ -656,6 +656,17 @@ static const Several several[] = {
      550,
      "5.1.1 no",
      FALSE},
+    {"drops at RCPT", {.greeting = "220 relay", .mail = "250 ok"}, {TO_RCPT, FULL}, GOOD, SECOND},
+    {"drops at DATA", {TO_RCPT}, {TO_RCPT, FULL}, GOOD, SECOND},
+    {"drops at DATA, SMTPUTF8", {TO_RCPT8}, {TO_RCPT8, FULL}, ANNA, SECOND},
+    {"drops at the end, SMTPUTF8",
+     {TO_RCPT8, .data = "354 go"},
+     {TO_RCPT8, FULL},
+     ANNA,
+     SENDER_TEMPORARY,
+     0,
+     "broke",
+     FALSE},
     {"drops at the end",
      {TO_RCPT, .data = "354 go"},
      {TO_RCPT, FULL},
@@ -763,6 +774,29 @@ static void test_fail_over_of_the_rest(void) {
   g_assert_cmpuint(g_strv_length(greetings), ==, 2); /* one session */
 }
 
+/* Each message begins with its own relay and goes round, those of one relay in one session. */
+static void test_first_relay(void) {
+  static const Script dropping = {TO_RCPT, .data = "354 go"}, good = {TO_RCPT, FULL};
+  g_autoptr(Relay) one = relay_new(&dropping), other = relay_new(&good);
+  const SenderRelay at_one = relay_at(one->port, 60), at_other = relay_at(other->port, 60);
+  g_autoptr(GPtrArray) messages = messages_new();
+  for (guint i = 0; i < 4; i++) {
+    g_ptr_array_add(messages, letter(GOOD, "x\r\n"));
+    ((SenderMessage *)messages->pdata[i])->first = i == 0 ? 2 : 1; /* two relays: 2 is 0 */
+  }
+  send_by(&at_one, &at_other, messages);
+  check(messages, 0, SENDER_TEMPORARY, 0, "broke");
+  for (guint i = 1; i < 4; i++)
+    check(messages, i, SENDER_ACCEPTED, 250, "queued");
+  send_by(&at_other, &at_one, messages);
+  check(messages, 0, SENDER_ACCEPTED, 250, "queued");
+  check(messages, 1, SENDER_TEMPORARY, 0, "broke");
+  check(messages, 2, SENDER_ACCEPTED, 250, "queued");
+  relay_stop(other);
+  g_auto(GStrv) greetings = g_strsplit(other->heard->str, "EHLO ", -1);
+  g_assert_cmpuint(g_strv_length(greetings), ==, 4); /* three sessions */
+}
+
 static void test_settings(void) {
   static const SenderRelay relays[] = {
       {.host = "::1", .port = 25, .ehlo = "x", .timeout_seconds = 1},
@@ -813,6 +847,7 @@ int main(int argc, char **argv) {
   g_test_add_func("/sender/eight-bit", test_eight_bit);
   g_test_add_func("/sender/fail-over", test_fail_over);
   g_test_add_func("/sender/fail-over-of-the-rest", test_fail_over_of_the_rest);
+  g_test_add_func("/sender/first-relay", test_first_relay);
   g_test_add_func("/sender/settings", test_settings);
   return g_test_run();
 }

@@ -96,6 +96,9 @@ const DkimSignature *dkim_check_signature(const DkimCheck *check, guint i); /* o
    DKIM_TEMPORARY may be answered again; for one that is decided nothing happens. */
 void dkim_check_key(DkimCheck *check, guint i, DkimKeyOutcome outcome, const char *const *records,
                     gboolean secure);
+/* Signatures whose d= is not domain (lower-case A-labels; NULL: no d= is) are DKIM_UNUSABLE unless
+   they are decided: what they say is of no use, and their keys are not worth a question. */
+void dkim_check_narrow(DkimCheck *check, const char *domain);
 void dkim_check_free(DkimCheck *check);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(DkimCheck, dkim_check_free)
 

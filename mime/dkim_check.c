@@ -86,6 +86,18 @@ const DkimSignature *dkim_check_signature(const DkimCheck *check, guint i) {
   return reading->signature;
 }
 
+void dkim_check_narrow(DkimCheck *check, const char *domain) {
+  for (guint i = 0; i < check->readings->len; i++) {
+    DkimReading *reading = check->readings->pdata[i];
+    DkimSignature *signature = reading->signature;
+    if (signature->result != DKIM_PENDING || g_strcmp0(signature->domain, domain) == 0)
+      continue;
+    g_clear_pointer(&signature->question, g_free);
+    dkim_reading_decide(reading, DKIM_UNUSABLE,
+                        "the key was not asked for: d= is not the domain of From");
+  }
+}
+
 char *dkim_record_clean(const char *record) {
   g_autofree char *start = g_strndup(record, DKIM_MAX_RECORD_OCTETS);
   g_autofree char *valid = g_utf8_make_valid(start, -1);

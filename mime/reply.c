@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "mime/reply.h"
+#include "base/mailbox.h"
 #include "mime/mime_text.h"
 #include "mime/reply_parts.h"
 #include "mime/reply_token.h"
@@ -110,6 +111,13 @@ static const char *read_body(ReplyFacts *facts, const RawMessage *message) {
   if (facts->block == REPLY_BLOCK_ONE)
     memcpy(facts->digest, search.digest, sizeof facts->digest);
   return NULL;
+}
+
+char *reply_domain(const ReplyFacts *facts) {
+  gboolean single = facts->refused == NULL && facts->from_fields == 1 &&
+                    facts->from_mailboxes == 1 && facts->from != NULL;
+  g_autoptr(Mailbox) from = single ? mailbox_parse(facts->from, NULL) : NULL;
+  return from != NULL ? g_strdup(from->domain) : NULL;
 }
 
 ReplyFacts *reply_read(GBytes *bytes) {

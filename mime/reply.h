@@ -57,6 +57,9 @@ typedef struct {
  * read. */
 ReplyFacts *reply_read(GBytes *message);
 void reply_facts_free(ReplyFacts *facts);
+/* The domain whose DKIM signature can prove the message: that of its only From address, in
+   lower-case A-labels. NULL: none can. The caller frees it. */
+char *reply_domain(const ReplyFacts *facts);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(ReplyFacts, reply_facts_free)
 
 /* The facts, a check's signatures and the DMARC record as a value that another process can be

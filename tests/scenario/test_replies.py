@@ -248,6 +248,8 @@ class Refused(RepliesCase):
             ("only Sender is right", "from", "another address than ann+",
              lambda c: c.signed(From="eve@other.test", Sender=c.address, sign={"domain": "other.test"})),
         ])
+        unasked = ["not asked for" in evidence for _, evidence in case.messages()]
+        self.assertEqual(unasked, [False, False, False, False, True, True, False])
         self.assertEqual(case.deliver(case.right()), "passed")
         self.assert_passes(case)
 

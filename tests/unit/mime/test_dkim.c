@@ -859,6 +859,34 @@ static void test_answers(void) {
   assert_result(several, 0, DKIM_UNUSABLE, "several");
 }
 
+/* Of another domain, above or below, no key is asked for; what is decided stays as it is. */
+static void test_narrow(void) {
+  static const struct {
+    const char *domain;
+    gboolean asked;
+  } cases[] = {{"example.org", TRUE},
+               {"other.example", FALSE},
+               {"org", FALSE},
+               {"sub.example.org", FALSE},
+               {NULL, FALSE}};
+  g_autofree char *record = dkim_key_record(rsa, NULL);
+  const char *one[] = {record, NULL};
+  g_autofree char *text = forge(rsa, GOOD_TAGS, HEADER "\r\n" BODY);
+  g_autoptr(GBytes) message = message_from(text);
+  for (gsize i = 0; i < G_N_ELEMENTS(cases); i++) {
+    g_autoptr(DkimCheck) check = dkim_check_new(message, NOW);
+    dkim_check_narrow(check, cases[i].domain);
+    g_assert_cmpint(dkim_check_signature(check, 0)->question != NULL, ==, cases[i].asked);
+    if (!cases[i].asked)
+      assert_result(check, 0, DKIM_UNUSABLE, "not asked for");
+    dkim_check_key(check, 0, DKIM_KEY_FOUND, one, FALSE);
+    if (!cases[i].asked)
+      continue;
+    dkim_check_narrow(check, NULL);
+    assert_result(check, 0, DKIM_PASS, NULL);
+  }
+}
+
 /* A record is shown and passed on without what could break a line or a value. */
 static void test_hostile_record(void) {
   g_autofree char *text = forge(rsa, GOOD_TAGS, HEADER "\r\n" BODY);
@@ -1121,6 +1149,7 @@ static const struct {
     {"/dkim/check/strict-key", test_strict_key},
     {"/dkim/check/outcomes", test_outcomes},
     {"/dkim/check/answers", test_answers},
+    {"/dkim/check/narrow", test_narrow},
     {"/dkim/check/hostile-record", test_hostile_record},
     {"/dkim/check/changes", test_changes},
     {"/dkim/check/every-octet", test_every_octet},

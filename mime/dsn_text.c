@@ -183,11 +183,11 @@ static gboolean is_forwarded(const Text *text, const char *address) {
 }
 
 /* Exim's field names the addresses that it was given; where it forwarded one it may hide where to.
- */
+   Each is looked for in all of the text: no more of them than there may be recipients. */
 static void read_failed_field(Text *text, const char *field) {
-  g_auto(GStrv) words = g_strsplit(field, ",", -1);
-  for (char **word = words; *word != NULL; word++) {
-    g_autofree char *address = leading_address(*word);
+  g_auto(GStrv) words = g_strsplit(field, ",", DSN_MAX_RECIPIENTS + 1);
+  for (guint i = 0; i < DSN_MAX_RECIPIENTS && words[i] != NULL; i++) {
+    g_autofree char *address = leading_address(words[i]);
     if (address != NULL)
       add_recipient(text, is_forwarded(text, address) ? "undisclosed" : address, DSN_FAILED,
                     text->lines);

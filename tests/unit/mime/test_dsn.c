@@ -420,6 +420,18 @@ static void test_bounds(void) {
   g_assert_nonnull(again);
 }
 
+/* Each address of Exim's field costs a reading of all the text. */
+static void test_failed_field(void) {
+  for (guint before = DSN_MAX_RECIPIENTS - 1; before <= DSN_MAX_RECIPIENTS; before++) {
+    g_autoptr(GString) text = g_string_new(HEAD "X-Failed-Recipients: ");
+    for (guint i = 0; i < before; i++)
+      g_string_append(text, "-, ");
+    g_string_append(text, "ann@example.org, bob@example.org\n" EXIM "  550 5.1.1 no\n");
+    g_autoptr(DsnFacts) facts = read_text(text->str);
+    g_assert_cmpuint(facts->recipients->len, ==, DSN_MAX_RECIPIENTS - before);
+  }
+}
+
 static void test_status(void) {
   static const struct {
     const char *line, *status;
@@ -531,6 +543,7 @@ int main(int argc, char **argv) {
   g_test_add_func("/dsn/others", test_others);
   g_test_add_func("/dsn/refused", test_refused);
   g_test_add_func("/dsn/bounds", test_bounds);
+  g_test_add_func("/dsn/failed-field", test_failed_field);
   g_test_add_func("/dsn/status", test_status);
   g_test_add_func("/dsn/evidence/values", test_evidence_values);
   g_test_add_func("/dsn/evidence/bounds", test_evidence_bounds);

@@ -2,6 +2,7 @@
 #include "acme/sort_job.h"
 #include "acme/job_run.h"
 #include "acme/record.h"
+#include "acme/state.h"
 #include "base/log.h"
 #include "store/challenge.h"
 #include "store/message.h"
@@ -64,6 +65,16 @@ gboolean sort_job_begin(Acme *acme, gint64 now, const Job *job, Question *questi
   return TRUE;
 }
 
+/* Its sender was told that it was taken: whoever waits for it is told that it was not kept. */
+static gboolean turn_away(Acme *acme, gint64 now, const Job *job, const Stray *stray,
+                          const Challenge *challenge, GError **error) {
+  g_autoptr(Problem) problem = problem_new(
+      PROBLEM_UNAUTHORIZED, 0,
+      "A reply was refused: its challenge had too many messages before it; order anew.");
+  return state_challenge_noted_again(acme, now, &challenge->id, "room", problem, error) &&
+         drop(acme, job, stray, "too many messages for its challenge", error);
+}
+
 /* Becomes a message of the challenge, within its bounds. */
 static gboolean attach(Acme *acme, gint64 now, const Job *job, const Stray *stray,
                        const Challenge *challenge, GError **error) {
@@ -72,7 +83,7 @@ static gboolean attach(Acme *acme, gint64 now, const Job *job, const Stray *stra
   if (counted == STORE_FAILED)
     return FALSE;
   if (counted == STORE_UNCHANGED)
-    return drop(acme, job, stray, "too many messages for its challenge", error);
+    return turn_away(acme, now, job, stray, challenge, error);
   Message message = {.id = acme_id(acme, now),
                      .challenge_id = challenge->id,
                      .direction = (char *)"in",

@@ -160,6 +160,12 @@ static void test_bounds(void) {
                   CHALLENGE_MAX_MAILS);
   g_assert_cmpint(lab_count(lab, "SELECT count(*) FROM raw"), ==, CHALLENGE_MAX_MAILS);
   g_assert_cmpuint(recipient(lab, FIXED), ==, 250);
+  /* What was taken and not kept is told of once. */
+  g_assert_cmpint(lab_count(lab, "SELECT mails FROM challenge"), ==, STRAY_MAX);
+  g_assert_cmpint(lab_count(lab, "SELECT count(*) FROM note WHERE rule = 'room'"), ==, 1);
+  g_autoptr(Answer) posted = lab_challenge(order, 0, "{}");
+  g_autofree char *body = json_dumps(posted->json, 0);
+  g_assert_nonnull(strstr(body, "too many messages before it"));
 }
 
 /* In time is what was received in time, however late it is examined. */

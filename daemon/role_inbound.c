@@ -14,6 +14,7 @@
 #define MAX_SESSIONS 2000
 #define MAX_PER_ADDRESS 50
 #define COMMAND_SECONDS 120
+#define MESSAGE_SECONDS 300 /* RFC 5321 section 4.5.3.2.7 */
 #define SESSION_SECONDS 600
 /* How long a verdict waits for the DMARC record once all keys are there. */
 #define DMARC_SECONDS 2
@@ -322,6 +323,7 @@ static gboolean start(RoleProcess *process, GError **error) {
       .max_sessions = MAX_SESSIONS,
       .max_per_source = MAX_PER_ADDRESS,
       .command_seconds = COMMAND_SECONDS,
+      .message_seconds = MESSAGE_SECONDS,
       .session_seconds = SESSION_SECONDS,
       .tls = tls,
   };

@@ -38,6 +38,7 @@ struct Connection {
   char *peer, *source;
   SmtpSession *session;
   gint64 heard; /* monotonic microseconds: when its last reply was made */
+  gsize taken;  /* octets read since the command timer was set */
   struct bufferevent *stream;
   struct event *command_timer;
   struct event *session_timer;
@@ -207,6 +208,7 @@ static void send_output(Connection *connection) {
   if (length == 0)
     return;
   connection->heard = g_get_monotonic_time();
+  connection->taken = 0;
   arm(connection->command_timer, connection->server->options.command_seconds);
   bufferevent_write(connection->stream, g_bytes_get_data(output, NULL), length);
 }
@@ -264,6 +266,7 @@ static void on_read(struct bufferevent *stream, void *user) {
   }
   g_autofree guchar *data = g_malloc(length);
   evbuffer_remove(input, data, length);
+  connection->taken += length;
   pump(connection, data, length);
 }
 
@@ -335,6 +338,25 @@ static void on_deadline(evutil_socket_t fd G_GNUC_UNUSED, short what G_GNUC_UNUS
     smtp_session_timed_out(connection->session);
     pump(connection, NULL, 0);
   }
+}
+
+/* A message on a slow line: who sends it octet by octet is not waited for. */
+static gboolean goes_on(Connection *connection) {
+  const SmtpServerOptions *options = &connection->server->options;
+  gint64 spent = (g_get_monotonic_time() - connection->heard) / G_USEC_PER_SEC;
+  if (connection->closing || connection->handshake ||
+      !smtp_session_in_message(connection->session) || connection->taken < SMTP_SERVER_BLOCK ||
+      spent >= options->message_seconds)
+    return FALSE;
+  connection->taken = 0;
+  arm(connection->command_timer,
+      MIN(options->command_seconds, options->message_seconds - (guint)spent));
+  return TRUE;
+}
+
+static void on_command_deadline(evutil_socket_t fd, short what, void *user) {
+  if (!goes_on(user))
+    on_deadline(fd, what, user);
 }
 
 /* Accepting */
@@ -427,7 +449,7 @@ static Connection *connection_new(SmtpServer *server, evutil_socket_t fd, const 
   connection->heard = g_get_monotonic_time();
   connection->session = smtp_session_new(&options, origin->peer);
   connection->stream = bufferevent_socket_new(server->base, fd, BEV_OPT_CLOSE_ON_FREE);
-  connection->command_timer = evtimer_new(server->base, on_deadline, connection);
+  connection->command_timer = evtimer_new(server->base, on_command_deadline, connection);
   connection->session_timer = evtimer_new(server->base, on_deadline, connection);
   set_count(server, origin->source, count_of(server, origin->source) + 1);
   g_hash_table_add(server->connections, connection);

@@ -8,6 +8,8 @@
 #include <event2/event.h>
 #include <openssl/ssl.h>
 
+#define SMTP_SERVER_BLOCK 8192
+
 /* A question to the owner of the mail. It outlives its client, and answering late is safe: the
    answer is dropped. Every question must be answered once; that may happen inside the handler. What
    the handler is given lives until then. */
@@ -24,9 +26,11 @@ typedef struct {
   gsize max_message;    /* octets */
   guint max_sessions;   /* in all; above, the one that has been idle longest ends, or 421 */
   guint max_per_source; /* sessions of one IPv4 address or IPv6 /64; above, 421 at once */
-  /* Seconds in all for one command, one message or one TLS handshake, however many octets trickle
-     in (RFC 5321 section 4.5.3.2 is an upper guide); stands still while a question is open. */
+  /* Seconds in all for one command or one TLS handshake, however many octets trickle in (RFC 5321
+     section 4.5.3.2 is an upper guide); stands still while a question is open. A message has them
+     again and again while SMTP_SERVER_BLOCK octets of it come in each, up to message_seconds. */
   guint command_seconds;
+  guint message_seconds;
   guint session_seconds; /* in all for a session, open questions included */
   SSL_CTX *tls;          /* NULL: STARTTLS is not offered; kept by reference */
   gboolean lmtp;         /* for a mail server on this host (RFC 2033) */

@@ -645,6 +645,10 @@ const char *smtp_session_refusal(const SmtpSession *session) {
   return session->refusal;
 }
 
+gboolean smtp_session_in_message(const SmtpSession *session) {
+  return session->state == STATE_DATA;
+}
+
 gsize smtp_session_pending(const SmtpSession *session) {
   return session->input->len - session->start;
 }

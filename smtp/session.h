@@ -76,6 +76,8 @@ void smtp_session_tls_started(SmtpSession *session);
 void smtp_session_timed_out(SmtpSession *session);
 const char *
 smtp_session_refusal(const SmtpSession *session); /* why it was closed, for the log; NULL */
+/* Between 354 and the end of the message. */
+gboolean smtp_session_in_message(const SmtpSession *session);
 /* Octets fed and not yet handled: a driver stops reading above a bound. */
 gsize smtp_session_pending(const SmtpSession *session);
 

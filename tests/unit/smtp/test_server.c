@@ -63,6 +63,7 @@ static const SmtpServerOptions generous = {.hostname = "mx.example.net",
                                            .max_sessions = 10,
                                            .max_per_source = 10,
                                            .command_seconds = 120,
+                                           .message_seconds = 300,
                                            .session_seconds = 300};
 
 static Host *host_new(const SmtpServerOptions *options) {
@@ -405,16 +406,67 @@ static void test_slow_message(void) {
   g_assert_cmpuint(host->messages->len, ==, 0);
 }
 
+static void on_pause_over(evutil_socket_t fd G_GNUC_UNUSED, short what G_GNUC_UNUSED, void *user) {
+  *(gboolean *)user = TRUE;
+}
+
+/* A message that keeps coming in blocks, on a line where the time of a command does not do. */
+static Client *sending(Host *host) {
+  Client *client = with_recipient(host);
+  say(client, "DATA\r\n");
+  expect(client, "354");
+  return client;
+}
+
+static char *block_of_message(void) {
+  g_autofree char *line = g_strnfill(98, 'x');
+  GString *block = g_string_new(NULL);
+  while (block->len < SMTP_SERVER_BLOCK)
+    g_string_append_printf(block, "%s\r\n", line);
+  return g_string_free(block, FALSE);
+}
+
+static void test_long_message(void) {
+  SmtpServerOptions options = generous;
+  options.max_message = 100 * 1000 * 1000;
+  options.command_seconds = 1;
+  options.message_seconds = 60;
+  g_autoptr(Host) host = host_new(&options);
+  g_autoptr(Client) client = sending(host);
+  g_autofree char *block = block_of_message();
+  const struct timeval pause = {.tv_sec = 3};
+  gboolean over = FALSE;
+  event_base_once(host->base, -1, EV_TIMEOUT, on_pause_over, &over, &pause);
+  while (!over) {
+    say(client, block);
+    receive(client);
+    g_usleep(20000);
+  }
+  say(client, ".\r\n");
+  expect(client, "250 2.0.0 yes");
+  say(client, "NOOP\r\n");
+  expect(client, "250 2.0.0");
+  trickle_until_421(client, "x");
+}
+
+static void test_endless_message(void) {
+  SmtpServerOptions options = generous;
+  options.max_message = 100 * 1000 * 1000;
+  options.command_seconds = 1;
+  options.message_seconds = 2;
+  g_autoptr(Host) host = host_new(&options);
+  g_autoptr(Client) client = sending(host);
+  g_autofree char *block = block_of_message();
+  trickle_until_421(client, block);
+  g_assert_cmpuint(host->messages->len, ==, 0);
+}
+
 static void test_slow_session(void) {
   SmtpServerOptions options = generous;
   options.session_seconds = 1;
   g_autoptr(Host) host = host_new(&options);
   g_autoptr(Client) client = greeted(host);
   trickle_until_421(client, "NOOP\r\n");
-}
-
-static void on_pause_over(evutil_socket_t fd G_GNUC_UNUSED, short what G_GNUC_UNUSED, void *user) {
-  *(gboolean *)user = TRUE;
 }
 
 /* A slow owner is not the client's fault: the command's time stands still. */
@@ -653,6 +705,8 @@ int main(int argc, char **argv) {
   g_test_add_func("/server/stop", test_stop);
   g_test_add_func("/server/slow/command", test_slow_command);
   g_test_add_func("/server/slow/message", test_slow_message);
+  g_test_add_func("/server/slow/long-message", test_long_message);
+  g_test_add_func("/server/slow/endless-message", test_endless_message);
   g_test_add_func("/server/slow/session", test_slow_session);
   g_test_add_func("/server/slow/owner", test_slow_owner);
   g_test_add_func("/server/slow/question", test_session_with_question);

@@ -197,12 +197,27 @@ static gboolean is_invisible(gunichar c) {
   return FALSE;
 }
 
+/* What some readers take for the @ (U+FE6B, U+FF20): they see another address. */
+static gboolean looks_like_at(gunichar c) {
+  return c == 0xFE6B || c == 0xFF20;
+}
+
+/* RFC 2047 section 2: encoded-word = "=?" charset "?" encoding "?" encoded-text "?=". Section 5
+   wants none in an address, and yet some readers decode it there, to any address at all. */
+static gboolean has_encoded_word(const char *local) {
+  const char *start = strstr(local, "=?");
+  return start != NULL && strstr(start + 2, "?=") != NULL;
+}
+
 /* A local part beyond ASCII is compared octet by octet: what would give it a twin that looks the
    same is refused. */
 static gboolean check_unicode(const char *local, GError **error) {
-  for (const char *p = local; *p != '\0'; p = g_utf8_next_char(p))
+  for (const char *p = local; *p != '\0'; p = g_utf8_next_char(p)) {
     if (is_invisible(g_utf8_get_char(p)))
       return refuse(error, "the part before the @ has an invisible character");
+    if (looks_like_at(g_utf8_get_char(p)))
+      return refuse(error, "the part before the @ has a character that looks like an @");
+  }
   /* It would combine with the "<" before it. */
   if (g_unichar_ismark(g_utf8_get_char(local)))
     return refuse(error, "the part before the @ begins with a combining mark");
@@ -214,7 +229,9 @@ static gboolean check_unicode(const char *local, GError **error) {
 
 static gboolean check_local(const char *local, GError **error) {
   return check_characters(local, FALSE, error) && check_dot_atom(local, error) &&
-         check_unicode(local, error);
+         check_unicode(local, error) &&
+         (!has_encoded_word(local) ||
+          refuse(error, "the part before the @ looks like an encoded word"));
 }
 
 static Mailbox *parse(const char *text, GError **error) {

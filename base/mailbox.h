@@ -29,7 +29,8 @@ typedef struct {
    A local part beyond ASCII (RFC 6531 section 3.3) is UTF-8 in normalization form C (RFC 6532
    section 3.1, RFC 5198 section 3): another form is refused and not converted, since only the mail
    server of the domain knows whether it names the same mailbox. So are format characters (bidi
-   controls, joiners), private use, unassigned and invisible characters. Letters beyond ASCII keep
+   controls, joiners), private use, unassigned and invisible characters, what looks like an "@", and
+   encoded words (RFC 2047). Letters beyond ASCII keep
    their case in the canonical form. */
 Mailbox *mailbox_parse(const char *text, GError **error);
 

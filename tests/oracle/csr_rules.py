@@ -179,6 +179,8 @@ def mailbox(address):
     labels = [a_label(label) for label in domain.split(".")]
     if not ATEXT.match(local) or len(local.encode()) > 64 or unicodedata.normalize("NFC", local) != local:
         return None
+    if re.search(r"=\?.*\?=|[\ufe6b\uff20]", local):
+        return None
     if None in labels or len(labels) < 2 or labels[-1].isdigit() or len(".".join(labels)) > 253:
         return None
     whole = local + "@" + ".".join(labels)

@@ -188,6 +188,8 @@ static void test_addresses(void) {
       {"a\\ue000b@example.org", "without a meaning"},
       {"a\\u3164b@example.org", "an invisible character"},
       {"\\u0301a@example.org", "a combining mark"},
+      {"a\\uff20example.org@example.org", "looks like an @"},
+      {"=?utf-8?q?a?=@example.org", "an encoded word"},
       {"jo\\u0308rg@example.org", "normalization form C"},
       {"ann@localhost", "fewer than two labels"},
       {"ann@127.0.0.1", "not a name but a number"},

@@ -15,6 +15,10 @@
 /* A relay that fails every time behind the message, when it may have it, leaves the mail to the
    next one; one that puts it off is asked again first, which greylisting waits for. */
 #define TRIES_FIRST_AT_A_RELAY 2
+/* A process that dies repeats what it has handed over and not told of. */
+#define MAILS_OF_A_SESSION 16
+
+static const struct timeval at_once = {0, 0};
 
 typedef struct {
   RoleProcess *process;
@@ -22,7 +26,7 @@ typedef struct {
   SmimeSigner *smime; /* NULL: challenge mails have no S/MIME signature */
   GPtrArray *texts;   /* of MailText */
   GPtrArray *relays;  /* of SenderRelay, whose host, ca and password are their own */
-  GPtrArray *waiting; /* of Mail: handed over together in one session */
+  GPtrArray *waiting; /* of Mail: handed over together, some in one session */
   struct event *send;
 } Outbound;
 
@@ -114,7 +118,6 @@ static void compose_notice(const Outbound *outbound, GVariant *body, Letter *let
 
 static void on_core_says(Channel *channel G_GNUC_UNUSED, guint kind, guint64 id, GVariant *body,
                          int fd G_GNUC_UNUSED, gpointer user) {
-  static const struct timeval at_once = {0, 0};
   RoleProcess *process = user;
   Outbound *outbound = process->state;
   g_autoptr(GError) error = NULL;
@@ -155,12 +158,22 @@ static void log_outcome(const SenderMessage *message) {
            outcomes[message->outcome], "code", code, "text", message->text, NULL);
 }
 
+/* The next ones; the others wait for the next turn of the loop, after the answers about these. */
+static GPtrArray *take_mails(Outbound *outbound) {
+  GPtrArray *mails = g_ptr_array_new_with_free_func(mail_free);
+  guint count = MIN(outbound->waiting->len, MAILS_OF_A_SESSION);
+  for (guint i = 0; i < count; i++)
+    g_ptr_array_add(mails, g_ptr_array_steal_index(outbound->waiting, 0));
+  if (outbound->waiting->len > 0)
+    event_add(outbound->send, &at_once);
+  return mails;
+}
+
 static void on_send(evutil_socket_t fd G_GNUC_UNUSED, short what G_GNUC_UNUSED, void *user) {
   Outbound *outbound = user;
   g_autoptr(GError) error = NULL;
-  g_autoptr(GPtrArray) mails = outbound->waiting;
+  g_autoptr(GPtrArray) mails = take_mails(outbound);
   g_autoptr(GPtrArray) messages = g_ptr_array_new();
-  outbound->waiting = g_ptr_array_new_with_free_func(mail_free);
   for (guint i = 0; i < mails->len; i++)
     g_ptr_array_add(messages, ((Mail *)mails->pdata[i])->message);
   gboolean usable = sender_send(outbound->relays, messages, &error);

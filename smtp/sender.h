@@ -7,6 +7,10 @@
 
 #include <glib.h>
 
+/* A session costs as many steps at most, however many messages it has. One message has ten:
+   greeting, EHLO, HELO, RSET, MAIL, RCPT, DATA, the message, its answer, QUIT. */
+#define SENDER_SESSION_STEPS 10
+
 #define SENDER_ERROR (sender_error_quark())
 GQuark sender_error_quark(void);
 typedef enum { SENDER_ERROR_SETTING } SenderError;
@@ -74,8 +78,8 @@ void sender_message_copy(SenderMessage *message, const SenderMessage *other);
    to a recipient beyond ASCII is SENDER_PERMANENT when no relay offers SMTPUTF8. A message that
    sender_check.h refuses is SENDER_PERMANENT and does not reach a relay. FALSE with
    SENDER_ERROR_SETTING only when a relay is unusable as described. A relay that neither answers nor
-   closes costs timeout_seconds a step; the whole session is bounded too,
-   however slowly octets trickle in. */
+   closes costs timeout_seconds a step; the whole session is bounded too (SENDER_SESSION_STEPS),
+   however slowly octets trickle in: messages that it has no time for are not answered. */
 gboolean sender_send(GPtrArray *relays, GPtrArray *messages, GError **error);
 
 #endif

@@ -9,8 +9,6 @@
 #include <curl/curl.h>
 #include <string.h>
 
-#define STEPS                                                                                      \
-  10 /* connecting with all before MAIL, MAIL, RCPT, DATA, the message, its answer ... */
 #define REPLY_MAX 512 /* octets kept of a line */
 
 typedef struct {
@@ -19,6 +17,7 @@ typedef struct {
   Dialogue dialogue;
   char why[CURL_ERROR_SIZE];    /* libcurl's words */
   guint connections;            /* made so far */
+  gint64 deadline;              /* monotonic */
   const SenderMessage *message; /* that is sent now */
   gsize offset;                 /* in it */
 } Session;
@@ -78,8 +77,6 @@ static void set_relay(CURL *curl, const SenderRelay *relay) {
   curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
   curl_easy_setopt(curl, CURLOPT_CONNECTTIMEOUT, seconds);
   curl_easy_setopt(curl, CURLOPT_SERVER_RESPONSE_TIMEOUT, seconds);
-  /* Its limits start anew with each answer, and an answer may have lines without end. */
-  curl_easy_setopt(curl, CURLOPT_TIMEOUT, seconds * STEPS);
 }
 
 /* Anchors come from relay->ca alone: without CAPATH NULL the system's would count beside them. */
@@ -262,8 +259,23 @@ static gboolean is_seven_bit(GBytes *message) {
   return TRUE;
 }
 
+/* libcurl's other limits start anew with each answer, and an answer may have lines without end.
+   FALSE: no message is begun any more, lest it be cut off in the middle. */
+static gboolean set_time(Session *session) {
+  gint64 left = session->deadline - g_get_monotonic_time();
+  if (left < session->relay->timeout_seconds * G_USEC_PER_SEC)
+    return FALSE;
+  curl_easy_setopt(session->curl, CURLOPT_TIMEOUT_MS, (long)(left / 1000));
+  return TRUE;
+}
+
 /* FALSE: the session ended before an answer to MAIL. */
 static gboolean send_next(Session *session, SenderMessage *message) {
+  if (!set_time(session)) {
+    sender_message_settle(message, SENDER_TEMPORARY, 0, "the relay did not answer in time");
+    message->unanswered = message->withheld = TRUE;
+    return FALSE;
+  }
   if (session->dialogue.needs_utf8 || is_seven_bit(message->message))
     return send_until_answered(session, message);
   sender_message_settle(message, SENDER_PERMANENT, 0, /* libcurl has no BODY=8BITMIME */
@@ -283,6 +295,8 @@ static void set_all(Session *session) {
 
 void sender_curl_send(const SenderRelay *relay, GPtrArray *messages, gboolean utf8) {
   Session session = {.relay = relay};
+  session.deadline =
+      g_get_monotonic_time() + relay->timeout_seconds * SENDER_SESSION_STEPS * G_USEC_PER_SEC;
   session.dialogue.tls = relay->tls;
   session.dialogue.needs_auth = relay->user != NULL;
   session.dialogue.needs_utf8 = utf8;

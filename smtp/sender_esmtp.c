@@ -17,8 +17,6 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#define STEPS_OF_SESSION 4 /* greeting, EHLO, HELO, QUIT */
-#define STEPS_OF_MESSAGE 6 /* RSET, MAIL, RCPT, DATA, the message, its answer */
 #define DESCRIPTORS_LOOKED_AT 1024
 #define REPLY_MAX 512 /* octets kept of a line of the relay */
 
@@ -238,7 +236,7 @@ static gboolean is_eight_bit(GBytes *message) {
   return FALSE;
 }
 
-static void add_delivery(Session *session, smtp_session_t handle, Delivery *delivery) {
+static void add_delivery(smtp_session_t handle, Delivery *delivery) {
   SenderMessage *message = delivery->message;
   delivery->eight_bit = is_eight_bit(message->message);
   delivery->handle = smtp_add_message(handle);
@@ -248,7 +246,6 @@ static void add_delivery(Session *session, smtp_session_t handle, Delivery *deli
   smtp_size_set_estimate(delivery->handle, g_bytes_get_size(message->message));
   if (delivery->eight_bit)
     smtp_8bitmime_set_body(delivery->handle, E8bitmime_8BITMIME);
-  session->deadline += session->relay->timeout_seconds * STEPS_OF_MESSAGE * G_USEC_PER_SEC;
 }
 
 static void set_timeouts(smtp_session_t handle, guint seconds) {
@@ -269,9 +266,9 @@ static smtp_session_t build(Session *session) {
   smtp_set_monitorcb(handle, on_traffic, session, 0);
   session->last_heard = g_get_monotonic_time();
   session->deadline =
-      session->last_heard + relay->timeout_seconds * STEPS_OF_SESSION * G_USEC_PER_SEC;
+      session->last_heard + relay->timeout_seconds * SENDER_SESSION_STEPS * G_USEC_PER_SEC;
   for (guint i = 0; i < session->deliveries->len; i++)
-    add_delivery(session, handle, session->deliveries->pdata[i]);
+    add_delivery(handle, session->deliveries->pdata[i]);
   return handle;
 }
 

@@ -44,6 +44,7 @@ typedef struct {
   const char *auth;     /* to each line of AUTH; NULL: 334, then 235 */
   gboolean one_mail;    /* drops the connection at the second MAIL */
   gboolean one_message; /* drops the connection behind the end of a message */
+  guint pause;          /* milliseconds before the answer to a message */
 } Script;
 
 #define TO_RCPT .greeting = "220 relay", .mail = "250 ok", .rcpt = "250 ok"
@@ -106,8 +107,10 @@ static inline gboolean say(Talk *talk, const char *reply) {
 static inline gboolean take_message(Talk *talk, const char *reply) {
   char line[1100];
   while (fgets(line, sizeof line, talk->in) != NULL)
-    if (strcmp(line, ".\r\n") == 0)
+    if (strcmp(line, ".\r\n") == 0) {
+      g_usleep(1000UL * talk->relay->script->pause);
       return say(talk, reply) && !talk->relay->script->one_message;
+    }
   return FALSE;
 }
 

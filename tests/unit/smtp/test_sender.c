@@ -554,6 +554,41 @@ static void test_endless_relay(void) {
   check(messages, 0, SENDER_UNREACHED, 0, "did not answer in time");
 }
 
+/* A slow relay takes what there is time for; what it has not heard of is free for another one. */
+typedef struct {
+  guint16 port;
+  const char *to;
+  GPtrArray *messages;
+} SlowSession;
+
+static gpointer send_slowly(gpointer user) {
+  const SlowSession *slow = user;
+  for (guint i = 0; i < 30; i++)
+    g_ptr_array_add(slow->messages, letter(slow->to, "x\r\n"));
+  send_all(slow->port, 1, slow->messages);
+  return NULL;
+}
+
+static void test_slow_session(void) {
+  static const Script script = {TO_RCPT8, .data = "354 go", .end = "250 ok", .pause = 500};
+  static const char *const to[] = {GOOD, ANNA};
+  GThread *threads[G_N_ELEMENTS(to)];
+  SlowSession slow[G_N_ELEMENTS(to)];
+  Relay *relays[G_N_ELEMENTS(to)];
+  for (guint i = 0; i < G_N_ELEMENTS(to); i++) {
+    relays[i] = relay_new(&script);
+    slow[i] = (SlowSession){relays[i]->port, to[i], messages_new()};
+    threads[i] = g_thread_new("sender", send_slowly, &slow[i]);
+  }
+  for (guint i = 0; i < G_N_ELEMENTS(to); i++) {
+    g_thread_join(threads[i]);
+    check(slow[i].messages, 0, SENDER_ACCEPTED, 250, "ok");
+    check(slow[i].messages, 29, SENDER_UNREACHED, 0, "did not answer in time");
+    g_ptr_array_unref(slow[i].messages);
+    relay_free(relays[i]);
+  }
+}
+
 /* The relay has no 8BITMIME: the 8-bit message cannot go, the other can go without it. */
 static void test_eight_bit(void) {
   static const Script script = {TO_RCPT, .data = "354 go", .end = "250 ok"};
@@ -844,6 +879,7 @@ int main(int argc, char **argv) {
   g_test_add_func("/sender/secret", test_secret_is_hidden);
   g_test_add_func("/sender/silent", test_silent_relay);
   g_test_add_func("/sender/endless", test_endless_relay);
+  g_test_add_func("/sender/slow-session", test_slow_session);
   g_test_add_func("/sender/eight-bit", test_eight_bit);
   g_test_add_func("/sender/fail-over", test_fail_over);
   g_test_add_func("/sender/fail-over-of-the-rest", test_fail_over_of_the_rest);

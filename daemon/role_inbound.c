@@ -2,7 +2,6 @@
 /* inbound: the SMTP server, and the examination of messages (MIME, DKIM, DNS). Reports what it
    finds; is never told what would be right. */
 #include "base/log.h"
-#include "base/mailbox.h"
 #include "daemon/pem_key.h"
 #include "daemon/perspectives.h"
 #include "daemon/resolver_options.h"
@@ -144,15 +143,13 @@ static gboolean ask_keys_again(Examination *examination) {
 /* A message that proves nothing anyway is worth no question to others. */
 static void ask_perspectives(Examination *examination) {
   Inbound *inbound = examination->process->state;
-  const char *from = examination->facts->from;
-  g_autoptr(Mailbox) mailbox = from != NULL ? mailbox_parse(from, NULL) : NULL;
+  examination->domain = reply_domain(examination->facts);
   examination->round = round_new(inbound->perspectives, on_perspectives, examination);
-  if (perspectives_count(inbound->perspectives) == 0 || mailbox == NULL ||
+  if (perspectives_count(inbound->perspectives) == 0 || examination->domain == NULL ||
       !ask_keys_again(examination)) {
     round_close(examination->round);
     return;
   }
-  examination->domain = g_strdup(mailbox->domain);
   round_ask(examination->round, RESOLVER_MX, examination->domain);
   resolver_ask(inbound->resolver, examination->domain, RESOLVER_MX,
                (int)config_number(inbound->process->config, "dns.timeout"), on_mx, examination);

@@ -401,9 +401,20 @@ remote-control:
         return self._serial
 
     def _reload(self, zone):
-        serial = self._write(zone)
+        serial, before = self._write(zone), self._answering()
         self.lab.run("/usr/sbin/nsd-control", "-c", self.path / "nsd.conf", "reload", zone)
-        self.lab.wait_for(lambda: self._serves(zone, serial), f"{zone} to be reloaded", 20)
+        self.lab.wait_for(lambda: self._serves(zone, serial), f"{zone} to be reloaded", 60)
+        # the process from before, which has the zone as it was, may answer a while longer
+        self.lab.wait_for(lambda: not before & self._answering(), f"the former {zone} to be gone", 60)
+
+    def _answering(self):
+        """The processes that answer: NSD's children's children, new ones at every reload."""
+        def children(pid):
+            try:
+                return pathlib.Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+            except OSError:
+                return []
+        return {pid for child in children(self.process.pid) for pid in children(child)}
 
     def _serves(self, zone, serial=None):
         try:

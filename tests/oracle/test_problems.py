@@ -199,7 +199,7 @@ SHAPES = {("acme/state.c", "%s: %s"): r"[^\s:]+@[^\s:]+: .+"}
 # A value of a detail that is a text of its own: of which function of a file ("*": any), and the functions whose
 # sentences it can be.
 EXPLAINS = re.compile(r"->(?:message|detail|text|reason)\b|\b(?:why|faults?|explanation|failure|findings|detail|words)\b")
-KEY, JWK, MAILBOX = ("ca/key.c:*", "ca/key_rsa.c:*"), ("acme/jwk.c:*",), ("base/mailbox.c:*",)
+KEY, JWK, MAILBOX = ("ca/algorithm.c:check_length", "ca/key.c:*", "ca/key_rsa.c:*"), ("acme/jwk.c:*",), ("base/mailbox.c:*",)
 DKIM = tuple(f"mime/dkim_{name}.c:*" for name in ("check", "key", "reading"))
 EXPLAINED = {
     ("acme/account_resource.c", "check_contact"): MAILBOX,

@@ -2,6 +2,7 @@
 #include "ca/certificate_read.h"
 #include "ca/der.h"
 #include "ca/openssl_auto.h"
+#include "ca/san.h"
 
 #include <string.h>
 
@@ -25,6 +26,46 @@ GBytes *certificate_serial_of(GBytes *der) {
   BN_free(number);
   X509_free(certificate);
   return g_bytes_new_take(octets, length);
+}
+
+static gboolean names_mailbox(const GENERAL_NAME *name) {
+  return name->type == GEN_EMAIL ||
+         (name->type == GEN_OTHERNAME &&
+          OBJ_obj2nid(name->d.otherName->type_id) == NID_id_on_SmtpUTF8Mailbox);
+}
+
+static void mailbox_unref(gpointer mailbox) {
+  mailbox_free(mailbox);
+}
+
+static gboolean add_mailbox(GPtrArray *mailboxes, const GENERAL_NAME *name, GError **error) {
+  g_autofree char *why = NULL;
+  g_autoptr(Mailbox) mailbox = san_mailbox(name, &why);
+  if (mailbox == NULL) {
+    g_set_error(error, CA_ERROR, CA_ERROR_PROFILE, "it names no usable mail address: %s", why);
+    return FALSE;
+  }
+  for (guint i = 0; i < mailboxes->len; i++)
+    if (mailbox_equal(mailboxes->pdata[i], mailbox, FALSE))
+      return TRUE;
+  g_ptr_array_add(mailboxes, g_steal_pointer(&mailbox));
+  return TRUE;
+}
+
+GPtrArray *certificate_mailboxes(GBytes *der, GError **error) {
+  g_autoptr(GPtrArray) mailboxes = g_ptr_array_new_with_free_func(mailbox_unref);
+  X509 *certificate = read_der(der);
+  g_autoptr(GENERAL_NAMES) names =
+      certificate != NULL ? X509_get_ext_d2i(certificate, NID_subject_alt_name, NULL, NULL) : NULL;
+  X509_free(certificate);
+  for (int i = 0; i < sk_GENERAL_NAME_num(names); i++) {
+    const GENERAL_NAME *name = sk_GENERAL_NAME_value(names, i);
+    if (names_mailbox(name) && !add_mailbox(mailboxes, name, error))
+      return NULL;
+  }
+  if (mailboxes->len > 0)
+    return g_steal_pointer(&mailboxes);
+  return openssl_fail(error, CA_ERROR_PROFILE, "it names no mail address"), NULL;
 }
 
 gboolean certificate_is_made_of(GBytes *der, GBytes *tbs) {

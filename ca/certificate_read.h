@@ -9,6 +9,11 @@
  */
 GBytes *certificate_serial_of(GBytes *der);
 
+/* The mailboxes that a DER certificate names in its subjectAltName, each once, of Mailbox; other
+   kinds of names are passed over. NULL with CA_ERROR_PROFILE when there is none, or one that is no
+   address. */
+GPtrArray *certificate_mailboxes(GBytes *der, GError **error);
+
 /* Whether a finished certificate is made of exactly these to-be-signed octets. */
 gboolean certificate_is_made_of(GBytes *der, GBytes *tbs);
 

@@ -122,3 +122,11 @@ void account_key_free(AccountKey *account) {
   g_free(account->thumbprint);
   g_free(account);
 }
+
+char *account_key_path(const char *file, const char *directory) {
+  if (file != NULL)
+    return g_strdup(file);
+  g_autofree char *name = g_strconcat(directory + strlen("https://"), ".key", NULL);
+  g_strdelimit(name, "/", '_');
+  return g_build_filename(g_get_user_config_dir(), "signet", name, NULL);
+}

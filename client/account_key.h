@@ -24,6 +24,10 @@ GBytes *account_key_sign(const AccountKey *account, const char *text, GError **e
 /* The thumbprint of a JWK; the caller frees it. */
 char *account_key_jwk_thumbprint(const json_t *jwk);
 
+/* FILE, or when it is NULL the one for the server of this directory (an https URL): a key serves
+   one account (RFC 8555 section 11.1). The caller frees it. */
+char *account_key_path(const char *file, const char *directory);
+
 void account_key_free(AccountKey *account);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(AccountKey, account_key_free)
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(json_t, json_decref)

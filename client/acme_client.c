@@ -70,6 +70,10 @@ const char *acme_client_account(const AcmeClient *client) {
   return client->account;
 }
 
+gboolean acme_client_offers(const AcmeClient *client, const char *name) {
+  return json_is_string(json_object_get(client->directory, name));
+}
+
 const char *acme_client_resource(const AcmeClient *client, const char *name, GError **error) {
   const char *url = json_string_value(json_object_get(client->directory, name));
   if (url == NULL)
@@ -150,6 +154,12 @@ static void refuse_answer(const HttpsAnswer *answer, GError **error) {
               later[0] != '\0' ? "\n  try again after: " : "", later);
 }
 
+gboolean acme_client_refused_as(const GError *error, const char *name) {
+  g_autofree char *line = g_strconcat("\n  ", SERVER_PROBLEM_URN, name, ": ", NULL);
+  return g_error_matches(error, CLIENT_ERROR, CLIENT_REFUSED) &&
+         strstr(error->message, line) != NULL;
+}
+
 AcmeAnswer *acme_client_post(AcmeClient *client, const char *url, const json_t *payload,
                              GError **error) {
   for (guint tries = 1;; tries++) {
@@ -212,8 +222,7 @@ static gboolean find_agreed_account(AcmeClient *client, GError **error) {
   g_autoptr(GError) reason = NULL;
   if (acme_client_find_account(client, &reason))
     return TRUE;
-  if (!g_error_matches(reason, CLIENT_ERROR, CLIENT_REFUSED) ||
-      strstr(reason->message, ":accountDoesNotExist") == NULL) {
+  if (!acme_client_refused_as(reason, "accountDoesNotExist")) {
     g_propagate_error(error, g_steal_pointer(&reason));
     return FALSE;
   }

@@ -52,11 +52,16 @@ const char *acme_client_account(const AcmeClient *client); /* its URL, NULL befo
 /* A directory entry such as "newOrder"; CLIENT_NETWORK when the server has none. */
 const char *acme_client_resource(const AcmeClient *client, const char *name, GError **error);
 
+gboolean acme_client_offers(const AcmeClient *client, const char *name);
+
 /* POST of payload, POST-as-GET when it is NULL; signed by the account, or by the bare key before
    one is found. NULL with CLIENT_REFUSED (problem document in the message), CLIENT_NETWORK or
    CLIENT_TIMEOUT. */
 AcmeAnswer *acme_client_post(AcmeClient *client, const char *url, const json_t *payload,
                              GError **error);
+
+/* Whether a request failed with the problem urn:ietf:params:acme:error:NAME. */
+gboolean acme_client_refused_as(const GError *error, const char *name);
 
 void acme_answer_free(AcmeAnswer *answer);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(AcmeAnswer, acme_answer_free)

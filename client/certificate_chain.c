@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "client/certificate_chain.h"
 
+#include "base/mailbox.h"
+#include "ca/certificate_read.h"
 #include "client/failure.h"
 
 #include <openssl/err.h>
@@ -61,6 +63,29 @@ GBytes *certificate_chain_pem(const CertificateStack *chain) {
   char *data = NULL;
   long length = BIO_get_mem_data(bio, &data);
   return g_bytes_new(data, (gsize)length);
+}
+
+GBytes *certificate_chain_leaf(const CertificateStack *chain) {
+  guint8 *der = NULL;
+  int length = i2d_X509(sk_X509_value(chain, 0), &der);
+  GBytes *leaf = g_bytes_new(der, (gsize)MAX(length, 0));
+  OPENSSL_free(der);
+  return leaf;
+}
+
+char **certificate_chain_addresses(const CertificateStack *chain, GError **error) {
+  g_autoptr(GError) reason = NULL;
+  g_autoptr(GBytes) leaf = certificate_chain_leaf(chain);
+  g_autoptr(GPtrArray) mailboxes = certificate_mailboxes(leaf, &reason);
+  if (mailboxes == NULL) {
+    g_set_error(error, CLIENT_ERROR, CLIENT_LOCAL,
+                "nobody can prove a mailbox of the certificate: %s", reason->message);
+    return NULL;
+  }
+  char **addresses = g_new0(char *, mailboxes->len + 1);
+  for (guint i = 0; i < mailboxes->len; i++)
+    addresses[i] = g_strdup(((const Mailbox *)mailboxes->pdata[i])->address);
+  return addresses;
 }
 
 char *certificate_chain_expiry(const CertificateStack *chain) {

@@ -17,6 +17,13 @@ gboolean certificate_chain_is_for(const CertificateStack *chain, EVP_PKEY *key);
 /* The chain as PEM. */
 GBytes *certificate_chain_pem(const CertificateStack *chain);
 
+/* The leaf in DER. */
+GBytes *certificate_chain_leaf(const CertificateStack *chain);
+
+/* The mail addresses that the leaf names, NULL-terminated, each once; the caller frees it with
+   g_strfreev. CLIENT_LOCAL when there are none. */
+char **certificate_chain_addresses(const CertificateStack *chain, GError **error);
+
 /* The leaf's last day as text, e.g. "2027-02-18"; the caller frees it. */
 char *certificate_chain_expiry(const CertificateStack *chain);
 

@@ -9,8 +9,4 @@
 gboolean command_request(char **arguments, GError **error);
 gboolean command_revoke(char **arguments, GError **error);
 
-/* FILE, or when it is NULL the one for the server of this directory (an https URL): a key serves
-   one account (RFC 8555 section 11.1). The caller frees it. */
-char *command_account_path(const char *file, const char *directory);
-
 #endif

@@ -61,12 +61,8 @@ static Proof *fetch_proof(OrderFlow *flow, const char *url, GError **error) {
              : NULL;
 }
 
-static void free_proof(gpointer proof) {
-  proof_free(proof);
-}
-
 GPtrArray *order_flow_fetch_proofs(OrderFlow *flow, GError **error) {
-  g_autoptr(GPtrArray) proofs = g_ptr_array_new_with_free_func(free_proof);
+  g_autoptr(GPtrArray) proofs = proof_list_new();
   for (guint i = 0; i < flow->order->authorizations->len; i++) {
     Proof *proof = fetch_proof(flow, g_ptr_array_index(flow->order->authorizations, i), error);
     if (proof == NULL)

@@ -64,8 +64,16 @@ void proof_free(Proof *proof) {
   g_free(proof);
 }
 
+static void free_proof(gpointer proof) {
+  proof_free(proof);
+}
+
+GPtrArray *proof_list_new(void) {
+  return g_ptr_array_new_with_free_func(free_proof);
+}
+
 Proof *proof_match(const GPtrArray *proofs, const ReceivedChallenge *mail, const char **why) {
-  *why = "it is for an address that is not in this order";
+  *why = "it is for an address that is not to be proven";
   for (guint i = 0; i < proofs->len; i++) {
     Proof *proof = g_ptr_array_index(proofs, i);
     if (mail->to == NULL || !same_mailbox(mail->to, proof->address))

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* One mailbox of an order and how far the proof of its control has come. */
+/* One mailbox and how far the proof of its control has come. */
 #ifndef SIGNET_CLIENT_PROOF_H
 #define SIGNET_CLIENT_PROOF_H
 
@@ -8,7 +8,7 @@
 
 /* replied: the one response was handed over, and never is again (RFC 8823 section 3 item 6). */
 typedef struct {
-  char *address;       /* the identifier, as it was ordered */
+  char *address;       /* the identifier, as it was sent */
   char *authorization; /* URL */
   char *challenge;     /* URL */
   char *from;          /* where the challenge mail comes from */
@@ -26,6 +26,9 @@ Proof *proof_new(const char *url, const ServerAuthorization *authorization,
                  const char *const *addresses, GError **error);
 void proof_free(Proof *proof);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Proof, proof_free)
+
+/* An array of Proof that owns them, empty. */
+GPtrArray *proof_list_new(void);
 
 /* The proof (of proofs) that awaits mail: To is its identifier and From its challenge's; NULL with
  *why, a static text, when there is none. */

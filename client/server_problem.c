@@ -5,7 +5,6 @@
 
 #include <string.h>
 
-#define ACME_ERROR "urn:ietf:params:acme:error:"
 #define WORDS_MAX 500 /* characters of one detail */
 
 static const char *member(const json_t *object, const char *name) {
@@ -14,8 +13,8 @@ static const char *member(const json_t *object, const char *name) {
 
 gboolean server_problem_is(const json_t *problem, const char *name) {
   const char *type = member(problem, "type");
-  return type != NULL && g_str_has_prefix(type, ACME_ERROR) &&
-         strcmp(type + strlen(ACME_ERROR), name) == 0;
+  return type != NULL && g_str_has_prefix(type, SERVER_PROBLEM_URN) &&
+         strcmp(type + strlen(SERVER_PROBLEM_URN), name) == 0;
 }
 
 static void append_one(GString *text, const json_t *problem) {

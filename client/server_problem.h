@@ -6,6 +6,7 @@
 #include <glib.h>
 #include <jansson.h>
 
+#define SERVER_PROBLEM_URN "urn:ietf:params:acme:error:"
 #define SERVER_PROBLEM_MAX_SUBPROBLEMS 20 /* that are shown */
 
 /* Whether problem's type is urn:ietf:params:acme:error:NAME. */

@@ -23,7 +23,8 @@ static gboolean command_help(char **arguments, GError **error) {
   output_text("signet request ADDRESS [ADDRESS...] --directory URL [options]\n"
               "    gets an S/MIME certificate for mail addresses\n"
               "signet revoke CERTFILE --directory URL [options]\n"
-              "    revokes a certificate\n"
+              "    revokes a certificate, as the one who ordered it, its key's holder or, with\n"
+              "    --prove, the owner of its mailboxes\n"
               "signet request --help, signet revoke --help\n"
               "    all options of a command\n"
               "signet --version\n");

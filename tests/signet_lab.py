@@ -338,6 +338,19 @@ def new_key():
     return ec.generate_private_key(ec.SECP256R1())
 
 
+def self_signed(*addresses):
+    """A certificate of no CA that names these addresses, PEM."""
+    key, now = new_key(), datetime.datetime.utcnow()
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "stranger")])
+    builder = (x509.CertificateBuilder().subject_name(name).issuer_name(name).public_key(key.public_key())
+               .serial_number(x509.random_serial_number()).not_valid_before(now)
+               .not_valid_after(now + datetime.timedelta(days=30)))
+    if addresses:
+        names = x509.SubjectAlternativeName([x509.RFC822Name(address) for address in addresses])
+        builder = builder.add_extension(names, False)
+    return builder.sign(key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM)
+
+
 def token_part1(challenge_mail):
     """From the Subject of a challenge mail (an email.message.Message)."""
     return re.fullmatch(r"ACME: (\S+)", challenge_mail["Subject"]).group(1)

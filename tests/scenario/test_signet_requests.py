@@ -14,17 +14,18 @@ import unittest
 import lab
 import signet_lab
 from lab import HOST
+from signet_lab import self_signed
 
 NEW_NONCE, NEW_ACCOUNT = "/acme/%6Eonce?of=x", "/acme/new%2Daccount?x=%7e&y"  # not in their shortest form
 URN = "urn:ietf:params:acme:error:"
 
 
 class Server(http.server.ThreadingHTTPServer):
-    """answers: of the POSTs, one after the other, as (status, document, further fields)."""
+    """answers: of the POSTs, one after the other, as (status, document, further fields). further: of the directory."""
 
     daemon_threads = True
 
-    def __init__(self, folder, answers, terms):
+    def __init__(self, folder, answers, terms, further):
         super().__init__((HOST, 0), Handler)
         self.certificate, key = signet_lab.tls_pair(folder)
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -34,7 +35,8 @@ class Server(http.server.ThreadingHTTPServer):
         self.answers, self.seen, self.nonces = list(answers), [], 0
         self.directory = {"newNonce": self.url + NEW_NONCE, "newAccount": self.url + NEW_ACCOUNT,
                           "newOrder": self.url + "/x", "revokeCert": self.url + "/x", "keyChange": self.url + "/x",
-                          "meta": {"termsOfService": "https://ca.test/terms"} if terms else {}}
+                          "meta": {"termsOfService": "https://ca.test/terms"} if terms else {},
+                          **{name: self.url + "/" + name for name in further}}
 
     def fresh(self):
         self.nonces += 1
@@ -74,18 +76,18 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
 
 class Requests(lab.LabCase):
-    def talk(self, *answers, options=("--agree-tos",), terms=False, account_key=None, env=None):
+    def talk(self, *answers, options=("--agree-tos",), terms=False, account_key=None, env=None, command=None, further=()):
         """Runs signet against a server with these answers to its POSTs: (exit status, standard error, requests)."""
         if account_key is None:
             account_key = "--account-key", self.lab.path / "account.key"
-        server = Server(self.lab.folder("server"), answers, terms)
+        command = command or ["request", "ann@user.test", "--out", self.lab.path / "out"]
+        server = Server(self.lab.folder("server"), answers, terms, further)
         thread = threading.Thread(target=server.serve_forever, args=(0.02,))
         thread.start()
         try:
             done = subprocess.run(
-                [signet_lab.BUILD / "signet", "request", "ann@user.test", "--directory", server.url + "/directory",
-                 "--ca-file", server.certificate, "--out", self.lab.path / "out", *account_key, "--timeout", "60s",
-                 *options], stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=120, env=env)
+                [signet_lab.BUILD / "signet", *command, "--directory", server.url + "/directory", "--ca-file",
+                 server.certificate, *account_key, "--timeout", "60s", *options], stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=120, env=env)
         finally:
             server.shutdown()
             thread.join()
@@ -180,6 +182,47 @@ class Requests(lab.LabCase):
         status, stderr, seen = self.talk(options=("--key", self.lab.path / "account.key"))
         self.assertEqual((status, seen), (5, []))
         self.assertIn("account key must not be the certificate key", stderr)
+
+    # --- revoke --prove ---
+
+    def revoke(self, *answers, names=("ann@user.test", "bob@user.test"), further=("newAuthz",)):
+        """What the server is asked after it made the account: (exit status, standard error, [(path, payload)])."""
+        path = self.lab.path / "leaf.pem"
+        path.write_bytes(self_signed(*names))
+        account = 201, {"status": "valid"}, [("Location", "https://ca.test/account/1")]
+        status, stderr, seen = self.talk(account, *answers, command=["revoke", "--prove", path], further=further)
+        return status, stderr, [(path, self.opened(body)[1]) for method, path, _, body in seen if method == "POST"][1:]
+
+    def test_prove(self):
+        """Revocation first, then an authorization for every address, then revocation again: the answer to its first
+        question has all it needs."""
+        no = self.refused("unauthorized", "not yours", 403)
+        mailbox = lambda name: (201, {"status": "valid", "identifier": {"type": "email", "value": name}, "challenges": []},
+                                [("Location", "https://ca.test/authorization/" + name)])
+        status, stderr, asked = self.revoke(no, mailbox("ann@user.test"), mailbox("bob@user.test"), (200,))
+        self.assertEqual(status, 0, stderr)
+        self.assertEqual([path for path, _ in asked], ["/x", "/newAuthz", "/newAuthz", "/x"])
+        self.assertEqual(asked[0], asked[3])
+        self.assertEqual([payload for _, payload in asked[1:3]],
+                         [{"identifier": {"type": "email", "value": name}} for name in ("ann@user.test", "bob@user.test")])
+
+    def test_prove_in_vain(self):
+        no = self.refused("unauthorized", "not yours", 403)
+        other = 201, {"status": "valid", "identifier": {"type": "email", "value": "eve@user.test"}, "challenges": []}, \
+            [("Location", "https://ca.test/authorization/1")]
+        for name, status, words, paths, answers, options in (
+                ("no newAuthz", 1, "takes no proof without an order", ["/x"], [no], {"further": ()}),
+                ("not of this server", 1, "no such certificate", ["/x"],
+                 [self.refused("malformed", "no such certificate", 404)], {}),
+                ("an address refused", 1, "bob@user.test cannot be proven: refused by the server", ["/x", "/newAuthz"],
+                 [no, self.refused("rejectedIdentifier", "not for us", 403)], {"names": ["bob@user.test"]}),
+                ("no URL", 3, "did not say where the authorization is", ["/x", "/newAuthz"], [no, (*other[:2],)], {}),
+                ("another mailbox", 3, "was not ordered: eve@user.test", ["/x", "/newAuthz"], [no, other], {})):
+            with self.subTest(name):
+                found, stderr, asked = self.revoke(*answers, **options)
+                self.assertEqual((found, [path for path, _ in asked]), (status, paths), stderr)
+                self.assertIn(words, stderr)
+                self.assertEqual("nothing is revoked: " in stderr, name != "not of this server")
 
     def test_plain_http(self):
         """Neither as the directory nor as a URL in it."""

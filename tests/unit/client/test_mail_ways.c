@@ -27,12 +27,8 @@ static const char challenge[] = "Auto-Submitted: auto-generated; type=acme\n"
                                 "\n"
                                 "Text.\n";
 
-static void free_proof(gpointer proof) {
-  proof_free(proof);
-}
-
 static GPtrArray *make_proofs(void) {
-  GPtrArray *proofs = g_ptr_array_new_with_free_func(free_proof);
+  GPtrArray *proofs = proof_list_new();
   Proof *proof = g_new0(Proof, 1);
   proof->address = g_strdup("ann@example.org");
   proof->from = g_strdup("acme-challenge+a1@ca.example");

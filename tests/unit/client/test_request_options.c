@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "client/failure.h"
 #include "client/request_options.h"
+#include "client/revoke_options.h"
 
 #include <string.h>
 
@@ -14,7 +15,7 @@ static const struct {
 
 static void test_durations(void) {
   for (gsize i = 0; i < G_N_ELEMENTS(durations); i++)
-    g_assert_cmpint(request_options_duration(durations[i].text), ==, durations[i].seconds);
+    g_assert_cmpint(prove_options_duration(durations[i].text), ==, durations[i].seconds);
 }
 
 static RequestOptions *parse(const char *line, GError **error) {
@@ -73,8 +74,8 @@ static void test_presets(void) {
   g_assert_cmpstr(options->addresses[0], ==, "ann@example.org");
   g_assert_cmpstr(options->addresses[1], ==, "Bob@xn--bcher-kva.example");
   g_assert_null(options->addresses[2]);
-  g_assert_cmpint(options->timeout, ==, 1800);
-  g_assert_cmpint(options->mail, ==, REQUEST_MAIL_PRINT);
+  g_assert_cmpint(options->prove.timeout, ==, 1800);
+  g_assert_cmpint(options->prove.mail, ==, PROVE_MAIL_PRINT);
   g_assert_cmpint(options->usage, ==, CERTIFICATE_USAGE_BOTH);
 }
 
@@ -86,17 +87,67 @@ static void test_mail(void) {
            "--challenge-ca r --smime-certificate c --smime-key k",
       &error);
   g_assert_no_error(error);
-  g_assert_cmpint(options->mail, ==, REQUEST_MAIL_LISTEN);
-  g_assert_cmpint(options->smtp_tls, ==, MAIL_TLS_NONE);
+  g_assert_cmpint(options->prove.mail, ==, PROVE_MAIL_LISTEN);
+  g_assert_cmpint(options->prove.smtp_tls, ==, MAIL_TLS_NONE);
   g_assert_cmpint(options->usage, ==, CERTIFICATE_USAGE_SIGN);
   g_autoptr(RequestOptions) user = parse(
       BASE "--mail pipe --smtp mx.example:587 --smtp-user ann --smtp-password-file f", &error);
   g_assert_no_error(error);
-  g_assert_cmpint(user->smtp_tls, ==, MAIL_TLS_STARTTLS);
+  g_assert_cmpint(user->prove.smtp_tls, ==, MAIL_TLS_STARTTLS);
   g_autoptr(RequestOptions) local = parse(
       BASE "--mail pipe --smtp 127.0.0.1:25 --smtp-user ann --smtp-password-file f --smtp-tls none",
       &error);
   g_assert_no_error(error);
+}
+
+#define REVOKE "revoke c.pem --directory https://ca.example/directory "
+
+static const char *const bad_revocations[] = {
+    "revoke c.pem",
+    "revoke --prove --directory https://ca.example/directory",
+    REVOKE "d.pem",
+    REVOKE "--reason 7",
+    REVOKE "--reason 11",
+    REVOKE "--key k --account-key a",
+    REVOKE "--prove --key k",
+    REVOKE "--agree-tos",
+    REVOKE "--contact ann@example.org",
+    REVOKE "--eab-kid k --eab-key-file f",
+    REVOKE "--timeout 1m",
+    REVOKE "--mail print",
+    REVOKE "--mail pipe --smtp h:25",
+    REVOKE "--smtp-ca-file f",
+    REVOKE "--prove --mail pipe",
+    REVOKE "--prove --timeout soon",
+};
+
+static void test_bad_revocations(void) {
+  for (gsize i = 0; i < G_N_ELEMENTS(bad_revocations); i++) {
+    g_autoptr(GError) error = NULL;
+    g_auto(GStrv) arguments = g_strsplit(bad_revocations[i], " ", -1);
+    g_autoptr(RevokeOptions) options = revoke_options_parse(arguments, &error);
+    if (options != NULL)
+      g_error("taken: %s", bad_revocations[i]);
+    g_assert_error(error, CLIENT_ERROR, CLIENT_USAGE);
+    g_assert_nonnull(strstr(error->message, "(signet revoke --help)"));
+  }
+}
+
+static void test_revocation(void) {
+  g_autoptr(GError) error = NULL;
+  g_auto(GStrv) arguments =
+      g_strsplit(REVOKE "--prove --reason 1 --agree-tos --mail pipe --smtp h:25", " ", -1);
+  g_autoptr(RevokeOptions) options = revoke_options_parse(arguments, &error);
+  g_assert_no_error(error);
+  g_assert_true(options->by_proof && options->prove.agree);
+  g_assert_cmpint(options->reason, ==, 1);
+  g_assert_cmpint(options->prove.mail, ==, PROVE_MAIL_PIPE);
+  g_assert_cmpint(options->prove.timeout, ==, 1800);
+  options->prove.smime_key = g_strdup("k");
+  g_assert_true(prove_options_fit(&options->prove, 1, NULL));
+  g_assert_false(prove_options_fit(&options->prove, 2, &error));
+  g_assert_error(error, CLIENT_ERROR, CLIENT_USAGE);
+  g_assert_false(prove_options_fit(&options->prove, PROVE_MAX_ADDRESSES + 1, NULL));
 }
 
 int main(int argc, char **argv) {
@@ -105,5 +156,7 @@ int main(int argc, char **argv) {
   g_test_add_func("/request_options/bad", test_bad);
   g_test_add_func("/request_options/presets", test_presets);
   g_test_add_func("/request_options/mail", test_mail);
+  g_test_add_func("/revoke_options/bad", test_bad_revocations);
+  g_test_add_func("/revoke_options/proof", test_revocation);
   return g_test_run();
 }

@@ -108,13 +108,9 @@ static void test_proofs(void) {
   }
 }
 
-static void free_proof(gpointer proof) {
-  proof_free(proof);
-}
-
 static void test_match(void) {
   const char *why = NULL;
-  g_autoptr(GPtrArray) list = g_ptr_array_new_with_free_func(free_proof);
+  g_autoptr(GPtrArray) list = proof_list_new();
   Proof *ann = make_proof("pending", "ann@example.org", "email-reply-00", NULL);
   g_ptr_array_add(list, ann);
   ReceivedChallenge mail = {.from = (char *)"ACME-Challenge+A1@CA.example",
@@ -126,7 +122,7 @@ static void test_match(void) {
   g_assert_nonnull(strstr(why, "not from"));
   mail.to = (char *)"bob@example.org";
   g_assert_null(proof_match(list, &mail, &why));
-  g_assert_nonnull(strstr(why, "not in this order"));
+  g_assert_nonnull(strstr(why, "not to be proven"));
   mail.from = ann->from;
   mail.to = ann->address;
   ann->replied = TRUE;

@@ -1,0 +1,167 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "client/prover.h"
+
+#include "base/clock.h"
+#include "client/failure.h"
+#include "client/local_file.h"
+#include "client/output.h"
+#include "client/private_key.h"
+#include "client/prove.h"
+
+#include <string.h>
+#include <unistd.h>
+
+/* --- local preparation --------------------------------------------------------------------------
+ */
+
+static gboolean open_key(Prover *prover, GError **error) {
+  const ProveOptions *o = prover->options;
+  gboolean made = FALSE;
+  g_autofree char *path = account_key_path(o->account_key, o->directory);
+  g_autoptr(EVP_PKEY) key = private_key_load_or_make(path, NULL, &made, error);
+  prover->account = key != NULL ? account_key_new(key, error) : NULL;
+  if (made && prover->account != NULL)
+    output_step("key", "new account key in %s", path);
+  return prover->account != NULL;
+}
+
+static gboolean open_signer(Prover *prover, GError **error) {
+  const ProveOptions *o = prover->options;
+  if (o->dkim_key == NULL)
+    return TRUE;
+  const char *domain =
+      o->dkim_domain != NULL ? o->dkim_domain : strrchr(prover->addresses[0], '@') + 1;
+  g_autoptr(GError) reason = NULL;
+  g_autoptr(EVP_PKEY) key = private_key_load(o->dkim_key, error);
+  if (key == NULL)
+    return FALSE;
+  prover->signer = dkim_signer_new(domain, o->dkim_selector, key, &reason);
+  if (prover->signer == NULL)
+    g_set_error(error, CLIENT_ERROR, CLIENT_LOCAL, "%s: %s", o->dkim_key, reason->message);
+  prover->replier.signer = prover->signer;
+  return prover->signer != NULL;
+}
+
+static gboolean open_smime(Prover *prover, GError **error) {
+  const ProveOptions *o = prover->options;
+  g_autoptr(GError) reason = NULL;
+  if (o->challenge_ca != NULL) {
+    prover->challenge_roots = local_file_read(o->challenge_ca, error);
+    if (prover->challenge_roots == NULL)
+      return FALSE;
+  }
+  if (o->smime_certificate == NULL)
+    return TRUE;
+  g_autoptr(GBytes) chain = local_file_read(o->smime_certificate, error);
+  g_autoptr(GBytes) key = chain != NULL ? local_file_read(o->smime_key, error) : NULL;
+  if (key == NULL)
+    return FALSE;
+  prover->smime =
+      smime_signer_new(chain, key, prover->addresses[0], clock_now(&clock_system), &reason);
+  if (prover->smime == NULL)
+    g_set_error(error, CLIENT_ERROR, CLIENT_LOCAL, "%s: %s",
+                reason->code == SMIME_ERROR_KEY ? o->smime_key : o->smime_certificate,
+                reason->message);
+  prover->replier.smime = prover->smime;
+  return prover->smime != NULL;
+}
+
+static gboolean open_mail_server(Prover *prover, GError **error) {
+  const ProveOptions *o = prover->options;
+  if (o->smtp_password_file != NULL) {
+    prover->password = local_file_read_secret(o->smtp_password_file, error);
+    if (prover->password == NULL)
+      return FALSE;
+  }
+  prover->replier.server = (MailServer){
+      .server = o->smtp,
+      .user = o->smtp_user,
+      .password = prover->password,
+      .ca_file = o->smtp_ca_file,
+      .tls = o->smtp_tls,
+  };
+  return TRUE;
+}
+
+static MailWay *open_print(Prover *prover, GError **error) {
+  (void)prover, (void)error;
+  return mail_print_new(STDIN_FILENO);
+}
+
+static MailWay *open_maildir(Prover *prover, GError **error) {
+  return mail_maildir_new(prover->options->maildir, &prover->replier, error);
+}
+
+static MailWay *open_pipe(Prover *prover, GError **error) {
+  (void)error;
+  return mail_pipe_new(STDIN_FILENO, &prover->replier);
+}
+
+static MailWay *open_listen(Prover *prover, GError **error) {
+  return mail_listen_new(prover->options->listen, prover->addresses, &prover->replier, error);
+}
+
+static gboolean open_way(Prover *prover, GError **error) {
+  static MailWay *(*const ways[])(Prover *, GError **) = {
+      [PROVE_MAIL_PRINT] = open_print,
+      [PROVE_MAIL_MAILDIR] = open_maildir,
+      [PROVE_MAIL_PIPE] = open_pipe,
+      [PROVE_MAIL_LISTEN] = open_listen,
+  };
+  prover->way = ways[prover->options->mail](prover, error);
+  return prover->way != NULL;
+}
+
+Prover *prover_new(const ProveOptions *options, const char *const *addresses, GError **error) {
+  g_autoptr(Prover) prover = g_new0(Prover, 1);
+  prover->options = options;
+  prover->addresses = addresses;
+  prover->deadline = g_get_monotonic_time() + options->timeout * G_USEC_PER_SEC;
+  return open_key(prover, error) && open_signer(prover, error) && open_smime(prover, error) &&
+                 open_mail_server(prover, error) && open_way(prover, error)
+             ? g_steal_pointer(&prover)
+             : NULL;
+}
+
+void prover_free(Prover *prover) {
+  if (prover == NULL)
+    return;
+  acme_client_free(prover->acme);
+  account_key_free(prover->account);
+  mail_way_free(prover->way);
+  dkim_signer_free(prover->signer);
+  smime_signer_free(prover->smime);
+  g_clear_pointer(&prover->challenge_roots, g_bytes_unref);
+  g_free(prover->password);
+  g_free(prover);
+}
+
+/* --- the conversation with the server ------------------------------------------------------------
+ */
+
+gboolean prover_open_account(Prover *prover, GError **error) {
+  const ProveOptions *o = prover->options;
+  const AcmeClientOptions where = {o->directory, o->ca_file, prover->deadline};
+  g_autofree char *binding_key = NULL;
+  if (o->binding_key_file != NULL) {
+    binding_key = local_file_read_secret(o->binding_key_file, error);
+    if (binding_key == NULL)
+      return FALSE;
+  }
+  const AcmeRegistration registration = {(const char *const *)o->contacts, o->agree, o->binding_kid,
+                                         binding_key};
+  prover->acme = acme_client_new(&where, prover->account, error);
+  return prover->acme != NULL && acme_client_register(prover->acme, &registration, error);
+}
+
+gboolean prover_prove(const Prover *prover, GPtrArray *proofs, GError **error) {
+  const Prove prove = {
+      .acme = prover->acme,
+      .way = prover->way,
+      .thumbprint = prover->account->thumbprint,
+      .proofs = proofs,
+      .deadline = prover->deadline,
+      .roots = prover->challenge_roots,
+  };
+  return prove_all(&prove, error);
+}

@@ -65,11 +65,7 @@ static Problem *choose_validity(const Acme *acme, gint64 now, const Order *order
     return problem_new(PROBLEM_INVALID_PROFILE, 0,
                        "The profile \"%s\" of this order is not served any more; order anew.",
                        order->profile);
-  return validity_of(acme, order, profile.days, now, not_before, not_after)
-             ? NULL
-             : problem_new(PROBLEM_MALFORMED, 0,
-                           "The order waited too long for the notBefore or notAfter that it asks "
-                           "for; order anew.");
+  return validity_of(acme, order, profile.days, now, not_before, not_after);
 }
 
 static gboolean ask_build(Acme *acme, gint64 now, const Job *job, const Order *order,

@@ -10,12 +10,13 @@
 #define VALIDITY_MAX_SHIFT (48 * CLOCK_HOUR)
 
 /* notBefore and notAfter of a newOrder payload, in whole seconds (0: not given), when certificates
-   live at most days; what cannot be fulfilled exactly is refused. */
+   live at most days; what cannot be fulfilled exactly is refused, and the
+   usual validity when the issuing CA ends too soon for it. */
 Problem *validity_read(Call *call, gint64 days, gint64 *not_before, gint64 *not_after);
 
-/* The validity of a certificate that is built now: as ordered, the rest by default. FALSE: what was
-   ordered is not possible any more. */
-gboolean validity_of(const Acme *acme, const Order *order, gint64 days, gint64 now,
+/* The validity of a certificate that is built now: as ordered, the rest by default, never past the
+   issuing CA's end. A problem: what was ordered is not possible any more. */
+Problem *validity_of(const Acme *acme, const Order *order, gint64 days, gint64 now,
                      gint64 *not_before, gint64 *not_after);
 
 #endif

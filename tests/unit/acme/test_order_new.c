@@ -471,7 +471,63 @@ static void test_issuer_bounds(void) {
   lab->clock.now = end - 10 * CLOCK_DAY;
   check_wish(lab, client, NOT_GIVEN, end, NULL);
   check_wish(lab, client, NOT_GIVEN, end + CLOCK_SECOND, ISSUER_WORDS);
-  check_wish(lab, client, lab->clock.now, NOT_GIVEN, ISSUER_WORDS);
+}
+
+static void check_too_late(Lab *lab, LabClient *client, gint64 not_before) {
+  g_autofree char *more = wish(not_before, NOT_GIVEN);
+  g_autoptr(Answer) answer = ask(lab, client, more);
+  assert_problem(answer, 500, "serverInternal");
+  g_assert_nonnull(strstr(lab_text(answer, "detail"), "is too near"));
+}
+
+/* ca-rules 20, "never past the issuer's": the usual life is cut to whole days, and no order is
+   taken when not even 30 are left. */
+static void test_issuer_ends(void) {
+  g_autoptr(Lab) lab = lab_new();
+  g_autoptr(LabClient) client = lab_account(lab);
+  gint64 end = issuer_not_after(lab->acme.issuer);
+  gint64 last = end + CLOCK_SECOND - 30 * CLOCK_DAY; /* notBefore of 30 whole days */
+  lab->clock.now = last + CLOCK_HOUR;                /* notBefore is an hour ago */
+  g_autoptr(LabOrder) order = ready(lab, client, ""), waiting = ready(lab, client, "");
+  g_auto(Question) question = {0};
+  ask_build(order, NULL, &question);
+  g_assert_cmpint(question.fields.not_before, ==, last);
+  g_assert_cmpint(question.fields.not_after, ==, end);
+  finish(order, &question);
+  check_wish(lab, client, last, NOT_GIVEN, NULL);
+  lab->clock.now += CLOCK_SECOND;
+  check_too_late(lab, client, NOT_GIVEN);
+  check_too_late(lab, client, last + CLOCK_SECOND);
+  check_wish(lab, client, lab->clock.now + 49 * CLOCK_HOUR, NOT_GIVEN, SHIFT_WORDS);
+  check_wish(lab, client, NOT_GIVEN, end, NULL);
+  /* An order that was taken in time and waited fails with the same words. */
+  g_auto(Question) none = {0};
+  start(waiting, NULL);
+  g_assert_true(lab_take(lab, JOB_ISSUE, &none));
+  g_assert_cmpint(none.kind, ==, QUESTION_NONE);
+  g_autoptr(Answer) shown = lab_post(lab, client, waiting->order, NULL);
+  g_assert_cmpstr(lab_text(shown, "status"), ==, "invalid");
+  json_t *error = json_object_get(shown->json, "error");
+  g_assert_nonnull(strstr(json_string_value(json_object_get(error, "detail")), "is too near"));
+}
+
+/* A year before its end the life is still whole; a day later it has a day less. */
+static void test_issuer_cuts(void) {
+  static const struct {
+    gint64 late, days;
+  } rows[] = {{0, 365}, {CLOCK_SECOND, 364}, {CLOCK_DAY, 364}, {300 * CLOCK_DAY, 65}};
+  for (gsize i = 0; i < G_N_ELEMENTS(rows); i++) {
+    g_autoptr(Lab) lab = lab_new();
+    g_autoptr(LabClient) client = lab_account(lab);
+    gint64 begin = issuer_not_after(lab->acme.issuer) + CLOCK_SECOND - LIFE + rows[i].late;
+    lab->clock.now = begin + CLOCK_HOUR;
+    g_autoptr(LabOrder) order = ready(lab, client, "");
+    g_auto(Question) question = {0};
+    ask_build(order, NULL, &question);
+    g_assert_cmpint(question.fields.not_before, ==, begin);
+    g_assert_cmpint(question.fields.not_after, ==, begin + rows[i].days * CLOCK_DAY - CLOCK_SECOND);
+    finish(order, &question);
+  }
 }
 
 /* text: JSON. */
@@ -702,6 +758,8 @@ int main(int argc, char **argv) {
   TEST("validity/bounds", test_bounds);
   TEST("validity/profile", test_profile_bounds);
   TEST("validity/issuer", test_issuer_bounds);
+  TEST("validity/issuer-ends", test_issuer_ends);
+  TEST("validity/issuer-cuts", test_issuer_cuts);
   TEST("validity/texts", test_texts);
   TEST("validity/certified", test_certified);
   TEST("validity/waited", test_waited);

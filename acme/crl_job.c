@@ -11,6 +11,7 @@
 
 #define RETRY (10 * CLOCK_SECOND)
 #define MISSING_RETRY (10 * CLOCK_MINUTE)
+#define LATE (10 * CLOCK_MINUTE) /* that nobody need be told of */
 
 Id crl_subject(gint64 shard) {
   Id subject = {{0}};
@@ -68,19 +69,23 @@ static GPtrArray *entries_of(GPtrArray *revoked) {
   return entries;
 }
 
-/* Whether a shard needs no list any more: its last certificate is over, and no further one will
-   come. One without certificates, of a CA that is not configured, needs none either. */
+/* Whether a shard needs no list any more: its last certificate is over, on a list after that (if
+   its CA is there to sign one), and no further one will come. One without certificates, of a CA
+   that is not configured, needs none either. */
 static gboolean is_over(Acme *acme, gint64 now, gint64 shard, gboolean configured, gboolean *over,
                         GError **error) {
-  gint64 not_after = 0;
+  gint64 not_after = 0, made = 0;
   gboolean closed = FALSE;
   g_autoptr(GBytes) current = issuing_ca_current(acme);
   g_autoptr(GBytes) own = NULL;
   if (!crl_shard_end(acme->store, shard, &not_after, &closed, error) ||
+      !crl_shard_made(acme->store, shard, &made, error) ||
       crl_shard_issuer(acme->store, shard, &own, error) != STORE_FOUND)
     return FALSE;
   gboolean open = !closed && g_bytes_equal(own, current);
-  *over = !open && (not_after != 0 ? not_after + CRL_KEEP_EXPIRED < now : !configured);
+  *over = !open &&
+          (not_after != 0 ? not_after + CRL_KEEP_EXPIRED < now && (made > not_after || !configured)
+                          : !configured);
   return TRUE;
 }
 
@@ -132,6 +137,13 @@ gboolean job_crl_signed(Acme *acme, const Question *question, GBytes *crl, const
                     crl,
                     NULL};
   g_autofree char *name = file_name(shard.number);
+  g_autoptr(GError) bad = NULL;
+  IssuingCa ca;
+  /* What is published is verified first. */
+  if (*failure == '\0' && !issuing_ca_find(acme, question->authority, &ca))
+    failure = "its CA is not configured";
+  else if (*failure == '\0' && !crl_verify(crl, ca.issuer, shard.crl_number, &bad))
+    failure = bad->message;
   if (*failure != '\0') {
     log_error("revocation list not signed", "file", name, "reason", failure, NULL);
     return job_again(acme->store, &question->job, now + RETRY, TRUE, error);
@@ -151,4 +163,43 @@ gboolean job_crl_signed(Acme *acme, const Question *question, GBytes *crl, const
   return job_done(acme->store, &question->job, error) &&
          job_add(acme->store, JOB_CRL, &question->job.subject,
                  now + config_number(acme->config, "ca.crl-interval"), error);
+}
+
+static void alarm_of(const GPtrArray *overdue) {
+  const CrlShard *first = overdue->pdata[0];
+  gint64 end = first->next_update;
+  for (guint i = 1; i < overdue->len; i++)
+    end = MIN(end, ((const CrlShard *)overdue->pdata[i])->next_update);
+  g_autofree char *count = g_strdup_printf("%u", overdue->len);
+  g_autofree char *name = file_name(first->number);
+  g_autofree char *made = first->this_update != 0 ? clock_rfc3339(first->this_update) : NULL;
+  g_autofree char *ends = end != 0 ? clock_rfc3339(end) : NULL;
+  log_error("revocation lists overdue", "count", count, "first", name, "made", made, "next-update",
+            ends, NULL);
+}
+
+/* A shard that needs no list any more has no job either. */
+static gboolean leave_out_ended(Acme *acme, GPtrArray *shards, GError **error) {
+  for (guint i = shards->len; i > 0; i--) {
+    Job job;
+    g_autofree char *waits_for = NULL;
+    Id subject = crl_subject(((const CrlShard *)shards->pdata[i - 1])->number);
+    StoreFind found = job_find(acme->store, JOB_CRL, &subject, &job, &waits_for, error);
+    if (found == STORE_LOOKUP_FAILED)
+      return FALSE;
+    if (found == STORE_MISSING)
+      g_ptr_array_remove_index(shards, i - 1);
+  }
+  return TRUE;
+}
+
+gboolean crl_watch(Acme *acme, gint64 now, GError **error) {
+  gint64 interval = config_number(acme->config, "ca.crl-interval");
+  g_autoptr(GPtrArray) overdue =
+      crl_shard_overdue(acme->store, now - interval - LATE, now - LATE, error);
+  if (overdue == NULL || !leave_out_ended(acme, overdue, error))
+    return FALSE;
+  if (overdue->len > 0)
+    alarm_of(overdue);
+  return TRUE;
 }

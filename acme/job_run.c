@@ -101,7 +101,7 @@ gboolean sweep_job_begin(Acme *acme, gint64 now, const Job *job, Question *quest
     return FALSE;
   if (held != NULL)
     log_warning("issuance held", "reason", held, NULL);
-  return state_sweep(acme, now, SWEEP_LIMIT, error) &&
+  return crl_watch(acme, now, error) && state_sweep(acme, now, SWEEP_LIMIT, error) &&
          notice_sweep(acme, now, SWEEP_LIMIT, error) &&
          job_again(acme->store, job, now + SWEEP_INTERVAL, FALSE, error);
 }

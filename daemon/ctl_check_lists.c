@@ -65,7 +65,8 @@ static void check_row(CtlCheck *check, const char *file, const CrlShard *shard,
                       const RevokedCertificate *row, GHashTable *index) {
   g_autofree char *serial = ctl_check_serial(row->serial);
   const CrlEntry *entry = g_hash_table_lookup(index, serial);
-  if (entry == NULL && row->revoked_at + SLACK < shard->this_update)
+  if (entry == NULL && row->revoked_at + SLACK < shard->this_update &&
+      row->not_after >= shard->this_update - CRL_KEEP_EXPIRED)
     fault(check, file, "it lacks certificate %s, which was revoked before it was made", serial);
   if (entry != NULL && (entry->revoked_at != row->revoked_at / CLOCK_SECOND * CLOCK_SECOND ||
                         entry->reason != row->reason))
@@ -75,8 +76,7 @@ static void check_row(CtlCheck *check, const char *file, const CrlShard *shard,
 
 static gboolean check_entries(CtlCheck *check, const char *file, const CrlShard *shard,
                               gint64 *count, GError **error) {
-  g_autoptr(GPtrArray) rows =
-      crl_shard_entries(check->store, shard->number, shard->this_update - CRL_KEEP_EXPIRED, error);
+  g_autoptr(GPtrArray) rows = crl_shard_entries(check->store, shard->number, 0, error);
   g_autoptr(GPtrArray) entries = crl_entries(shard->crl);
   if (rows == NULL)
     return FALSE;

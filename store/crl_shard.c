@@ -98,6 +98,12 @@ gboolean crl_shard_end(Store *store, gint64 number, gint64 *not_after, gboolean 
   return TRUE;
 }
 
+gboolean crl_shard_made(Store *store, gint64 number, gint64 *this_update, GError **error) {
+  return one_number(
+      sql_query(store, "SELECT this_update FROM crl_shard WHERE number = ?1", "i", number),
+      this_update, error);
+}
+
 gboolean crl_shard_next_number(Store *store, gint64 shard, gint64 now, gint64 *crl_number,
                                GError **error) {
   SqlQuery query =
@@ -119,6 +125,15 @@ StoreChange crl_shard_keep(Store *store, const CrlShard *shard, GError **error) 
                     shard->next_update, shard->crl);
 }
 
+static CrlShard *read_shard(SqlQuery *query) {
+  CrlShard *shard = g_new0(CrlShard, 1);
+  shard->number = sql_int(query, 0);
+  shard->crl_number = sql_int(query, 1);
+  shard->this_update = sql_int(query, 2);
+  shard->next_update = sql_int(query, 3);
+  return shard;
+}
+
 GPtrArray *crl_shard_list(Store *store, GError **error) {
   g_autoptr(GPtrArray) list = g_ptr_array_new_with_free_func((GDestroyNotify)crl_shard_free);
   SqlQuery query =
@@ -127,11 +142,7 @@ GPtrArray *crl_shard_list(Store *store, GError **error) {
                 " ORDER BY number",
                 "");
   while (sql_row(&query)) {
-    CrlShard *shard = g_new0(CrlShard, 1);
-    shard->number = sql_int(&query, 0);
-    shard->crl_number = sql_int(&query, 1);
-    shard->this_update = sql_int(&query, 2);
-    shard->next_update = sql_int(&query, 3);
+    CrlShard *shard = read_shard(&query);
     shard->crl = sql_bytes(&query, 4);
     shard->issuer = sql_bytes(&query, 5);
     g_ptr_array_add(list, shard);
@@ -144,15 +155,32 @@ GPtrArray *crl_shard_entries(Store *store, gint64 shard, gint64 since, GError **
       g_ptr_array_new_with_free_func((GDestroyNotify)revoked_certificate_free);
   SqlQuery query =
       sql_query(store,
-                "SELECT serial, revoked_at, reason FROM certificate WHERE shard = ?1"
-                " AND revoked_at IS NOT NULL AND not_after >= ?2 ORDER BY revoked_at, id",
+                "SELECT serial, revoked_at, reason, not_after FROM certificate WHERE shard = ?1"
+                " AND revoked_at IS NOT NULL AND (not_after >= ?2 OR not_after >="
+                " (SELECT this_update FROM crl_shard WHERE number = ?1)) ORDER BY revoked_at, id",
                 "ii", shard, since);
   while (sql_row(&query)) {
     RevokedCertificate *revoked = g_new0(RevokedCertificate, 1);
     revoked->serial = sql_bytes(&query, 0);
     revoked->revoked_at = sql_int(&query, 1);
     revoked->reason = sql_int(&query, 2);
+    revoked->not_after = sql_int(&query, 3);
     g_ptr_array_add(list, revoked);
   }
+  return sql_end(&query, error) ? g_steal_pointer(&list) : NULL;
+}
+
+GPtrArray *crl_shard_overdue(Store *store, gint64 made_before, gint64 waits_since, GError **error) {
+  static const char *const overdue =
+      "SELECT number, crl_number, this_update, next_update FROM crl_shard s"
+      " WHERE (this_update > 0 AND this_update < ?1)"
+      " OR (this_update = 0 AND EXISTS (SELECT 1 FROM certificate"
+      "     WHERE shard = s.number AND signing_at < ?2))"
+      " OR EXISTS (SELECT 1 FROM certificate WHERE shard = s.number"
+      "     AND revoked_at > s.this_update AND revoked_at < ?2) ORDER BY number";
+  g_autoptr(GPtrArray) list = g_ptr_array_new_with_free_func((GDestroyNotify)crl_shard_free);
+  SqlQuery query = sql_query(store, overdue, "ii", made_before, waits_since);
+  while (sql_row(&query))
+    g_ptr_array_add(list, read_shard(&query));
   return sql_end(&query, error) ? g_steal_pointer(&list) : NULL;
 }

@@ -34,6 +34,8 @@ StoreFind crl_shard_sample(Store *store, gint64 number, GBytes **der, GError **e
    the same issuer. */
 gboolean crl_shard_end(Store *store, gint64 number, gint64 *not_after, gboolean *closed,
                        GError **error);
+/* When its last list was made; 0: none yet. */
+gboolean crl_shard_made(Store *store, gint64 number, gint64 *this_update, GError **error);
 /* cRLNumber of the next list: max(last + 1, seconds since 1970), taken now. */
 gboolean crl_shard_next_number(Store *store, gint64 shard, gint64 now, gint64 *crl_number,
                                GError **error);
@@ -42,14 +44,19 @@ StoreChange crl_shard_keep(Store *store, const CrlShard *shard, GError **error);
 /* All shards, with their lists; of CrlShard. */
 GPtrArray *crl_shard_list(Store *store, GError **error);
 
+/* The shards whose list was made before made_before, lacks a revocation that waits since
+   waits_since, or was never made although a certificate names it since then; of CrlShard, without
+   crl. */
+GPtrArray *crl_shard_overdue(Store *store, gint64 made_before, gint64 waits_since, GError **error);
+
 typedef struct {
   GBytes *serial;
-  gint64 revoked_at, reason;
+  gint64 revoked_at, reason, not_after;
 } RevokedCertificate;
 
 void revoked_certificate_free(RevokedCertificate *revoked);
-/* Revoked certificates of shard that were not expired before `since`; of RevokedCertificate. NULL
- * on failure. */
+/* Revoked certificates of shard that were not expired before `since`, or when its last list was
+   made: each is on one list after its expiry. Of RevokedCertificate; NULL on failure. */
 GPtrArray *crl_shard_entries(Store *store, gint64 shard, gint64 since, GError **error);
 
 #endif

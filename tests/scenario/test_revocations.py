@@ -131,6 +131,22 @@ class Revocations(FaultCase):
         finally:
             os.kill(self.server.process.pid, signal.SIGCONT)
 
+    def test_signer_dies(self):
+        """While it is asked for a list: the next one makes it, with a higher number."""
+        leaf = self.world.issue(new_user(self.server), "user0")[0]
+        old = x509.load_der_x509_crl(self.crl())
+        (signer,) = self.server.pids()["signer"]
+        os.kill(signer, signal.SIGSTOP)
+        self.ctl("certificate", "revoke", f"{leaf.serial_number:x}", "--reason", "superseded")
+        query = "SELECT count(*) FROM job WHERE kind = 'crl' AND taken_until > 0"
+        self.lab.wait_for(lambda: self.server.query(query)[0][0] == 1, "the signer to be asked")
+        self.assertEqual(self.listed(), {})
+        os.kill(signer, signal.SIGKILL)
+        self.lab.wait_for(lambda: self.listed() == {leaf.serial_number: "superseded"}, "the list")
+        number = lambda crl: crl.extensions.get_extension_for_class(x509.CRLNumber).value.crl_number
+        self.assertGreater(number(x509.load_der_x509_crl(self.crl())), number(old))
+        self.assert_openssl_accepts(self.crl())
+
     def test_size(self):
         """Everything is revoked at once: the lists, their size and the time until the last one is out."""
         count = share(SHARD, 50 * SHARD)

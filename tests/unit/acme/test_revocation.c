@@ -478,12 +478,121 @@ static void test_no_limit(void) {
   g_assert_cmpint(spent(lab), ==, before);
 }
 
+/* --- lists (ca-rules 31)
+ * -------------------------------------------------------------------------------------- */
+
+/* A revoked certificate, on the list that is in the store. */
+static LabOrder *listed(Lab *lab, LabClient *client) {
+  LabOrder *order = lab_ready(lab, client);
+  lab_issue(order);
+  g_autoptr(GBytes) leaf = lab_leaf(order);
+  g_autoptr(Answer) done = lab_revoke(lab, client, FALSE, leaf, "4");
+  g_assert_cmpuint(done->status, ==, 200);
+  g_assert_cmpuint(lab_sign_crl(lab), ==, 1);
+  return order;
+}
+
+/* Also when no list could be made from long before the expiry until long after it. */
+static void test_list_after_expiry(void) {
+  g_autoptr(Lab) lab = lab_new();
+  g_autoptr(LabClient) client = lab_account(lab);
+  g_autoptr(LabOrder) order = listed(lab, client);
+  lab->clock.now += 500 * CLOCK_DAY;
+  g_assert_cmpuint(lab_sign_crl(lab), ==, 1);
+  lab->clock.now += 6 * CLOCK_HOUR;
+  g_assert_cmpuint(lab_sign_crl(lab), ==, 0);
+}
+
+/* What the signer answers is neither kept nor published unless it verifies, and asked for again. */
+static void test_list_verified(void) {
+  g_autoptr(Lab) lab = lab_new();
+  g_autoptr(LabClient) client = lab_account(lab);
+  g_autoptr(LabOrder) order = listed(lab, client);
+  g_auto(Question) question = {0};
+  gint64 before = lab_count(lab, "SELECT this_update FROM crl_shard");
+  guint published = lab->acme.publications->len;
+  lab->clock.now += 6 * CLOCK_HOUR;
+  lab_ask(lab, JOB_CRL, QUESTION_CRL, &question);
+  g_autoptr(GBytes) crl = crl_sign(lab->signer, &question.crl, NULL);
+  gsize size = 0;
+  g_autofree guint8 *octets = g_memdup2(g_bytes_get_data(crl, &size), g_bytes_get_size(crl));
+  octets[size - 1] ^= 1;
+  g_autoptr(GBytes) changed = g_bytes_new(octets, size);
+  CrlFields other = question.crl;
+  other.number++;
+  g_autoptr(GBytes) of_another_number = crl_sign(lab->signer, &other, NULL);
+  GBytes *const bad[] = {changed, of_another_number, g_bytes_new_static("", 0)};
+  for (gsize i = 0; i < G_N_ELEMENTS(bad); i++) {
+    LAB_TURN(lab, job_crl_signed(&lab->acme, &question, bad[i], "", NULL));
+    g_assert_cmpint(lab_count(lab, "SELECT this_update FROM crl_shard"), ==, before);
+    g_assert_cmpuint(lab->acme.publications->len, ==, published);
+    g_auto(Question) none = {0};
+    g_assert_false(lab_take(lab, JOB_CRL, &none));
+    lab->clock.now += 10 * CLOCK_SECOND;
+    question_clear(&question);
+    lab_ask(lab, JOB_CRL, QUESTION_CRL, &question);
+  }
+  g_bytes_unref(bad[2]);
+  g_autoptr(GBytes) good = crl_sign(lab->signer, &question.crl, NULL);
+  LAB_TURN(lab, job_crl_signed(&lab->acme, &question, good, "", NULL));
+  g_assert_cmpint(lab_count(lab, "SELECT this_update FROM crl_shard"), >, before);
+  g_assert_cmpuint(lab->acme.publications->len, ==, published + 2);
+}
+
+/* Lists that nobody signs, for hours: the log says so with every sweep, and until when the old ones
+ * are good. */
+static void test_list_overdue(void) {
+  if (g_test_subprocess()) {
+    g_autoptr(Lab) lab = lab_new();
+    g_autoptr(LabClient) client = lab_account(lab);
+    g_autoptr(LabOrder) order = listed(lab, client);
+    g_autoptr(LabOrder) second = lab_ready(lab, client);
+    lab_issue(second);
+    lab->clock.now += 6 * CLOCK_HOUR + 10 * CLOCK_MINUTE;
+    g_printerr("first sweep\n");
+    lab_run(lab, JOB_SWEEP);
+    lab->clock.now += 30 * CLOCK_SECOND;
+    g_printerr("second sweep\n");
+    lab_run(lab, JOB_SWEEP);
+    return;
+  }
+  g_test_trap_subprocess(NULL, 0, 0);
+  g_test_trap_assert_passed();
+  g_test_trap_assert_stderr("*second sweep*level=error*\"revocation lists overdue\" count=1 "
+                            "first=crl-1.crl made=2026-03-01T00:*next-update=2026-03-08T00:*");
+  g_test_trap_assert_stderr_unmatched("*overdue*second sweep*");
+}
+
+/* The signer dies over a list: the question comes again at once, with a higher number and what was
+   revoked meanwhile. */
+static void test_list_unanswered(void) {
+  g_autoptr(Lab) lab = lab_new();
+  g_autoptr(LabClient) client = lab_account(lab);
+  g_autoptr(LabOrder) order = listed(lab, client), second = lab_ready(lab, client);
+  lab_issue(second);
+  g_autoptr(GBytes) leaf = lab_leaf(second);
+  g_auto(Question) question = {0}, again = {0};
+  lab->clock.now += 6 * CLOCK_HOUR;
+  lab_ask(lab, JOB_CRL, QUESTION_CRL, &question);
+  g_autoptr(Answer) done = lab_revoke(lab, client, FALSE, leaf, "1");
+  g_assert_cmpuint(done->status, ==, 200);
+  LAB_TURN(lab, job_unanswered(&lab->acme, &question.job, NULL));
+  lab->clock.now += CLOCK_SECOND;
+  lab_ask(lab, JOB_CRL, QUESTION_CRL, &again);
+  g_assert_cmpint(again.crl.number, >, question.crl.number);
+  g_assert_cmpuint(again.crl.entries->len, ==, 2);
+}
+
 #define TEST(path, function) g_test_add_func("/acme/revocation/" path, function)
 #define TEST_WITH(path, function, data)                                                            \
   g_test_add_data_func("/acme/revocation/" path, data, function)
 
 int main(int argc, char **argv) {
   g_test_init(&argc, &argv, NULL);
+  TEST("list/after-expiry", test_list_after_expiry);
+  TEST("list/verified", test_list_verified);
+  TEST("list/overdue", test_list_overdue);
+  TEST("list/unanswered", test_list_unanswered);
   TEST("authorizations/all-of-one-account", test_authorizations);
   TEST_WITH("authorizations/deactivated", test_ended, GINT_TO_POINTER(DEACTIVATED));
   TEST_WITH("authorizations/failed", test_ended, GINT_TO_POINTER(FAILED));

@@ -66,6 +66,16 @@ static void test_numbers_rise(Fixture *fixture, gconstpointer data G_GNUC_UNUSED
   g_assert_false(crl_shard_next_number(fixture->store, 7, NOW, &number, &failure));
 }
 
+/* A store of a day ago is restored: a hundred lists were published since then. */
+static void test_numbers_rise_across_restores(Fixture *fixture, gconstpointer data G_GNUC_UNUSED) {
+  GOOD(ensure(fixture->store, &error));
+  gint64 kept = next_number(fixture->store, NOW), published = 0;
+  for (int i = 0; i < 100; i++)
+    published = next_number(fixture->store, NOW + i * 60000);
+  GOOD(sql_run(fixture->store, &error, "UPDATE crl_shard SET crl_number = ?1", "i", kept));
+  g_assert_cmpint(next_number(fixture->store, NOW + 86400000), >, published);
+}
+
 /* An older list that comes late does not displace a newer one. */
 static void test_kept(Fixture *fixture, gconstpointer data G_GNUC_UNUSED) {
   GOOD(ensure(fixture->store, &error));
@@ -147,13 +157,67 @@ static void test_issuers(Fixture *fixture, gconstpointer data G_GNUC_UNUSED) {
   GIVES(STORE_UNCHANGED, crl_shard_claim(fixture->store, 2, b, &error));
 }
 
+static guint count_entries(Store *store, gint64 since) {
+  g_autoptr(GError) error = NULL;
+  g_autoptr(GPtrArray) entries = crl_shard_entries(store, 1, since, &error);
+  g_assert_no_error(error);
+  return entries->len;
+}
+
+static void keep_list(Store *store, gint64 made) {
+  g_autoptr(GBytes) crl = octets("list");
+  CrlShard shard = {1, next_number(store, NOW), made, made + 1000, crl, NULL};
+  GIVES(STORE_CHANGED, crl_shard_keep(store, &shard, &error));
+}
+
+/* ca-rules 31, "entries stay until one CRL after expiry": however long no list was made. */
+static void test_one_list_after_expiry(Fixture *fixture, gconstpointer data G_GNUC_UNUSED) {
+  gint64 expiry = NOW + 5000, later = NOW + 1000000000;
+  Id id = add_certificate(fixture->store, 5, 1);
+  GOOD(ensure(fixture->store, &error));
+  GIVES(STORE_CHANGED, certificate_revoke(fixture->store, &id, NOW, 1, &error));
+  keep_list(fixture->store, expiry);
+  g_assert_cmpuint(count_entries(fixture->store, later), ==, 1);
+  keep_list(fixture->store, expiry + 1);
+  g_assert_cmpuint(count_entries(fixture->store, later), ==, 0);
+  g_assert_cmpuint(count_entries(fixture->store, expiry), ==, 1);
+}
+
+static guint count_overdue(Store *store, gint64 made_before, gint64 waits_since) {
+  g_autoptr(GError) error = NULL;
+  g_autoptr(GPtrArray) overdue = crl_shard_overdue(store, made_before, waits_since, &error);
+  g_assert_no_error(error);
+  return overdue->len;
+}
+
+static void test_overdue(Fixture *fixture, gconstpointer data G_GNUC_UNUSED) {
+  Store *store = fixture->store;
+  GOOD(ensure(store, &error));
+  g_assert_cmpuint(count_overdue(store, G_MAXINT64, G_MAXINT64), ==, 0); /* nothing issued */
+  Id id = add_certificate(store, 5, 1);
+  gint64 signing = number_of(store, "SELECT signing_at FROM certificate");
+  g_assert_cmpuint(count_overdue(store, 0, signing), ==, 0);
+  g_assert_cmpuint(count_overdue(store, 0, signing + 1), ==, 1); /* never made */
+  keep_list(store, NOW);
+  g_assert_cmpuint(count_overdue(store, NOW, NOW + 100000), ==, 0);
+  g_assert_cmpuint(count_overdue(store, NOW + 1, 0), ==, 1); /* old */
+  GIVES(STORE_CHANGED, certificate_revoke(store, &id, NOW + 10, 1, &error));
+  g_assert_cmpuint(count_overdue(store, NOW, NOW + 10), ==, 0);
+  g_assert_cmpuint(count_overdue(store, NOW, NOW + 11), ==, 1); /* lacks a revocation */
+  keep_list(store, NOW + 10);
+  g_assert_cmpuint(count_overdue(store, NOW, NOW + 11), ==, 0);
+}
+
 int main(int argc, char **argv) {
   g_test_init(&argc, &argv, NULL);
   FIXTURE_TEST("/crl-shard/filled", test_filled);
   FIXTURE_TEST("/crl-shard/numbers-rise", test_numbers_rise);
+  FIXTURE_TEST("/crl-shard/numbers-rise-across-restores", test_numbers_rise_across_restores);
   FIXTURE_TEST("/crl-shard/kept", test_kept);
   FIXTURE_TEST("/crl-shard/issuers", test_issuers);
   FIXTURE_TEST("/crl-shard/no-list-yet", test_no_list_yet);
   FIXTURE_TEST("/crl-shard/entries", test_entries);
+  FIXTURE_TEST("/crl-shard/one-list-after-expiry", test_one_list_after_expiry);
+  FIXTURE_TEST("/crl-shard/overdue", test_overdue);
   return g_test_run();
 }

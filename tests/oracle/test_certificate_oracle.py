@@ -1,20 +1,22 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What ca/ makes, examined by programs that share no code with it: python3-cryptography and `openssl`."""
+"""What ca/ makes, examined by programs that share no code with it: python3-cryptography, `openssl`, the tools of NSS (the
+library of Thunderbird) and `gpgsm`."""
 import datetime
 import hashlib
 import os
 import pathlib
+import shutil
 import subprocess
 import tempfile
 import unittest
 
 from cryptography import x509
-from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, padding
 from cryptography.x509.oid import ExtensionOID, NameOID
 
 MAKER = pathlib.Path(os.environ.get("SIGNET_BUILD", "build")) / "tests" / "ca_test_ceremony"
-AT = "1772409600"  # a day after the ceremony's date
+AT, NSS_AT, GPG_AT = "1772409600", "2603020000Z", "20260302T000000"  # a day after the ceremony's date
 LEAVES = ("leaf", "revoked", "utf8", "anonymous")
 
 BASIC, USAGE, SKI, AKI = "2.5.29.19", "2.5.29.15", "2.5.29.14", "2.5.29.35"
@@ -100,6 +102,70 @@ class Chain(unittest.TestCase):
             result = self.verify(leaf, purpose)
             self.assertNotEqual(result.returncode, 0, (leaf, purpose))
             self.assertIn(why, result.stderr)
+
+    # --- NSS ---
+
+    def nss(self, *arguments):
+        return subprocess.run([arguments[0], "-d", f"sql:{self.path}/nss", *arguments[1:]], cwd=self.path,
+                              capture_output=True, text=True)
+
+    def nss_database(self):
+        """A new one that trusts the root for mail."""
+        (self.path / "nss").mkdir()
+        self.addCleanup(shutil.rmtree, self.path / "nss")
+        self.nss("certutil", "-N", "--empty-password")
+        for name in ("root", "issuing", *LEAVES):
+            if name not in LEAVES:
+                self.openssl("x509", "-in", name + ".pem", "-outform", "DER", "-out", name + ".der")
+            done = self.nss("certutil", "-A", "-n", name, "-t", ",C," if name == "root" else ",,", "-i", name + ".der")
+            self.assertEqual(done.returncode, 0, done.stderr)
+
+    def nss_verdict(self, name, usage):
+        done = self.nss("certutil", "-V", "-n", name, "-u", usage, "-e", "-b", NSS_AT)
+        return done.stdout + done.stderr
+
+    def nss_takes(self, crl):
+        done = self.nss("crlutil", "-I", "-t", "1", "-i", crl)
+        return done.returncode == 0 or done.stderr
+
+    def test_nss(self):
+        """Chains by what each certificate is for; the root's list, and one of the issuing CA that needs no
+        issuingDistributionPoint. One that has it NSS refuses, for it knows this extension not at all."""
+        self.nss_database()
+        for name, usage in (("leaf", "S"), ("leaf", "R"), ("revoked", "S"), ("revoked", "R"), ("utf8", "S"),
+                            ("anonymous", "R")):
+            self.assertIn("certificate is valid", self.nss_verdict(name, usage), (name, usage))
+        for name, usage, why in (("anonymous", "S", "key usage inadequate"), ("leaf", "V", "is invalid"),
+                                 ("leaf", "L", "is invalid")):
+            self.assertIn(why, self.nss_verdict(name, usage), (name, usage))
+        self.assertEqual(self.nss_takes("root.crl"), True)
+        self.assertIn("UNKNOWN_CRITICAL_EXTENSION", self.nss_takes("issuing.crl"))
+        self.assertEqual(self.nss_takes("complete.crl"), True)
+        self.assertIn("certificate is valid", self.nss_verdict("leaf", "S"))
+        self.assertIn("revoked", self.nss_verdict("revoked", "S").lower().replace("issuer has been revoked", ""))
+        octets = bytearray((self.path / "complete.crl").read_bytes())
+        octets[-1] ^= 1
+        (self.path / "changed.crl").write_bytes(octets)
+        self.assertIn("signature", self.nss_takes("changed.crl"))
+
+    # --- gpgsm ---
+
+    def test_gpgsm(self):
+        """Chains; certificates without a subject it does not read."""
+        with tempfile.TemporaryDirectory() as home:
+            (pathlib.Path(home) / "trustlist.txt").write_text(self.root.fingerprint(hashes.SHA1()).hex(":").upper() + " S\n")
+            gpgsm = lambda *arguments: subprocess.run(
+                ["gpgsm", "--homedir", home, "--batch", "--faked-system-time", GPG_AT, "--disable-dirmngr",
+                 "--disable-crl-checks", *arguments], cwd=self.path, capture_output=True, text=True)
+            try:
+                named = [name for name in LEAVES if self.leaves[name].subject.rdns]
+                gpgsm("--import", "root.pem", "issuing.pem", *(name + ".pem" for name in named))
+                for name in named:
+                    fingerprint = self.leaves[name].fingerprint(hashes.SHA1()).hex().upper()
+                    done = gpgsm("--with-validation", "--list-keys", fingerprint)
+                    self.assertIn("[certificate is good]", done.stdout, (name, done.stderr))
+            finally:
+                subprocess.run(["gpgconf", "--homedir", home, "--kill", "all"], check=True)
 
     def check_signature(self, signer, octets, signature, digest):
         key = signer.public_key()

@@ -8,6 +8,8 @@
 
 #include <openssl/pem.h>
 
+#define URL FIXTURE_BASE "1.crl"
+
 static X509 *parse(const char *pem) {
   g_autoptr(BIO) bio = BIO_new_mem_buf(pem, -1);
   X509 *certificate = PEM_read_bio_X509(bio, NULL, NULL, NULL);
@@ -56,7 +58,8 @@ static int verify(const CeremonyResult *made, X509 *leaf, GBytes *issuing_crl, g
   return result;
 }
 
-static GBytes *issuing_crl(const Issuer *issuer, GBytes *revoked) {
+/* url NULL: for all certificates of the issuer. */
+static GBytes *issuing_crl(const Issuer *issuer, GBytes *revoked, const char *url) {
   g_autoptr(GError) error = NULL;
   g_autoptr(GPtrArray) entries = g_ptr_array_new_with_free_func((GDestroyNotify)crl_entry_free);
   if (revoked != NULL) {
@@ -69,7 +72,7 @@ static GBytes *issuing_crl(const Issuer *issuer, GBytes *revoked) {
   const CrlFields fields = {.number = 1,
                             .this_update = FIXTURE_NOW,
                             .next_update = FIXTURE_NOW + 7 * CLOCK_DAY,
-                            .url = FIXTURE_BASE "1.crl",
+                            .url = url,
                             .entries = entries};
   GBytes *crl = crl_sign(issuer, &fields, &error);
   g_assert_no_error(error);
@@ -88,9 +91,9 @@ static void test_chain(void) {
     const CertificateFields fields = fixture_fields(serial, spki);
     g_autoptr(GBytes) der = make_leaf(issuer, &fields);
     g_autoptr(X509) leaf = der_decode(der, ASN1_ITEM_rptr(X509));
-    g_autoptr(GBytes) none = issuing_crl(issuer, NULL);
-    g_autoptr(GBytes) foreign = issuing_crl(issuer, other);
-    g_autoptr(GBytes) revoked = issuing_crl(issuer, serial);
+    g_autoptr(GBytes) none = issuing_crl(issuer, NULL, URL);
+    g_autoptr(GBytes) foreign = issuing_crl(issuer, other, URL);
+    g_autoptr(GBytes) revoked = issuing_crl(issuer, serial, URL);
     gint64 now = FIXTURE_NOW + CLOCK_DAY;
     g_assert_cmpint(verify(made, leaf, none, now), ==, X509_V_OK);
     g_assert_cmpint(verify(made, leaf, foreign, now), ==, X509_V_OK);
@@ -252,13 +255,15 @@ static int write_all(const char *directory, const char *key_type) {
   g_autoptr(CeremonyResult) made = fixture_ceremony(key_type);
   g_autoptr(Issuer) issuer = fixture_load(made->issuing_certificate, made->issuing_key, NULL);
   g_autoptr(GBytes) revoked = fixture_serial(1);
-  g_autoptr(GBytes) crl = issuing_crl(issuer, revoked);
+  g_autoptr(GBytes) crl = issuing_crl(issuer, revoked, URL);
+  g_autoptr(GBytes) complete = issuing_crl(issuer, revoked, NULL);
   write_text(directory, "root.pem", made->root_certificate);
   write_text(directory, "issuing.pem", made->issuing_certificate);
   write_text(directory, "root.key", made->root_key);
   write_text(directory, "issuing.key", made->issuing_key);
   write_octets(directory, "root.crl", made->root_crl);
   write_octets(directory, "issuing.crl", crl);
+  write_octets(directory, "complete.crl", complete);
   write_leaves(directory, issuer);
   return 0;
 }

@@ -189,6 +189,22 @@ static void test_over(void) {
   end(lab, first);
 }
 
+/* No list was made since before the last certificate ended: there is one more, and then none. */
+static void test_over_late(void) {
+  g_autoptr(Lab) lab = lab_new();
+  g_autoptr(LabClient) client = lab_account(lab);
+  g_autoptr(LabOrder) old = issued(lab, client);
+  g_assert_cmpuint(lists_due(lab, NULL), ==, 1 << 1);
+  gint64 end_of_last = lab_count(lab, "SELECT max(not_after) FROM certificate");
+  Issuer *first = roll_over(lab, TRUE);
+  lab_start(lab);
+  lab->clock.now = end_of_last + 100 * CLOCK_DAY;
+  g_assert_cmpuint(lists_due(lab, first), ==, 1 << 1 | 1 << 2);
+  lab->clock.now += 6 * CLOCK_HOUR;
+  g_assert_cmpuint(lists_due(lab, first), ==, 1 << 2);
+  end(lab, first);
+}
+
 /* Without its CA in the configuration a list waits: no other key signs it. */
 static void test_missing(void) {
   g_autoptr(Lab) lab = lab_new();
@@ -214,6 +230,7 @@ int main(int argc, char **argv) {
   g_test_add_func("/acme/issuing_ca/unsigned", test_unsigned);
   g_test_add_func("/acme/issuing_ca/claimed", test_claimed);
   g_test_add_func("/acme/issuing_ca/over", test_over);
+  g_test_add_func("/acme/issuing_ca/over-late", test_over_late);
   g_test_add_func("/acme/issuing_ca/missing", test_missing);
   return g_test_run();
 }

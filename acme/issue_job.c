@@ -65,7 +65,16 @@ static Problem *choose_validity(const Acme *acme, gint64 now, const Order *order
     return problem_new(PROBLEM_INVALID_PROFILE, 0,
                        "The profile \"%s\" of this order is not served any more; order anew.",
                        order->profile);
-  return validity_of(acme, order, profile.days, now, not_before, not_after);
+  Validity validity = validity_of(acme, order, profile.days, now, not_before, not_after);
+  if (validity == VALIDITY_ISSUER_ENDS)
+    return problem_new(PROBLEM_SERVER_INTERNAL, 0,
+                       "While the order waited the end of this server's issuing CA came too near "
+                       "for it; its operator has to put another one in place.");
+  return validity == VALIDITY_GOOD
+             ? NULL
+             : problem_new(PROBLEM_MALFORMED, 0,
+                           "The order waited too long for the notBefore or notAfter that it asks "
+                           "for; order anew.");
 }
 
 static gboolean ask_build(Acme *acme, gint64 now, const Job *job, const Order *order,

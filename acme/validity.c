@@ -44,54 +44,51 @@ static gint64 usual_not_after(const Acme *acme, gint64 days, gint64 not_before) 
                                       : certificate_not_after(not_before, (guint)MIN(days, left));
 }
 
-static Problem *issuer_ends(const Acme *acme) {
-  g_autofree char *end = clock_rfc3339(issuer_not_after(acme->issuer));
-  log_error("issuing CA ends too soon for certificates", "not-after", end, NULL);
-  return problem_new(PROBLEM_SERVER_INTERNAL, 0,
-                     "The end of the issuing CA of this server, %s, is too near for a certificate "
-                     "of the usual validity; the operator has to put another CA in place.",
-                     end);
-}
-
-/* Fills in what was not asked for. The problem's words, when there is one, are for newOrder. */
-static Problem *complete(const Acme *acme, gint64 days, gint64 now, gint64 *not_before,
-                         gint64 *not_after) {
+/* Fills in what was not asked for. why: what is wrong with what was; NULL: nothing. */
+static Validity complete(const Acme *acme, gint64 days, gint64 now, gint64 *not_before,
+                         gint64 *not_after, const char **why) {
   const gboolean asked = *not_before != 0 || *not_after != 0;
   gint64 backdate = config_number(acme->config, "ca.backdate");
   if (*not_before == 0)
     *not_before = MAX(now - backdate, issuer_not_before(acme->issuer));
   *not_before -= *not_before % CLOCK_SECOND;
-  const char *why = asked ? fault_of_begin(acme, now, *not_before) : NULL;
-  if (why == NULL && *not_after == 0)
+  *why = asked ? fault_of_begin(acme, now, *not_before) : NULL;
+  if (*why == NULL && *not_after == 0)
     *not_after = usual_not_after(acme, days, *not_before);
-  if (why == NULL && *not_after == 0)
-    return issuer_ends(acme);
-  if (why == NULL && asked)
-    why = fault_of_end(acme, days, now, *not_before, *not_after);
-  return why == NULL ? NULL
-                     : problem_new(PROBLEM_MALFORMED, 0,
-                                   "%s (certificates live at most %" G_GINT64_FORMAT
-                                   " days); leave notBefore and notAfter out for the usual "
-                                   "validity.",
-                                   why, days);
+  if (*why == NULL && *not_after == 0) {
+    g_autofree char *end = clock_rfc3339(issuer_not_after(acme->issuer));
+    log_error("issuing CA ends too soon for certificates", "not-after", end, NULL);
+    return VALIDITY_ISSUER_ENDS;
+  }
+  if (*why == NULL && asked)
+    *why = fault_of_end(acme, days, now, *not_before, *not_after);
+  return *why == NULL ? VALIDITY_GOOD : VALIDITY_IMPOSSIBLE;
 }
 
 Problem *validity_read(Call *call, gint64 days, gint64 *not_before, gint64 *not_after) {
   Problem *problem = read_time(call->payload, "notBefore", not_before);
   if (problem == NULL)
     problem = read_time(call->payload, "notAfter", not_after);
+  if (problem != NULL)
+    return problem;
   gint64 begin = *not_before, end = *not_after;
-  return problem != NULL ? problem : complete(call->acme, days, call->now, &begin, &end);
+  const char *why = NULL;
+  if (complete(call->acme, days, call->now, &begin, &end, &why) == VALIDITY_ISSUER_ENDS)
+    return problem_new(PROBLEM_SERVER_INTERNAL, 0,
+                       "The end of this server's issuing CA is too near for a certificate of the "
+                       "usual validity; its operator has to put another one in place.");
+  if (why == NULL)
+    return NULL;
+  return problem_new(PROBLEM_MALFORMED, 0,
+                     "%s (certificates live at most %" G_GINT64_FORMAT
+                     " days); leave notBefore and notAfter out for the usual validity.",
+                     why, days);
 }
 
-Problem *validity_of(const Acme *acme, const Order *order, gint64 days, gint64 now,
+Validity validity_of(const Acme *acme, const Order *order, gint64 days, gint64 now,
                      gint64 *not_before, gint64 *not_after) {
+  const char *why = NULL;
   *not_before = order->not_before;
   *not_after = order->not_after;
-  g_autoptr(Problem) problem = complete(acme, days, now, not_before, not_after);
-  if (problem == NULL || problem->type != PROBLEM_MALFORMED)
-    return g_steal_pointer(&problem);
-  return problem_new(PROBLEM_MALFORMED, 0,
-                     "The order waited too long for the notBefore or notAfter that it asks "
-                     "for; order anew.");
+  return complete(acme, days, now, not_before, not_after, &why);
 }

@@ -14,9 +14,15 @@
    usual validity when the issuing CA ends too soon for it. */
 Problem *validity_read(Call *call, gint64 days, gint64 *not_before, gint64 *not_after);
 
+typedef enum {
+  VALIDITY_GOOD,
+  VALIDITY_IMPOSSIBLE, /* what was asked for cannot be fulfilled */
+  VALIDITY_ISSUER_ENDS /* too soon for the usual validity; said in the log */
+} Validity;
+
 /* The validity of a certificate that is built now: as ordered, the rest by default, never past the
-   issuing CA's end. A problem: what was ordered is not possible any more. */
-Problem *validity_of(const Acme *acme, const Order *order, gint64 days, gint64 now,
+   issuing CA's end. */
+Validity validity_of(const Acme *acme, const Order *order, gint64 days, gint64 now,
                      gint64 *not_before, gint64 *not_after);
 
 #endif

@@ -214,7 +214,7 @@ EXPLAINED = {
     ("acme/judge.c", "rule_block"): ("acme/judge.c:rule_block",),
     ("acme/jws.c", "jws_read_key"): JWK,
     ("acme/key_change_resource.c", "check_old_key"): JWK,
-    ("acme/validity.c", "validity_read"): ("acme/validity.c:fault",),
+    ("acme/validity.c", "validity_read"): ("acme/validity.c:fault_of_begin", "acme/validity.c:fault_of_end"),
     ("acme/http_front.c", "on_request"): ("acme/http_front.c:framing_fault",),
     # what others said: the operator, the relay, the signer, the outside linter
     ("acme/issuance.c", "issuance_refuse"): (),

@@ -500,7 +500,7 @@ static void test_issuer_ends(void) {
   check_too_late(lab, client, last + CLOCK_SECOND);
   check_wish(lab, client, lab->clock.now + 49 * CLOCK_HOUR, NOT_GIVEN, SHIFT_WORDS);
   check_wish(lab, client, NOT_GIVEN, end, NULL);
-  /* An order that was taken in time and waited fails with the same words. */
+  /* An order that was taken in time and waited fails too. */
   g_auto(Question) none = {0};
   start(waiting, NULL);
   g_assert_true(lab_take(lab, JOB_ISSUE, &none));
@@ -508,7 +508,7 @@ static void test_issuer_ends(void) {
   g_autoptr(Answer) shown = lab_post(lab, client, waiting->order, NULL);
   g_assert_cmpstr(lab_text(shown, "status"), ==, "invalid");
   json_t *error = json_object_get(shown->json, "error");
-  g_assert_nonnull(strstr(json_string_value(json_object_get(error, "detail")), "is too near"));
+  g_assert_nonnull(strstr(json_string_value(json_object_get(error, "detail")), "came too near"));
 }
 
 /* A year before its end the life is still whole; a day later it has a day less. */

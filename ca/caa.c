@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "ca/caa.h"
 
+#include "ca/caa_iodef.h"
 #include "ca/caa_value.h"
 
 #include <string.h>
@@ -99,9 +100,16 @@ static char *explain(const CaaRecordSet *set, GBytes *record, const char *why) {
   return g_strdup_printf("CAA at %s: %s: %s", place(set), text, why);
 }
 
+/* What decides about a record set that is there. */
+typedef struct {
+  CaaVerdict verdict;
+  GBytes *record; /* of the set; NULL: no issuemail property */
+  const char *why;
+} Decision;
+
 /* What cannot be read might forbid; what is critical and not understood does (RFC 8659
  * section 4.1). */
-static gboolean is_forbidden_outright(const CaaRecordSet *set, char **explanation) {
+static gboolean is_forbidden_outright(const CaaRecordSet *set, Decision *decision) {
   for (guint i = 0; i < set->records->len; i++) {
     Property property;
     const char *why = NULL;
@@ -110,37 +118,38 @@ static gboolean is_forbidden_outright(const CaaRecordSet *set, char **explanatio
     else if ((property.flags & CRITICAL) != 0 && !is_known(&property))
       why = "it is critical and not understood";
     if (why != NULL) {
-      *explanation = explain(set, set->records->pdata[i], why);
+      *decision = (Decision){CAA_FORBIDDEN, set->records->pdata[i], why};
       return TRUE;
     }
   }
   return FALSE;
 }
 
-static CaaVerdict judge_records(const CaaRecordSet *set, const CaaRequest *request,
-                                char **explanation) {
-  g_autofree char *refusal = NULL;
-  if (is_forbidden_outright(set, explanation))
-    return CAA_FORBIDDEN;
+static Decision decide(const CaaRecordSet *set, const CaaRequest *request) {
+  Decision decision = {CAA_PERMITTED, NULL, NULL};
+  if (is_forbidden_outright(set, &decision))
+    return decision;
   for (guint i = 0; i < set->records->len; i++) {
     Property property;
     GBytes *record = set->records->pdata[i];
     if (!read_property(record, &property) || !has_tag(&property, "issuemail"))
       continue;
     const char *why = judge_property(&property, request);
-    if (why == NULL) {
-      *explanation = explain(set, record, "permitted");
-      return CAA_PERMITTED;
-    }
-    if (refusal == NULL)
-      refusal = explain(set, record, why);
+    if (why == NULL)
+      return (Decision){CAA_PERMITTED, record, "permitted"};
+    if (decision.record == NULL)
+      decision = (Decision){CAA_FORBIDDEN, record, why};
   }
-  if (refusal != NULL) {
-    *explanation = g_steal_pointer(&refusal);
-    return CAA_FORBIDDEN;
-  }
-  *explanation = g_strdup_printf("CAA at %s: no issuemail property", place(set));
-  return CAA_PERMITTED;
+  return decision;
+}
+
+static CaaVerdict judge_records(const CaaRecordSet *set, const CaaRequest *request,
+                                char **explanation) {
+  Decision decision = decide(set, request);
+  *explanation = decision.record != NULL
+                     ? explain(set, decision.record, decision.why)
+                     : g_strdup_printf("CAA at %s: no issuemail property", place(set));
+  return decision.verdict;
 }
 
 CaaVerdict caa_judge(const CaaRecordSet *set, const CaaRequest *request, char **explanation) {
@@ -161,6 +170,40 @@ CaaVerdict caa_judge(const CaaRecordSet *set, const CaaRequest *request, char **
     *text = g_strdup_printf("CAA: no answer: %s", set->text != NULL ? set->text : "");
     return CAA_TRY_AGAIN;
   }
+}
+
+char *caa_refusing_record(const CaaRecordSet *set, const CaaRequest *request) {
+  if (set->outcome != RESOLVER_FOUND || set->found_at == NULL)
+    return NULL;
+  Decision decision = decide(set, request);
+  if (decision.verdict != CAA_FORBIDDEN)
+    return NULL;
+  g_autofree char *text = caa_record_text(decision.record);
+  return g_strdup_printf("%s. CAA %s", set->found_at, text);
+}
+
+static gint compare_mailboxes(gconstpointer a, gconstpointer b) {
+  const Mailbox *const *left = a, *const *right = b;
+  return strcmp((*left)->canonical, (*right)->canonical);
+}
+
+static gboolean is_same_mailbox(gconstpointer a, gconstpointer b) {
+  return mailbox_equal(a, b, FALSE);
+}
+
+GPtrArray *caa_report_mailboxes(const CaaRecordSet *set) {
+  GPtrArray *mailboxes = g_ptr_array_new_with_free_func((GDestroyNotify)mailbox_free);
+  for (guint i = 0; i < set->records->len; i++) {
+    Property property;
+    if (!read_property(set->records->pdata[i], &property) || !has_tag(&property, "iodef"))
+      continue;
+    g_autoptr(Mailbox) mailbox = caa_iodef_mailbox(property.value, property.value_length);
+    if (mailbox != NULL &&
+        !g_ptr_array_find_with_equal_func(mailboxes, mailbox, is_same_mailbox, NULL))
+      g_ptr_array_add(mailboxes, g_steal_pointer(&mailbox));
+  }
+  g_ptr_array_sort(mailboxes, compare_mailboxes);
+  return mailboxes;
 }
 
 /* RFC 3597 section 5. */

@@ -39,6 +39,14 @@ typedef enum { CAA_PERMITTED, CAA_FORBIDDEN, CAA_TRY_AGAIN } CaaVerdict;
    are ignored. */
 CaaVerdict caa_judge(const CaaRecordSet *set, const CaaRequest *request, char **explanation);
 
+/* The record that makes caa_judge forbid, as a zone has it: "example.org. CAA 0 issuemail \";\"".
+   NULL: no record that was found does; a bogus answer has none. The caller frees it. */
+char *caa_refusing_record(const CaaRecordSet *set, const CaaRequest *request);
+
+/* Of Mailbox: where the iodef properties (RFC 8659 section 4.4) want reports by mail, each once, in
+   an order of their own. */
+GPtrArray *caa_report_mailboxes(const CaaRecordSet *set);
+
 /* A record as text "0 issuemail \"ca.example.org\"" for logs and evidence; never NULL. */
 char *caa_record_text(GBytes *record);
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Input: records, each an octet of length and its octets. Holds: every record has a text of
    printable ASCII; the verdict comes with an explanation; the order of the records does not change
-   it; one record more that cannot be read forbids. */
+   it, nor to whom reports go, which are addresses; one record more that cannot be read forbids. */
+#include "base/mailbox.h"
 #include "ca/caa.h"
 #include "tests/fuzz/fuzz.h"
 
@@ -35,6 +36,20 @@ static CaaVerdict judge(const CaaRecordSet *set) {
   return verdict;
 }
 
+/* The mailboxes of reports, a line each. */
+static char *mailboxes(const CaaRecordSet *set) {
+  g_autoptr(GPtrArray) found = caa_report_mailboxes(set);
+  GString *text = g_string_new(NULL);
+  for (guint i = 0; i < found->len; i++) {
+    const Mailbox *mailbox = found->pdata[i];
+    g_autoptr(Mailbox) again = mailbox_parse(mailbox->address, NULL);
+    g_assert_nonnull(again);
+    fuzz_assert_line(mailbox->address);
+    g_string_append_printf(text, "%s\n", mailbox->canonical);
+  }
+  return g_string_free(text, FALSE);
+}
+
 static void reverse(GPtrArray *records) {
   for (guint i = 0, j = records->len; i + 1 < j; i++) {
     gpointer record = records->pdata[i];
@@ -52,7 +67,10 @@ int LLVMFuzzerTestOneInput(const guint8 *data, gsize size) {
     g_assert_true(g_str_is_ascii(text));
   }
   CaaVerdict verdict = judge(set);
+  g_autofree char *before = mailboxes(set);
   reverse(set->records);
+  g_autofree char *after = mailboxes(set);
+  g_assert_cmpstr(before, ==, after);
   g_assert_cmpint(judge(set), ==, verdict);
   g_assert_cmpint(caa_judge(set, &request, NULL), ==, verdict);
   g_ptr_array_add(set->records, g_bytes_new_static("\0", 1));

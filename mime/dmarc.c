@@ -23,8 +23,7 @@ void dmarc_finding_free(DmarcFinding *finding) {
   g_free(finding);
 }
 
-/* RFC 7489 section 3.2; NULL for a public suffix. It points into domain. */
-static const char *organisational_domain(const char *domain) {
+const char *dmarc_organisational_domain(const char *domain) {
   return psl_registrable_domain(psl_builtin(), domain);
 }
 
@@ -65,7 +64,7 @@ const char *dmarc_search_question(const DmarcSearch *search) {
 
 /* The organisational domain comes next where the domain itself has no record at all. */
 static gboolean climb(DmarcSearch *search) {
-  const char *above = organisational_domain(search->finding.domain);
+  const char *above = dmarc_organisational_domain(search->finding.domain);
   if (search->climbed || above == NULL || strcmp(above, search->finding.domain) == 0)
     return FALSE;
   search->climbed = TRUE;

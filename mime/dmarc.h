@@ -20,6 +20,9 @@ typedef struct {
 void dmarc_finding_free(DmarcFinding *finding); /* not for one that a search owns */
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(DmarcFinding, dmarc_finding_free)
 
+/* RFC 7489 section 3.2, of lower-case A-labels; NULL for a public suffix. It points into domain. */
+const char *dmarc_organisational_domain(const char *domain);
+
 typedef struct DmarcSearch DmarcSearch;
 
 /* For the addr-spec of From; NULL when it is NULL or no name can be asked for. */

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "mime/mail_body.h"
+#include "base/clock.h"
 #include "mime/mime_text.h"
 
 #include <string.h>
@@ -130,6 +131,18 @@ char *mail_body_subject(const GPtrArray *texts, MailTextSection section) {
   mime_init();
   g_autofree char *encoded = g_mime_utils_header_encode_text(NULL, subject->str, "utf-8");
   return folded(encoded);
+}
+
+GBytes *mail_body_message(const MailBody *body, const MailBodyHeader *header) {
+  g_autofree char *date = clock_rfc5322(header->date);
+  g_autofree char *subject = mail_body_subject(body->texts, header->subject);
+  g_autofree char *entity = mail_body_entity(body, header->message_id, "");
+  GString *text = g_string_new(NULL);
+  g_string_append_printf(text, "From: %s\r\nTo: %s\r\nSubject: %s\r\n", header->from, header->to,
+                         subject);
+  g_string_append_printf(text, "Date: %s\r\nMessage-ID: %s\r\n", date, header->message_id);
+  g_string_append_printf(text, "Auto-Submitted: auto-generated\r\nMIME-Version: 1.0\r\n%s", entity);
+  return g_string_free_to_bytes(text);
 }
 
 char *mail_body_base64(GBytes *octets) {

@@ -21,6 +21,18 @@ char *mail_body_entity(const MailBody *body, const char *seed, const char *param
    and folded where it is beyond ASCII (RFC 2047). */
 char *mail_body_subject(const GPtrArray *texts, MailTextSection section);
 
+/* The header of a mail that nobody asked for. */
+typedef struct {
+  const char *from, *to; /* addresses */
+  MailTextSection subject;
+  const char *message_id;
+  gint64 date; /* milliseconds */
+} MailBodyHeader;
+
+/* A whole message, unsigned, with CRLF line ends: to the null reverse-path belongs that it says of
+   itself to be automatic (RFC 3834). */
+GBytes *mail_body_message(const MailBody *body, const MailBodyHeader *header);
+
 /* octets as base64 in lines of at most 76 characters that end in CRLF. */
 char *mail_body_base64(GBytes *octets);
 

@@ -27,12 +27,20 @@ static const struct {
     [MAIL_TEXT_EXPIRY_SUBJECT] = {"expiry-subject", TRUE, 0, 0},
     [MAIL_TEXT_EXPIRY] = {"expiry", FALSE, OF_CERTIFICATE,
                           BIT(MAIL_PLACE_ISSUER) | BIT(MAIL_PLACE_FROM)},
+    [MAIL_TEXT_REFUSAL_SUBJECT] = {"refusal-subject", TRUE, 0, 0},
+    [MAIL_TEXT_REFUSAL] = {"refusal", FALSE,
+                           BIT(MAIL_PLACE_SERVICE) | BIT(MAIL_PLACE_DOMAIN) |
+                               BIT(MAIL_PLACE_RECORD) | BIT(MAIL_PLACE_TIME) |
+                               BIT(MAIL_PLACE_INCIDENT),
+                           BIT(MAIL_PLACE_ADDRESS)},
 };
 
 static const char *const places_names[MAIL_PLACES] = {
     [MAIL_PLACE_SERVICE] = "{service}", [MAIL_PLACE_ADDRESS] = "{address}",
     [MAIL_PLACE_SERIAL] = "{serial}",   [MAIL_PLACE_ISSUER] = "{issuer}",
     [MAIL_PLACE_FROM] = "{from}",       [MAIL_PLACE_UNTIL] = "{until}",
+    [MAIL_PLACE_DOMAIN] = "{domain}",   [MAIL_PLACE_RECORD] = "{record}",
+    [MAIL_PLACE_TIME] = "{time}",       [MAIL_PLACE_INCIDENT] = "{incident}",
 };
 
 struct MailText {

@@ -54,10 +54,8 @@ GBytes *notice_mail_compose(const NoticeMail *mail, GError **error) {
   if (!check(mail, error))
     return NULL;
   gsize kind = kind_of(mail->kind);
-  g_autofree char *date = clock_rfc5322(mail->date);
   g_autofree char *from = day(mail->not_before), *until = day(mail->not_after);
   g_autofree char *issuer = mime_text_clean(mail->issuer, NOTICE_MAX_ISSUER_OCTETS);
-  g_autofree char *subject = mail_body_subject(mail->texts, kinds[kind].subject);
   MailBody body = {.texts = mail->texts,
                    .section = kinds[kind].body,
                    .places = {[MAIL_PLACE_SERVICE] = mail->service,
@@ -67,11 +65,7 @@ GBytes *notice_mail_compose(const NoticeMail *mail, GError **error) {
                               [MAIL_PLACE_FROM] = from,
                               [MAIL_PLACE_UNTIL] = until},
                    .html = mail->html};
-  g_autofree char *entity = mail_body_entity(&body, mail->message_id, "");
-  GString *text = g_string_new(NULL);
-  g_string_append_printf(text, "From: %s\r\nTo: %s\r\nSubject: %s\r\n", mail->from, mail->to,
-                         subject);
-  g_string_append_printf(text, "Date: %s\r\nMessage-ID: %s\r\n", date, mail->message_id);
-  g_string_append_printf(text, "Auto-Submitted: auto-generated\r\nMIME-Version: 1.0\r\n%s", entity);
-  return g_string_free_to_bytes(text);
+  const MailBodyHeader header = {mail->from, mail->to, kinds[kind].subject, mail->message_id,
+                                 mail->date};
+  return mail_body_message(&body, &header);
 }

@@ -12,6 +12,8 @@ static const char *const names[MAIL_TEXT_SECTIONS] = {
     [MAIL_TEXT_ISSUANCE] = "issuance",
     [MAIL_TEXT_EXPIRY_SUBJECT] = "expiry-subject",
     [MAIL_TEXT_EXPIRY] = "expiry",
+    [MAIL_TEXT_REFUSAL_SUBJECT] = "refusal-subject",
+    [MAIL_TEXT_REFUSAL] = "refusal",
 };
 
 /* The longest, and such that would be markup. */
@@ -46,8 +48,9 @@ static void assert_filled(const MailText *text, MailTextSection section) {
 
 /* The file anew: each place stands for itself. */
 static GBytes *written(const MailText *text) {
-  static const char *const places[MAIL_PLACES] = {"{service}", "{address}", "{serial}",
-                                                  "{issuer}",  "{from}",    "{until}"};
+  static const char *const places[MAIL_PLACES] = {"{service}", "{address}", "{serial}", "{issuer}",
+                                                  "{from}",    "{until}",   "{domain}", "{record}",
+                                                  "{time}",    "{incident}"};
   GString *file = g_string_new(NULL);
   for (guint i = 0; i < MAIL_TEXT_SECTIONS; i++) {
     g_autofree char *plain = mail_text_plain(text, i, places);

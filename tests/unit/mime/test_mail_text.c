@@ -17,7 +17,9 @@ static const char file[] = "# What this is.\n"
                            "= issuance-subject\nMade\n"
                            "= issuance\n{service} {address}\n{serial} {until}\n"
                            "= expiry-subject\nEnds\n"
-                           "= expiry\n{service} {address}\n{serial} {until}\n{from} {issuer}\n";
+                           "= expiry\n{service} {address}\n{serial} {until}\n{from} {issuer}\n"
+                           "= refusal-subject\nRefused\n"
+                           "= refusal\n{service} {domain}\n{record}\n{time} {incident}\n";
 
 #define LINE76 "1234567890123456789012345678901234567890123456789012345678901234567890123456"
 

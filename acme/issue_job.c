@@ -2,6 +2,7 @@
 /* The issuance path, step by step, each committed before the next (ca-rules 34): CAA, to-be-signed
    octets with lint verdict, signature, certificate. A restart finds the order where it was. */
 #include "acme/crl_job.h"
+#include "acme/iodef_job.h"
 #include "acme/issuance.h"
 #include "acme/issuing_ca.h"
 #include "acme/job_run.h"
@@ -242,14 +243,12 @@ static char *records_text(const CaaRecordSet *set) {
 }
 
 /* What is permitted here must be permitted elsewhere too. */
-static CaaVerdict judge_caa(Acme *acme, const Order *order, const char *domain,
+static CaaVerdict judge_caa(Acme *acme, const CaaRequest *request, const char *domain,
                             const CaaRecordSet *set, GPtrArray *answers, char **explanation) {
   g_autofree char *elsewhere = NULL, *here = NULL;
-  g_autofree char *account = acme_url(acme, "account", &order->account_id, "");
-  CaaRequest request = {config_list(acme->config, "ca.caa-identities"), account, "email-reply-00"};
-  CaaVerdict verdict = caa_judge(set, &request, &here);
+  CaaVerdict verdict = caa_judge(set, request, &here);
   if (verdict == CAA_PERMITTED)
-    verdict = perspective_judge_caa(acme->config, &request, domain, answers, &elsewhere);
+    verdict = perspective_judge_caa(acme->config, request, domain, answers, &elsewhere);
   if (elsewhere == NULL)
     *explanation = g_steal_pointer(&here);
   else
@@ -287,7 +286,9 @@ gboolean job_caa_answered(Acme *acme, const Question *question, const CaaRecordS
   g_autofree char *explanation = NULL;
   if (order_find(acme->store, &job->subject, &order, error) != STORE_FOUND)
     return FALSE;
-  CaaVerdict verdict = judge_caa(acme, order, question->domain, set, answers, &explanation);
+  g_autofree char *account = acme_url(acme, "account", &order->account_id, "");
+  CaaRequest request = {config_list(acme->config, "ca.caa-identities"), account, "email-reply-00"};
+  CaaVerdict verdict = judge_caa(acme, &request, question->domain, set, answers, &explanation);
   g_autofree char *records = records_text(set);
   CaaCheck check = {order->id,   question->domain, now,    verdicts[verdict],
                     set->secure, explanation,      records};
@@ -315,7 +316,8 @@ gboolean job_caa_answered(Acme *acme, const Question *question, const CaaRecordS
                         "The CAA records of %s forbid the certificate: %s; caaIdentities in the "
                         "directory has the names that an issuemail record can permit.",
                         question->domain, explanation);
-  return fail_order(acme, now, job, problem, error);
+  return iodef_refused(acme, now, order, question->domain, set, &request, error) &&
+         fail_order(acme, now, job, problem, error);
 }
 
 /* --- build and sign

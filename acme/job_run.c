@@ -29,6 +29,9 @@ void question_clear(Question *question) {
   g_free(question->notice);
   g_free(question->serial);
   g_free(question->issuer);
+  g_free(question->incident);
+  g_free(question->mailboxes);
+  g_free(question->refusing);
   g_clear_pointer(&question->octets, g_bytes_unref);
   g_free(question->domain);
   g_clear_pointer(&question->fields.serial, g_bytes_unref);
@@ -60,7 +63,8 @@ static gboolean say_who_is_asked(Acme *acme, const Question *question, GError **
       [QUESTION_EXAMINE] = "DKIM keys (DNS)", [QUESTION_BOUNCE] = "its examination",
       [QUESTION_CAA] = "CAA records (DNS)",   [QUESTION_BUILD] = "the signer",
       [QUESTION_LINT] = "the outside linter", [QUESTION_SIGN] = "the signer",
-      [QUESTION_CRL] = "the signer",          [QUESTION_CHECKPOINT] = "the signer",
+      [QUESTION_IODEF] = "the relay",         [QUESTION_CRL] = "the signer",
+      [QUESTION_CHECKPOINT] = "the signer",
   };
   return question->kind == QUESTION_NONE ||
          job_waits_for(acme, &question->job, error, "%s", asked[question->kind]);
@@ -68,12 +72,19 @@ static gboolean say_who_is_asked(Acme *acme, const Question *question, GError **
 
 gboolean job_begin(Acme *acme, const Job *job, Question *question, GError **error) {
   static gboolean (*const begin[JOB_KINDS])(Acme *, gint64, const Job *, Question *, GError **) = {
-      [JOB_MAIL] = mail_job_begin,    [JOB_JUDGE] = judge_job_begin,
-      [JOB_BOUNCE] = judge_job_begin, [JOB_ISSUE] = issue_job_begin,
-      [JOB_CRL] = crl_job_begin,      [JOB_SWEEP] = sweep_job_begin,
-      [JOB_CLOSE] = close_job_begin,  [JOB_REVOKE] = revoke_job_begin,
-      [JOB_PURGE] = purge_job_begin,  [JOB_NOTICE] = notice_job_begin,
-      [JOB_SORT] = sort_job_begin,    [JOB_CHECKPOINT] = checkpoint_job_begin,
+      [JOB_MAIL] = mail_job_begin,
+      [JOB_JUDGE] = judge_job_begin,
+      [JOB_BOUNCE] = judge_job_begin,
+      [JOB_ISSUE] = issue_job_begin,
+      [JOB_CRL] = crl_job_begin,
+      [JOB_SWEEP] = sweep_job_begin,
+      [JOB_CLOSE] = close_job_begin,
+      [JOB_REVOKE] = revoke_job_begin,
+      [JOB_PURGE] = purge_job_begin,
+      [JOB_NOTICE] = notice_job_begin,
+      [JOB_IODEF] = iodef_job_begin,
+      [JOB_SORT] = sort_job_begin,
+      [JOB_CHECKPOINT] = checkpoint_job_begin,
   };
   question->job = *job;
   return begin[job->kind](acme, clock_now(acme->clock), job, question, error) &&

@@ -19,6 +19,7 @@ typedef enum {
   QUESTION_NONE,    /* nothing to ask: the job ended or was put off */
   QUESTION_DELIVER, /* of outbound */
   QUESTION_NOTICE,  /* of outbound */
+  QUESTION_IODEF,   /* of outbound */
   QUESTION_EXAMINE, /* of inbound */
   QUESTION_SORT,    /* of inbound: what the message says, without the DNS */
   QUESTION_BOUNCE,  /* of inbound */
@@ -40,6 +41,9 @@ typedef struct {
   /* NOTICE: from, to, message_id, date, and */
   char *notice, *serial, *issuer;
   gint64 not_before, not_after;
+  /* IODEF: from, to, message_id, domain, date, and */
+  char *incident, *mailboxes, *refusing;
+  gint64 refused_at;
   /* EXAMINE, SORT, BOUNCE: octets, date (received); CAA: domain; LINT, SIGN: octets */
   GBytes *octets;
   char *domain;
@@ -74,6 +78,8 @@ gboolean job_delivered(Acme *acme, const Question *question, const Delivery *del
                        GError **error);
 gboolean job_notice_delivered(Acme *acme, const Question *question, const Delivery *delivery,
                               GError **error);
+gboolean job_iodef_delivered(Acme *acme, const Question *question, const Delivery *delivery,
+                             GError **error);
 /* answers: of PerspectiveAnswer, may be NULL; evidence: as text, for the record. */
 gboolean job_examined(Acme *acme, const Question *question, const ReplyFacts *facts,
                       GPtrArray *signatures, GPtrArray *answers, const char *evidence,
@@ -122,6 +128,8 @@ gboolean purge_job_begin(Acme *acme, gint64 now, const Job *job, Question *quest
 gboolean sort_job_begin(Acme *acme, gint64 now, const Job *job, Question *question, GError **error);
 gboolean notice_job_begin(Acme *acme, gint64 now, const Job *job, Question *question,
                           GError **error);
+gboolean iodef_job_begin(Acme *acme, gint64 now, const Job *job, Question *question,
+                         GError **error);
 gboolean checkpoint_job_begin(Acme *acme, gint64 now, const Job *job, Question *question,
                               GError **error);
 

@@ -31,12 +31,12 @@ static char *budget_of(const char *subject, const Id *account) {
                          : g_strdup(subject);
 }
 
-static gboolean find_rate(Call *call, const char *name, const char *subject, Rate *rate,
+static gboolean find_rate(Acme *acme, const char *name, const char *subject, Rate *rate,
                           GError **error) {
   g_autofree char *key = g_strconcat("limits.", name, NULL);
-  ConfigRate configured = config_rate(call->acme->config, key);
+  ConfigRate configured = config_rate(acme->config, key);
   *rate = (Rate){configured.count, configured.period};
-  return rate_override_find(call->acme->store, name, subject, rate, error);
+  return rate_override_find(acme->store, name, subject, rate, error);
 }
 
 static Problem *spend(Call *call, const char *name, const char *subject, const Id *account) {
@@ -44,7 +44,7 @@ static Problem *spend(Call *call, const char *name, const char *subject, const I
   g_autofree char *budget = budget_of(subject, account);
   Rate rate;
   gint64 again_at = 0;
-  if (!find_rate(call, name, subject, &rate, &error))
+  if (!find_rate(call->acme, name, subject, &rate, &error))
     return problem_internal(&error);
   StoreChange spent =
       rate_spend(call->acme->store, name, budget, rate, call->now, &again_at, &error);
@@ -124,7 +124,7 @@ gboolean limit_mail_leaves(Call *call, const Authorization *authorization, gint6
     return FALSE;
   g_autofree char *subject = limit_subject(limit, mailbox);
   g_autofree char *budget = budget_of(subject, trusted ? &call->account->id : NULL);
-  return find_rate(call, limit, subject, &rate, error) &&
+  return find_rate(call->acme, limit, subject, &rate, error) &&
          rate_reserve(call->acme->store, "mails-leaving", budget, rate, *at, MAX(0, deadline - *at),
                       at, error) != STORE_FAILED;
 }
@@ -136,4 +136,21 @@ Problem *limit_finalization(Call *call) {
 
 Problem *limit_certificate(Call *call, const char *canonical) {
   return spend(call, "certificates-per-mailbox", canonical, NULL);
+}
+
+StoreChange limit_iodef_domain(Acme *acme, gint64 now, const char *domain, GError **error) {
+  static const Rate one = {1, CLOCK_DAY};
+  gint64 again_at = 0;
+  return rate_spend(acme->store, "iodef-reports-domain", domain, one, now, &again_at, error);
+}
+
+/* The subject is the domain that the mails come from. */
+StoreChange limit_iodef_report(Acme *acme, gint64 now, GError **error) {
+  static const char limit[] = "iodef-reports";
+  const char *subject = config_text(acme->config, "mail.domain");
+  gint64 again_at = 0;
+  Rate rate;
+  return find_rate(acme, limit, subject, &rate, error)
+             ? rate_spend(acme->store, limit, subject, rate, now, &again_at, error)
+             : STORE_FAILED;
 }

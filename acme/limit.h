@@ -28,6 +28,11 @@ gboolean limit_mail_leaves(Call *call, const Authorization *authorization, gint6
 Problem *limit_finalization(Call *call);
 Problem *limit_certificate(Call *call, const char *canonical);
 
+/* A report by iodef (RFC 8659 section 4.4) to a domain: one in 24 hours, whatever is configured;
+   and one mail of it, of all that the server sends. STORE_UNCHANGED: none now. */
+StoreChange limit_iodef_domain(Acme *acme, gint64 now, const char *domain, GError **error);
+StoreChange limit_iodef_report(Acme *acme, gint64 now, GError **error);
+
 /* What the limit called name counts a mailbox as; the caller frees it. */
 char *limit_subject(const char *name, const Mailbox *mailbox);
 

@@ -17,6 +17,14 @@ static const gint64 retry_steps[] = {CLOCK_MINUTE,     2 * CLOCK_MINUTE,  4 * CL
                                      8 * CLOCK_MINUTE, 15 * CLOCK_MINUTE, 30 * CLOCK_MINUTE,
                                      CLOCK_HOUR};
 
+char *notice_sender(const Acme *acme) {
+  return g_strdup_printf("acme-notice@%s", config_text(acme->config, "mail.domain"));
+}
+
+gint64 notice_delay(gint64 attempt) {
+  return job_delay(retry_steps, G_N_ELEMENTS(retry_steps), attempt);
+}
+
 static gboolean wanted(const Acme *acme, const char *kind) {
   return config_is(acme->config, "mail.notices", kind) ||
          config_is(acme->config, "mail.notices", "both");
@@ -152,7 +160,7 @@ gboolean notice_job_begin(Acme *acme, gint64 now, const Job *job, Question *ques
     return job_again(acme->store, job, now + CLOCK_HOUR, FALSE, error);
   question->kind = QUESTION_NOTICE;
   question->notice = g_strdup(matter.notice->kind);
-  question->from = g_strdup_printf("acme-notice@%s", config_text(acme->config, "mail.domain"));
+  question->from = notice_sender(acme);
   question->to = g_strdup(challenge_mail_to(matter.authorization));
   question->message_id = g_strdup(matter.notice->message_id);
   question->serial = hex_encode(matter.certificate->serial);
@@ -183,6 +191,5 @@ gboolean job_notice_delivered(Acme *acme, const Question *question, const Delive
     return record(acme, now, "notice refused", about, error, "notice", question->notice, "to",
                   question->to, "relay", delivery->text, NULL) &&
            job_done(acme->store, job, error);
-  gint64 due = now + job_delay(retry_steps, G_N_ELEMENTS(retry_steps), job->attempts);
-  return job_again(acme->store, job, due, TRUE, error);
+  return job_again(acme->store, job, now + notice_delay(job->attempts), TRUE, error);
 }

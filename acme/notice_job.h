@@ -12,4 +12,9 @@ gboolean notice_issued(Acme *acme, gint64 now, const Certificate *certificate, G
 /* Notices on certificates that end soon, for at most limit certificates. */
 gboolean notice_sweep(Acme *acme, gint64 now, guint limit, GError **error);
 
+/* The address that mails come from which nobody asked for; the caller frees it. */
+char *notice_sender(const Acme *acme);
+/* How long such a mail waits after the attempt-th time a relay put it off. */
+gint64 notice_delay(gint64 attempt);
+
 #endif

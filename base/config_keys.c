@@ -192,6 +192,9 @@ const ConfigKey config_keys[] = {
      "Whether CAA records are obeyed; off only for a private CA, and said at start"},
     {"ca", "caa-identities", CONFIG_DOMAINS, "", 0, 0, NULL, CORE | PARENT,
      "Issuer domain names that a CAA issuemail record may name"},
+    {"ca", "iodef", CONFIG_CHOICE, "off", 0, 0, "off mail", CORE,
+     "Whether a domain whose CAA records forbid an order is told, where its iodef record says "
+     "mailto:"},
     {"ca", "profile", CONFIG_CHOICE, "strict", 0, 0, "strict multipurpose", CORE,
      "S/MIME BR mailbox-validated profile", .refusals = no_profiles},
     {"ca", "validity", CONFIG_INTEGER, "365", 1, 825, NULL, CORE | PARENT,
@@ -250,6 +253,8 @@ const ConfigKey config_keys[] = {
      "Finalize requests of one account"},
     {"limits", "certificates-per-mailbox", CONFIG_RATE, "20/7d", 0, 0, NULL, CORE,
      "Certificates for one address"},
+    {"limits", "iodef-reports", CONFIG_RATE, "100/1d", 0, 0, NULL, CORE,
+     "Reports to domains whose CAA records forbid an order, of the whole server"},
     {"store", "directory", CONFIG_PATH, "/var/lib/signet", 0, 0, NULL, PARENT | CORE,
      "Folder of the database, the signer's log and the published files"},
     {"store", "keep-failed", CONFIG_DURATION, "30d", CLOCK_HOUR, 3650 * CLOCK_DAY, NULL, CORE,

@@ -26,6 +26,11 @@ static GVariant *notice_body(const Question *q) {
                        q->issuer, q->not_before, q->not_after, q->date, (guint32)q->job.attempts);
 }
 
+static GVariant *iodef_body(const Question *q) {
+  return g_variant_new("(sssssssxxu)", q->from, q->to, q->message_id, q->incident, q->domain,
+                       q->mailboxes, q->refusing, q->refused_at, q->date, (guint32)q->job.attempts);
+}
+
 static GVariant *examine_body(const Question *q) {
   return g_variant_new("(@ayxb)", message_from_octets(q->octets), q->date, TRUE);
 }
@@ -106,6 +111,10 @@ static gboolean take_delivered(Core *core, CoreItem *item, GError **error) {
 
 static gboolean take_notice_delivered(Core *core, CoreItem *item, GError **error) {
   return take_outcome(core, item, job_notice_delivered, error);
+}
+
+static gboolean take_iodef_delivered(Core *core, CoreItem *item, GError **error) {
+  return take_outcome(core, item, job_iodef_delivered, error);
 }
 
 static gboolean take_evidence(Core *core, CoreItem *item, GError **error) {
@@ -212,6 +221,7 @@ static const struct {
 } asking[] = {
     [QUESTION_DELIVER] = {ROLE_OUTBOUND, MESSAGE_DELIVER, deliver_body, take_delivered},
     [QUESTION_NOTICE] = {ROLE_OUTBOUND, MESSAGE_NOTICE, notice_body, take_notice_delivered},
+    [QUESTION_IODEF] = {ROLE_OUTBOUND, MESSAGE_IODEF, iodef_body, take_iodef_delivered},
     [QUESTION_EXAMINE] = {ROLE_INBOUND, MESSAGE_EXAMINE, examine_body, take_evidence},
     [QUESTION_SORT] = {ROLE_INBOUND, MESSAGE_EXAMINE, sort_body, take_evidence},
     [QUESTION_BOUNCE] = {ROLE_INBOUND, MESSAGE_EXAMINE_BOUNCE, bounce_body, take_bounce_evidence},
@@ -257,6 +267,7 @@ CoreItem *core_answer_item(Question *question, GVariant *body) {
 static const RoleSet needed[JOB_KINDS] = {
     [JOB_MAIL] = ROLE_BIT(ROLE_OUTBOUND),
     [JOB_NOTICE] = ROLE_BIT(ROLE_OUTBOUND),
+    [JOB_IODEF] = ROLE_BIT(ROLE_OUTBOUND),
     [JOB_JUDGE] = ROLE_BIT(ROLE_INBOUND),
     [JOB_BOUNCE] = ROLE_BIT(ROLE_INBOUND),
     [JOB_SORT] = ROLE_BIT(ROLE_INBOUND),

@@ -32,6 +32,8 @@ typedef enum {
   MESSAGE_DELIVERED, /* SenderOutcome, reply code, text, raw message as handed over */
   MESSAGE_NOTICE,    /* kind, from, to, Message-ID, serial, issuer, first and last moment, time */
   MESSAGE_NOTICE_DELIVERED, /* as DELIVERED */
+  MESSAGE_IODEF, /* from, to, Message-ID, incident, domain, mailboxes, record, when refused, time */
+  MESSAGE_IODEF_DELIVERED, /* as DELIVERED */
   /* core and lookup */
   MESSAGE_CAA,        /* domain */
   MESSAGE_CAA_ANSWER, /* ResolverOutcome, secure, TTL, found at, records, text; perspectives */

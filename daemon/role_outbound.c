@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* outbound: composes, DKIM-signs and hands over challenge mails and notices. Holds the DKIM keys,
- * the S/MIME key and the password for the relays; parses their answers. */
+/* outbound: composes, DKIM-signs and hands over challenge mails, notices and reports. Holds the
+ * DKIM keys, the S/MIME key and the password for the relays; parses their answers. */
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mailbox.h"
@@ -10,6 +10,7 @@
 #include "daemon/role.h"
 #include "mime/challenge_mail.h"
 #include "mime/notice_mail.h"
+#include "mime/refusal_mail.h"
 #include "smtp/sender_check.h"
 
 /* A relay that fails every time behind the message, when it may have it, leaves the mail to the
@@ -116,23 +117,48 @@ static void compose_notice(const Outbound *outbound, GVariant *body, Letter *let
                      .attempts = attempts};
 }
 
+/* As a notice. */
+static void compose_refusal(const Outbound *outbound, GVariant *body, Letter *letter,
+                            GError **error) {
+  RefusalMail mail = {.service = config_text(outbound->process->config, "acme.url"),
+                      .texts = outbound->texts};
+  guint32 attempts = 0;
+  g_variant_get(body, "(&s&s&s&s&s&s&sxxu)", &mail.from, &mail.to, &mail.message_id, &mail.incident,
+                &mail.domain, &mail.mailboxes, &mail.record, &mail.at, &mail.date, &attempts);
+  *letter = (Letter){.message = refusal_mail_compose(&mail, error),
+                     .reverse_path = "",
+                     .to = mail.to,
+                     .date = mail.date,
+                     .attempts = attempts};
+}
+
+/* What core may want sent, by kind of message. */
+static const struct {
+  guint kind, answer;
+  void (*compose)(const Outbound *outbound, GVariant *body, Letter *letter, GError **error);
+} letters[] = {
+    {MESSAGE_DELIVER, MESSAGE_DELIVERED, compose_challenge},
+    {MESSAGE_NOTICE, MESSAGE_NOTICE_DELIVERED, compose_notice},
+    {MESSAGE_IODEF, MESSAGE_IODEF_DELIVERED, compose_refusal},
+};
+
 static void on_core_says(Channel *channel G_GNUC_UNUSED, guint kind, guint64 id, GVariant *body,
                          int fd G_GNUC_UNUSED, gpointer user) {
   RoleProcess *process = user;
   Outbound *outbound = process->state;
   g_autoptr(GError) error = NULL;
-  gboolean notice = kind == MESSAGE_NOTICE;
   Letter letter;
-  (notice ? compose_notice : compose_challenge)(outbound, body, &letter, &error);
+  gsize row = 0;
+  while (letters[row].kind != kind) /* the catalogue lets no other kind through */
+    row++;
+  letters[row].compose(outbound, body, &letter, &error);
   g_autoptr(GBytes) unsigned_message = letter.message;
   g_autoptr(GBytes) message =
       unsigned_message != NULL
           ? mail_signer_sign(outbound->signer, unsigned_message, letter.date, &error)
           : NULL;
   g_autoptr(Mailbox) recipient = message != NULL ? mailbox_parse(letter.to, &error) : NULL;
-  Mail mail = {.generation = process->core_generation,
-               .id = id,
-               .answer = notice ? MESSAGE_NOTICE_DELIVERED : MESSAGE_DELIVERED};
+  Mail mail = {.generation = process->core_generation, .id = id, .answer = letters[row].answer};
   if (recipient == NULL) {
     g_autoptr(GBytes) nothing = g_bytes_new(NULL, 0);
     answer(outbound, &mail, SENDER_PERMANENT, 0, error->message, nothing);

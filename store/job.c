@@ -7,6 +7,7 @@ const char *const job_names[JOB_KINDS] = {
     [JOB_ISSUE] = "issue",   [JOB_CRL] = "crl",       [JOB_SWEEP] = "sweep",
     [JOB_CLOSE] = "close",   [JOB_REVOKE] = "revoke", [JOB_PURGE] = "purge",
     [JOB_NOTICE] = "notice", [JOB_SORT] = "sort",     [JOB_CHECKPOINT] = "checkpoint",
+    [JOB_IODEF] = "iodef",
 };
 
 gboolean job_add(Store *store, JobKind kind, const Id *subject, gint64 due_at, GError **error) {

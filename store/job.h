@@ -18,6 +18,7 @@ typedef enum {
   JOB_PURGE,      /* subject: none (zero); remove what has served its time */
   JOB_SORT,       /* subject: stray message; find its challenge */
   JOB_NOTICE,     /* subject: notice; send it */
+  JOB_IODEF,      /* subject: iodef report; send it */
   JOB_CHECKPOINT, /* subject: none (zero); have the end of the audit log signed */
   JOB_KINDS
 } JobKind;

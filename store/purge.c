@@ -37,14 +37,20 @@ static gboolean remove_authorization(Store *store, const Id *id, GError **error)
 }
 
 static gboolean remove_order(Store *store, const Id *id, GError **error) {
+  static const char *const parts[] = {"DELETE FROM caa_check WHERE order_id = ?1",
+                                      "DELETE FROM perspective_answer WHERE subject = ?1",
+                                      "DELETE FROM job WHERE kind = 'iodef' AND subject IN"
+                                      " (SELECT id FROM iodef_report WHERE order_id = ?1)",
+                                      "DELETE FROM iodef_report WHERE order_id = ?1",
+                                      "DELETE FROM orders WHERE id = ?1"};
   g_autoptr(GArray) authorizations = g_array_new(FALSE, FALSE, sizeof(Id));
   gboolean good = sql_ids(sql_query(store, "SELECT id FROM authz WHERE order_id = ?1", "d", id),
                           authorizations, error);
   for (guint i = 0; good && i < authorizations->len; i++)
     good = remove_authorization(store, &g_array_index(authorizations, Id, i), error);
-  return good && sql_run(store, error, "DELETE FROM caa_check WHERE order_id = ?1", "d", id) &&
-         sql_run(store, error, "DELETE FROM perspective_answer WHERE subject = ?1", "d", id) &&
-         sql_run(store, error, "DELETE FROM orders WHERE id = ?1", "d", id);
+  for (gsize i = 0; good && i < G_N_ELEMENTS(parts); i++)
+    good = sql_run(store, error, parts[i], "d", id);
+  return good;
 }
 
 gboolean purge_failed(Store *store, gint64 expired_before, guint limit, guint *removed,

@@ -157,7 +157,12 @@ static const char *const migrations[] = {
     "  previous @int NOT NULL, key @blob NOT NULL, signature @blob NOT NULL,"
     "  PRIMARY KEY (chain, number));"
     "CREATE INDEX certificate_end ON certificate(not_after);"
-    "CREATE TABLE setting (name @text PRIMARY KEY, value @text NOT NULL);",
+    "CREATE TABLE setting (name @text PRIMARY KEY, value @text NOT NULL);"
+    "CREATE TABLE iodef_report ("
+    "  id @blob PRIMARY KEY, order_id @blob NOT NULL REFERENCES orders(id), domain @text NOT NULL,"
+    "  mailboxes @text NOT NULL, record @text NOT NULL, recipient @text NOT NULL,"
+    "  message_id @text NOT NULL, created_at @int NOT NULL, sent_at @int,"
+    "  UNIQUE (order_id, recipient));",
 };
 
 /* Versions 1 and 2 came before the first release. */

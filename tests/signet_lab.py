@@ -44,7 +44,7 @@ BUILD = pathlib.Path(os.environ.get("SIGNET_BUILD", "build/release"))
 LIMITS = ("accounts-per-network", "changes-per-account", "orders-per-account", "orders-per-network", "orders-per-external-account",
           "mails-per-mailbox-hour", "mails-per-mailbox-day", "mails-per-mailbox-account", "mails-per-account",
           "mails-per-domain",
-          "finalizations-per-account", "certificates-per-mailbox")
+          "finalizations-per-account", "certificates-per-mailbox", "iodef-reports")
 DAY = datetime.timedelta(days=1)
 ROLES = ("edge", "core", "inbound", "outbound", "lookup", "signer")
 

@@ -356,11 +356,12 @@ static void test_reached(gconstpointer data) {
   taken(&scene, row);
 }
 
-/* Each limit of the configuration has a row. */
+/* Each limit of the configuration has a row, but for that of mails that no request asks for: that
+   one is reached in test_iodef.c. */
 static void test_complete(void) {
   guint count = 0;
   for (gsize i = 0; i < config_keys_count; i++) {
-    gboolean found = FALSE;
+    gboolean found = strcmp(config_keys[i].name, "iodef-reports") == 0;
     if (strcmp(config_keys[i].group, "limits") != 0)
       continue;
     for (gsize j = 0; j < G_N_ELEMENTS(rows); j++)
@@ -369,7 +370,7 @@ static void test_complete(void) {
       g_error("no row for %s", config_keys[i].name);
     count++;
   }
-  g_assert_cmpuint(count, ==, 12);
+  g_assert_cmpuint(count, ==, 13);
 }
 
 /* Parts of a second are never promised too early. */

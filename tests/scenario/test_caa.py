@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""CAA of a whole signetd (ca-rules 8-13): an order with many domains, and the further perspectives."""
+"""CAA of a whole signetd (ca-rules 8-13): an order with many domains, reports of what was refused, and the further
+perspectives."""
 
 import json
 import unittest
@@ -54,6 +55,95 @@ class ManyDomains(lab.LabCase):
         self.assertEqual((order["status"], order["error"]["type"]), ("invalid", URN + "caa"))
         self.assertIn(self.domains[-1], order["error"]["detail"])
         self.assertEqual(self.server.query("SELECT count(*), sum(verdict = 'forbidden') FROM caa_check"), [(2 * MANY, 1)])
+
+
+class Reports(lab.SharedLabCase):
+    """ca-rules 11: a domain that forbids an order is told by mail where its iodef records say, and nobody else is."""
+
+    DENY = ("@", "CAA", '0 issuemail ";"')
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.key = lab.DkimKey("deny.test", "s1")
+        iodef = lambda *urls: [cls.key.record(), cls.DENY] + [("@", "CAA", f'0 iodef "{url}"') for url in urls]
+        cls.zones = lab.SignedZones(cls.lab, {
+            "deny.test": iodef("mailto:security%2Bcaa@deny.test", "mailto:victim@other.test", "https://deny.test/iodef",
+                               "mailto:bob@deny.test?cc=victim@other.test", "mailto:bob@deny.test,victim@other.test"),
+            "plain.test": iodef("mailto:security@plain.test"),
+            "beyond.test": iodef("mailto:j%C3%B6rg@beyond.test"),
+            "hostile.test": iodef("mailto:victim@other.test", "mailto:security@hostile.test?body=x",
+                                  "mailto:security%0D%0ABcc:victim@hostile.test", "http://hostile.test/", "mailto:"),
+            "bogus.test": iodef("mailto:security@bogus.test"),
+        }, {"plain.test": lab.INSECURE})
+        cls.mail = lab.Postfix(cls.lab, {
+            **{domain: ["ann", "bob", "security"] for domain in cls.zones.records}, "beyond.test": ["ann", "j\u00f6rg"],
+            "other.test": ["victim"]})
+        cls.server = Signetd(cls.lab, relay=f"{HOST}:{cls.mail.port}", zones=cls.zones,
+                             settings={"ca": {"iodef": "mail"}, "mail": {"language": "de en"}})
+        cls.user = AcmeUser(cls.server)
+
+    def refused(self, domain, kind="caa", change=lambda: None):
+        """The order's id."""
+        order = self.user.new_order(f"ann@{domain}")
+        prove(self.server, self.user, order, self.mail.maildir(f"ann@{domain}"), key_at(self.key, domain))
+        change()
+        self.user.finalize(order, make_csr(new_key(), f"ann@{domain}"))
+        ended = self.user.poll(order["url"], lambda o: o["status"] != "processing")
+        self.assertEqual((ended["status"], ended["error"]["type"]), ("invalid", URN + kind))
+        return order["url"].rsplit("/", 1)[1]
+
+    def reports(self, domain):
+        """Written in the commit that ended the order: what is not there now never comes."""
+        return [row[0] for row in self.server.query("SELECT recipient FROM iodef_report WHERE domain = ?", domain)]
+
+    def report(self, address):
+        mail = lab.maildir_wait(self.mail.maildir(address), lambda mail: mail["From"] == "acme-notice@ca.test")
+        self.assertEqual(mail.message["Return-Path"], "<>")
+        return mail.message
+
+    def test_report(self):
+        """In words; once a day, however often somebody asks."""
+        incident = self.refused("deny.test")
+        message = self.report("security@deny.test")
+        self.assertEqual((message["To"], message["Auto-Submitted"]), ("security+caa@deny.test", "auto-generated"))
+        self.assertEqual(message.get_content_type(), "text/plain")
+        self.assertEqual(message["Subject"], "Ein S/MIME-Zertifikat wurde wegen der CAA-Eintr\u00e4ge Ihrer Domain abgelehnt / "
+                                             "An S/MIME certificate was refused by your domain's CAA records")
+        text = message.get_content()
+        for words in ("domain: deny.test", "mailbox: ann@deny.test", f"incident: {incident}", f"Vorgang: {incident}",
+                      '    deny.test. CAA 0 issuemail ";"\n', self.server.url, "No certificate was"):
+            self.assertIn(words, text)
+        self.lab.wait_for(lambda: self.server.query("SELECT 1 FROM audit WHERE kind = 'iodef report sent'"
+                                                    " AND detail LIKE '%deny.test%'"), "the record")
+        for kind in ("queued", "sent"):
+            [(detail, subject)] = self.server.query("SELECT detail, subject FROM audit WHERE kind = ? AND detail LIKE"
+                                                    " '%deny.test%'", "iodef report " + kind)
+            self.assertIn("security+caa@deny.test", detail)
+            self.assertIn(incident, subject)
+        self.refused("deny.test")
+        self.assertEqual(self.reports("deny.test"), ["security+caa@deny.test"])
+
+    def test_insecure(self):
+        self.refused("plain.test")
+        self.assertIn("plain.test. CAA", self.report("security@plain.test").get_content())
+
+    def test_beyond_ascii(self):
+        """The relay offers SMTPUTF8."""
+        self.refused("beyond.test")
+        self.report("j\u00f6rg@beyond.test")
+
+    def test_hostile(self):
+        self.refused("hostile.test")
+        self.assertEqual(self.reports("hostile.test"), [])
+
+    def test_bogus(self):
+        self.refused("bogus.test", "dns", lambda: self.zones.mode("bogus.test", lab.BOGUS))
+        self.assertEqual(self.reports("bogus.test"), [])
+
+    @classmethod
+    def tearDownClass(cls):
+        assert lab.maildir_list(cls.mail.maildir("victim@other.test")) == []
 
 
 class Perspectives(lab.SharedLabCase):

@@ -8,6 +8,7 @@
 #include "store/caa_check.h"
 #include "store/certificate.h"
 #include "store/challenge.h"
+#include "store/iodef_report.h"
 #include "store/job.h"
 #include "store/message.h"
 #include "store/order.h"
@@ -225,6 +226,25 @@ static gboolean add_caa(Command *command, const Id *order, GError **error) {
   return TRUE;
 }
 
+/* To the domain that forbade it. */
+static gboolean add_reports(Command *command, const Id *order, GError **error) {
+  g_autoptr(GPtrArray) reports = iodef_report_list(command->acme->store, order, error);
+  if (reports == NULL)
+    return FALSE;
+  json_t *list = add_list(command->result, "reports");
+  for (guint i = 0; i < reports->len; i++) {
+    const IodefReport *report = reports->pdata[i];
+    json_t *row = add_row(list);
+    command_set_time(row, "at", report->created_at);
+    set_text(row, "domain", report->domain);
+    set_text(row, "to", report->recipient);
+    command_set_time(row, "sent", report->sent_at);
+    if (!set_waiting(command->acme, row, JOB_IODEF, &report->id, error))
+      return FALSE;
+  }
+  return TRUE;
+}
+
 static gboolean add_perspectives(Command *command, const Id *order, GError **error) {
   g_autoptr(GPtrArray) answers = perspective_row_list(command->acme->store, order, error);
   if (answers == NULL)
@@ -308,7 +328,8 @@ gboolean command_order_show(Command *command, GError **error) {
   return found == STORE_FOUND && add_order(command, order, error) &&
          add_account(command, &order->account_id, error) &&
          add_authorizations(command, &id, error) && add_caa(command, &id, error) &&
-         add_perspectives(command, &id, error) && add_certificate(command, &id, error);
+         add_perspectives(command, &id, error) && add_reports(command, &id, error) &&
+         add_certificate(command, &id, error);
 }
 
 /* --- order list

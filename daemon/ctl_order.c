@@ -182,6 +182,12 @@ static void print_order(const json_t *order, const json_t *account) {
   error_line(order);
 }
 
+static void print_report(const json_t *report) {
+  event_line("queued", report, ctl_member(report, "to"), "");
+  member_line("sent", report, "sent");
+  waiting_lines("next try", report);
+}
+
 static void print_all(const json_t *shown) {
   json_t *entry = NULL;
   size_t i = 0;
@@ -202,6 +208,9 @@ static void print_all(const json_t *shown) {
                         ctl_member(entry, "question"), ctl_member(entry, "outcome"));
     event_line("asked", entry, what, ctl_member(entry, "reason"));
   }
+  if (json_array_size(json_object_get(shown, "reports")) > 0)
+    printf("reports by iodef\n");
+  json_array_foreach(json_object_get(shown, "reports"), i, entry) print_report(entry);
   print_certificate(json_object_get(shown, "certificate"));
 }
 

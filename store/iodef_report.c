@@ -22,26 +22,41 @@ StoreChange iodef_report_insert(Store *store, const IodefReport *r, GError **err
                     r->recipient, r->message_id, r->created_at);
 }
 
+#define COLUMNS                                                                                    \
+  "SELECT id, order_id, domain, mailboxes, record, recipient, message_id, created_at, sent_at"     \
+  " FROM iodef_report "
+
+static IodefReport *read_row(SqlQuery *query) {
+  IodefReport *r = g_new0(IodefReport, 1);
+  sql_id(query, 0, &r->id);
+  sql_id(query, 1, &r->order_id);
+  r->domain = sql_text(query, 2);
+  r->mailboxes = sql_text(query, 3);
+  r->record = sql_text(query, 4);
+  r->recipient = sql_text(query, 5);
+  r->message_id = sql_text(query, 6);
+  r->created_at = sql_int(query, 7);
+  r->sent_at = sql_int(query, 8);
+  return r;
+}
+
 StoreFind iodef_report_find(Store *store, const Id *id, IodefReport **report, GError **error) {
-  SqlQuery query = sql_query(store,
-                             "SELECT id, order_id, domain, mailboxes, record, recipient,"
-                             " message_id, created_at, sent_at FROM iodef_report WHERE id = ?1",
-                             "d", id);
+  SqlQuery query = sql_query(store, COLUMNS "WHERE id = ?1", "d", id);
   StoreFind found = STORE_MISSING;
   if (sql_row(&query)) {
-    IodefReport *r = *report = g_new0(IodefReport, 1);
-    sql_id(&query, 0, &r->id);
-    sql_id(&query, 1, &r->order_id);
-    r->domain = sql_text(&query, 2);
-    r->mailboxes = sql_text(&query, 3);
-    r->record = sql_text(&query, 4);
-    r->recipient = sql_text(&query, 5);
-    r->message_id = sql_text(&query, 6);
-    r->created_at = sql_int(&query, 7);
-    r->sent_at = sql_int(&query, 8);
+    *report = read_row(&query);
     found = STORE_FOUND;
   }
   return sql_end(&query, error) ? found : STORE_LOOKUP_FAILED;
+}
+
+GPtrArray *iodef_report_list(Store *store, const Id *order_id, GError **error) {
+  g_autoptr(GPtrArray) list = g_ptr_array_new_with_free_func((GDestroyNotify)iodef_report_free);
+  SqlQuery query =
+      sql_query(store, COLUMNS "WHERE order_id = ?1 ORDER BY recipient", "d", order_id);
+  while (sql_row(&query))
+    g_ptr_array_add(list, read_row(&query));
+  return sql_end(&query, error) ? g_steal_pointer(&list) : NULL;
 }
 
 StoreChange iodef_report_set_sent(Store *store, const Id *id, gint64 now, GError **error) {

@@ -23,6 +23,8 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(IodefReport, iodef_report_free)
 /* STORE_UNCHANGED when there is one of that order for that recipient. */
 StoreChange iodef_report_insert(Store *store, const IodefReport *report, GError **error);
 StoreFind iodef_report_find(Store *store, const Id *id, IodefReport **report, GError **error);
+/* Those of an order; of IodefReport. NULL on failure. */
+GPtrArray *iodef_report_list(Store *store, const Id *order_id, GError **error);
 /* Once only. */
 StoreChange iodef_report_set_sent(Store *store, const Id *id, gint64 now, GError **error);
 

@@ -121,6 +121,11 @@ class Reports(lab.SharedLabCase):
                                                     " '%deny.test%'", "iodef report " + kind)
             self.assertIn("security+caa@deny.test", detail)
             self.assertIn(incident, subject)
+        show = lambda *options: self.server.ctl("order", "show", incident, *options, "--config", self.server.path)
+        [shown] = json.loads(show("--json"))["reports"]
+        self.assertEqual((shown["domain"], shown["to"]), ("deny.test", "security+caa@deny.test"))
+        self.assertNotIn("due", shown)
+        self.assertRegex(show(), rf"reports by iodef\n *queued +\S+ +security\+caa@deny\.test\n *sent +{shown['sent']}\n")
         self.refused("deny.test")
         self.assertEqual(self.reports("deny.test"), ["security+caa@deny.test"])
 

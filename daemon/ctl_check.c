@@ -3,6 +3,8 @@
    server: they read the store and files, beside a server that goes on. */
 #include "daemon/ctl_check.h"
 #include "base/clock.h"
+#include "ca/certificate_read.h"
+#include "daemon/ca_key.h"
 #include "daemon/ctl_ask.h"
 #include "daemon/ctl_audit.h"
 
@@ -40,23 +42,61 @@ static Issuer *read_issuer(const char *path, GError **error) {
   return issuer;
 }
 
-static gboolean add_issuer(CtlCheck *check, const char *path, GError **error) {
+static gboolean add_issuer(GPtrArray *issuers, const char *path, GError **error) {
   Issuer *issuer = read_issuer(path, error);
   if (issuer != NULL)
-    g_ptr_array_add(check->issuers, issuer);
+    g_ptr_array_add(issuers, issuer);
   return issuer != NULL;
+}
+
+static void root_list_free(CtlRootList *list) {
+  g_free(list->file);
+  issuer_free(list->root);
+  g_free(list);
+}
+
+/* The CA of a group ("ca", "issuer NAME"), and its root when the group names one. fallback: where
+   the root's list is published when the CA's certificate names no place here; NULL: nowhere. */
+static gboolean add_configured(CtlCheck *check, const char *group, const char *fallback,
+                               GError **error) {
+  g_autofree char *certificate = ca_key_name(group, "certificate");
+  g_autofree char *root = ca_key_name(group, "root");
+  if (!add_issuer(check->issuers, config_text(check->config, certificate), error))
+    return FALSE;
+  g_autofree char *named = issuer_crl_file(check->issuers->pdata[check->issuers->len - 1],
+                                           config_text(check->config, "publish.url"));
+  if (!config_given(check->config, root) || (named == NULL && fallback == NULL))
+    return TRUE;
+  Issuer *issuer = read_issuer(config_text(check->config, root), error);
+  if (issuer == NULL)
+    return FALSE;
+  CtlRootList *list = g_new0(CtlRootList, 1);
+  list->file = g_strdup(named != NULL ? named : fallback);
+  list->root = issuer;
+  g_ptr_array_add(check->roots, list);
+  return TRUE;
+}
+
+static gboolean add_all_configured(CtlCheck *check, GError **error) {
+  const char *const *name = config_names(check->config, "issuer");
+  if (!add_configured(check, "ca", "root.crl", error))
+    return FALSE;
+  for (; *name != NULL; name++) {
+    g_autofree char *group = g_strconcat("issuer ", *name, NULL);
+    if (!add_configured(check, group, NULL, error))
+      return FALSE;
+  }
+  return TRUE;
 }
 
 gboolean ctl_check_open(CtlCheck *check, const char *const *issuers, GError **error) {
   check->issuers = g_ptr_array_new_with_free_func((GDestroyNotify)issuer_free);
-  if (!add_issuer(check, config_text(check->config, "ca.certificate"), error))
+  check->roots = g_ptr_array_new_with_free_func((GDestroyNotify)root_list_free);
+  if (!add_all_configured(check, error))
     return FALSE;
   for (const char *const *path = issuers; path != NULL && *path != NULL; path++)
-    if (!add_issuer(check, *path, error))
+    if (!add_issuer(check->issuers, *path, error))
       return FALSE;
-  check->root = read_issuer(config_text(check->config, "ca.root"), error);
-  if (check->root == NULL)
-    return FALSE;
   check->store = store_open_reader(config_text(check->config, "store.directory"), error);
   return check->store != NULL;
 }
@@ -65,7 +105,7 @@ void ctl_check_clear(CtlCheck *check) {
   g_clear_pointer(&check->config, config_free);
   g_clear_pointer(&check->store, store_close);
   g_clear_pointer(&check->issuers, g_ptr_array_unref);
-  g_clear_pointer(&check->root, issuer_free);
+  g_clear_pointer(&check->roots, g_ptr_array_unref);
   ctl_report_clear(&check->report);
 }
 
@@ -119,7 +159,8 @@ static int run(int argc, char **argv, const char *command, const char *summary, 
        "Public audit key; may be given again for earlier ones (the one beside [ca] audit-key)",
        "FILE"},
       {"issuer", 'i', 0, G_OPTION_ARG_FILENAME_ARRAY, &given.issuers,
-       "Certificate of a further, former issuing CA; may be given again", "FILE"},
+       "Certificate of an issuing CA that the configuration has no more; may be given again",
+       "FILE"},
       {"report", 'r', 0, G_OPTION_ARG_FILENAME, &given.report,
        "File for the whole result as JSON; replaced", "FILE"},
       {"progress", 0, 0, G_OPTION_ARG_NONE, &given.progress,

@@ -8,17 +8,23 @@
 #include "daemon/ctl_report.h"
 #include "store/certificate.h"
 
+/* The revocation list of a root, which is published beside those of the issuing CAs. */
+typedef struct {
+  char *file;
+  Issuer *root;
+} CtlRootList;
+
 /* What every part reads. */
 typedef struct {
   Config *config;
   Store *store;
-  GPtrArray *issuers; /* of Issuer: the configured one first */
-  Issuer *root;
+  GPtrArray *issuers; /* of Issuer: that of [ca] first, those of each [issuer], further ones */
+  GPtrArray *roots;   /* of CtlRootList: that of [ca] first, those of each [issuer] with its own */
   CtlReport report;
 } CtlCheck;
 
-/* Opens what the configuration names, which is there already; issuers: files of further issuing
-   CAs, NULL: none. */
+/* Opens what the configuration names, which is there already; issuers: files of issuing CAs that
+   it does not name any more, NULL: none. */
 gboolean ctl_check_open(CtlCheck *check, const char *const *issuers, GError **error);
 void ctl_check_clear(CtlCheck *check);
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(CtlCheck, ctl_check_clear)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* signetctl check crl: every published revocation list against the store. */
 #include "acme/crl_job.h"
+#include "ca/certificate_read.h"
 #include "ca/crl.h"
 #include "daemon/ctl_check.h"
 #include "store/crl_shard.h"
@@ -30,11 +31,19 @@ static GBytes *read_published(const CtlCheck *check, const char *file) {
                                                             : NULL;
 }
 
-static const Issuer *issuer_of(const CtlCheck *check, const CrlShard *shard) {
-  for (guint i = 0; i < check->issuers->len; i++)
-    if (crl_verify(shard->crl, check->issuers->pdata[i], shard->crl_number, NULL))
-      return check->issuers->pdata[i];
-  return NULL;
+/* A shard that has no CA yet is one of a time with one CA alone. */
+static gboolean may_sign(const Issuer *issuer, const CrlShard *shard) {
+  g_autoptr(GBytes) identifier = issuer_identifier(issuer);
+  return shard->issuer == NULL || g_bytes_equal(identifier, shard->issuer);
+}
+
+static gboolean verifies(const CtlCheck *check, const CrlShard *shard) {
+  for (guint i = 0; i < check->issuers->len; i++) {
+    const Issuer *issuer = check->issuers->pdata[i];
+    if (may_sign(issuer, shard) && crl_verify(shard->crl, issuer, shard->crl_number, NULL))
+      return TRUE;
+  }
+  return FALSE;
 }
 
 static void check_times(CtlCheck *check, const char *file, const CrlShard *shard) {
@@ -102,10 +111,10 @@ static gboolean check_shard(CtlCheck *check, const CrlShard *shard, gint64 *entr
     fault(check, file, "the store has no list for this shard");
     return TRUE;
   }
-  if (issuer_of(check, shard) == NULL)
+  if (!verifies(check, shard))
     fault(check, file,
-          "it is not list number %" G_GINT64_FORMAT ", signed by an issuer that is "
-          "known",
+          "it is not list number %" G_GINT64_FORMAT ", signed by the issuer of its certificates, "
+          "or that one is not known",
           shard->crl_number);
   check_times(check, file, shard);
   return check_entries(check, file, shard, entries, error);
@@ -134,14 +143,14 @@ static void check_published(CtlCheck *check, gint64 number) {
   fault(check, file, "what is published is not the store's list");
 }
 
-static void check_root(CtlCheck *check) {
-  static const char file[] = "root.crl";
+static void check_root(CtlCheck *check, const CtlRootList *list) {
+  const char *file = list->file;
   g_autoptr(GBytes) der = read_published(check, file);
   gint64 this_update = 0, next_update = 0;
   gsize size = 0;
   const guint8 *data = der != NULL ? g_bytes_get_data(der, &size) : NULL;
   X509_CRL *crl = data != NULL ? d2i_X509_CRL(NULL, &data, (long)size) : NULL;
-  if (crl == NULL || X509_CRL_verify(crl, X509_get0_pubkey(check->root->certificate)) != 1)
+  if (crl == NULL || X509_CRL_verify(crl, X509_get0_pubkey(list->root->certificate)) != 1)
     fault(check, file, "it is not published, or not signed by the root");
   else if (crl_times(der, &this_update, &next_update) && next_update < clock_now(&clock_system))
     fault(check, file, "it is past its next update; make a new one with signetctl ca crl");
@@ -159,11 +168,12 @@ gboolean ctl_check_lists(CtlCheck *check, GError **error) {
     check_published(check, shard->number);
     ctl_report_progress(&check->report, i + 1, shards->len);
   }
-  check_root(check);
+  for (guint i = 0; i < check->roots->len; i++)
+    check_root(check, check->roots->pdata[i]);
   if (good)
     ctl_report_sum(&check->report,
-                   "%u lists with %" G_GINT64_FORMAT " entries, and the root's; %" G_GINT64_FORMAT
+                   "%u lists with %" G_GINT64_FORMAT " entries, and %u of roots; %" G_GINT64_FORMAT
                    " faults",
-                   shards->len, entries, check->report.faults - before);
+                   shards->len, entries, check->roots->len, check->report.faults - before);
   return good;
 }

@@ -201,7 +201,8 @@ int ctl_check_sample(int argc, char **argv) {
       {"seed", 0, 0, G_OPTION_ARG_INT64, &seed, "Draws the sample of that seed again (random)",
        "N"},
       {"issuer", 'i', 0, G_OPTION_ARG_FILENAME_ARRAY, &issuers,
-       "Certificate of a further, former issuing CA; may be given again", "FILE"},
+       "Certificate of an issuing CA that the configuration has no more; may be given again",
+       "FILE"},
       G_OPTION_ENTRY_NULL};
   g_autoptr(GError) error = NULL;
   if (!ctl_options("check sample",

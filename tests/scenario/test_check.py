@@ -114,7 +114,7 @@ class Check(lab.SharedLabCase):
         for status, out, err in (self.live, self.check(self.server.path, "all")):
             self.assertEqual(status, 0, out + err)
             self.assertIn(f"certificates: {MAILBOXES} certificates, 0 never signed; {MAILBOXES} entries of the signer's log", out)
-            self.assertIn("revocation lists: 1 lists with 1 entries, and the root's; 0 faults", out)
+            self.assertIn("revocation lists: 1 lists with 1 entries, and 1 of roots; 0 faults", out)
             self.assertRegex(out, r"audit: \S+: \d+ records in 1 chains, \d+ checkpoints, 0 faults")
             self.assertIn("everything is as it should be", out)
 

@@ -5,6 +5,8 @@ and their lists, each signed by its own key; new ones come from the new CA. Cros
 import datetime
 import json
 import re
+import sqlite3
+import subprocess
 import unittest
 import urllib.request
 
@@ -13,7 +15,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from faults import FaultCase, World, new_user
 from issuers import SoftHsm, crl_of, crl_url, issuer_url, fetch, openssl_verify, pem
-from signet_lab import b64
+from signet_lab import BUILD, b64
 
 KEPT = (x509.BasicConstraints, x509.KeyUsage, x509.SubjectKeyIdentifier, x509.ExtendedKeyUsage, x509.CertificatePolicies)
 
@@ -159,6 +161,43 @@ class RollOver(FaultCase):
         self.assert_good(second, self.a, self.root_a)
         self.wait_idle(server)
         self.assert_sound(server)
+        self.check_again()
+
+    def check(self, *words):
+        done = subprocess.run([BUILD / "signetctl", "check", *words, "--config", self.server.path], capture_output=True, text=True)
+        return done.returncode, done.stdout + done.stderr
+
+    def check_again(self):
+        """signetctl check knows every configured CA; a list belongs to the CA of its certificates."""
+        server = self.server
+        status, said = self.check("all")
+        self.assertEqual(status, 0, said)
+        self.assertIn("certificates: 4 certificates", said)
+        self.assertIn("revocation lists: 2 lists with 2 entries, and 2 of roots; 0 faults", said)
+        self.assertEqual(self.check("sample")[0], 0)
+        server.stop()
+        published = server.folder / "store/published"
+        other = (published / "b-root.crl").read_bytes()
+        own = (published / "root.crl").read_bytes()
+        (published / "root.crl").write_bytes(other)
+        self.assertIn("FAULT: root.crl: it is not published, or not signed by the root", self.check("crl")[1])
+        (published / "root.crl").write_bytes(own)
+        identifiers = server.query("SELECT issuer FROM crl_shard ORDER BY number")
+        with sqlite3.connect(server.folder / "store/signet.db") as store:
+            store.execute("UPDATE crl_shard SET issuer = ? WHERE number = 1", identifiers[1])
+        store.close()
+        self.assertIn("FAULT: crl-1.crl: it is not list number", self.check("crl")[1])
+        with sqlite3.connect(server.folder / "store/signet.db") as store:
+            store.execute("UPDATE crl_shard SET issuer = ? WHERE number = 1", identifiers[0])
+        store.close()
+        # Without the earlier CA its certificates are strangers, until it is named.
+        earlier = server.config.pop("issuer earlier")
+        server.write_config()
+        status, said = self.check("all")
+        self.assertEqual((status, said.count("its signature does not verify under any issuer")), (1, 3), said)
+        self.assertIn("FAULT: crl-1.crl: it is not list number", said)
+        status, said = self.check("all", "--issuer", earlier["certificate"])
+        self.assertEqual(status, 0, said)
 
     def test_earlier_ca_is_missing(self):
         """Its lists are not signed by another key, and the log says what is missing."""

@@ -332,14 +332,19 @@ class Mail(IssuanceCase):
         self.assertEqual(sorted(came.count(c["from"]) for c in (first, second, last)), [1, 1, 1])
         self.assertNotIn(self.user.get(never_url)["from"], came)
 
+    def sent_and_received(self, address):
+        rows = self.server.query(
+            "SELECT m.direction, r.octets, m.verdict, m.evidence, m.peer FROM message m JOIN raw r ON r.id = m.raw_id"
+            " JOIN challenge c ON c.id = m.challenge_id JOIN authz a ON a.id = c.authz_id WHERE a.identifier = ?"
+            " ORDER BY m.direction DESC", address)
+        return rows if len(rows) > 1 else None
+
     def test_evidence(self):
         """ca-rules 6 and 11: what the store holds of an issuance."""
         address = "ann+evidence@user.test"
         leaf = self.obtain(self.user, address)[0]
-        rows = self.server.query(
-            "SELECT m.direction, r.octets, m.verdict, m.evidence, m.peer FROM message m JOIN raw r ON r.id = m.raw_id"
-            " JOIN challenge c ON c.id = m.challenge_id JOIN authz a ON a.id = c.authz_id WHERE a.identifier = ?"
-            " ORDER BY m.at, m.rowid", address)
+        # The relay's answer may come after the reply.
+        rows = self.lab.wait_for(lambda: self.sent_and_received(address), "both messages")
         self.assertEqual([row[0] for row in rows], ["out", "in"])
         self.assertIn(b"Subject: ACME: ", rows[0][1])
         self.assertTrue(rows[1][1].startswith(b"Received: "))

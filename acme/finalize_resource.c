@@ -5,6 +5,7 @@
 #include "acme/issuing_ca.h"
 #include "acme/limit.h"
 #include "acme/profile.h"
+#include "acme/record.h"
 #include "acme/resources.h"
 #include "acme/state.h"
 #include "base/base64url.h"
@@ -117,7 +118,7 @@ static Problem *start_issuance(Call *call, Order *order, GBytes *der, const Csr 
   return order_answer(call, &order->id, 200);
 }
 
-/* What a request may be refused for; it counts as an attempt then. */
+/* What a request may be refused for. */
 static Problem *check_request(Call *call, Order *order, GPtrArray *authorizations, GBytes **der,
                               Csr **csr) {
   Problem *problem = read_csr(call, authorizations, der, csr);
@@ -125,11 +126,21 @@ static Problem *check_request(Call *call, Order *order, GPtrArray *authorization
     problem = check_names(authorizations, *csr);
   if (problem == NULL)
     problem = check_profile(call, order, *csr);
-  if (problem == NULL)
-    problem = check_key(call, *csr);
-  if (problem != NULL && problem->type != PROBLEM_SERVER_INTERNAL)
-    problem->keep = TRUE;
-  return problem;
+  return problem == NULL ? check_key(call, *csr) : problem;
+}
+
+/* A refusal counts as an attempt and is recorded (S/MIME BR 5.4.1), though the order stays as it
+   is. */
+static Problem *refuse(Call *call, const Order *order, Problem *problem) {
+  g_autoptr(GError) error = NULL;
+  if (problem->type == PROBLEM_SERVER_INTERNAL)
+    return problem;
+  problem->keep = TRUE;
+  if (record(call->acme, call->now, "certificate request refused", (About){.order = &order->id},
+             &error, "problem", problem_type_name(problem->type), "reason", problem->detail, NULL))
+    return problem;
+  problem_free(problem);
+  return problem_internal(&error);
 }
 
 Problem *order_finalize_post(Call *call) {
@@ -152,7 +163,8 @@ Problem *order_finalize_post(Call *call) {
   if (problem != NULL)
     return problem_longer(problem, spend_certificates(call, authorizations));
   problem = check_request(call, order, authorizations, &der, &csr);
-  if (problem == NULL)
-    problem = spend_certificates(call, authorizations);
+  if (problem != NULL)
+    return refuse(call, order, problem);
+  problem = spend_certificates(call, authorizations);
   return problem != NULL ? problem : start_issuance(call, order, der, csr);
 }

@@ -145,7 +145,7 @@ gboolean job_examined(Acme *acme, const Question *question, const ReplyFacts *fa
   if (!load(acme, &job->subject, &matter, error) ||
       !perspective_record(acme, &job->subject, answers, error))
     return FALSE;
-  perspective_judge_keys(acme->config, signatures, answers);
+  g_autofree char *seen = perspective_judge_keys(acme->config, signatures, answers);
   JudgeVerdict verdict = judge(acme, &matter, facts, signatures, &rule, &problem);
 
   gint64 retry_at = now + job_delay(retry_steps, G_N_ELEMENTS(retry_steps), job->attempts);
@@ -165,7 +165,7 @@ gboolean job_examined(Acme *acme, const Question *question, const ReplyFacts *fa
           (record(acme, now, "reply judged",
                   (About){.challenge = &matter.received.challenge->id, .message = &job->subject},
                   error, "verdict", verdict_names[verdict], "rule", rule, "from", facts->from,
-                  "message-id", facts->message_id, "reason", reason, NULL) &&
+                  "message-id", facts->message_id, "reason", reason, "perspectives", seen, NULL) &&
            apply(acme, now, &matter.received.challenge->id, verdict, rule, problem, error))) &&
          job_done(acme->store, job, error);
 }

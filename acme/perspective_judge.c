@@ -82,7 +82,8 @@ static const char *key_fault(const DkimSignature *signature, const PerspectiveAn
   return g_strcmp0(record, signature->key_record) == 0 ? NULL : "another key record";
 }
 
-static void judge_key(DkimSignature *signature, GPtrArray *list, guint quorum, GPtrArray *answers) {
+static void judge_key(DkimSignature *signature, GPtrArray *list, guint quorum, GPtrArray *answers,
+                      GString *summary) {
   g_autoptr(GString) others = g_string_new(NULL);
   guint same = 0;
   for (guint i = 0; i < list->len; i++) {
@@ -93,6 +94,10 @@ static void judge_key(DkimSignature *signature, GPtrArray *list, guint quorum, G
     else
       add_words(others, list->pdata[i], fault);
   }
+  if (list->len > 0)
+    g_string_append_printf(
+        summary, "%s%s: %u of %u network perspectives see its key record, %u must",
+        summary->len > 0 ? "; " : "", signature->question, same, list->len, quorum);
   if (same >= quorum)
     return;
   signature->result = DKIM_TEMPORARY;
@@ -101,13 +106,15 @@ static void judge_key(DkimSignature *signature, GPtrArray *list, guint quorum, G
                       list->len, quorum, others->str);
 }
 
-void perspective_judge_keys(const Config *config, GPtrArray *signatures, GPtrArray *answers) {
+char *perspective_judge_keys(const Config *config, GPtrArray *signatures, GPtrArray *answers) {
   g_autoptr(GPtrArray) list = perspective_list(config);
+  g_autoptr(GString) summary = g_string_new(NULL);
   for (guint i = 0; i < signatures->len; i++) {
     DkimSignature *signature = signatures->pdata[i];
     if (signature->result == DKIM_PASS)
-      judge_key(signature, list, perspective_quorum(config, list->len), answers);
+      judge_key(signature, list, perspective_quorum(config, list->len), answers, summary);
   }
+  return summary->len > 0 ? g_strdup(summary->str) : NULL;
 }
 
 /* --- records

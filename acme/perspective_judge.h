@@ -17,8 +17,9 @@ CaaVerdict perspective_judge_caa(const Config *config, const CaaRequest *request
                                  const char *domain, GPtrArray *answers, char **explanation);
 
 /* A good signature (of DkimSignature) whose key too few perspectives see becomes DKIM_TEMPORARY: it
-   proves nothing yet. */
-void perspective_judge_keys(const Config *config, GPtrArray *signatures, GPtrArray *answers);
+   proves nothing yet. How many see each key, for the record; NULL: there was none to see, or no
+   perspective; the caller frees it. */
+char *perspective_judge_keys(const Config *config, GPtrArray *signatures, GPtrArray *answers);
 
 /* Keeps the answers with an order or a received message. */
 gboolean perspective_record(Acme *acme, const Id *subject, GPtrArray *answers, GError **error);

@@ -6,6 +6,7 @@
 #include "acme/revocation.h"
 #include "acme/revocation_job.h"
 #include "base/base64url.h"
+#include "base/hex.h"
 #include "ca/certificate_read.h"
 #include "ca/key.h"
 #include "store/authorization.h"
@@ -146,9 +147,13 @@ static gboolean revoke_others(Call *call, const Certificate *certificate, GError
 }
 
 static Problem *block_key(Call *call, const Certificate *certificate, RevokedBy by) {
+  static const char why[] = "revoked for keyCompromise";
   g_autoptr(GError) error = NULL;
-  return key_block(call->acme->store, certificate->key_digest, call->now,
-                   "revoked for keyCompromise", &error) &&
+  g_autofree char *key = hex_encode(certificate->key_digest);
+  return key_block(call->acme->store, certificate->key_digest, call->now, why, &error) &&
+                 record(call->acme, call->now, "key blocked",
+                        (About){.order = &certificate->order_id, .certificate = &certificate->id},
+                        &error, "key", key, "why", why, NULL) &&
                  (by == BY_KEY ? revoke_others(call, certificate, &error)
                                : list_others(call, certificate, &error))
              ? NULL

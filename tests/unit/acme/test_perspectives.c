@@ -235,6 +235,12 @@ static void test_key_enough(gconstpointer letters) {
   answer_keys(lab, letters);
   lab_give_reply(order, 0, &reply);
   assert_statuses(order, "ready", "valid", "valid");
+  g_autofree char *record =
+      lab_column(lab, "SELECT detail FROM audit WHERE kind = ?1", "reply judged");
+  g_assert_nonnull(strstr(record, strcmp(letters, "ssss") == 0
+                                      ? "perspectives=\"" QUESTION
+                                        ": 4 of 4 network perspectives see its key record, 3 must\""
+                                      : "perspectives=\"" QUESTION ": 3 of 4 network"));
   reply_free(&reply);
   set_answers(lab, NULL);
 }

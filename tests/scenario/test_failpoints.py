@@ -21,7 +21,12 @@ from share import seed, share
 LIBRARY = signet.BUILD / "tests/libfailpoint.so"
 QUICK = 24  # points, of all that there are
 LIVES = 2  # deaths of a role that are followed by an immediate restart (docs/design.md)
-ROLES = ("core", "signer", "lookup", "inbound", "outbound", "edge")
+ROLES = ("core", "signer", "linter", "lookup", "inbound", "outbound", "edge")
+LINTER = """#!/usr/bin/python3
+import json, sys
+for line in sys.stdin:
+    print(json.dumps({"id": json.loads(line)["id"], "findings": []}), flush=True)
+"""
 
 
 class Failpoint(ctypes.Structure):
@@ -44,8 +49,11 @@ class Failpoints(FaultCase):
                 preload.insert(0, line.decode())
         self.saved = {name: os.environ.get(name) for name in ("LD_PRELOAD", "SIGNET_FAILPOINT")}
         self.environment = {"LD_PRELOAD": " ".join(preload), "SIGNET_FAILPOINT": str(path)}
+        program = self.lab.path / "linter"
+        program.write_text(LINTER)
+        program.chmod(0o755)
         self.world = World(self, start=False, settings={"acme": {"processes": 1},
-                                                        "ca": {"signatures-per-hour": 1000000}})
+                                                        "ca": {"signatures-per-hour": 1000000, "linter": program}})
         self.server = self.world.server
         self.start()
         self.user = new_user(self.server)
@@ -123,6 +131,8 @@ class Failpoints(FaultCase):
             signed = self.signed(where)
             recorded = self.recorded()
         self.assertEqual(signed - recorded, set(), where)
+        self.assertEqual(self.server.query("SELECT count(*) FROM certificate WHERE der IS NOT NULL AND linter_findings IS NULL"),
+                         [(0,)], where)
 
     def test_points(self):
         choices = seed()
@@ -133,7 +143,7 @@ class Failpoints(FaultCase):
             self.assertGreater(calls, 0, role)
             points += [(role, point, after) for point in range(1, calls + 1) for after in (0, 1)]
         choices.shuffle(points)
-        points.sort(key=lambda point: point[0] != "signer")  # those in every share
+        points.sort(key=lambda point: point[0] not in ("signer", "linter"))  # those in every share
         chosen = points[:share(QUICK, len(points))]
         chosen.sort(key=lambda point: ROLES.index(point[0]))
         frozen = collections.Counter()

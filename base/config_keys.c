@@ -170,7 +170,7 @@ const ConfigKey config_keys[] = {
      "Why a public CA has fewer perspectives than that; said at start"},
     {"ca", "operation", CONFIG_CHOICE, "private", 0, 0, "private public", PARENT | CORE,
      "public: signetd does not start with caa = off, unvalidated DNS, local-data, a key in a file, "
-     "test mode, or too few perspectives"},
+     "no audit key, no list of weak keys, test mode, or too few perspectives"},
     {"ca", "certificate", CONFIG_PATH, NULL, 0, 0, NULL, PARENT,
      "PEM file: certificate of the issuing CA"},
     {"ca", "key", CONFIG_KEY, NULL, 0, 0, NULL, PARENT | SIGNER,

@@ -483,12 +483,13 @@ static void check_public_perspectives(Check *check, guint count) {
   if (count < minimum && !config_given(check->config, "dns.perspectives-missing-reason"))
     mistake(check, "dns.perspectives",
             "are %u, fewer than perspectives-minimum = %" G_GINT64_FORMAT
-            "; a public CA states why in perspectives-missing-reason",
+            "; a public CA states why in perspectives-missing-reason ([ca] operation = public)",
             count, minimum);
   if (quorum > 0 && quorum < perspective_least_quorum(count))
     mistake(check, "dns.perspectives-quorum",
-            "is too low for %u perspectives: a public CA needs %u (TLS BR 3.2.2.9)", count,
-            perspective_least_quorum(count));
+            "is too low for %u perspectives: a public CA needs %u (TLS BR 3.2.2.9) ([ca] operation "
+            "= public)",
+            count, perspective_least_quorum(count));
 }
 
 static void check_perspectives(Check *check) {

@@ -3,6 +3,7 @@
 perspectives."""
 
 import json
+import re
 import unittest
 
 import lab
@@ -307,6 +308,8 @@ class Perspectives(lab.SharedLabCase):
                     self.assertEqual("[dns] perspectives" in said, words is not None, said)
                     self.assertIn(words or "", said)
                     self.assertTrue(words is None or status != 0)
+                    said_why = re.search(r"\[dns\] perspectives.*\(\[ca\] operation = public\)$", said, re.M)
+                    self.assertEqual(said_why is not None, operation == "public" and words is not None, said)
         finally:
             dns.clear()
             dns.update(kept[0])

@@ -1026,7 +1026,7 @@ class Check(lab.SharedLabCase):
     def test_public_operation(self):
         """What a private CA may do and a public one may not, with file and line."""
         (self.server.folder / "local.data").write_text("a.test. 60 IN A 127.0.0.1\n")
-        for group, key, value in (("ca", "caa", "off"), ("dns", "trust-anchor", ""), ("dns", "insecure", "a.test"),
+        for group, key, value in (("ca", "caa", "off"), ("ca", "audit-key", ""), ("dns", "trust-anchor", ""), ("dns", "insecure", "a.test"),
                                   ("dns", "local-data", "local.data")):
             with self.subTest(f"{group}.{key} = {value}"):
                 text = self.changed(group, key, value)[0]

@@ -192,18 +192,29 @@ static void list_content(GString *listing, const char *name, const char *path) {
   g_string_append_printf(listing, "%s (content of %s) = sha256:%s\n", name, path, digest);
 }
 
+static void list_contents(GString *listing, const Config *config, const char *group,
+                          const ConfigKey *key) {
+  g_autofree char *name = g_strconcat(group, ".", key->name, NULL);
+  if (key->type == CONFIG_PATH)
+    list_content(listing, name, config_text(config, name));
+  else
+    for (const char *const *path = config_list(config, name); *path != NULL; path++)
+      list_content(listing, name, *path);
+}
+
 static char *effective_settings(const Config *config) {
   GString *listing = g_string_new(NULL);
   for (gsize i = 0; i < config_keys_count; i++) {
     const ConfigKey *key = &config_keys[i];
-    if (key->named || (key->type != CONFIG_PATH && key->type != CONFIG_PATHS))
+    if (key->type != CONFIG_PATH && key->type != CONFIG_PATHS)
       continue;
-    g_autofree char *name = g_strconcat(key->group, ".", key->name, NULL);
-    if (key->type == CONFIG_PATH)
-      list_content(listing, name, config_text(config, name));
-    else
-      for (const char *const *path = config_list(config, name); *path != NULL; path++)
-        list_content(listing, name, *path);
+    if (!key->named)
+      list_contents(listing, config, key->group, key);
+    const char *const *name = config_names(config, key->group);
+    for (; key->named && *name != NULL; name++) {
+      g_autofree char *group = g_strconcat(key->group, " ", *name, NULL);
+      list_contents(listing, config, group, key);
+    }
   }
   g_autofree char *values = config_listing(config);
   g_string_prepend(listing, values);

@@ -127,6 +127,7 @@ class RollOver(FaultCase):
         b, root_b = self.make("b", "B")
         server.config["issuer next"] = self.settings("b")
         self.restart()
+        self.assertTrue(self.changes("issuer next.certificate (content of %/b/issuing.pem)"))
         third, above, _ = self.issue(user, "user3")
         self.assertEqual(above, self.a)
         self.assertEqual(crl_url(third), crl_url(first))
@@ -142,6 +143,7 @@ class RollOver(FaultCase):
         del server.config["issuer earlier"]["root-crl"], server.config["issuer earlier"]["root"]
         server.config["issuer earlier"].update({"root": self.settings_a["root"], "root-crl": self.settings_a["root-crl"]})
         self.restart()
+        self.assertTrue(self.changes("issuer earlier.alternate-chains (content of %/cross-a.pem)"))
         fourth, above, url_b = self.issue(user, "user4")
         self.assertEqual(above, b)
         self.assertNotEqual(crl_url(fourth), crl_url(first))
@@ -162,6 +164,11 @@ class RollOver(FaultCase):
         self.wait_idle(server)
         self.assert_sound(server)
         self.check_again()
+
+    def changes(self, key):
+        """What the audit log has of a change of the configuration; key: with % as in SQL."""
+        return self.server.query("SELECT 1 FROM audit WHERE kind = 'configuration changed' AND detail LIKE ?",
+                                 f'key="{key}"%sha256:%')
 
     def check(self, *words):
         done = subprocess.run([BUILD / "signetctl", "check", *words, "--config", self.server.path], capture_output=True, text=True)

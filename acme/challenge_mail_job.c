@@ -150,13 +150,15 @@ static gboolean put_off(Acme *acme, gint64 now, const Question *question, Sender
 }
 
 /* The relay may say so of a mail that a reply or a bounce has answered meanwhile: its words are
-   kept all the same. */
+   kept all the same, and so is a mail whose reply has passed, since it came to its recipient. */
 static gboolean set_unsent(Acme *acme, gint64 now, const Question *question,
                            const Challenge *challenge, const Delivery *delivery, GError **error) {
   g_autoptr(Authorization) authorization = NULL;
   g_autofree char *words = relay_words(delivery);
   if (authorization_find(acme->store, &challenge->authz_id, &authorization, error) != STORE_FOUND ||
-      !challenge_set_unsent(acme->store, &challenge->id, words, error))
+      !challenge_set_unsent(acme->store, &challenge->id, words, error) ||
+      (challenge->passed_at != 0 &&
+       !keep_message(acme, now, &challenge->id, delivery->message, error)))
     return FALSE;
   if (!state_challenge_is_open(challenge, authorization, now))
     return end_unsent(acme, now, &question->job, authorization, words, error);

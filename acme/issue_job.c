@@ -18,6 +18,7 @@
 #include "ca/certificate_read.h"
 #include "store/caa_check.h"
 #include "store/certificate.h"
+#include "store/challenge.h"
 #include "store/crl_shard.h"
 #include "store/external_account_key.h"
 
@@ -116,6 +117,18 @@ static gboolean ask_build(Acme *acme, gint64 now, const Job *job, const Order *o
   return TRUE;
 }
 
+/* A reply may be judged before the relay's answer, with which the mail that it answers is kept.
+   That one belongs to what the certificate stands on (ca-rules 6). */
+static gboolean build_when_kept(Acme *acme, gint64 now, const Job *job, const Order *order,
+                                Question *question, GError **error) {
+  StoreFind leaving = challenge_mail_is_leaving(acme->store, &order->id, now, error);
+  if (leaving == STORE_MISSING)
+    return ask_build(acme, now, job, order, question, error);
+  return leaving == STORE_FOUND &&
+         job_waits_for(acme, job, error, "the relay's answer about a mail of the order") &&
+         job_again(acme->store, job, now + CLOCK_SECOND, FALSE, error);
+}
+
 /* A domain of the order whose CAA records must be looked up now, also again when a signature had to
  * wait. */
 static gboolean stale_caa(Acme *acme, gint64 now, const Order *order, char **domain,
@@ -146,7 +159,7 @@ static gboolean choose_step(Acme *acme, gint64 now, const Job *job, const Order 
     return TRUE;
   }
   if (found == STORE_MISSING)
-    return ask_build(acme, now, job, order, question, error);
+    return build_when_kept(acme, now, job, order, question, error);
   question->kind = must_lint(acme, certificate) ? QUESTION_LINT : QUESTION_SIGN;
   question->octets = g_bytes_ref(certificate->tbs);
   return crl_shard_issuer(acme->store, certificate->shard, &question->authority, error) ==

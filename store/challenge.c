@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "store/challenge.h"
+#include "store/job.h"
 #include "store/sql.h"
 
 void challenge_free(Challenge *challenge) {
@@ -195,6 +196,15 @@ StoreFind challenge_has_unjudged(Store *store, const Id *id, GError **error) {
                               " (SELECT 1 FROM stray s WHERE s.at < c.deadline)))",
                               "d", id),
                     error);
+}
+
+StoreFind challenge_mail_is_leaving(Store *store, const Id *order, gint64 now, GError **error) {
+  return sql_exists(
+      sql_query(store,
+                "SELECT 1 FROM authz a JOIN challenge c ON c.authz_id = a.id JOIN job j ON j.kind ="
+                " ?2 AND j.subject = c.id WHERE a.order_id = ?1 AND j.taken_until > ?3",
+                "dti", order, job_names[JOB_MAIL], now),
+      error);
 }
 
 void note_free(Note *note) {

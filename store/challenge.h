@@ -78,6 +78,9 @@ gboolean challenge_list_overdue(Store *store, gint64 now, guint limit, GArray *i
 /* Whether a received message of the challenge, or one that may be found to be, waits to be judged.
  */
 StoreFind challenge_has_unjudged(Store *store, const Id *id, GError **error);
+/* Whether a mail of one of the order's challenges is being handed over, so that what becomes of it
+   is not known yet. */
+StoreFind challenge_mail_is_leaving(Store *store, const Id *order, gint64 now, GError **error);
 
 typedef struct {
   gint64 at;

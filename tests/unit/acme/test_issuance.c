@@ -415,6 +415,35 @@ static void test_mail_unknown_fate(void) {
   g_assert_cmpstr(error_type(shown), ==, LAB_URN "incorrectResponse");
 }
 
+/* The reply is there before the relay's answer: what is built waits until the mail is kept,
+   whatever the relay says of it. */
+static void test_mail_answered_first(gconstpointer outcome) {
+  SenderOutcome said = (SenderOutcome)GPOINTER_TO_INT(outcome);
+  g_autoptr(Lab) lab = lab_new();
+  g_autoptr(LabClient) client = lab_account(lab);
+  g_autoptr(LabOrder) order = lab_order(lab, client);
+  g_auto(Question) mail = {0}, issue = {0};
+  lab->clock.now += 5 * CLOCK_SECOND;
+  lab_ask(lab, JOB_MAIL, QUESTION_DELIVER, &mail);
+  lab_validate(order, 0);
+  g_autoptr(Answer) answer = lab_finalize(order);
+  lab_answer_caa(lab, RESOLVER_NONE, NULL);
+  for (guint i = 0; i < 3; i++) {
+    g_assert_cmpuint(lab_run(lab, JOB_ISSUE), ==, 1);
+    lab->clock.now += CLOCK_SECOND;
+  }
+  g_assert_cmpint(lab_count(lab, "SELECT attempts FROM job WHERE kind = 'issue' AND waits_for ="
+                                 " 'the relay''s answer about a mail of the order'"),
+                  ==, 0);
+  g_assert_cmpint(lab_count(lab, "SELECT count(*) FROM certificate"), ==, 0);
+  lab_delivered(lab, &mail, said, said == SENDER_ACCEPTED ? 250 : 0, "as it is");
+  lab_answer_build(lab);
+  lab_answer_sign(lab);
+  assert_status(order, order->order, "valid");
+  g_assert_cmpint(lab_count(lab, "SELECT count(*) FROM message WHERE direction = 'out'"), ==, 1);
+  g_assert_cmpint(lab_count(lab, "SELECT count(*) FROM job WHERE kind = 'mail'"), ==, 0);
+}
+
 /* Nobody was there to take it to a relay. */
 static void test_mail_never_tried(void) {
   g_autoptr(Lab) lab = lab_new();
@@ -1784,6 +1813,11 @@ static void add_path_tests(void) {
   TEST("mail/after-outage", test_mail_after_outage);
   TEST("mail/unknown-fate", test_mail_unknown_fate);
   TEST("mail/never-tried", test_mail_never_tried);
+  TEST_WITH("mail/answered-first", test_mail_answered_first, GINT_TO_POINTER(SENDER_ACCEPTED));
+  TEST_WITH("mail/answered-first-unknown-fate", test_mail_answered_first,
+            GINT_TO_POINTER(SENDER_TEMPORARY));
+  TEST_WITH("mail/answered-first-refused", test_mail_answered_first,
+            GINT_TO_POINTER(SENDER_PERMANENT));
   TEST("mail/late", test_mail_late);
   TEST("notes/kept", test_notes);
   TEST("notes/more-than-kept", test_more_notes_than_kept);

@@ -955,23 +955,25 @@ class Check(lab.SharedLabCase):
                 if words:
                     self.assertIn(f"{self.server.path}:{line}: [{group}] {key}:", printed)
 
-    def test_ca_ends_before_its_leaves(self):
-        """The issuing certificate made anew by its root, with three months to live."""
-        folder = self.server.folder
+    def remake(self, name, begin, end):
+        """The issuing certificate made anew by its root, from begin to end days from now."""
+        folder, day = self.server.folder, datetime.timedelta(days=1)
         root_key = serialization.load_pem_private_key((folder / "ca/root.key").read_bytes(), None)
         old = x509.load_pem_x509_certificate((folder / "ca/issuing.pem").read_bytes())
+        now = datetime.datetime.utcnow()
         builder = x509.CertificateBuilder(old.issuer, old.subject, old.public_key(), old.serial_number + 1,
-                                          old.not_valid_before,
-                                          datetime.datetime.utcnow() + datetime.timedelta(days=90))
+                                          now + begin * day, now + end * day)
         for extension in old.extensions:
             builder = builder.add_extension(extension.value, extension.critical)
-        (folder / "short.pem").write_bytes(pem(builder.sign(root_key, hashes.SHA256())))
-        text, line = self.changed("ca", "certificate", "short.pem")
-        self.check(text, (line, "ends before a certificate of 365 days"))
-        short = text.replace("[ca]\n", "[ca]\nvalidity = 30\n")
-        self.assertEqual(self.checked(short), (0, ""))
-        self.check(short + "[profile long]\nvalidity = 180\n",
-                   (line + 1, "ends before a certificate of 180 days"))
+        (folder / name).write_bytes(pem(builder.sign(root_key, hashes.SHA256())))
+
+    def test_ca_ends(self):
+        """A CA near its end starts, since its lists must go on; one that has ended does not."""
+        self.remake("short.pem", -1, 20)
+        self.assertEqual(self.checked(self.changed("ca", "certificate", "short.pem")[0]), (0, ""))
+        self.remake("over.pem", -20, -1)
+        text, line = self.changed("ca", "certificate", "over.pem")
+        self.check(text, (line, "[ca] certificate: ended on "))
 
     def test_alternate_chains(self):
         """A cross certificate of another root is taken; one that is not the issuing CA's, or no chain, is named."""

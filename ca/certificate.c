@@ -178,6 +178,8 @@ GBytes *certificate_unsigned(GBytes *tbs) {
 GBytes *certificate_sign(const Issuer *issuer, GBytes *tbs, GError **error) {
   if (issuer->key == NULL)
     return openssl_fail(error, CA_ERROR_SIGN, "the CA key is not here"), NULL;
+  if ((X509_get_extension_flags(issuer->certificate) & EXFLAG_SS) != 0)
+    return refuse(error, "a root issues no certificates to subscribers"), NULL;
   g_autoptr(GPtrArray) findings = lint_tbs(tbs, issuer);
   if (findings->len > 0) {
     g_autofree char *summary = lint_summary(findings);

@@ -43,8 +43,8 @@ GBytes *certificate_build(const Issuer *issuer, const CertificateFields *fields,
 GBytes *certificate_unsigned(GBytes *tbs);
 
 /* Lints tbs once more (CA_ERROR_PROFILE with the findings: nothing outside the profile is ever
-   signed here), signs exactly tbs with the issuer's key, verifies the signature with the issuer's
-   certificate (CA_ERROR_SIGN), and returns the certificate, DER. */
+   signed here, and nothing by a root), signs exactly tbs with the issuer's key, verifies the
+   signature with the issuer's certificate (CA_ERROR_SIGN), and returns the certificate, DER. */
 GBytes *certificate_sign(const Issuer *issuer, GBytes *tbs, GError **error);
 
 #endif

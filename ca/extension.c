@@ -47,6 +47,11 @@ void extension_add_policies(X509_EXTENSIONS *list, const char *const *oids) {
   add(list, NID_certificate_policies, FALSE, value);
 }
 
+void extension_add_issued_policies(X509_EXTENSIONS *list) {
+  static const char *const policies[] = {POLICY_STRICT, POLICY_MULTIPURPOSE, NULL};
+  extension_add_policies(list, policies);
+}
+
 void extension_add_names(X509_EXTENSIONS *list, const GENERAL_NAMES *names, gboolean critical) {
   add(list, NID_subject_alt_name, critical, names);
 }

@@ -18,6 +18,8 @@ void extension_add_subject_key(X509_EXTENSIONS *list, GBytes *key_identifier);
 void extension_add_key_usage(X509_EXTENSIONS *list,
                              guint bits); /* bit n of bits: bit n of KeyUsage; critical */
 void extension_add_policies(X509_EXTENSIONS *list, const char *const *oids);
+/* Those that Signet issues under: strict and multipurpose. */
+void extension_add_issued_policies(X509_EXTENSIONS *list);
 void extension_add_names(X509_EXTENSIONS *list, const GENERAL_NAMES *names, gboolean critical);
 void extension_add_basic_constraints(X509_EXTENSIONS *list, gboolean ca,
                                      int path_length); /* < 0: none; critical when ca */

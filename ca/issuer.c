@@ -37,7 +37,7 @@ static int give_passphrase(char *buffer, int size, int writing G_GNUC_UNUSED, vo
   return (int)strlen(passphrase);
 }
 
-static EVP_PKEY *read_key(GBytes *pem, const char *passphrase, GError **error) {
+EVP_PKEY *issuer_read_key(GBytes *pem, const char *passphrase, GError **error) {
   g_autoptr(BIO) bio = open_bytes(pem);
   EVP_PKEY *key = PEM_read_bio_PrivateKey(bio, NULL, give_passphrase, (void *)passphrase);
   if (key == NULL)
@@ -71,7 +71,7 @@ Issuer *issuer_new(GBytes *certificate_pem, GBytes *key_pem, const char *passphr
     return NULL;
   if (key_pem == NULL)
     return g_steal_pointer(&issuer);
-  EVP_PKEY *key = read_key(key_pem, passphrase, error);
+  EVP_PKEY *key = issuer_read_key(key_pem, passphrase, error);
   return key != NULL && issuer_take_key(issuer, key, error) ? g_steal_pointer(&issuer) : NULL;
 }
 

@@ -33,6 +33,8 @@ typedef struct {
    P-384 or RSA key. */
 Issuer *issuer_new(GBytes *certificate_pem, GBytes *key_pem, const char *passphrase,
                    GError **error);
+/* Reads a private key in PEM; CA_ERROR_FILE. The caller frees it. */
+EVP_PKEY *issuer_read_key(GBytes *pem, const char *passphrase, GError **error);
 /* Gives issuer its key, which is taken; CA_ERROR_MISMATCH when it is not the certificate's. */
 gboolean issuer_take_key(Issuer *issuer, EVP_PKEY *key, GError **error);
 void issuer_free(Issuer *issuer);

@@ -10,8 +10,16 @@ enum { CTL_DONE = 0, CTL_FAILED = 1, CTL_USAGE = 2 }; /* exit status */
 int ctl_audit_key(int argc, char **argv);
 int ctl_audit_verify(int argc, char **argv);
 int ctl_audit_export_command(int argc, char **argv);
-int ctl_ca_init(int argc, char **argv);
+int ctl_ca_confirm(int argc, char **argv);
 int ctl_ca_crl(int argc, char **argv);
+int ctl_ca_cross(int argc, char **argv);
+int ctl_ca_csr(int argc, char **argv);
+int ctl_ca_import(int argc, char **argv);
+int ctl_ca_init(int argc, char **argv);
+int ctl_ca_issuing(int argc, char **argv);
+int ctl_ca_root(int argc, char **argv);
+int ctl_ca_show(int argc, char **argv);
+int ctl_ca_transcript(int argc, char **argv);
 int ctl_certificate_revoke(int argc, char **argv);
 int ctl_check_all(int argc, char **argv);
 int ctl_check_audit(int argc, char **argv);

@@ -14,7 +14,15 @@ static const struct {
     {"audit", "key", "make the key that signs its checkpoints", ctl_audit_key},
     {"audit", "verify", "verify the audit log, of the store or exported", ctl_audit_verify},
     {"ca", "init", "make a root and an issuing CA", ctl_ca_init},
-    {"ca", "crl", "make a new revocation list of the root", ctl_ca_crl},
+    {"ca", "root", "make a root alone", ctl_ca_root},
+    {"ca", "issuing", "make an issuing CA below it", ctl_ca_issuing},
+    {"ca", "cross", "make a cross certificate for another CA", ctl_ca_cross},
+    {"ca", "csr", "make a request for an issuing CA below another root", ctl_ca_csr},
+    {"ca", "import", "check and take what that root's CA answered", ctl_ca_import},
+    {"ca", "crl", "make a new revocation list of the root, revoke a CA", ctl_ca_crl},
+    {"ca", "confirm", "confirm what another user asked a root's key to sign", ctl_ca_confirm},
+    {"ca", "show", "print what CAs there are, and when they end", ctl_ca_show},
+    {"ca", "transcript", "check and print what was done with CA keys", ctl_ca_transcript},
     {"certificate", "revoke", "revoke certificates: single ones, of a key, a mailbox, a domain",
      ctl_certificate_revoke},
     {"check", "all", "check certificates, revocation lists and audit log", ctl_check_all},
@@ -45,7 +53,7 @@ static const struct {
 static int usage(FILE *out, int status) {
   fprintf(out, "Usage: signetctl COMMAND [OPTION...]\n\nCommands (each has --help):\n");
   for (gsize i = 0; i < G_N_ELEMENTS(commands); i++)
-    fprintf(out, "  %-11s %-6s %s\n", commands[i].noun, commands[i].verb, commands[i].help);
+    fprintf(out, "  %-11s %-10s %s\n", commands[i].noun, commands[i].verb, commands[i].help);
   fprintf(out, "\n  --version  print the version\n  --help     print this\n");
   return status;
 }

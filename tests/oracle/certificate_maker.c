@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Certificates and revocation lists as Signet makes them, for test_pkilint.py: COUNT SEED as
-   arguments; a line for each on the output, with tabs between: "root", "issuing", "subscriber",
-   "unsigned" (as an outside linter sees one), "crl" or "arl", what it is, and the DER in base64. */
+   arguments; a line for each on the output, with tabs between: "root", "issuing", "cross",
+   "subscriber", "unsigned" (as an outside linter sees one), "crl" or "arl", what it is, and the DER
+   in base64. */
 #include "ca/crl.h"
 #include "tests/unit/ca/fixture.h"
 
@@ -173,7 +174,9 @@ static void make_crl(Maker *maker, const char *url, guint count) {
 static void make_arl(Maker *maker, guint count) {
   g_autoptr(GError) error = NULL;
   g_autoptr(GPtrArray) entries = make_entries(maker, count, TRUE);
-  g_autoptr(GBytes) der = ceremony_root_crl(maker->root, FIXTURE_NOW, entries, &error);
+  const CeremonyList list = {
+      .now = FIXTURE_NOW, .days = CEREMONY_ROOT_CRL_DAYS, .entries = entries};
+  g_autoptr(GBytes) der = ceremony_root_crl(maker->root, &list, &error);
   g_assert_no_error(error);
   g_autofree char *what = g_strdup_printf("of the root, %u entries", count);
   print_der("arl", what, der);
@@ -198,6 +201,27 @@ static void make_ca(Maker *maker, const char *key_type, const char *country) {
   maker->issuing = fixture_load(made->issuing_certificate, made->issuing_key, NULL);
 }
 
+/* For another root's name and key, whose identifier is of another kind. */
+static void make_cross(Maker *maker, const char *key_type) {
+  g_autoptr(GError) error = NULL;
+  g_autoptr(EVP_PKEY) key = fixture_key(key_type);
+  g_autoptr(GBytes) subject = ceremony_name("NO", "Other Org", "Other Root CA", &error);
+  g_autoptr(ASN1_OCTET_STRING) identifier = ASN1_OCTET_STRING_new();
+  ASN1_OCTET_STRING_set(identifier, (const guint8 *)"another identifier", 18);
+  const CeremonyCertificate plan = {.kind = CEREMONY_CROSS,
+                                    .subject = subject,
+                                    .key = key,
+                                    .identifier = identifier,
+                                    .root = maker->root,
+                                    .url = FIXTURE_BASE,
+                                    .now = FIXTURE_NOW};
+  g_autoptr(GBytes) tbs = ceremony_build(&plan, &error);
+  g_assert_no_error(error);
+  g_autoptr(GBytes) der = ceremony_sign(&plan, tbs, &error);
+  g_assert_no_error(error);
+  print_der("cross", key_type, der);
+}
+
 int main(int argc, char **argv) {
   guint wanted = argc == 3 ? (guint)atoi(argv[1]) : 0;
   if (wanted == 0)
@@ -217,6 +241,7 @@ int main(int argc, char **argv) {
     make_crl(&maker, FIXTURE_BASE "1.crl", 0);
     make_crl(&maker, FIXTURE_BASE "2.crl", 100);
     make_arl(&maker, 7);
+    make_cross(&maker, ca_keys[ca]);
     issuer_free(maker.root);
     issuer_free(maker.issuing);
   }

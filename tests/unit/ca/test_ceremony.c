@@ -203,13 +203,127 @@ static void test_root_crl(void) {
   entry->serial = fixture_serial(1);
   entry->revoked_at = FIXTURE_NOW;
   g_ptr_array_add(entries, entry);
-  g_assert_null(ceremony_root_crl(root, FIXTURE_NOW, entries, &error));
+  CeremonyList list = {.now = FIXTURE_NOW, .days = 364, .entries = entries};
+  g_assert_null(ceremony_root_crl(root, &list, &error));
   g_assert_error(error, CA_ERROR, CA_ERROR_PROFILE);
   g_clear_error(&error);
   entry->reason = 4;
-  g_autoptr(GBytes) crl = ceremony_root_crl(root, FIXTURE_NOW + CLOCK_DAY, entries, &error);
+  list.previous = FIXTURE_NOW / 1000;
+  g_autoptr(GBytes) crl = ceremony_root_crl(root, &list, &error);
   g_assert_no_error(error);
-  g_assert_nonnull(crl);
+  g_assert_true(crl_verify(crl, root, FIXTURE_NOW / 1000 + 1, &error));
+}
+
+/* A plan for a certificate below root, of a new key. */
+typedef struct {
+  Issuer *root, *issuing;
+  EVP_PKEY *key;
+  GBytes *subject;
+  CeremonyCertificate plan;
+} Below;
+
+static Below below_new(CeremonyKind kind) {
+  g_autoptr(CeremonyResult) made = fixture_ceremony(NULL);
+  Below below = {.root = fixture_load(made->root_certificate, made->root_key, NULL),
+                 .issuing = fixture_load(made->issuing_certificate, made->issuing_key, NULL),
+                 .key = fixture_key("P-384"),
+                 .subject = ceremony_name("DE", "Other Org", "Other", NULL)};
+  below.plan = (CeremonyCertificate){.kind = kind,
+                                     .subject = below.subject,
+                                     .key = below.key,
+                                     .root = below.root,
+                                     .url = FIXTURE_BASE,
+                                     .now = FIXTURE_NOW};
+  return below;
+}
+
+static void below_clear(Below *below) {
+  issuer_free(below->root);
+  issuer_free(below->issuing);
+  EVP_PKEY_free(below->key);
+  g_bytes_unref(below->subject);
+}
+
+static void assert_not_built(const CeremonyCertificate *plan, const char *words) {
+  g_autoptr(GError) error = NULL;
+  g_assert_null(ceremony_build(plan, &error));
+  g_assert_error(error, CA_ERROR, CA_ERROR_PROFILE);
+  if (strstr(error->message, words) == NULL)
+    g_error("%s", error->message);
+}
+
+static void test_below(void) {
+  Below below = below_new(CEREMONY_ISSUING);
+  g_autoptr(GBytes) root_name = openssl_name_octets(X509_get_subject_name(below.root->certificate));
+  g_autoptr(EVP_PKEY) small = fixture_key("RSA-3072");
+  CeremonyCertificate plan = below.plan;
+  plan.root = below.issuing;
+  assert_not_built(&plan, "is no root");
+  plan = below.plan, plan.key = below.root->key;
+  assert_not_built(&plan, "the root's own");
+  plan = below.plan, plan.key = small;
+  assert_not_built(&plan, "RSA of 4096 bit");
+  plan = below.plan, plan.subject = root_name;
+  assert_not_built(&plan, "one name");
+  plan = below.plan, plan.years = CEREMONY_ROOT_YEARS + 1;
+  assert_not_built(&plan, "longer than the root");
+  plan = below.plan, plan.now = FIXTURE_NOW - CLOCK_SECOND;
+  assert_not_built(&plan, "is the clock right");
+  plan = below.plan, plan.url = "https://pki.example.org/";
+  assert_not_built(&plan, "http://");
+  g_autoptr(GBytes) nameless = ceremony_name(NULL, NULL, "Other", NULL);
+  plan = below.plan, plan.subject = nameless, plan.public_ca = TRUE;
+  assert_not_built(&plan, "ca-subject");
+  /* Ten years before its end, less a day, the root's end is the CA's. */
+  plan = below.plan, plan.now = issuer_not_after(below.root) - 3650 * CLOCK_DAY;
+  g_autoptr(GBytes) last = ceremony_build(&plan, NULL);
+  g_autofree char *text = ceremony_text(last);
+  g_assert_nonnull(strstr(text, "Not After : Feb 28 23:59:59 2046 GMT"));
+  below_clear(&below);
+}
+
+static void test_cross(void) {
+  g_autoptr(GError) error = NULL;
+  Below below = below_new(CEREMONY_CROSS);
+  g_autoptr(ASN1_OCTET_STRING) identifier = ASN1_OCTET_STRING_new();
+  ASN1_OCTET_STRING_set(identifier, (const guint8 *)"an identifier", 13);
+  below.plan.identifier = identifier;
+  g_autoptr(GBytes) tbs = ceremony_build(&below.plan, &error);
+  g_assert_no_error(error);
+  g_autoptr(GBytes) der = ceremony_sign(&below.plan, tbs, &error);
+  g_assert_no_error(error);
+  g_autoptr(X509) cross = der_decode(der, ASN1_ITEM_rptr(X509));
+  g_assert_cmpint(X509_get_pathlen(cross), ==, -1);
+  g_assert_cmpint(ASN1_OCTET_STRING_cmp(X509_get0_subject_key_id(cross), identifier), ==, 0);
+  g_assert_cmpint(EVP_PKEY_eq(X509_get0_pubkey(cross), below.key), ==, 1);
+  g_assert_cmpint(X509_verify(cross, X509_get0_pubkey(below.root->certificate)), ==, 1);
+  below_clear(&below);
+}
+
+/* ca-rules 18: a root signs CA certificates and its list, and nothing else; others sign no CAs. */
+static void test_root_signs_cas(void) {
+  g_autoptr(GError) error = NULL;
+  Below below = below_new(CEREMONY_ISSUING);
+  g_autoptr(GBytes) spki = fixture_spki(below.key);
+  g_autoptr(GBytes) serial = fixture_serial(1);
+  CertificateFields fields = fixture_fields(serial, spki);
+  g_autoptr(GBytes) leaf = certificate_build(below.issuing, &fields, &error);
+  g_assert_no_error(error);
+  g_assert_null(ceremony_sign(&below.plan, leaf, &error));
+  g_assert_error(error, CA_ERROR, CA_ERROR_PROFILE);
+  g_clear_error(&error);
+  g_autoptr(GBytes) direct = certificate_build(below.root, &fields, &error);
+  g_assert_true(direct == NULL || certificate_sign(below.root, direct, &error) == NULL);
+  g_assert_error(error, CA_ERROR, CA_ERROR_PROFILE);
+  g_clear_error(&error);
+  CeremonyList list = {.now = FIXTURE_NOW, .days = 30};
+  g_assert_null(ceremony_root_crl(below.issuing, &list, &error));
+  g_assert_error(error, CA_ERROR, CA_ERROR_PROFILE);
+  g_clear_error(&error);
+  list.days = 366;
+  g_assert_null(ceremony_root_crl(below.root, &list, &error));
+  g_assert_error(error, CA_ERROR, CA_ERROR_PROFILE);
+  below_clear(&below);
 }
 
 static void write_text(const char *directory, const char *name, const char *text) {
@@ -278,5 +392,8 @@ int main(int argc, char **argv) {
   g_test_add_func("/ceremony/passphrase", test_passphrase);
   g_test_add_func("/ceremony/refused", test_refused);
   g_test_add_func("/ceremony/root-crl", test_root_crl);
+  g_test_add_func("/ceremony/below", test_below);
+  g_test_add_func("/ceremony/cross", test_cross);
+  g_test_add_func("/ceremony/root-signs-cas", test_root_signs_cas);
   return g_test_run();
 }

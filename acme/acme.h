@@ -12,6 +12,7 @@
 #include "base/clock.h"
 #include "base/config.h"
 #include "ca/issuer.h"
+#include "ca/root_list.h"
 #include "ca/weak_keys.h"
 #include "store/account.h"
 
@@ -27,11 +28,18 @@ typedef struct {
   char *chain;           /* PEM of it, appended to its certificates */
   GPtrArray *alternates; /* of char*: other such chains, offered as alternates */
   GPtrArray *others;     /* of IssuingCa: earlier and coming ones; NULL: none */
+  GPtrArray *root_lists; /* of AcmeRootList: those that are published; NULL: none */
   /* Files to be written to the published folder when the transaction is committed: name, GBytes,
    * ... */
   GPtrArray *publications;
   GPtrArray *events; /* of char**: what record() will say in the log then; NULL: nothing yet */
 } Acme;
+
+/* A root's revocation list, and the configuration key of its file. */
+typedef struct {
+  char *key;
+  RootList list;
+} AcmeRootList;
 
 /* One request on its way through its handler. */
 typedef struct {

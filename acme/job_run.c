@@ -105,6 +105,16 @@ gboolean job_unanswered(Acme *acme, const Job *job, GError **error) {
   return job_again(acme->store, job, now + wait, TRUE, error);
 }
 
+static void warn_of_root_lists(const Acme *acme, gint64 now) {
+  gint64 ahead = config_number(acme->config, "ca.root-crl-warning");
+  for (guint i = 0; acme->root_lists != NULL && i < acme->root_lists->len; i++) {
+    AcmeRootList *root = acme->root_lists->pdata[i];
+    g_autofree char *warning = root_list_warning(&root->list, now, ahead);
+    if (warning != NULL)
+      log_warning("root's revocation list ends", "key", root->key, "reason", warning, NULL);
+  }
+}
+
 gboolean sweep_job_begin(Acme *acme, gint64 now, const Job *job, Question *question G_GNUC_UNUSED,
                          GError **error) {
   g_autofree char *held = NULL;
@@ -112,6 +122,7 @@ gboolean sweep_job_begin(Acme *acme, gint64 now, const Job *job, Question *quest
     return FALSE;
   if (held != NULL)
     log_warning("issuance held", "reason", held, NULL);
+  warn_of_root_lists(acme, now);
   return crl_watch(acme, now, error) && state_sweep(acme, now, SWEEP_LIMIT, error) &&
          notice_sweep(acme, now, SWEEP_LIMIT, error) &&
          job_again(acme->store, job, now + SWEEP_INTERVAL, FALSE, error);

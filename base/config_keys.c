@@ -201,6 +201,8 @@ const ConfigKey config_keys[] = {
      "Life of a certificate in days"},
     {"ca", "backdate", CONFIG_DURATION, "1h", 0, 48 * CLOCK_HOUR, NULL, CORE,
      "How long before the signing time a certificate begins"},
+    {"ca", "root-crl-warning", CONFIG_DURATION, "30d", CLOCK_DAY, 365 * CLOCK_DAY, NULL,
+     PARENT | CORE, "Warn every day when a root's revocation list ends within this time"},
     {"ca", "crl-interval", CONFIG_DURATION, "6h", CLOCK_SECOND, 6 * CLOCK_HOUR, NULL, CORE,
      "Longest time between two revocation lists"},
     {"ca", "crl-lifetime", CONFIG_DURATION, "7d", CLOCK_MINUTE, 10 * CLOCK_DAY, NULL, CORE,

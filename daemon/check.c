@@ -8,6 +8,7 @@
 #include "ca/audit_key.h"
 #include "ca/certificate_read.h"
 #include "ca/issuer.h"
+#include "ca/root_list.h"
 #include "ca/weak_keys.h"
 #include "daemon/ca_key.h"
 #include "daemon/check_token.h"
@@ -357,6 +358,13 @@ static void check_alone(Check *check, const char *group, const Issuer *issuer, G
     mistake(check, key, "has the key identifier of another configured CA");
 }
 
+/* ca-rules 18: a root signs certificates of CAs and its list, nothing else. */
+static void check_no_root(Check *check, const char *group, const Issuer *issuer) {
+  g_autofree char *key = ca_key_name(group, "certificate");
+  if ((X509_get_extension_flags(issuer->certificate) & EXFLAG_SS) != 0)
+    mistake(check, key, "is a root's, which issues no certificates to subscribers");
+}
+
 static void check_one_ca(Check *check, const char *group, const char *root_key, GHashTable *seen,
                          GHashTable *names) {
   g_autofree char *own_root = ca_key_name(group, "root");
@@ -364,6 +372,7 @@ static void check_one_ca(Check *check, const char *group, const char *root_key, 
   g_autoptr(Issuer) root = read_root(check, root_key);
   if (issuer != NULL) {
     check_alone(check, group, issuer, seen);
+    check_no_root(check, group, issuer);
     check_alternates(check, group, issuer);
   }
   if (issuer != NULL && strcmp(group, "ca") == 0)
@@ -537,6 +546,30 @@ static void check_operation(Check *check) {
     if (refused != NULL ? config_is(check->config, key, refused) : config_given(check->config, key))
       mistake(check, key, "%s ([ca] operation = public)", private_only[i].reason);
   }
+}
+
+static void warn_of_root_list(const Config *config, const char *group, GPtrArray *warnings) {
+  RootList list;
+  g_autofree char *key = ca_key_name(group, "root-crl");
+  Check check = {config, warnings};
+  g_autoptr(GBytes) crl = config_given(config, key) ? read_file(&check, key) : NULL;
+  g_autofree char *warning = crl != NULL && root_list_read(crl, &list)
+                                 ? root_list_warning(&list, clock_now(&clock_system),
+                                                     config_number(config, "ca.root-crl-warning"))
+                                 : NULL;
+  if (warning != NULL)
+    mistake(&check, key, "%s", warning);
+}
+
+GPtrArray *check_warnings(const Config *config) {
+  GPtrArray *warnings = g_ptr_array_new_with_free_func(g_free);
+  const char *const *name = config_names(config, "issuer");
+  warn_of_root_list(config, "ca", warnings);
+  for (; *name != NULL; name++) {
+    g_autofree char *group = g_strconcat("issuer ", *name, NULL);
+    warn_of_root_list(config, group, warnings);
+  }
+  return warnings;
 }
 
 Config *check_configuration(const char *path, gboolean test_mode, GPtrArray *mistakes) {

@@ -10,6 +10,10 @@
    mistakes (of char*) with file, line and reason; NULL when there was one. */
 Config *check_configuration(const char *path, gboolean test_mode, GPtrArray *mistakes);
 
+/* What is not wrong yet, of a configuration without mistakes: root's revocation lists that end soon
+   (of char*). */
+GPtrArray *check_warnings(const Config *config);
+
 /* Whether the relays are to have TLS, with a certificate that is checked. */
 gboolean check_relay_tls_demanded(const Config *config);
 

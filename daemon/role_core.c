@@ -90,10 +90,29 @@ static gboolean publish_root(RoleProcess *process, Core *core, GBytes **pem, GEr
   return TRUE;
 }
 
+static void root_list_free(gpointer data) {
+  AcmeRootList *root = data;
+  g_free(root->key);
+  g_free(root);
+}
+
+/* So that its end is warned of. */
+static void note_root_crl(Core *core, const char *key, GBytes *crl) {
+  AcmeRootList *root = g_new0(AcmeRootList, 1);
+  root->key = g_strdup(key);
+  if (root_list_read(crl, &root->list))
+    g_ptr_array_add(core->acme.root_lists, root);
+  else
+    root_list_free(root);
+}
+
 static gboolean publish_root_crl(RoleProcess *process, Core *core, GError **error) {
   g_autoptr(GBytes) crl = role_read_file(process, "ca-root-crl", error);
   if (crl == NULL)
     return FALSE;
+  g_clear_pointer(&core->acme.root_lists, g_ptr_array_unref);
+  core->acme.root_lists = g_ptr_array_new_with_free_func(root_list_free);
+  note_root_crl(core, "ca.root-crl", crl);
   publish_for(core, issuer_crl_file, core->acme.issuer, "root.crl", crl);
   return TRUE;
 }
@@ -143,8 +162,10 @@ static void publish_roots(RoleProcess *process, Core *core) {
     g_autoptr(GBytes) der = root != NULL ? certificate_der(root, NULL) : NULL;
     if (der != NULL)
       publish_for(core, issuer_root_file, ca->issuer, NULL, der);
-    if (crl != NULL)
+    if (crl != NULL) {
+      note_root_crl(core, crl_name, crl);
       publish_for(core, issuer_crl_file, ca->issuer, NULL, crl);
+    }
   }
 }
 

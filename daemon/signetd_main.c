@@ -49,6 +49,12 @@ static int check(const char *path, gboolean test_mode, Config **config) {
   return EXIT_CONFIGURATION;
 }
 
+static void print_warnings(const Config *config) {
+  g_autoptr(GPtrArray) warnings = check_warnings(config);
+  for (guint i = 0; i < warnings->len; i++)
+    fprintf(stderr, "warning: %s\n", (const char *)warnings->pdata[i]);
+}
+
 static void init_log(const Config *config) {
   static const char *const levels[] = {"debug", "info", "warning", "error"};
   guint level = 0;
@@ -96,8 +102,10 @@ int main(int argc, char **argv) {
     path = g_strdup(DEFAULT_CONFIG);
   int status = check(path, test_mode, &config);
   if (status != EXIT_SUCCESS || only_check) {
-    if (config != NULL)
+    if (config != NULL) {
+      print_warnings(config);
       printf("signetd: %s is good\n", path);
+    }
     config_free(config);
     return status;
   }

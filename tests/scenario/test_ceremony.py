@@ -266,6 +266,34 @@ class OutsideRoot(Ceremony):
         self.assertEqual(server.check(), (0, ""))
 
 
+class Server(lab.LabCase):
+    def test_list_that_ends_soon(self):
+        """signetd --check and the log say it while there is time; a new list and SIGHUP end that."""
+        server = Signetd(self.lab, start=False)
+        ca = server.folder / "ca"
+        self.assertEqual(server.check(), (0, ""))
+        server.ctl("ca", "crl", "--directory", ca, "--days", 20)
+        status, printed = server.check()
+        self.assertEqual(status, 0)
+        self.assertRegex(printed, r"^warning: \S+: \[ca\] root-crl: it ends at \S+, in 19 days; make a new one with signetctl ca crl\n$")
+        server.start()
+        warned = r"level=warning role=core event=\"root's revocation list ends\" key=ca.root-crl reason=\"it ends at"
+        self.lab.wait_for(lambda: re.search(warned, server.log()), "the warning")
+        server.ctl("ca", "crl", "--directory", ca)
+        self.assertEqual(server.check(), (0, ""))
+        server.config["ca"]["root-crl-warning"] = "365d"
+        server.write_config()
+        self.assertRegex(server.check()[1], "in 363 days")
+
+    def test_root_that_issues(self):
+        server = Signetd(self.lab, start=False)
+        server.config["ca"].update({"certificate": "ca/root.pem", "key": "ca/root.key"})
+        server.write_config()
+        status, printed = server.check()
+        self.assertEqual(status, 78)
+        self.assertIn("[ca] certificate: is a root's, which issues no certificates to subscribers", printed)
+
+
 class TwoPeople(Ceremony):
     """A public CA: one system user asks, another one confirms."""
 

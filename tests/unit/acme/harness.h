@@ -79,6 +79,8 @@ static inline Config *lab_config(const char *const *overrides) {
                                        "86400000",
                                        "ca.backdate",
                                        "3600000",
+                                       "ca.root-crl-warning",
+                                       "2592000000",
                                        "ca.crl-interval",
                                        "21600000",
                                        "ca.crl-lifetime",

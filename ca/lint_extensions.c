@@ -175,10 +175,11 @@ void lint_subject_key_identifier(Lint *lint) {
     lint_add(lint, "it is not that of the key (RFC 7093, method 1)");
 }
 
+/* Bits have names up to 8; one far behind counts as the last here. */
 guint lint_key_usage_bits(const ASN1_BIT_STRING *usage) {
   guint bits = 0;
-  for (int bit = 0; usage != NULL && bit < MIN(8 * ASN1_STRING_length(usage), 32); bit++)
-    bits |= ASN1_BIT_STRING_get_bit(usage, bit) ? 1u << bit : 0;
+  for (int bit = 0; usage != NULL && bit < 8 * ASN1_STRING_length(usage); bit++)
+    bits |= ASN1_BIT_STRING_get_bit(usage, bit) ? 1u << MIN(bit, 31) : 0;
   return bits;
 }
 

@@ -363,6 +363,7 @@ static const Mutant mutants[] = {
     {"24", BR "7.1.2.3 e", "key-usage", "EC: decipherOnly", EC, value, KU, 0, "0303078880", NULL},
     {"24", BR "7.1.2.3 e", "key-usage", "EC: encipherOnly without keyAgreement", EC, value, KU, 0, "03020001", NULL},
     {"24", BR "7.1.2.3 e", "key-usage", "EC: a bit that has no name", EC, value, KU, 0, "0303068840", NULL},
+    {"24", BR "7.1.2.3 e", "key-usage", "EC: a bit that has no name, far behind", EC, value, KU, 0, "030700880000000001", NULL},
     {"24", BR "7.1.2.3 e", "key-usage", "RSA: keyAgreement", RSA_KEY, value, KU, 0, "03020388", NULL},
     {"24", BR "7.1.2.3 e", "key-usage", "RSA: keyAgreement alone", RSA_KEY, value, KU, 0, "03020308", NULL},
     {"24", BR "7.1.2.3 e", "key-usage", "RSA: dataEncipherment", RSA_KEY, value, KU, 0, "030204b0", NULL},

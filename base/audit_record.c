@@ -50,6 +50,18 @@ GBytes *audit_checkpoint_octets(const AuditCheckpoint *checkpoint) {
   return g_byte_array_free_to_bytes(array);
 }
 
+const char *audit_checkpoint_fault(const AuditCheckpoint *last, const AuditCheckpoint *asked) {
+  if (last->number == 0 || !id_equal(&last->chain, &asked->chain))
+    return NULL;
+  if (asked->number < last->number)
+    return "a later record was signed before: the log was cut";
+  if (asked->number == last->number && memcmp(last->hash, asked->hash, AUDIT_HASH_OCTETS) != 0)
+    return "another hash was signed for that record before: the log was changed";
+  if (asked->previous < last->previous)
+    return "a checkpoint that was signed before is missing: the log was changed";
+  return NULL;
+}
+
 gboolean audit_chain_equal(const AuditChain *a, const AuditChain *b) {
   return a->given == b->given && (!a->given || id_equal(&a->id, &b->id));
 }

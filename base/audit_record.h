@@ -41,6 +41,10 @@ typedef struct {
 
 /* What its signature covers: begins with a text, so that it can never be DER. */
 GBytes *audit_checkpoint_octets(const AuditCheckpoint *checkpoint);
+/* Why asked must not be signed after last: a log only grows, and keeps its checkpoints. The one
+   signed last may be lost on its way, none before it. NULL: it may. last with number 0: none was
+   signed yet. */
+const char *audit_checkpoint_fault(const AuditCheckpoint *last, const AuditCheckpoint *asked);
 
 /* Whether a is the same chain as b. */
 gboolean audit_chain_equal(const AuditChain *a, const AuditChain *b);

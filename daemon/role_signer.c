@@ -272,20 +272,6 @@ static gboolean take_octets(GVariant *body, gsize index, void *to, gsize size) {
   return TRUE;
 }
 
-/* Why a checkpoint must not be signed: a log only grows. NULL: it may. */
-static const char *checkpoint_fault(const Signer *signer, const AuditCheckpoint *asked) {
-  const AuditCheckpoint *last = &signer->checkpoint;
-  if (signer->audit_key == NULL)
-    return "there is no audit key";
-  if (!id_equal(&last->chain, &asked->chain) || last->number < asked->number)
-    return NULL;
-  if (last->number > asked->number)
-    return "a later record was signed before: the log was cut";
-  return memcmp(last->hash, asked->hash, AUDIT_HASH_OCTETS) == 0
-             ? NULL
-             : "another hash was signed for that record before: the log was changed";
-}
-
 static void on_checkpoint(Signer *signer, guint64 id, GVariant *body) {
   g_autoptr(GError) error = NULL;
   AuditCheckpoint asked = {.number = 0};
@@ -293,7 +279,9 @@ static void on_checkpoint(Signer *signer, guint64 id, GVariant *body) {
   if (!take_octets(body, 0, &asked.chain, ID_OCTETS) ||
       !take_octets(body, 2, asked.hash, AUDIT_HASH_OCTETS))
     role_die_of_nonsense(ROLE_CORE, "a checkpoint that cannot be");
-  const char *fault = checkpoint_fault(signer, &asked);
+  const char *fault = signer->audit_key == NULL
+                          ? "there is no audit key"
+                          : audit_checkpoint_fault(&signer->checkpoint, &asked);
   g_autoptr(GBytes) signature =
       fault == NULL ? audit_key_sign(signer->audit_key, &asked, &error) : NULL;
   g_autoptr(GBytes) nothing = g_bytes_new(NULL, 0);

@@ -78,6 +78,38 @@ static void fill(Fixture *fixture) {
   }
 }
 
+/* What the signer signs after what: never back, never two hashes for one record, never over
+   checkpoints that are gone. */
+static void test_signed_in_order(Fixture *fixture G_GNUC_UNUSED, gconstpointer data G_GNUC_UNUSED) {
+  static const struct {
+    guint8 chain, hash;
+    gint64 number, previous;
+    const char *fault;
+  } cases[] = {
+      {7, 1, 30, 20, NULL},              /* the same once more: the answer was lost */
+      {7, 2, 30, 20, "log was changed"}, /* another hash for that record */
+      {7, 1, 29, 20, "log was cut"},     /* a record before */
+      {7, 2, 31, 30, NULL},              /* the next one */
+      {7, 2, 31, 20, NULL},              /* the last one did not reach the store */
+      {7, 2, 31, 19,
+       "is missing"}, /* checkpoint 20 was taken away, and the records after 19 may be others */
+      {7, 2, 31, 0, "is missing"}, /* all were */
+      {8, 2, 5, 0, NULL},          /* another chain */
+  };
+  const AuditCheckpoint none = {.number = 0};
+  AuditCheckpoint last = {.chain = an_id(7), .number = 30, .hash = {1}, .previous = 20};
+  for (gsize i = 0; i < G_N_ELEMENTS(cases); i++) {
+    AuditCheckpoint asked = {.chain = an_id(cases[i].chain),
+                             .number = cases[i].number,
+                             .hash = {cases[i].hash},
+                             .previous = cases[i].previous};
+    const char *fault = audit_checkpoint_fault(&last, &asked);
+    g_assert_true(cases[i].fault == NULL ? fault == NULL
+                                         : fault != NULL && strstr(fault, cases[i].fault) != NULL);
+    g_assert_null(audit_checkpoint_fault(&none, &asked));
+  }
+}
+
 static void test_good(Fixture *fixture, gconstpointer data G_GNUC_UNUSED) {
   gint64 last = -1;
   GOOD(audit_last_time(fixture->store, &last, &error));
@@ -247,6 +279,7 @@ int main(int argc, char **argv) {
   FIXTURE_TEST("/audit/rewritten", test_rewritten);
   FIXTURE_TEST("/audit/stop", test_stop);
   FIXTURE_TEST("/audit/checkpoint-order", test_checkpoint_order);
+  FIXTURE_TEST("/audit/signed-in-order", test_signed_in_order);
   FIXTURE_TEST("/audit/broken-head", test_broken_head);
   return g_test_run();
 }

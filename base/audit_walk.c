@@ -21,7 +21,8 @@ struct AuditWalk {
   guint8 hash[AUDIT_HASH_OCTETS];   /* of that record, as it stands there */
   gboolean part, any, known, ended; /* known: hash is; ended: the last record is of a stop */
   gint64 first, checkpoint, missing_to;
-  GArray *ties, *ends; /* of Tie */
+  gint64 at, uncovered_since; /* times: of the last record, of the first after the checkpoint */
+  GArray *ties, *ends;        /* of Tie */
 };
 
 AuditWalk *audit_walk_new(const AuditWalkHooks *hooks) {
@@ -91,6 +92,7 @@ void audit_walk_chain(AuditWalk *walk, const AuditChain *chain, const AuditHead 
   walk->any = walk->ended = FALSE;
   walk->checkpoint = -1; /* the first one may say anything of one before in a part */
   walk->missing_to = 0;
+  walk->uncovered_since = -1;
   if (before == NULL)
     walk->checkpoint = 0;
 }
@@ -154,6 +156,9 @@ void audit_walk_record(AuditWalk *walk, const AuditRecord *record, GBytes *hash)
           record->number);
   walk->missing_to = 0;
   walk->number = record->number;
+  walk->at = record->at;
+  if (walk->uncovered_since < 0)
+    walk->uncovered_since = record->at;
   walk->ended = record->kind != NULL && strcmp(record->kind, AUDIT_STOPPED) == 0;
   if (hash == NULL || g_bytes_get_size(hash) != AUDIT_HASH_OCTETS || record->kind == NULL ||
       record->subject == NULL || record->detail == NULL ||
@@ -190,6 +195,7 @@ void audit_walk_checkpoint(AuditWalk *walk, const AuditCheckpoint *checkpoint, G
           ": checkpoints are missing or were changed",
           which, checkpoint->previous, walk->checkpoint);
   walk->checkpoint = checkpoint->number;
+  walk->uncovered_since = -1;
   if (checkpoint->number > walk->number)
     walk->missing_to = MAX(walk->missing_to, checkpoint->number);
   else if (checkpoint->number < walk->number)
@@ -210,6 +216,8 @@ void audit_walk_chain_end(AuditWalk *walk) {
           walk->number);
   if (walk->chain.given && walk->any)
     walk->sums.uncovered += MAX(walk->number - MAX(covered, walk->first - 1), 0);
+  if (walk->chain.given && walk->uncovered_since >= 0)
+    walk->sums.span = MAX(walk->sums.span, walk->at - walk->uncovered_since);
   memcpy(end.head.hash, walk->hash, AUDIT_HASH_OCTETS);
   g_array_append_val(walk->ends, end);
 }

@@ -41,6 +41,7 @@ void audit_walk_end(AuditWalk *walk, gint64 first);
 typedef struct {
   gint64 chains, records, checkpoints, faults;
   gint64 uncovered; /* records after the last checkpoint of their chain */
+  gint64 span;      /* of time, from the first to the last of such; the longest of all chains */
 } AuditSums;
 
 const AuditSums *audit_walk_sums(const AuditWalk *walk);

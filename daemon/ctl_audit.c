@@ -13,6 +13,8 @@
 #include <openssl/crypto.h>
 #include <string.h>
 
+#define UNSIGNED_MAX (10 * CLOCK_MINUTE) /* one is signed each minute */
+
 /* --- the key
  * -----------------------------------------------------------------------------------------------
  */
@@ -129,7 +131,12 @@ static gboolean verify_file(const char *path, AuditWalk *walk, GError **error) {
 static gboolean verify_store(const char *folder, AuditWalk *walk, Verifier *verifier,
                              GError **error) {
   g_autoptr(Store) store = store_open_reader(folder, error);
-  return store != NULL && audit_verify_store(store, walk, on_progress, verifier, error);
+  if (store == NULL || !audit_verify_store(store, walk, on_progress, verifier, error))
+    return FALSE;
+  if (verifier->keys->len > 0 && audit_walk_sums(walk)->span > UNSIGNED_MAX)
+    audit_walk_fault(walk, "no checkpoint was signed for more than ten minutes of records at the "
+                           "end: checkpoints are missing, or the signer refused them");
+  return TRUE;
 }
 
 gboolean ctl_audit_check(CtlReport *report, const char *path, GPtrArray *keys, GError **error) {

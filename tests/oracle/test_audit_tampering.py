@@ -2,10 +2,12 @@
 """Random tampering with the audit log of a real store and with its exports: signetctl audit verify finds every one
 (ca-rules 33: a verifier finds any changed, missing or reordered record)."""
 
+import hashlib
 import json
 import re
 import shutil
 import sqlite3
+import struct
 import subprocess
 import unittest
 
@@ -200,6 +202,33 @@ class Tampering(unittest.TestCase):
         whole.close()
         copy.close()
         self.all_found(share.share(250, 5000), self.tampered_store)
+
+    def test_written_anew(self):
+        """Who can write the store makes another history, with good hashes, and takes the checkpoints away that contradict
+        it: what is left has no signature for longer than the server ever is without one."""
+        folder = self.lab.path / "anew"
+        folder.mkdir()
+        for checkpoints_before in (0, 4):
+            with sqlite3.connect(self.store / "signet.db") as whole, sqlite3.connect(folder / "signet.db") as store:
+                whole.backup(store)
+                keep = store.execute("SELECT number FROM audit_checkpoint ORDER BY number").fetchall()
+                keep = keep[checkpoints_before - 1][0] if checkpoints_before else 0
+                store.execute("DELETE FROM audit_checkpoint WHERE number > ?", (keep,))
+                store.execute("DELETE FROM audit WHERE number = (SELECT max(number) FROM audit)")  # of the stop
+                previous = bytes(32)
+                for number, at, kind, subject, detail, chain in store.execute(
+                        "SELECT number, at, kind, subject, detail, chain FROM audit ORDER BY number").fetchall():
+                    at += 60_000 * max(number - keep, 0)
+                    texts = b"".join(struct.pack(">Q", len(t.encode())) + t.encode() for t in (kind, subject, detail))
+                    prefix = b"Signet audit record v2"
+                    previous = hashlib.sha256(struct.pack(">Q", len(prefix)) + prefix + chain + previous
+                                              + struct.pack(">QQ", number, at) + texts).digest()
+                    store.execute("UPDATE audit SET at = ?, hash = ? WHERE number = ?", (at, previous, number))
+            whole.close()
+            store.close()
+            found, printed = self.verify(folder)
+            self.assertEqual(found[str(folder)], 1, printed)
+            self.assertIn("no checkpoint was signed for more than ten minutes", printed)
 
     def tampered_export(self, number):
         path = self.lab.path / f"tampered-{number % BATCH}.jsonl"

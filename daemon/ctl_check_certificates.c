@@ -29,6 +29,7 @@ typedef struct {
   GHashTable
       *unlogged; /* SHA-256 of the octets of a certificate -> its name, until the log has it */
   GHashTable *recorded, *issued; /* id -> SHA-256 of what was to be signed, of the certificate */
+  GHashTable *revoked;           /* id -> reason="..." as its record has it */
   gint64 rows, signed_rows, unsigned_rows, logged, expired;
   GError *error;
 } Walk;
@@ -84,6 +85,9 @@ static gboolean look_at_signed(Walk *walk, const Certificate *certificate, GErro
   id_text(&certificate->id, id);
   g_hash_table_replace(walk->issued, g_strdup(id),
                        g_compute_checksum_for_bytes(G_CHECKSUM_SHA256, certificate->der));
+  if (certificate->revoked_at != 0)
+    g_hash_table_replace(walk->revoked, g_strdup(id),
+                         g_strdup_printf("reason=\"%" G_GINT64_FORMAT "\"", certificate->reason));
   if (certificate->tbs == NULL)
     return TRUE;
   g_hash_table_replace(walk->recorded, g_strdup(id),
@@ -248,6 +252,46 @@ static gboolean look_at_audit(Walk *walk, const char *kind, GHashTable *digests,
   return TRUE;
 }
 
+static void revocation_fault(Walk *walk, const char *id, const char *what) {
+  g_autofree char *sentence = g_strdup_printf("certificate with the id %s: %s", id, what);
+  ctl_report_fault(&walk->check->report, sentence);
+}
+
+/* The row as it is now: it may have been revoked since it was read. */
+static gboolean is_revoked(Walk *walk, const char *text) {
+  Id id;
+  g_autoptr(Certificate) row = NULL;
+  return id_from_text(text, &id) &&
+         certificate_find(walk->check->store, &id, &row, &walk->error) == STORE_FOUND &&
+         row->revoked_at != 0;
+}
+
+/* Revocations both ways: the next list has what the rows say, and would not tell. */
+static gboolean look_at_revocations(Walk *walk, GError **error) {
+  g_autoptr(GHashTable) records = audited_ids(walk->check->store, "certificate revoked", error);
+  GHashTableIter iter;
+  gpointer id = NULL, text = NULL;
+  if (records == NULL)
+    return FALSE;
+  g_hash_table_iter_init(&iter, walk->revoked);
+  while (g_hash_table_iter_next(&iter, &id, &text)) {
+    const char *detail = g_hash_table_lookup(records, id);
+    if (detail == NULL)
+      revocation_fault(walk, id, "it is revoked, and the audit log has no record of that");
+    else if (strstr(detail, text) == NULL)
+      revocation_fault(walk, id, "it is revoked for another reason than the audit log has");
+  }
+  g_hash_table_iter_init(&iter, records);
+  while (g_hash_table_iter_next(&iter, &id, NULL))
+    if (g_hash_table_contains(walk->issued, id) && !g_hash_table_contains(walk->revoked, id) &&
+        walk->error == NULL && !is_revoked(walk, id))
+      revocation_fault(walk, id, "the audit log has it as revoked, and the store does not");
+  if (walk->error == NULL)
+    return TRUE;
+  g_propagate_error(error, g_steal_pointer(&walk->error));
+  return FALSE;
+}
+
 gboolean ctl_check_certificates(CtlCheck *check, GError **error) {
   Walk walk = {.check = check};
   gint64 before = check->report.faults;
@@ -256,12 +300,15 @@ gboolean ctl_check_certificates(CtlCheck *check, GError **error) {
       g_hash_table_new_full(g_str_hash, g_str_equal, g_free, (GDestroyNotify)g_bytes_unref);
   walk.issued = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
   walk.recorded = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
+  walk.revoked = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
   gboolean good = look_at_rows(&walk, error) && look_at_log(&walk, error) &&
                   look_at_audit(&walk, "signing", walk.recorded, error) &&
-                  look_at_audit(&walk, "issued", walk.issued, error);
+                  look_at_audit(&walk, "issued", walk.issued, error) &&
+                  look_at_revocations(&walk, error);
   g_hash_table_unref(walk.unlogged);
   g_hash_table_unref(walk.issued);
   g_hash_table_unref(walk.recorded);
+  g_hash_table_unref(walk.revoked);
   if (good)
     ctl_report_sum(&check->report,
                    "%" G_GINT64_FORMAT " certificates, %" G_GINT64_FORMAT

@@ -17,6 +17,7 @@
 
 #define MAX_ANSWER 65536   /* octets of a line */
 #define MAX_FINDINGS 16384 /* octets that are kept */
+#define UNASKED "the outside linter spoke unasked"
 
 typedef struct {
   guint generation; /* of the core that asked */
@@ -100,8 +101,8 @@ static void on_line(Linter *linter, const char *line) {
       findings != NULL && json_is_integer(number) && json_integer_value(number) == linter->number;
   json_decref(object);
   if (!linter->asked || !good) {
-    give_up(linter, linter->asked ? "the outside linter's answer is not as the protocol has it"
-                                  : "the outside linter spoke unasked");
+    give_up(linter,
+            linter->asked ? "the outside linter's answer is not as the protocol has it" : UNASKED);
     return;
   }
   answer(linter, findings, "");
@@ -115,14 +116,18 @@ static void on_readable(struct bufferevent *from, void *user) {
     gsize length = 0;
     g_autofree char *line = NULL;
     char *read = evbuffer_readln(input, &length, EVBUFFER_EOL_LF);
-    if (read == NULL) {
-      if (evbuffer_get_length(input) > MAX_ANSWER)
-        give_up(linter, "the outside linter's answer is too long");
+    if (read == NULL && !linter->asked && evbuffer_get_length(input) > 0)
+      give_up(linter, UNASKED);
+    else if (read == NULL && evbuffer_get_length(input) > MAX_ANSWER)
+      give_up(linter, "the outside linter's answer is too long");
+    if (read == NULL)
       return;
-    }
     line = g_strndup(read, length);
     free(read);
-    on_line(linter, line);
+    if (evbuffer_get_length(input) > 0) /* it could pass for the answer to the next question */
+      give_up(linter, "the outside linter said more than its answer");
+    else
+      on_line(linter, line);
   }
 }
 

@@ -31,6 +31,14 @@ for line in sys.stdin:
     answer = {{"id": question["id"], "findings": ["WARNING: it is ugly\\n", "ERROR: so it is"] if mode == "find" else []}}
     if mode == "late":
         answer["id"] -= 1
+    if mode == "ahead":  # and an answer to the next question, whatever that will be
+        print(json.dumps(answer))
+        print(json.dumps({{"id": question["id"] + 1, "findings": []}}), flush=True)
+        continue
+    if mode == "begun":  # and the beginning of one
+        print(json.dumps(answer))
+        print(json.dumps({{"id": question["id"] + 1, "findings": []}}), end="", flush=True)
+        continue
     text = {{"nonsense": "no JSON", "shape": "[]", "number": '{{"id": 1, "findings": [7]}}', "long": "x" * 200000,
             "none": '{{"id": 1}}'}}.get(mode, json.dumps(answer))
     print(text, flush=True)
@@ -90,7 +98,7 @@ class StandIn(Linted):
         """Each way to say nothing useful: no signature, the reason is shown; the next question is asked anew."""
         for mode, reason in (("hang", "did not answer in time"), ("end", "ended"), ("nonsense", "protocol"),
                              ("shape", "protocol"), ("number", "protocol"), ("none", "protocol"), ("late", "protocol"),
-                             ("long", "too long|protocol")):
+                             ("ahead", "more than its answer"), ("begun", "more than its answer"), ("long", "too long|protocol")):
             with self.subTest(mode):
                 self.mode(mode)
                 before = self.signatures()

@@ -157,6 +157,8 @@ static const char *const migrations[] = {
     "  previous @int NOT NULL, key @blob NOT NULL, signature @blob NOT NULL,"
     "  PRIMARY KEY (chain, number));"
     "CREATE INDEX certificate_end ON certificate(not_after);"
+    /* Not (shard, not_after), which the entries of a list would be read by. */
+    "CREATE INDEX certificate_shard ON certificate(shard, revoked_at, not_after);"
     "CREATE TABLE setting (name @text PRIMARY KEY, value @text NOT NULL);"
     "CREATE TABLE iodef_report ("
     "  id @blob PRIMARY KEY, order_id @blob NOT NULL REFERENCES orders(id), domain @text NOT NULL,"

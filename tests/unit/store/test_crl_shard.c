@@ -126,6 +126,28 @@ static void test_entries(Fixture *fixture, gconstpointer data G_GNUC_UNUSED) {
   assert_octets(second->serial, "serial 5");
 }
 
+/* Of the certificates of a shard, up to 20,000, those that are not revoked are not read for a list.
+ */
+static void test_plans(Fixture *fixture, gconstpointer data G_GNUC_UNUSED) {
+  static const struct {
+    const char *query, *plan;
+  } cases[] = {{"SELECT max(not_after) FROM certificate WHERE shard = 1",
+                "COVERING INDEX certificate_shard"},
+               {"SELECT serial, revoked_at, reason FROM certificate WHERE shard = 1"
+                " AND revoked_at IS NOT NULL AND not_after >= 1 ORDER BY revoked_at, id",
+                "(shard=? AND revoked_at>?)"}};
+  for (gsize i = 0; i < G_N_ELEMENTS(cases); i++) {
+    g_autofree char *explain = g_strconcat("EXPLAIN QUERY PLAN ", cases[i].query, NULL);
+    SqlQuery query = sql_query(fixture->store, explain, "");
+    g_assert_true(sql_row(&query));
+    g_autofree char *plan = sql_text(&query, 3);
+    while (sql_row(&query))
+      ;
+    GOOD(sql_end(&query, &error));
+    g_assert_nonnull(strstr(plan, cases[i].plan));
+  }
+}
+
 /* Each issuer has shards of its own, numbered together; a shard from before that has none until it
    is claimed, once. */
 static void test_issuers(Fixture *fixture, gconstpointer data G_GNUC_UNUSED) {
@@ -214,6 +236,7 @@ int main(int argc, char **argv) {
   FIXTURE_TEST("/crl-shard/numbers-rise", test_numbers_rise);
   FIXTURE_TEST("/crl-shard/numbers-rise-across-restores", test_numbers_rise_across_restores);
   FIXTURE_TEST("/crl-shard/kept", test_kept);
+  FIXTURE_TEST("/crl-shard/plans", test_plans);
   FIXTURE_TEST("/crl-shard/issuers", test_issuers);
   FIXTURE_TEST("/crl-shard/no-list-yet", test_no_list_yet);
   FIXTURE_TEST("/crl-shard/entries", test_entries);

@@ -9,7 +9,8 @@
 #include <openssl/x509.h>
 
 #define SLACK CLOCK_SECOND /* a list has whole seconds */
-#define TRIES 10           /* a list is published after it is stored */
+#define LATE (30 * CLOCK_MINUTE)
+#define TRIES 10 /* a list is published after it is stored */
 #define TRY_EVERY (200 * 1000)
 
 static void fault(CtlCheck *check, const char *file, const char *format, ...) G_GNUC_PRINTF(3, 4);
@@ -46,15 +47,30 @@ static gboolean verifies(const CtlCheck *check, const CrlShard *shard) {
   return FALSE;
 }
 
-static void check_times(CtlCheck *check, const char *file, const CrlShard *shard) {
-  gint64 this_update = 0, next_update = 0;
+/* Whether no further list is made: see acme/crl_job.c. */
+static gboolean is_over(CtlCheck *check, const CrlShard *shard, gboolean *over, GError **error) {
+  g_autoptr(GBytes) current = issuer_identifier(check->issuers->pdata[0]);
+  gint64 not_after = 0;
+  gboolean closed = FALSE;
+  if (!crl_shard_end(check->store, shard->number, &not_after, &closed, error))
+    return FALSE;
+  gboolean open = !closed && shard->issuer != NULL && g_bytes_equal(shard->issuer, current);
+  *over = !open && not_after + CRL_KEEP_EXPIRED < clock_now(&clock_system);
+  return TRUE;
+}
+
+static void check_times(CtlCheck *check, const char *file, const CrlShard *shard, gboolean over) {
+  gint64 this_update = 0, next_update = 0, now = clock_now(&clock_system);
   if (!crl_times(shard->crl, &this_update, &next_update))
     return;
   if (this_update != shard->this_update / CLOCK_SECOND * CLOCK_SECOND ||
       next_update != shard->next_update / CLOCK_SECOND * CLOCK_SECOND)
     fault(check, file, "its times are others than the store's");
-  if (next_update < clock_now(&clock_system))
+  if (!over && next_update < now)
     fault(check, file, "it is past its next update");
+  else if (!over && this_update + config_number(check->config, "ca.crl-interval") + LATE < now)
+    fault(check, file, "it was to be signed anew more than %d minutes ago",
+          (int)(LATE / CLOCK_MINUTE));
 }
 
 /* serial in hexadecimal -> entry; twice the same is a fault. */
@@ -107,8 +123,12 @@ static gboolean check_entries(CtlCheck *check, const char *file, const CrlShard 
 static gboolean check_shard(CtlCheck *check, const CrlShard *shard, gint64 *entries,
                             GError **error) {
   g_autofree char *file = g_strdup_printf("crl-%" G_GINT64_FORMAT ".crl", shard->number);
+  gboolean over = FALSE;
+  if (!is_over(check, shard, &over, error))
+    return FALSE;
   if (shard->crl == NULL) {
-    fault(check, file, "the store has no list for this shard");
+    if (!over)
+      fault(check, file, "the store has no list for this shard");
     return TRUE;
   }
   if (!verifies(check, shard))
@@ -116,7 +136,7 @@ static gboolean check_shard(CtlCheck *check, const CrlShard *shard, gint64 *entr
           "it is not list number %" G_GINT64_FORMAT ", signed by the issuer of its certificates, "
           "or that one is not known",
           shard->crl_number);
-  check_times(check, file, shard);
+  check_times(check, file, shard, over);
   return check_entries(check, file, shard, entries, error);
 }
 

@@ -2,15 +2,18 @@
 """signetctl check: what a real server issued, revoked, signed and recorded is found good; and whatever somebody changes in
 its store, its published lists or its signer's log is found."""
 
+import datetime
 import json
 import re
 import shutil
 import sqlite3
 import struct
 import subprocess
+import time
 import unittest
 
-from cryptography.hazmat.primitives import serialization
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
 
 import faults
 import lab
@@ -148,6 +151,54 @@ class Check(lab.SharedLabCase):
                         store.execute(write, (function(store.execute(read).fetchone()[0]),))
                 store.close()
                 self.assert_fault(folder, sentence)
+
+    @staticmethod
+    def put_list(folder, shard, made, ends):
+        """A list of the shard's revoked certificates as the issuing CA could have made it, in store and published folder."""
+        ca = x509.load_pem_x509_certificate((folder / "ca/issuing.pem").read_bytes())
+        key = serialization.load_pem_private_key((folder / "ca/issuing.key").read_bytes(), None)
+        url = x509.UniformResourceIdentifier(f"http://ca.test/crl-{shard}.crl")
+        times = [datetime.datetime.fromtimestamp(at, datetime.timezone.utc) for at in (made, ends)]
+        builder = (x509.CertificateRevocationListBuilder().issuer_name(ca.subject).last_update(times[0]).next_update(times[1])
+                   .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(ca.public_key()), False)
+                   .add_extension(x509.CRLNumber(made), False)
+                   .add_extension(x509.IssuingDistributionPoint([url], None, True, False, None, False, False), True))
+        with sqlite3.connect(folder / "store/signet.db") as store:
+            for serial, at in store.execute("SELECT serial, revoked_at FROM certificate WHERE shard = ? AND revoked_at IS NOT NULL",
+                                            (shard,)).fetchall():
+                builder = builder.add_revoked_certificate(
+                    x509.RevokedCertificateBuilder().serial_number(int.from_bytes(serial, "big"))
+                    .revocation_date(datetime.datetime.fromtimestamp(at // 1000, datetime.timezone.utc))
+                    .add_extension(x509.CRLReason(x509.ReasonFlags.superseded), False).build())
+            der = builder.sign(key, hashes.SHA256()).public_bytes(serialization.Encoding.DER)
+            store.execute("INSERT INTO crl_shard (number, issued, crl_number, this_update, next_update, issuer)"
+                          " SELECT ?, 0, 0, 0, 0, issuer FROM crl_shard WHERE number = 1 ON CONFLICT DO NOTHING", (shard,))
+            store.execute("UPDATE crl_shard SET crl = ?, crl_number = ?, this_update = ?, next_update = ? WHERE number = ?",
+                          (der, made, made * 1000, ends * 1000, shard))
+        store.close()
+        (folder / f"store/published/crl-{shard}.crl").write_bytes(der)
+
+    def test_over(self):
+        """A shard whose last certificate is over gets no further list, which is no fault; an open one that is not signed
+        anew in time is."""
+        day, now = 86400, int(time.time())
+        folder = self.copy("over")
+        self.put_list(folder, 1, now - 15 * day, now - 8 * day)
+        self.put_list(folder, 2, now - 3600, now + 6 * day)
+
+        def end(at):
+            with sqlite3.connect(folder / "store/signet.db") as store:
+                store.execute("UPDATE certificate SET not_after = ?", (at * 1000,))
+            store.close()
+
+        end(now - 20 * day)
+        status, out, err = self.check(folder / "signet.conf", "crl")
+        self.assertEqual(status, 0, out + err)
+        end(now + day)
+        self.assert_fault(folder, "crl-1.crl: it is past its next update", "crl")
+        end(now - 20 * day)
+        self.put_list(folder, 2, now - 7 * 3600, now + 6 * day)
+        self.assert_fault(folder, "crl-2.crl: it was to be signed anew", "crl")
 
     def test_published(self):
         folder = self.copy("published")

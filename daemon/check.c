@@ -27,6 +27,7 @@
 typedef struct {
   const Config *config;
   GPtrArray *mistakes;
+  gboolean pin_refused; /* by a token: several CAs may be in one, and each try counts there */
 } Check;
 
 static void mistake(Check *check, const char *key, const char *format, ...) G_GNUC_PRINTF(3, 4);
@@ -218,11 +219,12 @@ static Issuer *read_issuer_of_token(Check *check, const char *group, GBytes *cer
       certificate != NULL ? issuer_new(certificate, NULL, NULL, &error) : NULL;
   if (error != NULL)
     mistake(check, name, "%s", error->message);
-  if (issuer == NULL || !check_module(check, group))
+  if (issuer == NULL || check->pin_refused || !check_module(check, group))
     return g_steal_pointer(&issuer);
   if (!check_token(check->config, group, certificate, &error)) {
     g_autofree char *key = blamed(group, error);
     mistake(check, key, "%s", error->message);
+    check->pin_refused = error->code == CA_ERROR_PIN;
   }
   return g_steal_pointer(&issuer);
 }
@@ -577,7 +579,7 @@ Config *check_configuration(const char *path, gboolean test_mode, GPtrArray *mis
   g_autoptr(Config) config = config_load(path, test_mode, mistakes);
   if (config == NULL)
     return NULL;
-  Check check = {config, mistakes};
+  Check check = {config, mistakes, FALSE};
   check_tls(&check, "acme.tls-certificate", "acme.tls-key");
   check_tls(&check, "mail.tls-certificate", "mail.tls-key");
   check_dkim(&check);

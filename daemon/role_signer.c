@@ -356,6 +356,10 @@ static void open_token(Signer *signer, const char *group, Held *held) {
   g_autofree char *name = ca_key_name(group, "key");
   g_autoptr(GBytes) pin = read_group_file(signer->process, group, "passphrase-file", NULL);
   gboolean loaded = signer->pkcs11 != NULL;
+  if (signer->pin_refused) {
+    held->locked = g_strdup("the CA key is not open: the token refused the PIN of another CA");
+    return;
+  }
   gboolean open =
       ca_key_open(signer->process->config, group, pin, held->issuer, &signer->pkcs11, &error);
   if (!loaded && signer->pkcs11 != NULL)

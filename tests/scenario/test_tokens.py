@@ -148,6 +148,16 @@ class Check(FaultCase):
             with self.subTest(words):
                 self.assert_mistake(changes, key, words)
 
+    def test_pin_is_tried_once(self):
+        """Tokens lock themselves after a few wrong PINs: with several CAs in one, the first refusal ends it."""
+        self.server.config["ca"]["passphrase-file"] = "wrong-pin"
+        for name in ("earlier", "coming"):
+            self.server.config[f"issuer {name}"] = {k: self.server.config["ca"][k] for k in ("certificate", "key", "passphrase-file")}
+        self.server.write_config()
+        status, printed = self.server.check()
+        self.assertEqual(status, 78)
+        self.assertEqual(printed.count("the token refuses the PIN"), 1, printed)
+
     def test_public_operation(self):
         """A public CA's key is in a token and never in a file; there is no switch for that."""
         settings = self.server.config

@@ -105,6 +105,13 @@ void lint_subject(Lint *lint) {
   }
 }
 
+/* X.680 section 41.4. */
+static gboolean is_printable(const char *text) {
+  while (g_ascii_isalnum(*text) || (*text != '\0' && strchr(" '()+,-./:=?", *text) != NULL))
+    text++;
+  return *text == '\0';
+}
+
 void lint_subject_form(Lint *lint) {
   const X509_NAME *subject = X509_get_subject_name(lint->certificate);
   for (int i = 0; i < X509_NAME_entry_count(subject); i++) {
@@ -121,6 +128,8 @@ void lint_subject_form(Lint *lint) {
         lint_add(lint, "%s cannot be read", OBJ_nid2sn(nid));
       else if (g_utf8_strlen(text, -1) > attributes[k].max)
         lint_add(lint, "%s is longer than %ld characters", OBJ_nid2sn(nid), attributes[k].max);
+      else if (attributes[k].type == V_ASN1_PRINTABLESTRING && !is_printable(text))
+        lint_add(lint, "%s has characters that no PrintableString has", OBJ_nid2sn(nid));
     }
   }
 }

@@ -459,6 +459,7 @@ static const Mutant mutants[] = {
     {"27", "RFC 5280 A.1", "subject-form", "a CN as IA5String", EC, instead, NID_commonName, IA5, "alice@example.org", NULL},
     {"27", "RFC 5280 A.1", "subject-form", "an emailAddress as UTF8String", EC, attribute, NID_pkcs9_emailAddress, UTF8, "alice@example.org", NULL},
     {"27", "RFC 5280 A.1", "subject-form", "a serialNumber as UTF8String", EC, attribute, NID_serialNumber, UTF8, "A-1", NULL},
+    {"27", "RFC 5280 A.1", "subject-form", "a serialNumber with characters that no PrintableString has", EC, attribute, NID_serialNumber, PRINTABLE, "a@b_c*", NULL},
     {"27", "RFC 5280 A.1", "subject-form", "a CN of more than 64 characters", EC, long_cn, 0, 0, "aaaaaaaaaabbbbbbbbbbccccccccccddddddddddeeeeeeeeeeffffffffff@example.org", NULL},
     {"27", "RFC 5280 A.1", "subject-form", "a serialNumber of 65 characters", EC, long_attribute, NID_serialNumber, 65, NULL, NULL},
     {"27", BR "7.1.2.4", "extension-set", "issuerAltName", EC, add, 0, 0, "2.5.29.18", NULL},

@@ -461,6 +461,14 @@ static void check_dns(Check *check) {
   g_autoptr(GBytes) data = read_file(check, "dns.local-data");
 }
 
+/* The URL in one spelling: hosts know no case, and 443 need not be said. */
+static char *resolver_of(const Perspective *perspective) {
+  g_autoptr(GUri) uri = g_uri_parse(perspective->url, G_URI_FLAGS_SCHEME_NORMALIZE, NULL);
+  g_autofree char *host = g_ascii_strdown(g_uri_get_host(uri), -1);
+  return g_uri_join(G_URI_FLAGS_SCHEME_NORMALIZE, "https", NULL, host, g_uri_get_port(uri),
+                    g_uri_get_path(uri), g_uri_get_query(uri), NULL);
+}
+
 /* How many usable ones there are; names and resolvers count once. */
 static guint check_perspective_list(Check *check) {
   const char *const *text = config_list(check->config, "dns.perspectives");
@@ -472,7 +480,7 @@ static guint check_perspective_list(Check *check) {
     if (perspective == NULL)
       mistake(check, "dns.perspectives", "\"%s\" %s", *text, why);
     else if (!g_hash_table_add(seen, g_strdup(perspective->name)) ||
-             !g_hash_table_add(seen, g_strdup(perspective->url)))
+             !g_hash_table_add(seen, resolver_of(perspective)))
       mistake(check, "dns.perspectives", "\"%s\" names a perspective twice", *text);
     else
       count++;

@@ -296,6 +296,7 @@ class Perspectives(lab.SharedLabCase):
                     ("private", {"perspectives": "a http://x/"}, '"a http://x/" is no https:// URL'),
                     ("private", {"perspectives": "a https://x/q; a https://y/q"}, "names a perspective twice"),
                     ("private", {"perspectives": "a https://x/q; b https://x/q"}, "names a perspective twice"),
+                    ("private", {"perspectives": "a https://x/q; b https://X:443/q"}, "names a perspective twice"),
                     ("private", {"perspectives": some(17)}, "are more than 16"),
                     ("private", {"perspectives-ca": empty}, "has no certificate in PEM"),
                     ("private", {"perspectives-ca": "missing"}, "No such file")):

@@ -313,6 +313,31 @@ static void check_root_crl(Check *check, const char *group, const Issuer *root) 
   X509_CRL_free(crl);
 }
 
+/* Whether the key is that of a CA's certificate; one that cannot be read is told elsewhere. */
+static gboolean is_ca_key(Check *check, const char *group, GBytes *spki) {
+  g_autofree char *name = ca_key_name(group, "certificate");
+  char *content = NULL;
+  gsize length = 0;
+  if (!g_file_get_contents(config_text(check->config, name), &content, &length, NULL))
+    return FALSE;
+  g_autoptr(GBytes) pem = g_bytes_new_take(content, length);
+  g_autoptr(Issuer) issuer = issuer_new(pem, NULL, NULL, NULL);
+  return issuer != NULL && issuer_has_key(issuer, spki);
+}
+
+/* Checkpoints have a key of their own. */
+static void check_audit_key_alone(Check *check, EVP_PKEY *key) {
+  g_autoptr(GBytes) spki = audit_key_spki(key);
+  const char *const *name = config_names(check->config, "issuer");
+  gboolean shared = is_ca_key(check, "ca", spki);
+  for (; *name != NULL; name++) {
+    g_autofree char *group = g_strconcat("issuer ", *name, NULL);
+    shared = shared || is_ca_key(check, group, spki);
+  }
+  if (shared)
+    mistake(check, "ca.audit-key", "is the key of a CA; make one with signetctl audit key");
+}
+
 /* The key that signs checkpoints of the audit log; what opens the CA's key opens it, unless that is
    a token's PIN. */
 static void check_audit_key(Check *check) {
@@ -326,6 +351,8 @@ static void check_audit_key(Check *check) {
   EVP_PKEY *key = audit_key_read(pem, passphrase, &error);
   if (key == NULL)
     mistake(check, "ca.audit-key", "%s", error->message);
+  else
+    check_audit_key_alone(check, key);
   EVP_PKEY_free(key);
 }
 

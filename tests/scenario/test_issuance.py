@@ -944,6 +944,8 @@ class Check(lab.SharedLabCase):
                 ("ca", "certificate", "rubbish", ""),
                 ("ca", "root", other / "ca/root.pem", "did not issue"),
                 ("ca", "root-crl", "rubbish", "is no revocation list"),
+                ("ca", "audit-key", "small.key", "the audit key is neither Ed25519 nor P-256"),
+                ("ca", "audit-key", "ca/issuing.key", "is the key of a CA"),
                 ("dns", "trust-anchor", "absent", "No such file")):
             with self.subTest(f"{group}.{key} = {value}"):
                 text, line = self.changed(group, key, value)

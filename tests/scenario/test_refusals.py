@@ -5,7 +5,9 @@ the store is as before, and the server serves on (security 1-4, 8, 11-13; intero
 import base64
 import hashlib
 import json
+import os
 import re
+import signal
 import smtplib
 import socket
 import ssl
@@ -681,6 +683,31 @@ class Smtp(RefusalsCase):
     def test_too_many_errors(self):
         replies = self.talk(b"EHLO c\r\n", *[b"NONSENSE\r\n"] * 10)
         self.assertIn(b"421 4.7.0", replies)
+
+
+class HourlyCap(RefusalsCase):
+    settings = {"ca": {"signatures-per-hour": 1}}
+
+    def finalized(self):
+        order = self.ready("ann@user.test")
+        self.user.finalize(order, make_csr(new_key(), "ann@user.test"))
+        return order
+
+    def test_second_of_an_hour(self):
+        """The signer counts in its own log, so that a new one refuses too; revocation lists are not counted
+        (security 20)."""
+        capped = "SELECT attempts FROM job WHERE waits_for = 'the signer: the hourly cap of signatures is reached'"
+        leaf = self.user.certificate(self.finalized())[0]
+        self.finalized()
+        tried = self.lab.wait_for(lambda: self.server.query(capped), "a refusal")[0][0]
+        os.kill(self.server.pids()["signer"][0], signal.SIGKILL)
+        self.lab.wait_for(lambda: self.server.pids().get("signer", self.pids["signer"]) != self.pids["signer"], "the next signer")
+        self.lab.wait_for(lambda: [row for row in self.server.query(capped) if row[0] > tried], "another refusal")
+        self.server.ctl("certificate", "revoke", f"{leaf.serial_number:x}", "--reason", "superseded", "--config", self.server.path)
+        listed = "SELECT count(*) FROM audit WHERE kind = 'revocation list signed' AND detail LIKE '%entries=\"1\"%'"
+        self.lab.wait_for(lambda: self.server.query(listed)[0][0], "the list")
+        self.assertEqual(self.server.query("SELECT count(*) FROM certificate WHERE der IS NOT NULL"), [(1,)])
+        type(self).pids = self.server.pids()
 
 
 class Terms(RefusalsCase):

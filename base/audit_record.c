@@ -16,21 +16,52 @@ static void add_text(GChecksum *sum, const char *text) {
   g_checksum_update(sum, (const guchar *)text, (gssize)strlen(text));
 }
 
-void audit_record_hash(const AuditRecord *record, const guint8 previous[AUDIT_HASH_OCTETS],
-                       guint8 hash[AUDIT_HASH_OCTETS]) {
-  g_autoptr(GChecksum) sum = g_checksum_new(G_CHECKSUM_SHA256);
-  gsize length = AUDIT_HASH_OCTETS;
-  if (record->chain.given) {
-    add_text(sum, RECORD_PREFIX);
-    g_checksum_update(sum, record->chain.id.octets, ID_OCTETS);
-  }
-  g_checksum_update(sum, previous, AUDIT_HASH_OCTETS);
-  add_number(sum, record->number);
+static void add_content(GChecksum *sum, const AuditRecord *record) {
   add_number(sum, record->at);
   add_text(sum, record->kind);
   add_text(sum, record->subject);
   add_text(sum, record->detail);
+}
+
+void audit_record_content(const AuditRecord *record, guint8 content[AUDIT_HASH_OCTETS]) {
+  g_autoptr(GChecksum) sum = g_checksum_new(G_CHECKSUM_SHA256);
+  gsize length = AUDIT_HASH_OCTETS;
+  add_content(sum, record);
+  g_checksum_get_digest(sum, content, &length);
+}
+
+void audit_record_link(const Id *chain, gint64 number, const guint8 content[AUDIT_HASH_OCTETS],
+                       const guint8 previous[AUDIT_HASH_OCTETS], guint8 hash[AUDIT_HASH_OCTETS]) {
+  g_autoptr(GChecksum) sum = g_checksum_new(G_CHECKSUM_SHA256);
+  gsize length = AUDIT_HASH_OCTETS;
+  add_text(sum, RECORD_PREFIX);
+  g_checksum_update(sum, chain->octets, ID_OCTETS);
+  g_checksum_update(sum, previous, AUDIT_HASH_OCTETS);
+  add_number(sum, number);
+  g_checksum_update(sum, content, AUDIT_HASH_OCTETS);
   g_checksum_get_digest(sum, hash, &length);
+}
+
+/* As schema version 3 had it. */
+static void hash_without_chain(const AuditRecord *record, const guint8 previous[AUDIT_HASH_OCTETS],
+                               guint8 hash[AUDIT_HASH_OCTETS]) {
+  g_autoptr(GChecksum) sum = g_checksum_new(G_CHECKSUM_SHA256);
+  gsize length = AUDIT_HASH_OCTETS;
+  g_checksum_update(sum, previous, AUDIT_HASH_OCTETS);
+  add_number(sum, record->number);
+  add_content(sum, record);
+  g_checksum_get_digest(sum, hash, &length);
+}
+
+void audit_record_hash(const AuditRecord *record, const guint8 previous[AUDIT_HASH_OCTETS],
+                       guint8 hash[AUDIT_HASH_OCTETS]) {
+  guint8 content[AUDIT_HASH_OCTETS];
+  if (!record->chain.given) {
+    hash_without_chain(record, previous, hash);
+    return;
+  }
+  audit_record_content(record, content);
+  audit_record_link(&record->chain.id, record->number, content, previous, hash);
 }
 
 static void append_number(GByteArray *array, gint64 number) {

@@ -24,9 +24,16 @@ typedef struct {
   const char *kind, *subject, *detail;
 } AuditRecord;
 
-/* SHA-256 of a fixed prefix, the chain, the hash of the record before (zeros for the first), number
-   and time, 8 octets each, and the three texts, each behind its length in 8 octets. Without a
-   chain: the same without prefix and chain. */
+/* What a record says, without its place: SHA-256 of the time, 8 octets, and the three texts, each
+   behind its length in 8 octets. */
+void audit_record_content(const AuditRecord *record, guint8 content[AUDIT_HASH_OCTETS]);
+/* The hash of a record of which no more is known: SHA-256 of a fixed prefix, the chain, the hash of
+   the record before (zeros for the first), number and content. So a chain can be followed past
+   records that a reader is not to see. */
+void audit_record_link(const Id *chain, gint64 number, const guint8 content[AUDIT_HASH_OCTETS],
+                       const guint8 previous[AUDIT_HASH_OCTETS], guint8 hash[AUDIT_HASH_OCTETS]);
+/* The same of a whole record. Without a chain: SHA-256 of the hash of the record before, the
+   number, the time and the texts. */
 void audit_record_hash(const AuditRecord *record, const guint8 previous[AUDIT_HASH_OCTETS],
                        guint8 hash[AUDIT_HASH_OCTETS]);
 

@@ -177,6 +177,19 @@ void audit_walk_record(AuditWalk *walk, const AuditRecord *record, GBytes *hash)
   walk->known = TRUE;
 }
 
+void audit_walk_hidden(AuditWalk *walk, gint64 number, const guint8 content[AUDIT_HASH_OCTETS]) {
+  const AuditRecord record = {.chain = walk->chain, .number = number};
+  walk->sums.records++;
+  walk->first = walk->any ? walk->first : number;
+  walk->any = TRUE;
+  if (!check_place(walk, &record))
+    return;
+  walk->number = number;
+  walk->ended = FALSE;
+  if (walk->known)
+    audit_record_link(&walk->chain.id, number, content, walk->hash, walk->hash);
+}
+
 void audit_walk_checkpoint(AuditWalk *walk, const AuditCheckpoint *checkpoint, GBytes *key,
                            GBytes *signature) {
   walk->sums.checkpoints++;

@@ -26,6 +26,9 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(AuditWalk, audit_walk_free)
 void audit_walk_chain(AuditWalk *walk, const AuditChain *chain, const AuditHead *before);
 /* The next record of the chain; a text or hash that is none is NULL. */
 void audit_walk_record(AuditWalk *walk, const AuditRecord *record, GBytes *hash);
+/* The next record where only its number and content (audit_record_content) are known; of a chain
+   that has an id. */
+void audit_walk_hidden(AuditWalk *walk, gint64 number, const guint8 content[AUDIT_HASH_OCTETS]);
 /* A checkpoint, after the record that it covers; one of a record that does not come any more stands
    at the end. */
 void audit_walk_checkpoint(AuditWalk *walk, const AuditCheckpoint *checkpoint, GBytes *key,

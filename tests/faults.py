@@ -274,10 +274,11 @@ def audit_faults(server):
     for expected, (number, at, kind, subject, detail, found, chain) in enumerate(rows, 1):
         if number != expected:
             return f"record {expected} is missing"
-        data = struct.pack(">Q", len(prefix)) + prefix + chain + previous + struct.pack(">qq", number, at)
+        content = struct.pack(">q", at)
         for text in (kind, subject, detail):
-            data += struct.pack(">Q", len(text.encode())) + text.encode()
-        previous = hashlib.sha256(data).digest()
+            content += struct.pack(">Q", len(text.encode())) + text.encode()
+        previous = hashlib.sha256(struct.pack(">Q", len(prefix)) + prefix + chain + previous + struct.pack(">q", number)
+                                  + hashlib.sha256(content).digest()).digest()
         if previous != found:
             return f"record {number} does not fit"
     return None if rows else "there are no records"

@@ -72,8 +72,8 @@ typedef struct {
   char *algorithm;     /* a= */
   char **fields;       /* h=, lower case, NULL-terminated, as often as listed; never NULL */
   char *question;      /* DNS name of the key record; NULL when the result needs none */
-  char *key_record;    /* as found, cut at DKIM_MAX_RECORD_OCTETS, control characters as "?"; NULL
-                          until then */
+  char *key_record;    /* as found, cut at DKIM_MAX_RECORD_OCTETS, white space as blanks and other
+                          control characters as "?"; NULL until then */
   gboolean key_secure; /* the record was validated by DNSSEC */
   gint64 expires;      /* x= in seconds since 1970, 0 when absent */
   gint64 created;      /* t= the same way; one in the future is no reason to refuse */

@@ -98,15 +98,22 @@ void dkim_check_narrow(DkimCheck *check, const char *domain) {
   }
 }
 
+/* White space stays white space, so that the record says the same (RFC 6376 section 3.2). */
+static gunichar clean_character(gunichar c) {
+  if (c == '\t' || c == '\r' || c == '\n')
+    return ' ';
+  return g_unichar_iscntrl(c) ? '?' : c;
+}
+
 char *dkim_record_clean(const char *record) {
   g_autofree char *start = g_strndup(record, DKIM_MAX_RECORD_OCTETS);
   g_autofree char *valid = g_utf8_make_valid(start, -1);
   GString *clean = g_string_new(NULL);
   for (const char *p = valid; *p != '\0'; p = g_utf8_next_char(p)) {
     gunichar c = g_utf8_get_char(p);
-    if (clean->len + 6 > DKIM_MAX_RECORD_OCTETS)
+    if (clean->len + (gsize)g_unichar_to_utf8(c, NULL) > DKIM_MAX_RECORD_OCTETS)
       break;
-    g_string_append_unichar(clean, g_unichar_iscntrl(c) ? '?' : c);
+    g_string_append_unichar(clean, clean_character(c));
   }
   return g_string_free(clean, FALSE);
 }

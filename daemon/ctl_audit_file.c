@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "daemon/ctl_audit_file.h"
+#include "acme/audit_line.h"
 
 #include <errno.h>
 #include <gio/gio.h>
@@ -13,41 +14,8 @@
  * -------------------------------------------------------------------------------------------------
  */
 
-static json_t *text_or_null(const char *text) {
-  return text != NULL ? json_string(text) : json_null();
-}
-
-static json_t *hex_or_null(GBytes *octets) {
-  g_autofree char *text =
-      octets != NULL ? audit_hex(g_bytes_get_data(octets, NULL), g_bytes_get_size(octets)) : NULL;
-  return text_or_null(text);
-}
-
 static json_t *begin_line(gint64 first) {
   return json_pack("{s:i, s:I}", "signet-audit-export", FORMAT, "first", (json_int_t)first);
-}
-
-static json_t *chain_line(const AuditHead *before) {
-  char chain[AUDIT_CHAIN_TEXT];
-  g_autofree char *hash =
-      before->number != 0 ? audit_hex(before->hash, AUDIT_HASH_OCTETS) : g_strdup("");
-  return json_pack("{s:s, s:I, s:s}", "chain", audit_chain_text(&before->chain, chain), "after",
-                   (json_int_t)before->number, "hash", hash);
-}
-
-static json_t *record_line(const AuditRecord *record, GBytes *hash) {
-  return json_pack("{s:I, s:I, s:o, s:o, s:o, s:o}", "record", (json_int_t)record->number, "at",
-                   (json_int_t)record->at, "kind", text_or_null(record->kind), "subject",
-                   text_or_null(record->subject), "detail", text_or_null(record->detail), "hash",
-                   hex_or_null(hash));
-}
-
-static json_t *checkpoint_line(const AuditCheckpoint *checkpoint, GBytes *key, GBytes *signature) {
-  g_autofree char *hash = audit_hex(checkpoint->hash, AUDIT_HASH_OCTETS);
-  return json_pack("{s:I, s:s, s:I, s:I, s:o, s:o}", "checkpoint", (json_int_t)checkpoint->number,
-                   "hash", hash, "at", (json_int_t)checkpoint->at, "previous",
-                   (json_int_t)checkpoint->previous, "key", hex_or_null(key), "signature",
-                   hex_or_null(signature));
 }
 
 static json_t *end_line(gint64 records, gint64 checkpoints, gint64 chains) {
@@ -92,7 +60,7 @@ static void name_chain(Export *export, gint64 number) {
   export->chains++;
   if (export->error == NULL &&
       audit_row_before(export->store, &export->chain, number, &before, &export->error))
-    put(export, chain_line(&before));
+    put(export, audit_line_chain(&before));
 }
 
 static void on_chain(const AuditChain *chain, gpointer user) {
@@ -105,14 +73,14 @@ static void on_record(const AuditRow *row, gpointer user) {
   Export *export = user;
   name_chain(export, row->record.number);
   export->records++;
-  put(export, record_line(&row->record, row->hash));
+  put(export, audit_line_record(&row->record, row->hash));
 }
 
 static void on_checkpoint(const AuditCheckpointRow *row, gpointer user) {
   Export *export = user;
   name_chain(export, row->checkpoint.number);
   export->checkpoints++;
-  put(export, checkpoint_line(&row->checkpoint, row->key, row->signature));
+  put(export, audit_line_checkpoint(&row->checkpoint, row->key, row->signature));
 }
 
 gboolean ctl_audit_export(Store *store, const AuditRange *range, FILE *out, gint64 *records,
@@ -155,21 +123,8 @@ static void bad_line(Import *import, const char *why) {
   audit_walk_fault(import->walk, sentence);
 }
 
-static GBytes *hex_bytes(const json_t *object, const char *name) {
-  const char *text = json_string_value(json_object_get(object, name));
-  gsize size = text != NULL ? strlen(text) / 2 : 0;
-  g_autofree guint8 *octets = g_malloc(size + 1);
-  return text != NULL && audit_from_hex(text, octets, size)
-             ? g_bytes_new_take(g_steal_pointer(&octets), size)
-             : NULL;
-}
-
 static gint64 number_of(const json_t *object, const char *name) {
   return json_integer_value(json_object_get(object, name));
-}
-
-static const char *text_of(const json_t *object, const char *name) {
-  return json_string_value(json_object_get(object, name));
 }
 
 static void end_chain(Import *import) {
@@ -188,19 +143,14 @@ static json_t *take_begin(Import *import, const json_t *object) {
 }
 
 static json_t *take_chain(Import *import, const json_t *object) {
-  AuditHead before = {.number = number_of(object, "after")};
-  const char *chain = text_of(object, "chain"), *hash = text_of(object, "hash");
-  before.chain.given = chain != NULL && *chain != '\0';
-  if (before.chain.given)
-    audit_from_hex(chain, &before.chain.id, ID_OCTETS);
-  if (before.number != 0 && hash != NULL)
-    audit_from_hex(hash, before.hash, AUDIT_HASH_OCTETS);
+  AuditHead before;
+  audit_line_read_chain(object, &before);
   end_chain(import);
   import->chain = before.chain;
   import->in_chain = TRUE;
   import->chains++;
   audit_walk_chain(import->walk, &before.chain, before.number != 0 ? &before : NULL);
-  return chain_line(&before);
+  return audit_line_chain(&before);
 }
 
 static void check_first(Import *import, gint64 number) {
@@ -210,35 +160,25 @@ static void check_first(Import *import, gint64 number) {
 }
 
 static json_t *take_record(Import *import, const json_t *object) {
-  const AuditRecord record = {.chain = import->chain,
-                              .number = number_of(object, "record"),
-                              .at = number_of(object, "at"),
-                              .kind = text_of(object, "kind"),
-                              .subject = text_of(object, "subject"),
-                              .detail = text_of(object, "detail")};
-  g_autoptr(GBytes) hash = hex_bytes(object, "hash");
+  AuditRecord record;
+  g_autoptr(GBytes) hash = NULL;
+  audit_line_read_record(object, &import->chain, &record, &hash);
   check_first(import, record.number);
   import->records++;
   if (import->in_chain)
     audit_walk_record(import->walk, &record, hash);
-  return record_line(&record, hash);
+  return audit_line_record(&record, hash);
 }
 
 static json_t *take_checkpoint(Import *import, const json_t *object) {
-  AuditCheckpoint checkpoint = {.chain = import->chain.id,
-                                .number = number_of(object, "checkpoint"),
-                                .at = number_of(object, "at"),
-                                .previous = number_of(object, "previous")};
-  g_autoptr(GBytes) key = hex_bytes(object, "key");
-  g_autoptr(GBytes) signature = hex_bytes(object, "signature");
-  const char *hash = text_of(object, "hash");
-  if (hash != NULL)
-    audit_from_hex(hash, checkpoint.hash, AUDIT_HASH_OCTETS);
+  AuditCheckpoint checkpoint;
+  g_autoptr(GBytes) key = NULL, signature = NULL;
+  audit_line_read_checkpoint(object, &import->chain, &checkpoint, &key, &signature);
   check_first(import, checkpoint.number);
   import->checkpoints++;
   if (import->in_chain)
     audit_walk_checkpoint(import->walk, &checkpoint, key, signature);
-  return checkpoint_line(&checkpoint, key, signature);
+  return audit_line_checkpoint(&checkpoint, key, signature);
 }
 
 static json_t *take_end(Import *import, const json_t *object) {

@@ -3,7 +3,6 @@
 (ca-rules 33: a verifier finds any changed, missing or reordered record)."""
 
 import hashlib
-import json
 import re
 import shutil
 import sqlite3
@@ -14,6 +13,7 @@ import unittest
 import lab
 import share
 import signet_lab
+import tampering
 
 BATCH = 100  # copies that one process verifies
 COLUMNS = {"audit": ("at", "kind", "subject", "detail", "hash", "chain", "number"),
@@ -22,29 +22,11 @@ COLUMNS = {"audit": ("at", "kind", "subject", "detail", "hash", "chain", "number
 
 # --- what somebody does to a value, a file, a table ---
 
-def other_octet(rng, octets):
-    """One octet changed, put in or taken away."""
-    at = rng.randrange(len(octets) + 1)
-    how = rng.randrange(3)
-    if how == 0 or not octets:
-        return octets[:at] + bytes([rng.randrange(256)]) + octets[at:]
-    at = min(at, len(octets) - 1)
-    return octets[:at] + (b"" if how == 1 else bytes([octets[at] ^ rng.randrange(1, 256)])) + octets[at + 1:]
-
-
-def other_value(rng, value):
-    if isinstance(value, int):
-        return value + rng.choice((-1000, -1, 1, 60000))
-    if isinstance(value, str):
-        return other_octet(rng, value.encode()).decode("utf-8", "surrogateescape").encode("utf-8", "replace").decode()
-    return other_octet(rng, value)
-
-
 def change_value(rng, store, table):
     rowid, = rng.choice(store.execute(f"SELECT rowid FROM {table}").fetchall())
     column = rng.choice(COLUMNS[table])
     value, = store.execute(f"SELECT {column} FROM {table} WHERE rowid = ?", (rowid,)).fetchone()
-    other = other_value(rng, value)
+    other = tampering.other_value(rng, value)
     if column == "number":
         rows = {number for number, in store.execute(f"SELECT number FROM {table}")}
         other = rng.choice([number for number in range(1, max(rows) + 50) if number not in rows])
@@ -94,41 +76,6 @@ def put_in(rng, store, _table):
 
 
 IN_STORE = (change_value,) * 6 + (delete_rows, delete_rows, delete_and_renumber, cut, swap, put_in)
-
-
-def change_octet(rng, lines):
-    data = b"".join(lines)
-    other = other_octet(rng, data)
-    return [other], "one octet"
-
-
-def delete_lines(rng, lines):
-    first = rng.randrange(len(lines))
-    count = rng.randrange(1, 6)
-    return lines[:first] + lines[first + count:], f"lines from {first + 1} deleted"
-
-
-def move_line(rng, lines):
-    one, other = rng.sample(range(len(lines)), 2)
-    rest = lines[:one] + lines[one + 1:]
-    return rest[:other] + [lines[one]] + rest[other:], f"line {one + 1} moved to {other + 1}"
-
-
-def double_line(rng, lines):
-    one = rng.randrange(len(lines))
-    return lines[:one] + [lines[one]] + lines[one:], f"line {one + 1} doubled"
-
-
-def change_field(rng, lines):
-    one = rng.randrange(len(lines))
-    line = json.loads(lines[one])
-    field = rng.choice(list(line))
-    line[field] = other_value(rng, line[field])
-    return (lines[:one] + [json.dumps(line, separators=(",", ":"), ensure_ascii=False).encode() + b"\n"]
-            + lines[one + 1:], f"line {one + 1}: {field}")
-
-
-IN_FILE = (change_octet,) * 4 + (delete_lines, move_line, double_line, change_field, change_field, change_field)
 
 
 class Tampering(unittest.TestCase):
@@ -234,7 +181,7 @@ class Tampering(unittest.TestCase):
         path = self.lab.path / f"tampered-{number % BATCH}.jsonl"
         lines = self.export.read_bytes().splitlines(keepends=True)
         while True:
-            changed, what = self.rng.choice(IN_FILE)(self.rng, lines)
+            changed, what = self.rng.choice(tampering.IN_FILE)(self.rng, lines)
             if b"".join(changed) != b"".join(lines):
                 break
         path.write_bytes(b"".join(changed))

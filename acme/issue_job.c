@@ -2,6 +2,7 @@
 /* The issuance path, step by step, each committed before the next (ca-rules 34): CAA, to-be-signed
    octets with lint verdict, signature, certificate. A restart finds the order where it was. */
 #include "acme/crl_job.h"
+#include "acme/evidence.h"
 #include "acme/iodef_job.h"
 #include "acme/issuance.h"
 #include "acme/issuing_ca.h"
@@ -14,6 +15,7 @@
 #include "acme/state.h"
 #include "acme/validity.h"
 #include "base/base64url.h"
+#include "base/hex.h"
 #include "base/log.h"
 #include "ca/certificate_read.h"
 #include "store/caa_check.h"
@@ -255,6 +257,15 @@ static char *records_text(const CaaRecordSet *set) {
   return g_strdup(text->str);
 }
 
+static char *rdata_text(const CaaRecordSet *set) {
+  g_autoptr(GString) text = g_string_new(NULL);
+  for (guint i = 0; i < set->records->len; i++) {
+    g_autofree char *octets = hex_encode(set->records->pdata[i]);
+    g_string_append_printf(text, "%s%s", i > 0 ? " " : "", octets);
+  }
+  return g_strdup(text->str);
+}
+
 /* What is permitted here must be permitted elsewhere too. */
 static CaaVerdict judge_caa(Acme *acme, const CaaRequest *request, const char *domain,
                             const CaaRecordSet *set, GPtrArray *answers, char **explanation) {
@@ -303,8 +314,9 @@ gboolean job_caa_answered(Acme *acme, const Question *question, const CaaRecordS
   CaaRequest request = {config_list(acme->config, "ca.caa-identities"), account, "email-reply-00"};
   CaaVerdict verdict = judge_caa(acme, &request, question->domain, set, answers, &explanation);
   g_autofree char *records = records_text(set);
-  CaaCheck check = {order->id,   question->domain, now,    verdicts[verdict],
-                    set->secure, explanation,      records};
+  g_autofree char *rdata = rdata_text(set);
+  CaaCheck check = {order->id, question->domain, now,  verdicts[verdict], set->secure, explanation,
+                    records,   set->found_at,    rdata};
   if (!caa_check_insert(acme->store, &check, error) ||
       !perspective_record(acme, &order->id, answers, error) ||
       !record(acme, now, "caa checked", (About){.order = &order->id}, error, "domain",
@@ -353,6 +365,9 @@ static gboolean keep_tbs(Acme *acme, gint64 now, const Order *order, const Quest
   certificate->tbs = g_bytes_ref(tbs);
   certificate->findings = g_strdup(findings);
   certificate->signing_at = now;
+  certificate->facts = evidence_facts(acme, order, question->shard, error);
+  if (certificate->facts == NULL)
+    return FALSE;
   g_autofree char *digest = g_compute_checksum_for_bytes(G_CHECKSUM_SHA256, tbs);
   StoreChange kept = certificate_insert(acme->store, certificate, error);
   return kept == STORE_UNCHANGED ||
@@ -441,6 +456,17 @@ gboolean job_linted(Acme *acme, const Question *question, const char *findings, 
   return fail_order(acme, now, job, problem, error);
 }
 
+/* With the digest of all that led to it, before the order's state changes further. */
+static gboolean record_issued(Acme *acme, gint64 now, const Certificate *certificate, GBytes *der,
+                              GError **error) {
+  g_autofree char *digest = g_compute_checksum_for_bytes(G_CHECKSUM_SHA256, der);
+  g_autofree char *evidence = evidence_digest(acme->store, &certificate->id, error);
+  return evidence != NULL &&
+         record(acme, now, "issued",
+                (About){.order = &certificate->order_id, .certificate = &certificate->id}, error,
+                "sha256", digest, "evidence-sha256", evidence, NULL);
+}
+
 gboolean job_signed(Acme *acme, const Question *question, GBytes *der, const char *failure,
                     GError **error) {
   gint64 now = clock_now(acme->clock);
@@ -459,14 +485,10 @@ gboolean job_signed(Acme *acme, const Question *question, GBytes *der, const cha
                now + job_delay(signer_retry_steps, G_N_ELEMENTS(signer_retry_steps), job->attempts),
                TRUE, error);
   }
-  g_autofree char *digest = g_compute_checksum_for_bytes(G_CHECKSUM_SHA256, der);
   StoreChange set = certificate_set_der(acme->store, &certificate->id, der, now, error);
   return set != STORE_FAILED &&
-         (set == STORE_UNCHANGED ||
-          (record(acme, now, "issued",
-                  (About){.order = &job->subject, .certificate = &certificate->id}, error, "sha256",
-                  digest, NULL) &&
-           notice_issued(acme, now, certificate, error) &&
-           revocation_enter_blocked(acme, now, certificate, error))) &&
+         (set == STORE_UNCHANGED || (record_issued(acme, now, certificate, der, error) &&
+                                     notice_issued(acme, now, certificate, error) &&
+                                     revocation_enter_blocked(acme, now, certificate, error))) &&
          state_order_issued(acme, now, &job->subject, error) && job_done(acme->store, job, error);
 }

@@ -228,3 +228,24 @@ void judge_expected_digest(const char *token1, const char *token2, const char *t
   g_autofree char *authorization = g_strconcat(token1, token2, ".", thumbprint, NULL);
   SHA256((const guint8 *)authorization, strlen(authorization), digest);
 }
+
+static const char *const field_settings[] = {"fields=needed", "fields=all"};
+static const char *const case_settings[] = {"case=any", "case=exact"};
+
+char *judge_settings_text(gboolean strict_fields, gboolean exact_case) {
+  return g_strdup_printf("%s %s", field_settings[strict_fields ? 1 : 0],
+                         case_settings[exact_case ? 1 : 0]);
+}
+
+gboolean judge_settings_read(JudgeCase *c, const char *text) {
+  for (int strict = 0; strict < 2; strict++)
+    for (int exact = 0; exact < 2; exact++) {
+      g_autofree char *known = judge_settings_text(strict, exact);
+      if (g_strcmp0(text, known) != 0)
+        continue;
+      c->strict_fields = strict;
+      c->exact_case = exact;
+      return TRUE;
+    }
+  return FALSE;
+}

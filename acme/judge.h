@@ -28,6 +28,11 @@ typedef enum {
   JUDGE_PASSED
 } JudgeVerdict;
 
+/* The settings in a case as they are kept with a verdict; the caller frees the text. And back;
+   FALSE when it is none. */
+char *judge_settings_text(gboolean strict_fields, gboolean exact_case);
+gboolean judge_settings_read(JudgeCase *c, const char *text);
+
 /* rule: name of the rule that decided, static; problem: for the client, NULL when IGNORED or
  * PASSED. */
 JudgeVerdict judge_reply(const JudgeCase *c, const ReplyFacts *facts, GPtrArray *signatures,

@@ -100,6 +100,11 @@ static JudgeVerdict judge_in_test_mode(const Acme *acme, const Matter *matter, J
   return JUDGE_IGNORED;
 }
 
+static char *judged_with(const Acme *acme) {
+  return judge_settings_text(config_is(acme->config, "mail.reply-headers", "strict"),
+                             config_is(acme->config, "mail.local-part-case", "exact"));
+}
+
 static JudgeVerdict judge(Acme *acme, const Matter *matter, const ReplyFacts *facts,
                           GPtrArray *signatures, const char **rule, Problem **problem) {
   const Challenge *challenge = matter->received.challenge;
@@ -112,9 +117,9 @@ static JudgeVerdict judge(Acme *acme, const Matter *matter, const ReplyFacts *fa
       .deadline = challenge->deadline,
       .decided = !state_challenge_is_open(challenge, matter->received.authorization,
                                           clock_now(acme->clock)),
-      .strict_fields = config_is(acme->config, "mail.reply-headers", "strict"),
-      .exact_case = config_is(acme->config, "mail.local-part-case", "exact"),
   };
+  g_autofree char *settings = judged_with(acme);
+  judge_settings_read(&c, settings);
   *rule = "token";
   *problem = NULL;
   if (challenge->token1 == NULL)
@@ -157,9 +162,12 @@ gboolean job_examined(Acme *acme, const Question *question, const ReplyFacts *fa
            job_again(acme->store, job, retry_at, TRUE, error);
   }
   const char *reason = problem != NULL ? problem->detail : facts->refused;
+  g_autofree char *settings = judged_with(acme);
   StoreChange judged = message_judge(acme->store, &job->subject, verdict_names[verdict], rule,
                                      reason, evidence, error);
-  if (judged == STORE_FAILED)
+  if (judged == STORE_FAILED ||
+      (judged == STORE_CHANGED &&
+       !message_set_judged_with(acme->store, &job->subject, settings, error)))
     return FALSE;
   return (judged == STORE_UNCHANGED ||
           (record(acme, now, "reply judged",

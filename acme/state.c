@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "acme/state.h"
 #include "acme/challenge_mail_job.h"
+#include "acme/evidence.h"
 #include "acme/identifier.h"
 #include "acme/record.h"
 #include "base/log.h"
@@ -72,7 +73,8 @@ static gboolean validate_if_both(Acme *acme, gint64 now, const Id *challenge_id,
     return valid == STORE_UNCHANGED;
   return load(acme, challenge_id, &challenge, &authorization, error) &&
          record(acme, now, "challenge valid", (About){.challenge = challenge_id}, error, "address",
-                authorization->address, "method", "3.2.2.4 ACME email-reply-00", NULL) &&
+                authorization->address, "method", EVIDENCE_METHOD, "requirements",
+                EVIDENCE_REQUIREMENTS, NULL) &&
          move_authorization(acme, now, &authorization->id, "valid", error) &&
          (!authorization->claimed ||
           state_order_authorized(acme, now, &authorization->order_id, error));

@@ -32,7 +32,7 @@ static EVP_PKEY *check_type(EVP_PKEY *key, GError **error) {
   return NULL;
 }
 
-static char *public_text(EVP_PKEY *key) {
+char *audit_key_text(EVP_PKEY *key) {
   g_autoptr(BIO) bio = openssl_must(BIO_new(BIO_s_mem()));
   openssl_check(PEM_write_bio_PUBKEY(bio, key) == 1);
   return openssl_bio_text(bio);
@@ -40,7 +40,7 @@ static char *public_text(EVP_PKEY *key) {
 
 char *audit_key_make(const char *passphrase, char **public_pem) {
   g_autoptr(EVP_PKEY) key = openssl_must(EVP_PKEY_Q_keygen(NULL, NULL, "ED25519"));
-  *public_pem = public_text(key);
+  *public_pem = audit_key_text(key);
   return pem_write_private_key(key, passphrase);
 }
 

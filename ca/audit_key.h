@@ -16,6 +16,8 @@ EVP_PKEY *audit_key_read(GBytes *pem, const char *passphrase, GError **error);
 /* Reads a public key in PEM. */
 EVP_PKEY *audit_key_read_public(GBytes *pem, GError **error);
 
+/* The public half as PEM; the caller frees it. */
+char *audit_key_text(EVP_PKEY *key);
 /* SubjectPublicKeyInfo, DER, of a key; and a key of one, NULL when it is not of such a type. */
 GBytes *audit_key_spki(EVP_PKEY *key);
 EVP_PKEY *audit_key_from_spki(GBytes *spki);

@@ -16,6 +16,10 @@ typedef struct {
    the stored octets, signed by one of issuers (of Issuer), its serial, times, key and mailboxes are
    those, and the lint as it is now finds nothing. */
 GPtrArray *certificate_check(const CertificateClaim *claim, GPtrArray *issuers);
+/* All of it but the lint. */
+GPtrArray *certificate_check_unlinted(const CertificateClaim *claim, GPtrArray *issuers);
+/* That one of issuers which signed it; NULL: none did. */
+const Issuer *certificate_issuer_of(GBytes *der, GPtrArray *issuers);
 
 /* notAfter in milliseconds; 0 when der is no certificate. */
 gint64 certificate_end_of(GBytes *der);

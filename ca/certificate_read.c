@@ -2,6 +2,7 @@
 #include "ca/certificate_read.h"
 #include "ca/der.h"
 #include "ca/openssl_auto.h"
+#include "ca/pem.h"
 #include "ca/san.h"
 
 #include <string.h>
@@ -141,4 +142,9 @@ gboolean issuer_has_key(const Issuer *issuer, GBytes *spki) {
                   memcmp(octets, g_bytes_get_data(spki, NULL), (gsize)length) == 0;
   OPENSSL_free(octets);
   return same;
+}
+
+char *issuer_pem(const Issuer *issuer) {
+  g_autoptr(GBytes) der = issuer_der(issuer);
+  return pem_certificate(der);
 }

@@ -25,6 +25,8 @@ GBytes *crl_authority(GBytes *der);
 /* The issuer's own subjectKeyIdentifier, and its certificate in DER. */
 GBytes *issuer_identifier(const Issuer *issuer);
 GBytes *issuer_der(const Issuer *issuer);
+/* The same as PEM; the caller frees it. */
+char *issuer_pem(const Issuer *issuer);
 
 /* The file below the URL base in which the issuer's certificate says that its root's list
    (distribution point), or its root's certificate (caIssuers), is; NULL when it is elsewhere. The

@@ -49,6 +49,14 @@ static gboolean add_issuer(GPtrArray *issuers, const char *path, GError **error)
   return issuer != NULL;
 }
 
+GPtrArray *ctl_check_read_issuers(const char *const *paths, GError **error) {
+  g_autoptr(GPtrArray) issuers = g_ptr_array_new_with_free_func((GDestroyNotify)issuer_free);
+  for (const char *const *path = paths; path != NULL && *path != NULL; path++)
+    if (!add_issuer(issuers, *path, error))
+      return NULL;
+  return g_steal_pointer(&issuers);
+}
+
 static void root_list_free(CtlRootList *list) {
   g_free(list->file);
   issuer_free(list->root);

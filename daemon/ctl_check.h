@@ -29,6 +29,9 @@ gboolean ctl_check_open(CtlCheck *check, const char *const *issuers, GError **er
 void ctl_check_clear(CtlCheck *check);
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(CtlCheck, ctl_check_clear)
 
+/* Those of files; of Issuer. NULL on failure. */
+GPtrArray *ctl_check_read_issuers(const char *const *paths, GError **error);
+
 /* Each tells the report what it finds; FALSE with error: it could not be told. */
 gboolean ctl_check_certificates(CtlCheck *check, GError **error);
 gboolean ctl_check_lists(CtlCheck *check, GError **error);

@@ -192,6 +192,41 @@ static gboolean feed_chain(Feed *feed, GError **error) {
   return good;
 }
 
+gboolean audit_feed_piece(Store *store, const AuditChain *chain, gint64 from, gint64 to,
+                          const AuditTaker *taker, GError **error) {
+  Feed feed = {.store = store, .taker = taker, .chain = *chain, .from = from, .to = to};
+  return feed_chain(&feed, error);
+}
+
+gboolean audit_covered_by(Store *store, const AuditChain *chain, gint64 number, gint64 *checkpoint,
+                          GError **error) {
+  SqlQuery query = sql_query(store,
+                             "SELECT min(number) FROM audit_checkpoint"
+                             " WHERE chain IS NOT DISTINCT FROM ?1 AND number >= ?2",
+                             "di", chain->given ? &chain->id : NULL, number);
+  *checkpoint = sql_row(&query) ? sql_int(&query, 0) : 0;
+  return sql_end(&query, error);
+}
+
+GPtrArray *audit_rows_new(void) {
+  return g_ptr_array_new_with_free_func(row_free);
+}
+
+gboolean audit_rows_about(Store *store, const char *subject, gboolean open, GPtrArray *rows,
+                          GError **error) {
+  /* "~" is behind every character that follows in a subject. */
+  SqlQuery query = sql_query(store,
+                             "SELECT number, at, kind, subject, detail, hash, chain FROM audit"
+                             " WHERE subject >= ?1 AND subject <= ?1 || ?2 ORDER BY number",
+                             "tt", subject, open ? "~" : "");
+  while (sql_row(&query)) {
+    AuditChain chain = {0};
+    chain.given = sql_id(&query, 6, &chain.id);
+    g_ptr_array_add(rows, read_row(&query, &chain));
+  }
+  return sql_end(&query, error);
+}
+
 static gboolean number_of_time(Store *store, const char *sql, gint64 at, gint64 *number,
                                GError **error) {
   SqlQuery query = sql_query(store, sql, "i", at);

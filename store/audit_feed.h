@@ -38,6 +38,17 @@ typedef struct {
 /* range NULL: all. strange: rows that name a chain that cannot be; they are not read. */
 gboolean audit_feed(Store *store, const AuditRange *range, const AuditTaker *taker, gint64 *strange,
                     GError **error);
+/* One piece of a chain, from the record of a number to that of another: records and checkpoints. */
+gboolean audit_feed_piece(Store *store, const AuditChain *chain, gint64 from, gint64 to,
+                          const AuditTaker *taker, GError **error);
+/* Number of the first checkpoint of a chain that covers a record; 0: none does yet. */
+gboolean audit_covered_by(Store *store, const AuditChain *chain, gint64 number, gint64 *checkpoint,
+                          GError **error);
+/* Adds the records with that subject, with open also those in whose subject more follows it; of
+   AuditRow, for an array that audit_rows_new made. */
+GPtrArray *audit_rows_new(void);
+gboolean audit_rows_about(Store *store, const char *subject, gboolean open, GPtrArray *rows,
+                          GError **error);
 /* Number and hash of the last record of a chain below a number; number 0: there is none. */
 gboolean audit_row_before(Store *store, const AuditChain *chain, gint64 number, AuditHead *before,
                           GError **error);

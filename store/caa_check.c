@@ -13,10 +13,11 @@ void caa_check_free(CaaCheck *check) {
 gboolean caa_check_insert(Store *store, const CaaCheck *c, GError **error) {
   return sql_run(
       store, error,
-      "INSERT INTO caa_check (order_id, domain, at, verdict, secure, explanation, records)"
-      " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) ON CONFLICT (order_id, domain, at) DO NOTHING",
-      "dtititt", &c->order_id, c->domain, c->at, c->verdict, (gint64)c->secure, c->explanation,
-      c->records);
+      "INSERT INTO caa_check (order_id, domain, at, verdict, secure, explanation, records,"
+      " found_at, rdata) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)"
+      " ON CONFLICT (order_id, domain, at) DO NOTHING",
+      "dtititttt", &c->order_id, c->domain, c->at, c->verdict, (gint64)c->secure, c->explanation,
+      c->records, c->found_at, c->rdata);
 }
 
 gboolean caa_check_next(Store *store, const Id *order_id, gint64 since, char **domain,

@@ -12,6 +12,8 @@ typedef struct {
   const char *verdict; /* "permitted", "forbidden" or "failed" */
   gboolean secure;
   const char *explanation, *records;
+  const char *found_at; /* the name that has them; NULL: there are none */
+  const char *rdata;    /* the records as they came, in hexadecimal, blanks between them */
 } CaaCheck;
 
 /* Of one that caa_check_list gave, with its texts. */

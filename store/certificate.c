@@ -10,6 +10,7 @@ void certificate_row_free(Certificate *c) {
   g_clear_pointer(&c->tbs, g_bytes_unref);
   g_free(c->findings);
   g_free(c->linter_findings);
+  g_free(c->facts);
   g_clear_pointer(&c->der, g_bytes_unref);
   g_free(c->renew_why);
   g_free(c);
@@ -19,10 +20,11 @@ StoreChange certificate_insert(Store *store, const Certificate *c, GError **erro
   return sql_change(
       store, error,
       "INSERT INTO certificate (id, order_id, account_id, serial, shard, not_before, not_after,"
-      " key_digest, tbs, findings, signing_at)"
-      " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11) ON CONFLICT (order_id) DO NOTHING",
-      "dddbiiibbti", &c->id, &c->order_id, &c->account_id, c->serial, c->shard, c->not_before,
-      c->not_after, c->key_digest, c->tbs, c->findings, c->signing_at);
+      " key_digest, tbs, findings, signing_at, facts)"
+      " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)"
+      " ON CONFLICT (order_id) DO NOTHING",
+      "dddbiiibbtit", &c->id, &c->order_id, &c->account_id, c->serial, c->shard, c->not_before,
+      c->not_after, c->key_digest, c->tbs, c->findings, c->signing_at, c->facts);
 }
 
 StoreChange certificate_set_linted(Store *store, const Id *id, const char *findings,

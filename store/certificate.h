@@ -17,6 +17,7 @@ typedef struct {
   GBytes *tbs;
   char *findings;        /* "" : the lint found nothing */
   char *linter_findings; /* of the outside linter, "": nothing; NULL: it has given no verdict */
+  char *facts;           /* what it stands on beside the rows, JSON (acme/evidence.h); NULL: none */
   gint64 signing_at;
   GBytes *der;                  /* NULL: not signed yet */
   gint64 issued_at, revoked_at; /* 0: not */

@@ -83,3 +83,8 @@ StoreChange message_judge(Store *store, const Id *id, const char *verdict, const
                     " WHERE id = ?1 AND verdict IS NULL",
                     "dtttt", id, verdict, rule, reason, evidence);
 }
+
+gboolean message_set_judged_with(Store *store, const Id *id, const char *settings, GError **error) {
+  return sql_run(store, error, "UPDATE message SET judged_with = ?2 WHERE id = ?1", "dt", id,
+                 settings);
+}

@@ -32,5 +32,7 @@ GPtrArray *message_list(Store *store, const Id *challenge_id, const char *direct
    (text). */
 StoreChange message_judge(Store *store, const Id *id, const char *verdict, const char *rule,
                           const char *reason, const char *evidence, GError **error);
+/* Beside that: the settings that it was judged with. */
+gboolean message_set_judged_with(Store *store, const Id *id, const char *settings, GError **error);
 
 #endif

@@ -164,7 +164,12 @@ static const char *const migrations[] = {
     "  id @blob PRIMARY KEY, order_id @blob NOT NULL REFERENCES orders(id), domain @text NOT NULL,"
     "  mailboxes @text NOT NULL, record @text NOT NULL, recipient @text NOT NULL,"
     "  message_id @text NOT NULL, created_at @int NOT NULL, sent_at @int,"
-    "  UNIQUE (order_id, recipient));",
+    "  UNIQUE (order_id, recipient));"
+    "ALTER TABLE certificate ADD COLUMN facts @text;"
+    "ALTER TABLE message ADD COLUMN judged_with @text;"
+    "ALTER TABLE caa_check ADD COLUMN found_at @text;"
+    "ALTER TABLE caa_check ADD COLUMN rdata @text;"
+    "CREATE INDEX audit_subject ON audit(subject);",
 };
 
 /* Versions 1 and 2 came before the first release. */

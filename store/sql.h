@@ -34,6 +34,8 @@ typedef struct {
                       guint count, GError **error);
   int (*next)(SqlCursor *cursor, GError **error);   /* 1 a row, 0 the end, -1 */
   SqlValue (*value)(SqlCursor *cursor, int column); /* valid until next */
+  int (*columns)(SqlCursor *cursor);
+  const char *(*name)(SqlCursor *cursor, int column); /* of the cursor */
   void (*finish)(SqlCursor *cursor);
   gboolean handler_savepoints; /* several handlers share a transaction */
 } SqlDriver;
@@ -58,6 +60,10 @@ gint64 sql_int(SqlQuery *query, int column);
 char *sql_text(SqlQuery *query, int column);    /* a copy; NULL for null and what is no C text */
 GBytes *sql_bytes(SqlQuery *query, int column); /* a copy; NULL for null */
 gboolean sql_id(SqlQuery *query, int column, Id *id);
+/* Columns whatever they are: how many, the name of one, its value until the next row. */
+int sql_columns(SqlQuery *query);
+const char *sql_name(SqlQuery *query, int column);
+SqlValue sql_value(SqlQuery *query, int column);
 /* Frees the query; FALSE when it had failed. */
 gboolean sql_end(SqlQuery *query, GError **error);
 /* The whole of a query: whether it has a row; the ids in its first column, added to ids (of Id). */

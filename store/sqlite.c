@@ -201,6 +201,14 @@ static int sqlite_next(SqlCursor *cursor, GError **error) {
   return -1;
 }
 
+static int sqlite_columns(SqlCursor *cursor) {
+  return sqlite3_column_count(cursor->statement);
+}
+
+static const char *sqlite_name(SqlCursor *cursor, int column) {
+  return sqlite3_column_name(cursor->statement, column);
+}
+
 static SqlValue sqlite_value(SqlCursor *cursor, int column) {
   SqlValue value = {SQL_NULL, 0, NULL, 0};
   int type = sqlite3_column_type(cursor->statement, column);
@@ -233,6 +241,8 @@ const SqlDriver sql_driver_sqlite = {
     .query = sqlite_query,
     .next = sqlite_next,
     .value = sqlite_value,
+    .columns = sqlite_columns,
+    .name = sqlite_name,
     .finish = sqlite_finish,
     .handler_savepoints = TRUE,
 };

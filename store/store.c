@@ -136,6 +136,18 @@ gboolean sql_row(SqlQuery *query) {
          query->store->driver->next(query->cursor, &query->error) > 0;
 }
 
+int sql_columns(SqlQuery *query) {
+  return query->store->driver->columns(query->cursor);
+}
+
+const char *sql_name(SqlQuery *query, int column) {
+  return query->store->driver->name(query->cursor, column);
+}
+
+SqlValue sql_value(SqlQuery *query, int column) {
+  return query->store->driver->value(query->cursor, column);
+}
+
 gint64 sql_int(SqlQuery *query, int column) {
   return query->store->driver->value(query->cursor, column).number;
 }

@@ -232,6 +232,9 @@ class Perspectives(lab.SharedLabCase):
                                                                   self.server.path))
         self.assertRegex(self.server.query("SELECT explanation FROM caa_check ORDER BY at DESC LIMIT 1")[0][0],
                          '3 of 4 network perspectives permit it, 3 must: sin: CAA at user.test: .*permits nobody')
+        shown, failed = self.server.evidence(self.user.certificate(order)[0])
+        self.assertLessEqual(failed, {"audit log"}, shown)
+        self.assertEqual(shown.count("\nperspective\n"), 4 + 4 + 5)
 
     def test_two_disagree(self):
         self.lies({"nyc": (self.DENIES,), "sin": ('user.test. CAA 0 issuemail "other-ca.test"',)})

@@ -91,6 +91,9 @@ class StandIn(Linted):
         asked = x509.load_der_x509_certificate(base64.b64decode((self.folder / "asked").read_text()))
         self.assertEqual(asked.tbs_certificate_bytes, chain[0].tbs_certificate_bytes)
         self.assertNotEqual(asked.signature, chain[0].signature)
+        shown, failed = self.server.evidence(chain[0])
+        self.assertLessEqual(failed, {"audit log"}, shown)
+        self.assertRegex(shown, r"(?s) built: .* signing: .*\nok      steps: ")
         self.assertEqual((self.folder / "descriptors").read_text(), "0 1 2")
         self.assertLessEqual(set((self.folder / "environment").read_text().split()), {"LC_ALL", "PATH", "LC_CTYPE"})
 

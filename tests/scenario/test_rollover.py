@@ -163,6 +163,12 @@ class RollOver(FaultCase):
         self.assert_good(second, self.a, self.root_a)
         self.wait_idle(server)
         self.assert_sound(server)
+        server.stop()
+        for leaf in (first, fourth):
+            shown, failed = server.evidence(leaf)
+            self.assertEqual(failed, set(), shown)
+            self.assertIn("\nok      issuer: the certificate is signed by it", shown)
+        server.start()
         self.check_again()
 
     def changes(self, key):

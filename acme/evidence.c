@@ -1,0 +1,152 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "acme/evidence.h"
+
+#include "acme/issuing_ca.h"
+#include "base/base64url.h"
+#include "ca/certificate_read.h"
+#include "store/authorization.h"
+#include "store/evidence.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* --- what can change later
+ * ---------------------------------------------------------------------------------- */
+
+/* The account's keys since its first challenge for the order: replies may be made for any of them.
+ */
+static json_t *thumbprints(Acme *acme, const Order *order, const Account *account, GError **error) {
+  /* An authorization may be older than its order; former keys are few. */
+  g_autoptr(GPtrArray) former = account_former_keys(acme->store, &order->account_id, 0, error);
+  if (former == NULL)
+    return NULL;
+  json_t *list = json_array();
+  g_ptr_array_insert(former, 0, g_bytes_ref(account->thumbprint));
+  for (guint i = 0; i < former->len; i++) {
+    gsize size = 0;
+    const void *data = g_bytes_get_data(former->pdata[i], &size);
+    g_autofree char *text = base64url_encode(data, size);
+    json_array_append_new(list, json_string(text));
+  }
+  return list;
+}
+
+static json_t *identities(const Acme *acme) {
+  json_t *list = json_array();
+  for (const char *const *name = config_list(acme->config, "ca.caa-identities");
+       name != NULL && *name != NULL; name++)
+    json_array_append_new(list, json_string(*name));
+  return list;
+}
+
+static char *issuer_digest(const Acme *acme, gint64 shard, GError **error) {
+  IssuingCa ca;
+  StoreFind found = issuing_ca_of_shard(acme, shard, &ca, error);
+  if (found == STORE_LOOKUP_FAILED)
+    return NULL;
+  g_autoptr(GBytes) der = issuer_der(found == STORE_FOUND ? ca.issuer : acme->issuer);
+  return g_compute_checksum_for_bytes(G_CHECKSUM_SHA256, der);
+}
+
+char *evidence_facts(Acme *acme, const Order *order, gint64 shard, GError **error) {
+  g_autoptr(Account) account = NULL;
+  if (account_find(acme->store, &order->account_id, &account, error) != STORE_FOUND)
+    return NULL;
+  g_autofree char *issuer = issuer_digest(acme, shard, error);
+  json_t *keys = issuer != NULL ? thumbprints(acme, order, account, error) : NULL;
+  if (keys == NULL)
+    return NULL;
+  g_autofree char *url = acme_url(acme, "account", &order->account_id, "");
+  json_t *facts =
+      json_pack("{s:s, s:s, s:s, s:s, s:s, s:o, s:s, s:o, s:s, s:s}", "program",
+                "Signet " SIGNET_VERSION, "requirements", EVIDENCE_REQUIREMENTS, "method",
+                EVIDENCE_METHOD, "account", url, "account-key", account->jwk, "thumbprints", keys,
+                "caa", config_text(acme->config, "ca.caa"), "caa-identities", identities(acme),
+                "profile", config_text(acme->config, "ca.profile"), "issuer-sha256", issuer);
+  if (account->terms != NULL) {
+    json_object_set_new(facts, "terms", json_string(account->terms));
+    json_object_set_new(facts, "terms-agreed-at", json_integer(account->terms_agreed_at));
+  }
+  char *text = json_dumps(facts, JSON_COMPACT);
+  char *copy = g_strdup(text);
+  free(text);
+  json_decref(facts);
+  return copy;
+}
+
+/* --- lines
+ * --------------------------------------------------------------------------------------------------
+ */
+
+typedef struct {
+  EvidenceLine line;
+  gpointer user;
+} Lines;
+
+static void put(const Lines *lines, json_t *object) {
+  char *text = json_dumps(object, JSON_COMPACT);
+  lines->line(text, lines->user);
+  free(text);
+  json_decref(object);
+}
+
+static json_t *octets_value(const EvidenceValue *value) {
+  Id id;
+  char buffer[ID_TEXT];
+  if (value->type == EVIDENCE_OCTETS && value->size == ID_OCTETS) {
+    memcpy(id.octets, value->data, ID_OCTETS);
+    return json_string(id_text(&id, buffer));
+  }
+  g_autofree char *text = g_base64_encode(value->data, value->size);
+  return json_pack("{s:s}", "base64", text);
+}
+
+static json_t *value_json(const EvidenceValue *value) {
+  json_t *text = NULL;
+  if (value->type == EVIDENCE_NUMBER)
+    return json_integer(value->number);
+  if (value->type == EVIDENCE_TEXT)
+    text = json_stringn(value->data, value->size);
+  return text != NULL ? text : octets_value(value);
+}
+
+static void on_row(const char *kind, const EvidenceValue *values, guint count, gpointer user) {
+  json_t *object = json_pack("{s:s}", "evidence", kind);
+  for (guint i = 0; i < count; i++) /* none is named "evidence" */
+    json_object_set_new(object, values[i].name, value_json(&values[i]));
+  put(user, object);
+}
+
+static json_t *record_line(const AuditRow *row) {
+  g_autofree char *hash =
+      row->hash != NULL ? audit_hex(g_bytes_get_data(row->hash, NULL), g_bytes_get_size(row->hash))
+                        : g_strdup("");
+  return json_pack("{s:s, s:I, s:s}", "evidence", "audit", "number", (json_int_t)row->record.number,
+                   "hash", hash);
+}
+
+gboolean evidence_lines(Store *store, const Id *certificate, gint64 below, EvidenceLine line,
+                        gpointer user, GError **error) {
+  Lines lines = {line, user};
+  if (!evidence_rows(store, certificate, on_row, &lines, error))
+    return FALSE;
+  g_autoptr(GPtrArray) records = evidence_records(store, certificate, error);
+  for (guint i = 0; records != NULL && i < records->len; i++) {
+    const AuditRow *row = records->pdata[i];
+    if (row->record.number < below)
+      put(&lines, record_line(row));
+  }
+  return records != NULL;
+}
+
+static void add_line(const char *line, gpointer user) {
+  g_checksum_update(user, (const guchar *)line, (gssize)strlen(line));
+  g_checksum_update(user, (const guchar *)"\n", 1);
+}
+
+char *evidence_digest(Store *store, const Id *certificate, GError **error) {
+  g_autoptr(GChecksum) sum = g_checksum_new(G_CHECKSUM_SHA256);
+  return evidence_lines(store, certificate, G_MAXINT64, add_line, sum, error)
+             ? g_strdup(g_checksum_get_string(sum))
+             : NULL;
+}

@@ -1,0 +1,152 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "store/evidence.h"
+#include "store/sql.h"
+
+#define MAX_COLUMNS 24
+
+/* ?1 is the certificate's id. A column that can change after the certificate is issued (a status, a
+   count) must not be here, nor a row that can come later: the digest of all is in the audit log. */
+static const struct {
+  const char *kind, *sql;
+} parts[] = {
+    {"certificate",
+     "SELECT id, order_id, account_id, serial, shard, not_before, not_after, key_digest, tbs,"
+     " findings, linter_findings, signing_at, facts, der, issued_at FROM certificate WHERE id = "
+     "?1"},
+    {"account",
+     "SELECT a.id, a.created_at, a.external_key_id, a.external_binding FROM certificate c"
+     " JOIN account a ON a.id = c.account_id WHERE c.id = ?1"},
+    {"external-account-key",
+     "SELECT k.id, k.note, k.identifiers, k.profiles, k.created_at FROM certificate c"
+     " JOIN account a ON a.id = c.account_id"
+     " JOIN external_account_key k ON k.id = a.external_key_id WHERE c.id = ?1"},
+    {"order", "SELECT o.id, o.account_id, o.created_at, o.profile, o.not_before, o.not_after,"
+              " o.replaces, o.csr, o.spki, o.usage, o.finalized_at FROM certificate c"
+              " JOIN orders o ON o.id = c.order_id WHERE c.id = ?1"},
+    {"authorization",
+     "SELECT a.id, a.order_id, a.position, a.type, a.identifier, a.address, a.canonical, a.domain"
+     " FROM certificate c JOIN authz a ON a.order_id = c.order_id WHERE c.id = ?1"
+     " ORDER BY a.position"},
+    {"challenge",
+     "SELECT h.id, h.authz_id, h.token2, h.mail_from, h.mail_sender, h.created_at, h.deadline,"
+     " h.token1, h.message_id, h.queued_at, h.envelope_from, h.responded_at, h.passed_at,"
+     " h.validated_at FROM certificate c JOIN authz a ON a.order_id = c.order_id"
+     " JOIN challenge h ON h.authz_id = a.id WHERE c.id = ?1 ORDER BY a.position"},
+    {"message",
+     "SELECT m.id, m.challenge_id, m.direction, m.at, m.peer, m.helo, m.reverse_path, m.tls,"
+     " m.verdict, m.rule, m.judged_with, m.evidence AS examined, r.octets FROM certificate c"
+     " JOIN authz a ON a.order_id = c.order_id JOIN challenge h ON h.authz_id = a.id"
+     " JOIN message m ON m.challenge_id = h.id JOIN raw r ON r.id = m.raw_id WHERE c.id = ?1"
+     " AND (m.direction = 'out' OR (m.direction = 'in' AND m.verdict = 'passed'))"
+     " AND m.at <= c.issued_at ORDER BY a.position, m.at, m.id"},
+    {"caa", "SELECT k.order_id, k.domain, k.at, k.verdict, k.secure, k.explanation, k.records,"
+            " k.found_at, k.rdata FROM certificate c JOIN caa_check k ON k.order_id = c.order_id"
+            " WHERE c.id = ?1 AND k.at <= c.issued_at ORDER BY k.at, k.domain"},
+    {"perspective",
+     "SELECT p.subject, p.at, p.question, p.perspective, p.url, p.outcome, p.secure, p.records,"
+     " p.reason FROM certificate c JOIN perspective_answer p ON p.subject IN (SELECT c.order_id"
+     " UNION SELECT m.id FROM message m JOIN challenge h ON h.id = m.challenge_id"
+     " JOIN authz a ON a.id = h.authz_id WHERE a.order_id = c.order_id AND m.direction = 'in'"
+     " AND m.verdict = 'passed') WHERE c.id = ?1 AND p.at <= c.issued_at"
+     " ORDER BY p.subject, p.at, p.question, p.perspective"},
+};
+
+/* Subjects of audit records (acme/record.c): those that are ?2 with what follows it, or ?2 alone.
+ */
+static const char *const subjects[] = {
+    "SELECT 'account/', account_id, '', NULL, 0 FROM certificate WHERE id = ?1",
+    "SELECT 'account/', account_id, ' order/', order_id, 1 FROM certificate WHERE id = ?1",
+    "SELECT 'account/', c.account_id, ' authorization/', a.id, 1 FROM certificate c"
+    " JOIN authz a ON a.order_id = c.order_id WHERE c.id = ?1",
+    "SELECT 'account/', c.account_id, ' challenge/', h.id, 1 FROM certificate c"
+    " JOIN authz a ON a.order_id = c.order_id JOIN challenge h ON h.authz_id = a.id WHERE c.id = "
+    "?1",
+    "SELECT 'certificate/', id, '', NULL, 1 FROM certificate WHERE id = ?1",
+};
+
+static guint read_values(SqlQuery *query, EvidenceValue values[MAX_COLUMNS]) {
+  guint count = 0;
+  for (int i = 0; i < sql_columns(query) && count < MAX_COLUMNS; i++) {
+    SqlValue value = sql_value(query, i);
+    if (value.type == SQL_NULL)
+      continue;
+    values[count++] = (EvidenceValue){.name = sql_name(query, i),
+                                      .type = value.type == SQL_INT    ? EVIDENCE_NUMBER
+                                              : value.type == SQL_TEXT ? EVIDENCE_TEXT
+                                                                       : EVIDENCE_OCTETS,
+                                      .number = value.number,
+                                      .data = value.data,
+                                      .size = value.size};
+  }
+  return count;
+}
+
+gboolean evidence_rows(Store *store, const Id *certificate, EvidenceRow row, gpointer user,
+                       GError **error) {
+  EvidenceValue values[MAX_COLUMNS];
+  gboolean good = TRUE;
+  for (gsize i = 0; good && i < G_N_ELEMENTS(parts); i++) {
+    SqlQuery query = sql_query(store, parts[i].sql, "d", certificate);
+    while (sql_row(&query)) {
+      guint count = read_values(&query, values);
+      row(parts[i].kind, values, count, user);
+    }
+    good = sql_end(&query, error);
+  }
+  return good;
+}
+
+/* --- audit records
+ * ------------------------------------------------------------------------------------------ */
+
+typedef struct {
+  char *text;
+  gboolean open; /* more may follow */
+} Subject;
+
+static void subject_clear(gpointer data) {
+  g_free(((Subject *)data)->text);
+}
+
+static void add_subject(SqlQuery *query, GArray *found) {
+  char buffers[2][ID_TEXT] = {"", ""};
+  Id id;
+  g_autofree char *kind = sql_text(query, 0), *more = sql_text(query, 2);
+  if (sql_id(query, 1, &id))
+    id_text(&id, buffers[0]);
+  if (sql_id(query, 3, &id))
+    id_text(&id, buffers[1]);
+  Subject subject = {g_strconcat(kind, buffers[0], more, buffers[1], NULL), sql_int(query, 4) != 0};
+  g_array_append_val(found, subject);
+}
+
+static GArray *find_subjects(Store *store, const Id *certificate, GError **error) {
+  g_autoptr(GArray) found = g_array_new(FALSE, FALSE, sizeof(Subject));
+  g_array_set_clear_func(found, subject_clear);
+  gboolean good = TRUE;
+  for (gsize i = 0; good && i < G_N_ELEMENTS(subjects); i++) {
+    SqlQuery query = sql_query(store, subjects[i], "d", certificate);
+    while (sql_row(&query))
+      add_subject(&query, found);
+    good = sql_end(&query, error);
+  }
+  return good ? g_steal_pointer(&found) : NULL;
+}
+
+static gint compare_rows(gconstpointer a, gconstpointer b) {
+  gint64 first = (*(AuditRow *const *)a)->record.number,
+         second = (*(AuditRow *const *)b)->record.number;
+  return first < second ? -1 : first > second;
+}
+
+GPtrArray *evidence_records(Store *store, const Id *certificate, GError **error) {
+  g_autoptr(GArray) found = find_subjects(store, certificate, error);
+  g_autoptr(GPtrArray) rows = audit_rows_new();
+  gboolean good = found != NULL;
+  for (guint i = 0; good && i < found->len; i++) {
+    const Subject *subject = &g_array_index(found, Subject, i);
+    good = audit_rows_about(store, subject->text, subject->open, rows, error);
+  }
+  g_ptr_array_sort(rows, compare_rows);
+  return good ? g_steal_pointer(&rows) : NULL;
+}

@@ -1,0 +1,239 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The evidence of a certificate (ca-rules 6 and 11): bound to the audit log when it is issued,
+   unchanged by what comes later, written to a file and read again. */
+#include "acme/evidence.h"
+#include "acme/evidence_row.h"
+#include "ca/certificate_read.h"
+#include "store/audit.h"
+#include "tests/unit/acme/harness.h"
+
+/* One certificate on its way through a file. */
+typedef struct {
+  Lab *lab;
+  LabClient *client;
+  LabOrder *order;
+  Certificate *certificate;
+} Case;
+
+static void set_up(Case *c) {
+  c->lab = lab_new();
+  c->client = lab_account(c->lab);
+  c->order = lab_order(c->lab, c->client);
+  c->lab->clock.now += 5 * CLOCK_SECOND;
+  g_assert_cmpuint(lab_send_mails(c->lab), ==, 1);
+  lab_validate(c->order, 0);
+  lab_issue(c->order);
+  g_autoptr(GBytes) leaf = lab_leaf(c->order), serial = certificate_serial_of(leaf);
+  g_assert_cmpint(certificate_find_by_serial(c->lab->acme.store, serial, &c->certificate, NULL), ==,
+                  STORE_FOUND);
+}
+
+static void tear_down(Case *c) {
+  certificate_row_free(c->certificate);
+  lab_order_free(c->order);
+  lab_client_free(c->client);
+  lab_free(c->lab);
+}
+
+static void add_line(const char *line, gpointer user) {
+  g_string_append_printf(user, "%s\n", line);
+}
+
+/* Number of the audit record "issued", and the digest that it names. */
+static gint64 issued(Case *c, char **digest) {
+  g_autofree char *detail =
+      lab_column(c->lab, "SELECT detail FROM audit WHERE kind = ?1", "issued");
+  const char *named = strstr(detail, "evidence-sha256=\"");
+  g_assert_nonnull(named);
+  *digest = g_strndup(named + strlen("evidence-sha256=\""), 64);
+  return lab_count(c->lab, "SELECT number FROM audit WHERE kind = 'issued'");
+}
+
+static void assert_bound(Case *c) {
+  g_autofree char *named = NULL;
+  gint64 number = issued(c, &named);
+  GString *lines = g_string_new(NULL);
+  g_assert_true(
+      evidence_lines(c->lab->acme.store, &c->certificate->id, number, add_line, lines, NULL));
+  g_autofree char *digest = g_compute_checksum_for_string(G_CHECKSUM_SHA256, lines->str, -1);
+  g_assert_cmpstr(digest, ==, named);
+  g_string_free(lines, TRUE);
+}
+
+/* What happens after the certificate is issued changes nothing of it. */
+static void test_bound(void) {
+  static const char *const later[] = {
+      "UPDATE account SET terms = 'https://ca.test/terms/9', terms_agreed_at = 9, contact = '[1]',"
+      " jwk = '{}', status = 'deactivated'",
+      "UPDATE authz SET status = 'deactivated', expires_at = 1",
+      "UPDATE challenge SET notes = 7, mails = 9, bounces = 3, relay_text = 'late', sent_at = 5",
+      "UPDATE orders SET status = 'valid', error = '{}', expires_at = 1",
+      "UPDATE certificate SET revoked_at = 7, reason = 1, renew_at = 5, renew_why = 'page',"
+      " ending_seen = 1",
+      "INSERT INTO message (id, raw_id, challenge_id, direction, at, verdict)"
+      " SELECT x'01', raw_id, challenge_id, 'in', at, 'noted' FROM message WHERE direction = 'in'",
+      "INSERT INTO caa_check (order_id, domain, at, verdict, secure, explanation, records)"
+      " SELECT order_id, domain, at + 86400000, verdict, secure, '', '' FROM caa_check"};
+  Case c = {0};
+  set_up(&c);
+  assert_bound(&c);
+  for (gsize i = 0; i < G_N_ELEMENTS(later); i++) {
+    lab_sql(c.lab, later[i]);
+    assert_bound(&c);
+  }
+  g_autoptr(GError) error = NULL;
+  g_assert_true(audit_append(c.lab->acme.store, 9, "terms agreed", "account/x", "", &error));
+  assert_bound(&c);
+  tear_down(&c);
+}
+
+/* A change of anything that led to it shows. */
+static void test_changes_show(void) {
+  static const char *const changes[] = {
+      "UPDATE certificate SET facts = replace(facts, 'on', 'off')",
+      "UPDATE certificate SET linter_findings = 'none'",
+      "UPDATE orders SET finalized_at = finalized_at - 1",
+      "UPDATE authz SET identifier = 'x'",
+      "UPDATE challenge SET token1 = 'x'",
+      "UPDATE message SET judged_with = 'fields=all case=any' WHERE direction = 'in'",
+      "UPDATE message SET peer = '192.0.2.1' WHERE direction = 'in'",
+      "UPDATE raw SET octets = x'00'",
+      "DELETE FROM message WHERE direction = 'out'",
+      "UPDATE caa_check SET rdata = '00'",
+      "UPDATE audit SET hash = zeroblob(32) WHERE kind = 'mail sent'",
+      "INSERT INTO perspective_answer (subject, at, question, perspective, url, outcome, secure,"
+      " records, reason) SELECT id, 1, '', '', '', '', 0, '', '' FROM orders"};
+  for (gsize i = 0; i < G_N_ELEMENTS(changes); i++) {
+    Case c = {0};
+    set_up(&c);
+    g_autofree char *named = NULL;
+    gint64 number = issued(&c, &named);
+    lab_sql(c.lab, "SAVEPOINT change");
+    lab_sql(c.lab, changes[i]);
+    GString *lines = g_string_new(NULL);
+    g_assert_true(
+        evidence_lines(c.lab->acme.store, &c.certificate->id, number, add_line, lines, NULL));
+    g_autofree char *digest = g_compute_checksum_for_string(G_CHECKSUM_SHA256, lines->str, -1);
+    if (strcmp(digest, named) == 0)
+      g_error("not seen: %s", changes[i]);
+    g_string_free(lines, TRUE);
+    lab_sql(c.lab, "ROLLBACK TO change; RELEASE change");
+    tear_down(&c);
+  }
+}
+
+/* --- the file --- */
+
+static char *write_file(Case *c) {
+  g_autoptr(GPtrArray) issuers = g_ptr_array_new(), keys = g_ptr_array_new();
+  g_autoptr(GError) error = NULL;
+  char *text = NULL;
+  size_t size = 0;
+  gboolean covered = TRUE;
+  FILE *out = open_memstream(&text, &size);
+  g_ptr_array_add(issuers, c->lab->acme.issuer);
+  g_assert_true(
+      evidence_write(c->lab->acme.store, c->certificate, issuers, keys, out, &covered, &error));
+  fclose(out);
+  g_assert_false(covered); /* nobody signs checkpoints here */
+  char *copy = g_strndup(text, size);
+  free(text);
+  return copy;
+}
+
+static Evidence *read_text(const char *text) {
+  FILE *in = fmemopen((void *)text, strlen(text), "r");
+  Evidence *evidence = evidence_read(in, NULL);
+  fclose(in);
+  g_assert_nonnull(evidence);
+  return evidence;
+}
+
+static void assert_fault(GPtrArray *lines, const char *words) {
+  g_ptr_array_add(lines, NULL);
+  g_autofree char *text = g_strjoinv("\n", (char **)lines->pdata);
+  g_autoptr(Evidence) evidence = read_text(text);
+  gboolean found = FALSE;
+  for (guint i = 0; i < evidence->faults->len; i++)
+    found = found || strstr(evidence->faults->pdata[i], words) != NULL;
+  if (!found)
+    g_error("no fault \"%s\" in:\n%s", words, text);
+}
+
+static void test_file(void) {
+  static const char *const kinds[] = {"certificate", "account", "order", "authorization",
+                                      "challenge",   "message", "caa",   "audit"};
+  Case c = {0};
+  set_up(&c);
+  g_autofree char *text = write_file(&c), *named = NULL;
+  g_autoptr(Evidence) evidence = read_text(text);
+  if (evidence->faults->len > 0)
+    g_error("%s", (char *)evidence->faults->pdata[0]);
+  for (gsize i = 0; i < G_N_ELEMENTS(kinds); i++)
+    g_assert_nonnull(evidence_row(evidence, kinds[i]));
+  g_assert_cmpuint(evidence->issuers->len, ==, 1);
+  g_assert_cmpuint(evidence->log->len, >, 10);
+  issued(&c, &named);
+  g_assert_cmpstr(evidence->digest, ==, named);
+  g_autoptr(GBytes) der = evidence_octets(evidence_row(evidence, "certificate"), "der");
+  g_assert_true(g_bytes_equal(der, c.certificate->der));
+  tear_down(&c);
+}
+
+/* Lines of a file with one of them changed; of text that belongs to whole. */
+static GPtrArray *lines_of(char **whole) {
+  GPtrArray *lines = g_ptr_array_new();
+  for (char **line = whole; *line != NULL; line++)
+    g_ptr_array_add(lines, *line);
+  return lines;
+}
+
+static void test_file_faults(void) {
+  Case c = {0};
+  set_up(&c);
+  g_autofree char *text = write_file(&c);
+  g_auto(GStrv) whole = g_strsplit(text, "\n", -1);
+  guint last = g_strv_length(whole) - 2; /* the end; behind it nothing */
+  const struct {
+    guint at;
+    const char *line, *words; /* NULL: without the line */
+  } cases[] = {
+      {0, NULL, "stands where the file should say what it is"},
+      {0, "{\"signet-evidence\":2,\"serial\":\"00\"}", "another format"},
+      {1, NULL, "another number of lines"},
+      {2, whole[3], "another digest than when it was made"},
+      {last, NULL, "it was cut"},
+      {last, whole[1], "it was cut"},
+      {last - 1, whole[0], "the file begins twice"},
+      {last - 1, whole[1], "stands in the wrong place"},
+      {1, whole[last], "stands behind the end"},
+      {1, "{\"evidence\":\"order\",\"evidence\":\"x\"}", "is no line of such a file"},
+      {1, "{\"evidence\": \"order\"}", "is not written as this program writes it"},
+      {1, "{\"other\":1}", "is of no kind that is known"},
+      {1, "{\"issuer\":1}", "is there twice, or holds nothing"},
+      {1, "{\"hidden\":1}", "is of no kind that is known"},
+      {1, "[]", "is no line of such a file"},
+  };
+  for (gsize i = 0; i < G_N_ELEMENTS(cases); i++) {
+    g_autoptr(GPtrArray) lines = lines_of(whole);
+    if (cases[i].line != NULL)
+      lines->pdata[cases[i].at] = (gpointer)cases[i].line;
+    else
+      g_ptr_array_remove_index(lines, cases[i].at);
+    assert_fault(lines, cases[i].words);
+  }
+  g_autofree char *cut = g_strndup(text, strlen(text) - 1);
+  g_autoptr(Evidence) evidence = read_text(cut);
+  g_assert_cmpuint(evidence->faults->len, ==, 1);
+  g_assert_nonnull(strstr(evidence->faults->pdata[0], "has no end"));
+  tear_down(&c);
+}
+
+int main(int argc, char **argv) {
+  g_test_init(&argc, &argv, NULL);
+  g_test_add_func("/acme/evidence/bound", test_bound);
+  g_test_add_func("/acme/evidence/changes-show", test_changes_show);
+  g_test_add_func("/acme/evidence/file", test_file);
+  g_test_add_func("/acme/evidence/file-faults", test_file_faults);
+  return g_test_run();
+}

@@ -258,6 +258,8 @@ static void take_row(Reading *reading, json_t *object) {
 
 static void take_end(Reading *reading, json_t *object) {
   reading->ended = TRUE;
+  if (g_strcmp0(text_of(object, "end"), NAME) != 0)
+    fault(reading, "is the end of another kind of file");
   if (json_integer_value(json_object_get(object, "lines")) != reading->line - 1)
     fault(reading, "the file had another number of lines when it was made");
   g_autofree char *digest = digest_so_far(reading->all);

@@ -204,6 +204,7 @@ static void test_file_faults(void) {
       {2, whole[3], "another digest than when it was made"},
       {last, NULL, "it was cut"},
       {last, whole[1], "it was cut"},
+      {last, "{\"end\":\"x\",\"lines\":1,\"sha256\":\"\"}", "is the end of another kind"},
       {last - 1, whole[0], "the file begins twice"},
       {last - 1, whole[1], "stands in the wrong place"},
       {1, whole[last], "stands behind the end"},

@@ -225,9 +225,10 @@ class Signetd:
         self.lab.wait_for(lambda: self.log().count("event=reloading") > before, "the reload")
 
     def evidence(self, leaf):
-        """What signetctl evidence show prints of a certificate, and the names of checks that failed: of a server that runs
+        """What signetctl evidence show prints of a certificate or serial number, and the names of checks that failed: of a server that runs
         the audit log perhaps, whose last records wait for their checkpoint."""
-        done = subprocess.run([BUILD / "signetctl", "evidence", "show", f"{leaf.serial_number:x}", "--config", self.path],
+        done = subprocess.run([BUILD / "signetctl", "evidence", "show", leaf if isinstance(leaf, str) else
+                               f"{leaf.serial_number:x}", "--config", self.path],
                               capture_output=True, text=True)
         return done.stdout, set(re.findall(r"^FAILED  (.+?)(?: of .+?)?: ", done.stdout, re.M))
 

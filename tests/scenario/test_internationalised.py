@@ -197,6 +197,8 @@ class Internationalised(lab.SharedLabCase):
                 address = ordered.partition("@")[0] + "@" + A_LABEL
                 leaf = self.issue(order, request(**{"names": [utf8_name(address)], **csr}))
                 self.check_certificate(leaf, address)
+                shown, failed = self.server.evidence(leaf)
+                self.assertLessEqual(failed, {"audit log"}, shown)
 
     def test_display_name(self):
         order, (challenge,) = self.order(f"{ANNA}@{IDN}")

@@ -276,6 +276,9 @@ class Signed(MailCase):
             "SELECT r.octets FROM message m JOIN raw r ON r.id = m.raw_id WHERE m.direction = 'in' AND"
             " m.reverse_path = 'bob@user.test'")]
         self.assertEqual(self.openssl(raw).returncode, 0)
+        serial, = self.server.query("SELECT serial FROM certificate ORDER BY id DESC LIMIT 1")[0]
+        shown, failed = self.server.evidence(serial.hex())
+        self.assertLessEqual(failed, {"audit log"}, shown)
 
     def test_program_with_other_roots(self):
         other = Authority(self.lab.folder("other-authority"))

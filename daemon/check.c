@@ -588,7 +588,7 @@ static void check_operation(Check *check) {
 static void warn_of_root_list(const Config *config, const char *group, GPtrArray *warnings) {
   RootList list;
   g_autofree char *key = ca_key_name(group, "root-crl");
-  Check check = {config, warnings};
+  Check check = {.config = config, .mistakes = warnings};
   g_autoptr(GBytes) crl = config_given(config, key) ? read_file(&check, key) : NULL;
   g_autofree char *warning = crl != NULL && root_list_read(crl, &list)
                                  ? root_list_warning(&list, clock_now(&clock_system),

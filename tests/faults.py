@@ -267,18 +267,23 @@ def order_id(url):
     return signet.base64.urlsafe_b64decode(url.rsplit("/", 1)[1] + "==")
 
 
+def audit_hash(previous, chain, number, at, texts):
+    """The hash of an audit record (base/audit_record.h)."""
+    prefix, content = b"Signet audit record v2", struct.pack(">q", at)
+    for text in texts:
+        content += struct.pack(">Q", len(text.encode())) + text.encode()
+    return hashlib.sha256(struct.pack(">Q", len(prefix)) + prefix + chain + previous + struct.pack(">q", number)
+                          + hashlib.sha256(content).digest()).digest()
+
+
 def audit_faults(server):
-    """Recomputes the chain of audit records (base/audit_record.h)."""
-    prefix, previous = b"Signet audit record v2", bytes(32)
+    """Recomputes the chain of audit records."""
+    previous = bytes(32)
     rows = server.query("SELECT number, at, kind, subject, detail, hash, chain FROM audit ORDER BY number")
     for expected, (number, at, kind, subject, detail, found, chain) in enumerate(rows, 1):
         if number != expected:
             return f"record {expected} is missing"
-        content = struct.pack(">q", at)
-        for text in (kind, subject, detail):
-            content += struct.pack(">Q", len(text.encode())) + text.encode()
-        previous = hashlib.sha256(struct.pack(">Q", len(prefix)) + prefix + chain + previous + struct.pack(">q", number)
-                                  + hashlib.sha256(content).digest()).digest()
+        previous = audit_hash(previous, chain, number, at, (kind, subject, detail))
         if previous != found:
             return f"record {number} does not fit"
     return None if rows else "there are no records"

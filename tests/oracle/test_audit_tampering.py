@@ -2,11 +2,9 @@
 """Random tampering with the audit log of a real store and with its exports: signetctl audit verify finds every one
 (ca-rules 33: a verifier finds any changed, missing or reordered record)."""
 
-import hashlib
 import re
 import shutil
 import sqlite3
-import struct
 import subprocess
 import unittest
 
@@ -14,6 +12,7 @@ import lab
 import share
 import signet_lab
 import tampering
+from faults import audit_hash
 
 BATCH = 100  # copies that one process verifies
 COLUMNS = {"audit": ("at", "kind", "subject", "detail", "hash", "chain", "number"),
@@ -166,10 +165,7 @@ class Tampering(unittest.TestCase):
                 for number, at, kind, subject, detail, chain in store.execute(
                         "SELECT number, at, kind, subject, detail, chain FROM audit ORDER BY number").fetchall():
                     at += 60_000 * max(number - keep, 0)
-                    texts = b"".join(struct.pack(">Q", len(t.encode())) + t.encode() for t in (kind, subject, detail))
-                    prefix = b"Signet audit record v2"
-                    previous = hashlib.sha256(struct.pack(">Q", len(prefix)) + prefix + chain + previous
-                                              + struct.pack(">QQ", number, at) + texts).digest()
+                    previous = audit_hash(previous, chain, number, at, (kind, subject, detail))
                     store.execute("UPDATE audit SET at = ?, hash = ? WHERE number = ?", (at, previous, number))
             whole.close()
             store.close()

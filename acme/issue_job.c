@@ -45,10 +45,24 @@ static gboolean next_step(Acme *acme, gint64 now, const Job *job, GError **error
          job_add(acme->store, JOB_ISSUE, &job->subject, now, error);
 }
 
+/* What the signer may have signed though its answer never came. */
+static StoreFind find_at_signer(Acme *acme, const Id *order, Certificate **certificate,
+                                GError **error) {
+  StoreFind found = certificate_find_by_order(acme->store, order, certificate, error);
+  gboolean asked =
+      found == STORE_FOUND && (*certificate)->der == NULL && *(*certificate)->findings == '\0';
+  return found == STORE_FOUND && !asked ? STORE_MISSING : found;
+}
+
+/* A signature that may exist is asked for still: it must be known, and revoked (ca-rules 34). */
 static gboolean fail_order(Acme *acme, gint64 now, const Job *job, const Problem *problem,
                            GError **error) {
-  return state_order_failed(acme, now, &job->subject, problem, error) &&
-         job_done(acme->store, job, error);
+  g_autoptr(Certificate) certificate = NULL;
+  StoreFind found = find_at_signer(acme, &job->subject, &certificate, error);
+  return found != STORE_LOOKUP_FAILED &&
+         state_order_failed(acme, now, &job->subject, problem, error) &&
+         (found == STORE_FOUND ? next_step(acme, now, job, error)
+                               : job_done(acme->store, job, error));
 }
 
 static char **names_of(Acme *acme, const Id *order, GError **error) {
@@ -145,6 +159,14 @@ static gboolean must_lint(const Acme *acme, const Certificate *certificate) {
   return *config_text(acme->config, "ca.linter") != '\0' && certificate->linter_findings == NULL;
 }
 
+/* The question is about these octets, of that CA. */
+static gboolean name_octets(Acme *acme, const Certificate *certificate, Question *question,
+                            GError **error) {
+  question->octets = g_bytes_ref(certificate->tbs);
+  return crl_shard_issuer(acme->store, certificate->shard, &question->authority, error) ==
+         STORE_FOUND;
+}
+
 /* Decides the step: the first one whose result is not in the store. */
 static gboolean choose_step(Acme *acme, gint64 now, const Job *job, const Order *order,
                             Question *question, GError **error) {
@@ -163,9 +185,18 @@ static gboolean choose_step(Acme *acme, gint64 now, const Job *job, const Order 
   if (found == STORE_MISSING)
     return build_when_kept(acme, now, job, order, question, error);
   question->kind = must_lint(acme, certificate) ? QUESTION_LINT : QUESTION_SIGN;
-  question->octets = g_bytes_ref(certificate->tbs);
-  return crl_shard_issuer(acme->store, certificate->shard, &question->authority, error) ==
-         STORE_FOUND;
+  return name_octets(acme, certificate, question, error);
+}
+
+/* The order is over; what it left at the signer is not. */
+static gboolean ask_logged(Acme *acme, const Job *job, Question *question, GError **error) {
+  g_autoptr(Certificate) certificate = NULL;
+  StoreFind found = find_at_signer(acme, &job->subject, &certificate, error);
+  if (found != STORE_FOUND)
+    return found == STORE_MISSING && job_done(acme->store, job, error);
+  question->kind = QUESTION_SIGN;
+  question->only_if_logged = TRUE;
+  return name_octets(acme, certificate, question, error);
 }
 
 /* Whether the operator took back the external account that the account is bound to. */
@@ -231,7 +262,7 @@ gboolean issue_job_begin(Acme *acme, gint64 now, const Job *job, Question *quest
       !issuance_held(acme, now, &held, error))
     return FALSE;
   if (strcmp(order->status, "processing") != 0)
-    return job_done(acme->store, job, error);
+    return ask_logged(acme, job, question, error);
   if (held != NULL)
     return hold(acme, now, job, held, error);
   GError *failure = NULL;
@@ -323,7 +354,7 @@ gboolean job_caa_answered(Acme *acme, const Question *question, const CaaRecordS
               question->domain, "verdict", verdicts[verdict], "reason", explanation, NULL))
     return FALSE;
   if (strcmp(order->status, "processing") != 0)
-    return job_done(acme->store, job, error);
+    return next_step(acme, now, job, error);
   if (verdict == CAA_PERMITTED)
     return state_order_delayed(acme, now, &order->id, NULL, error) &&
            next_step(acme, now, job, error);
@@ -467,14 +498,30 @@ static gboolean record_issued(Acme *acme, gint64 now, const Certificate *certifi
                 "sha256", digest, "evidence-sha256", evidence, NULL);
 }
 
+/* Of an order that failed meanwhile nobody gets the certificate: it is revoked at once, with
+   keyCompromise where that is why. */
+static gboolean take_issued(Acme *acme, gint64 now, const Order *order,
+                            const Certificate *certificate, GError **error) {
+  if (!revocation_enter_blocked(acme, now, certificate, error))
+    return FALSE;
+  return strcmp(order->status, "invalid") == 0
+             ? revocation_enter(acme, now, certificate, REVOCATION_CESSATION, "failed order",
+                                error) != STORE_FAILED
+             : notice_issued(acme, now, certificate, error);
+}
+
 gboolean job_signed(Acme *acme, const Question *question, GBytes *der, const char *failure,
                     GError **error) {
   gint64 now = clock_now(acme->clock);
   const Job *job = &question->job;
   g_autoptr(Certificate) certificate = NULL;
+  g_autoptr(Order) about = NULL;
   char order[ID_TEXT];
-  if (certificate_find_by_order(acme->store, &job->subject, &certificate, error) != STORE_FOUND)
+  if (order_find(acme->store, &job->subject, &about, error) != STORE_FOUND ||
+      certificate_find_by_order(acme->store, &job->subject, &certificate, error) != STORE_FOUND)
     return FALSE;
+  if (question->only_if_logged && *failure == '\0' && g_bytes_get_size(der) == 0)
+    return job_done(acme->store, job, error);
   if (*failure == '\0' && !certificate_is_made_of(der, certificate->tbs))
     failure = "it answered with another certificate";
   if (*failure != '\0') {
@@ -488,7 +535,6 @@ gboolean job_signed(Acme *acme, const Question *question, GBytes *der, const cha
   StoreChange set = certificate_set_der(acme->store, &certificate->id, der, now, error);
   return set != STORE_FAILED &&
          (set == STORE_UNCHANGED || (record_issued(acme, now, certificate, der, error) &&
-                                     notice_issued(acme, now, certificate, error) &&
-                                     revocation_enter_blocked(acme, now, certificate, error))) &&
+                                     take_issued(acme, now, about, certificate, error))) &&
          state_order_issued(acme, now, &job->subject, error) && job_done(acme->store, job, error);
 }

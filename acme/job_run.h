@@ -52,7 +52,8 @@ typedef struct {
   char **names;
   char *crl_url, *issuer_url;
   gint64 shard;
-  GBytes *authority; /* BUILD, SIGN, CRL: subjectKeyIdentifier of the CA whose key it takes */
+  GBytes *authority;       /* BUILD, SIGN, CRL: subjectKeyIdentifier of the CA whose key it takes */
+  gboolean only_if_logged; /* SIGN: sign nothing, say what is signed already */
   /* CRL */
   CrlFields crl;
   AuditCheckpoint checkpoint;
@@ -97,6 +98,7 @@ gboolean job_built(Acme *acme, const Question *question, GBytes *tbs, const char
 /* failure: why there is no verdict, "" when there is one. */
 gboolean job_linted(Acme *acme, const Question *question, const char *findings, const char *failure,
                     GError **error);
+/* certificate: empty when only_if_logged was asked and it is not signed. */
 gboolean job_signed(Acme *acme, const Question *question, GBytes *certificate, const char *failure,
                     GError **error);
 gboolean job_crl_signed(Acme *acme, const Question *question, GBytes *crl, const char *failure,

@@ -7,6 +7,7 @@
 #include "store/certificate.h"
 
 #define REVOCATION_KEY_COMPROMISE 1 /* CRLReason, RFC 5280 section 5.3.1 */
+#define REVOCATION_CESSATION 5      /* cessationOfOperation */
 
 /* Revokes an issued certificate and has the list of its shard signed anew at once. by: who asked,
    for the record. STORE_UNCHANGED when it is revoked already. */

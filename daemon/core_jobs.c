@@ -57,8 +57,8 @@ static GVariant *build_body(const Question *q) {
 }
 
 static GVariant *sign_body(const Question *q) {
-  return g_variant_new("(@ay@ay)", message_from_octets(q->authority),
-                       message_from_octets(q->octets));
+  return g_variant_new("(@ay@ayb)", message_from_octets(q->authority),
+                       message_from_octets(q->octets), q->only_if_logged);
 }
 
 static GVariant *lint_body(const Question *q) {

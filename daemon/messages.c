@@ -56,7 +56,7 @@ static const ChannelKind kinds[MESSAGE_COUNT] = {
                                                  "(ubxmsaays" PERSPECTIVE_ANSWERS_TYPE ")")},
     [MESSAGE_BUILD] = {"build", ASKED(CORE, SIGNER, "(ayayayasxxbbbuss)")},
     [MESSAGE_BUILT] = {"built", ANSWER(MESSAGE_BUILD, SIGNER, CORE, "(ayss)")},
-    [MESSAGE_SIGN] = {"sign", ASKED(CORE, SIGNER, "(ayay)")},
+    [MESSAGE_SIGN] = {"sign", ASKED(CORE, SIGNER, "(ayayb)")},
     [MESSAGE_SIGNED] = {"signed", ANSWER(MESSAGE_SIGN, SIGNER, CORE, "(ays)")},
     [MESSAGE_SIGN_CRL] = {"sign-crl", ASKED(CORE, SIGNER, "(ayxxxsa(ayxi))")},
     [MESSAGE_CRL] = {"crl", ANSWER(MESSAGE_SIGN_CRL, SIGNER, CORE, "(ays)")},

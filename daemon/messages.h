@@ -40,8 +40,9 @@ typedef enum {
   /* core and signer */
   MESSAGE_BUILD,    /* subjectKeyIdentifier of the CA, CertificateFields */
   MESSAGE_BUILT,    /* to-be-signed octets, findings; error text when it could not be built */
-  MESSAGE_SIGN,     /* subjectKeyIdentifier of the CA, to-be-signed octets */
-  MESSAGE_SIGNED,   /* certificate; error text otherwise */
+  MESSAGE_SIGN,     /* subjectKeyIdentifier of the CA, to-be-signed octets, whether only what is
+                       signed already is asked for */
+  MESSAGE_SIGNED,   /* certificate, empty when it is not signed already; error text otherwise */
   MESSAGE_SIGN_CRL, /* subjectKeyIdentifier of the CA, number, thisUpdate, nextUpdate, URL, entries
                      */
   MESSAGE_CRL,      /* CRL; error text otherwise */

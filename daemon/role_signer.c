@@ -176,9 +176,16 @@ static void on_sign(Signer *signer, guint64 id, GVariant *body) {
   g_autoptr(GVariant) octets = g_variant_get_child_value(body, 1);
   g_autoptr(GBytes) tbs = message_octets(octets);
   gint64 now = clock_now(&clock_system);
+  gboolean only_if_logged = FALSE;
+  g_variant_get_child(body, 2, "b", &only_if_logged);
   /* Asked again for the same octets the logged certificate is the answer: never two signatures over
    * one. */
   g_autoptr(GBytes) certificate = signer_log_find(signer->log, tbs, &error);
+  if (certificate == NULL && error == NULL && only_if_logged) {
+    g_autoptr(GBytes) nothing = g_bytes_new(NULL, 0);
+    answer(signer, MESSAGE_SIGNED, id, g_variant_new("(@ays)", message_from_octets(nothing), ""));
+    return;
+  }
   if (certificate == NULL && error == NULL) {
     g_autofree char *fault = sign_fault(signer, held, tbs, now);
     if (fault != NULL) {

@@ -1099,6 +1099,7 @@ static void test_caa_of_many(gconstpointer forbids) {
     g_autoptr(GHashTable) second = answer_for_many(lab, MANY - 1);
     lab_answer_caa(lab, RESOLVER_FOUND, forbids);
     assert_status(order, order->order, "invalid");
+    lab_answer_logged(lab);
     g_assert_false(lab_take(lab, JOB_ISSUE, &none));
     g_assert_cmpint(lab_count(lab, "SELECT count(*) FROM certificate WHERE der IS NOT NULL"), ==,
                     0);
@@ -1221,6 +1222,7 @@ static void test_linter_finding(void) {
   g_autoptr(Answer) shown = lab_post(lab, client, order->order, NULL);
   g_assert_cmpstr(lab_text(shown, "status"), ==, "invalid");
   g_assert_cmpstr(error_type(shown), ==, LAB_URN "serverInternal");
+  lab_answer_logged(lab);
   g_assert_false(lab_take(lab, JOB_ISSUE, &none));
   g_assert_cmpint(lab_count(lab, "SELECT count(*) FROM certificate WHERE der IS NULL AND"
                                  " linter_findings = 'ERROR: it is ugly'"),
@@ -1251,6 +1253,7 @@ static void test_linter_silent(void) {
   g_autoptr(Answer) shown = lab_post(lab, client, order->order, NULL);
   g_assert_cmpstr(lab_text(shown, "status"), ==, "invalid");
   g_assert_cmpstr(error_type(shown), ==, LAB_URN "serverInternal");
+  lab_answer_logged(lab);
   g_assert_false(lab_take(lab, JOB_ISSUE, &none));
   g_assert_cmpint(audit_count(lab, "signing"), ==, 0);
 }
@@ -1565,7 +1568,45 @@ static void test_withdrawn_while_processing(gconstpointer account) {
   g_auto(Question) question = {0};
   lab_ask(lab, JOB_ISSUE, QUESTION_NONE, &question);
   g_assert_cmpint(lab_count(lab, "SELECT count(*) FROM orders WHERE status = 'invalid'"), ==, 1);
+  lab_answer_logged(lab);
+  g_assert_false(lab_take(lab, JOB_ISSUE, &question));
   g_assert_cmpint(lab_count(lab, "SELECT count(*) FROM certificate WHERE der IS NOT NULL"), ==, 0);
+}
+
+/* ca-rules 34, 30: the signer signed, its answer was lost, and the order fails: the certificate is
+   kept and revoked. */
+static void test_failed_after_signature(gconstpointer why) {
+  g_autoptr(Lab) lab = lab_new();
+  g_autoptr(LabClient) client = lab_account(lab);
+  g_autoptr(LabOrder) order = lab_ready(lab, client);
+  g_autoptr(Answer) finalized = lab_finalize(order);
+  g_auto(Question) sign = {0}, none = {0};
+  lab_answer_caa(lab, RESOLVER_NONE, NULL);
+  lab_answer_build(lab);
+  lab_ask(lab, JOB_ISSUE, QUESTION_SIGN, &sign);
+  g_assert_false(sign.only_if_logged);
+  lab_certificate(lab, &sign);
+  LAB_TURN(lab, job_unanswered(&lab->acme, &sign.job, NULL));
+  lab->clock.now += 2 * CLOCK_HOUR;
+  if (strcmp(why, "caa") == 0) {
+    lab_answer_caa(lab, RESOLVER_FOUND, ";");
+  } else {
+    if (strcmp(why, "blocked") == 0)
+      lab_sql(lab, "INSERT INTO blocked_key SELECT key_digest, 1, 'test' FROM certificate");
+    else
+      lab_sql(lab, "UPDATE authz SET status = 'deactivated'");
+    lab_ask(lab, JOB_ISSUE, QUESTION_NONE, &none);
+  }
+  assert_status(order, order->order, "invalid");
+  lab_answer_logged(lab);
+  g_assert_false(lab_take(lab, JOB_ISSUE, &none));
+  assert_status(order, order->order, "invalid");
+  g_assert_cmpint(lab_count(lab, "SELECT reason FROM certificate WHERE der IS NOT NULL AND"
+                                 " issued_at > 0 AND revoked_at > 0"),
+                  ==, strcmp(why, "blocked") == 0 ? 1 : 5);
+  g_assert_cmpint(audit_count(lab, "issued"), ==, 1);
+  g_assert_cmpint(audit_count(lab, "certificate revoked"), ==, 1);
+  g_assert_cmpuint(lab_sign_crl(lab), ==, 1);
 }
 
 /* security.md 1: what another account may not even know to exist. */
@@ -1888,6 +1929,9 @@ int main(int argc, char **argv) {
   TEST("deactivated/account", test_account_deactivated);
   TEST_WITH("deactivated/authorization-processing", test_withdrawn_while_processing, NULL);
   TEST_WITH("deactivated/account-processing", test_withdrawn_while_processing, "account");
+  TEST_WITH("signer/failed-order", test_failed_after_signature, "withdrawn");
+  TEST_WITH("signer/failed-order-blocked", test_failed_after_signature, "blocked");
+  TEST_WITH("signer/failed-order-caa", test_failed_after_signature, "caa");
   TEST("mail/repeated-recipient", test_repeated_recipient);
   TEST("mail/unexaminable", test_unexaminable);
   TEST("revoke/compromise-after-revocation", test_key_compromise_after_revocation);

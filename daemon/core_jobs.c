@@ -9,7 +9,7 @@
 #include <stdlib.h>
 
 #define MAX_OPEN 64 /* questions open at one process */
-#define BATCH 64    /* jobs of one kind taken in one turn */
+#define BATCH 64    /* jobs of one kind taken in one turn, but for those that are long */
 #define BROKEN_JOB_DELAY CLOCK_MINUTE
 #define UNREADABLE_WAIT CLOCK_SECOND /* until the store is asked again for what is due */
 
@@ -341,9 +341,14 @@ gboolean core_ask_checkpoint(Core *core, GError **error) {
   return good;
 }
 
+/* A revocation list may have 20,000 entries: requests come in between two. */
+static guint batch_of(JobKind kind) {
+  return kind == JOB_CRL ? 1 : BATCH;
+}
+
 static gboolean hand_out(Core *core, JobKind kind, GError **error) {
   gint64 now = clock_now(core->acme.clock);
-  for (guint i = 0; i < BATCH && can_ask(core, kind); i++) {
+  for (guint i = 0; i < batch_of(kind) && can_ask(core, kind); i++) {
     Job job;
     StoreFind taken = job_take(core->acme.store, kind, now, now + CORE_LEASE, &job, error);
     if (taken != STORE_FOUND)

@@ -28,6 +28,7 @@ typedef struct {
   char *chain;           /* PEM of it, appended to its certificates */
   GPtrArray *alternates; /* of char*: other such chains, offered as alternates */
   GPtrArray *others;     /* of IssuingCa: earlier and coming ones; NULL: none */
+  GHashTable *root_keys; /* of GBytes: SubjectPublicKeyInfo of each root; NULL: none */
   GPtrArray *root_lists; /* of AcmeRootList: those that are published; NULL: none */
   /* Files to be written to the published folder when the transaction is committed: name, GBytes,
    * ... */

@@ -54,7 +54,7 @@ gboolean issuing_ca_has_key(const Acme *acme, GBytes *spki) {
   for (guint i = 0; issuing_ca_at(acme, i, &ca); i++)
     if (issuer_has_key(ca.issuer, spki))
       return TRUE;
-  return FALSE;
+  return acme->root_keys != NULL && g_hash_table_contains(acme->root_keys, spki);
 }
 
 /* Whose a shard of a time with one CA alone is: its certificates or its list say so. */

@@ -30,7 +30,7 @@ GBytes *issuing_ca_current(const Acme *acme);
    caller frees it; NULL on failure. */
 char *issuing_ca_file(const Acme *acme, GBytes *identifier, GError **error);
 
-/* Whether a SubjectPublicKeyInfo is the key of any. */
+/* Whether a SubjectPublicKeyInfo is the key of any, or of a root that is published. */
 gboolean issuing_ca_has_key(const Acme *acme, GBytes *spki);
 
 /* At start: every CA has a shard, every shard its CA, every certificate is published. */

@@ -135,13 +135,17 @@ char *issuer_root_file(const Issuer *issuer, const char *base) {
   return NULL;
 }
 
-gboolean issuer_has_key(const Issuer *issuer, GBytes *spki) {
+GBytes *issuer_spki(const Issuer *issuer) {
   guint8 *octets = NULL;
   int length = i2d_X509_PUBKEY(X509_get_X509_PUBKEY(issuer->certificate), &octets);
-  gboolean same = length > 0 && (gsize)length == g_bytes_get_size(spki) &&
-                  memcmp(octets, g_bytes_get_data(spki, NULL), (gsize)length) == 0;
+  GBytes *spki = g_bytes_new(octets, (gsize)MAX(length, 0));
   OPENSSL_free(octets);
-  return same;
+  return spki;
+}
+
+gboolean issuer_has_key(const Issuer *issuer, GBytes *spki) {
+  g_autoptr(GBytes) own = issuer_spki(issuer);
+  return g_bytes_equal(own, spki);
 }
 
 char *issuer_pem(const Issuer *issuer) {

@@ -34,7 +34,8 @@ char *issuer_pem(const Issuer *issuer);
 char *issuer_crl_file(const Issuer *issuer, const char *base);
 char *issuer_root_file(const Issuer *issuer, const char *base);
 
-/* Whether the SubjectPublicKeyInfo is the issuer's own. */
+/* The issuer's own SubjectPublicKeyInfo; and whether one is it. */
+GBytes *issuer_spki(const Issuer *issuer);
 gboolean issuer_has_key(const Issuer *issuer, GBytes *spki);
 
 #endif

@@ -56,13 +56,19 @@ static void peer(RoleProcess *process, Role role, int fd) {
 /* A PEM certificate file's first certificate in DER. */
 static GBytes *certificate_der(GBytes *pem, GError **error) {
   g_autoptr(Issuer) issuer = issuer_new(pem, NULL, NULL, error);
-  if (issuer == NULL)
+  return issuer != NULL ? issuer_der(issuer) : NULL;
+}
+
+/* A root's, whose key is nobody else's (ca-rules 15). */
+static GBytes *root_der(Core *core, GBytes *pem, GError **error) {
+  g_autoptr(Issuer) root = issuer_new(pem, NULL, NULL, error);
+  if (root == NULL)
     return NULL;
-  guint8 *der = NULL;
-  int length = i2d_X509(issuer->certificate, &der);
-  GBytes *octets = g_bytes_new(der, (gsize)MAX(length, 0));
-  OPENSSL_free(der);
-  return octets;
+  if (core->acme.root_keys == NULL)
+    core->acme.root_keys =
+        g_hash_table_new_full(g_bytes_hash, g_bytes_equal, (GDestroyNotify)g_bytes_unref, NULL);
+  g_hash_table_add(core->acme.root_keys, issuer_spki(root));
+  return issuer_der(root);
 }
 
 /* The certificate of a file that has been read before, and nothing else of it (RFC 8555
@@ -83,7 +89,7 @@ static void publish_for(Core *core, char *(*name_of)(const Issuer *, const char 
 
 static gboolean publish_root(RoleProcess *process, Core *core, GBytes **pem, GError **error) {
   *pem = role_read_file(process, "ca-root", error);
-  g_autoptr(GBytes) der = *pem != NULL ? certificate_der(*pem, error) : NULL;
+  g_autoptr(GBytes) der = *pem != NULL ? root_der(core, *pem, error) : NULL;
   if (der == NULL)
     return FALSE;
   publish_for(core, issuer_root_file, core->acme.issuer, "root.der", der);
@@ -159,7 +165,7 @@ static void publish_roots(RoleProcess *process, Core *core) {
     g_autofree char *crl_name = g_strdup_printf("issuer %s.root-crl", name[i]);
     g_autoptr(GBytes) root = role_read_file(process, root_name, NULL);
     g_autoptr(GBytes) crl = role_read_file(process, crl_name, NULL);
-    g_autoptr(GBytes) der = root != NULL ? certificate_der(root, NULL) : NULL;
+    g_autoptr(GBytes) der = root != NULL ? root_der(core, root, NULL) : NULL;
     if (der != NULL)
       publish_for(core, issuer_root_file, ca->issuer, NULL, der);
     if (crl != NULL) {

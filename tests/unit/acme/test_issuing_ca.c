@@ -117,6 +117,25 @@ static void test_keys(void) {
   end(lab, first);
 }
 
+/* Nor is the key of a root anybody else's: neither in a request nor of an account. */
+static void test_root_key(void) {
+  g_autoptr(Lab) lab = lab_new();
+  g_autoptr(LabClient) client = lab_account(lab);
+  g_autoptr(LabOrder) order = lab_ready(lab, client);
+  g_autoptr(LabClient) root = lab_client_of(lab_key("P-256"));
+  guint8 *der = NULL;
+  int length = i2d_PUBKEY(root->key, &der);
+  lab->acme.root_keys =
+      g_hash_table_new_full(g_bytes_hash, g_bytes_equal, (GDestroyNotify)g_bytes_unref, NULL);
+  g_hash_table_add(lab->acme.root_keys, g_bytes_new(der, (gsize)length));
+  OPENSSL_free(der);
+  g_autoptr(Answer) request = lab_finalize_for(order, root->key, "email:alice@example.org", NULL);
+  assert_problem(request, 400, "badCSR");
+  g_autoptr(Answer) account = lab_send(lab, root, TRUE, "/new-account", "{}");
+  assert_problem(account, 400, "badPublicKey");
+  g_hash_table_unref(lab->acme.root_keys);
+}
+
 /* What was signed under the first when the second took over is signed by the first. */
 static void test_unsigned(void) {
   g_autoptr(Lab) lab = lab_new();
@@ -227,6 +246,7 @@ int main(int argc, char **argv) {
   g_test_init(&argc, &argv, NULL);
   g_test_add_func("/acme/issuing_ca/roll-over", test_roll_over);
   g_test_add_func("/acme/issuing_ca/keys", test_keys);
+  g_test_add_func("/acme/issuing_ca/root-key", test_root_key);
   g_test_add_func("/acme/issuing_ca/unsigned", test_unsigned);
   g_test_add_func("/acme/issuing_ca/claimed", test_claimed);
   g_test_add_func("/acme/issuing_ca/over", test_over);

@@ -243,6 +243,8 @@ static void give_folder(Child *child) {
   if (child->role == ROLE_SIGNER) {
     g_autofree char *path = g_build_filename(folder, "signer.log", NULL);
     give(child, "signer-log", open(path, O_RDWR | O_APPEND | O_CREAT | O_CLOEXEC, 0600), path);
+    g_autofree char *last = g_build_filename(folder, "signer.checkpoint", NULL);
+    give(child, "signer-checkpoint", open(last, O_RDWR | O_CREAT | O_CLOEXEC, 0600), last);
   }
 }
 

@@ -6,6 +6,7 @@
 #include "ca/audit_key.h"
 #include "ca/certificate.h"
 #include "ca/certificate_read.h"
+#include "ca/checkpoint_file.h"
 #include "ca/crl.h"
 #include "ca/lint.h"
 #include "ca/signer_log.h"
@@ -33,8 +34,8 @@ typedef struct {
   struct event *reopen; /* to begin anew; NULL: no key is in a token */
   gboolean pin_refused; /* by a token: then never, until a start by hand */
   SignerLog *log;
-  EVP_PKEY *audit_key;        /* NULL: none is configured */
-  AuditCheckpoint checkpoint; /* the last one signed; number 0: none yet */
+  EVP_PKEY *audit_key; /* NULL: none is configured */
+  CheckpointFile checkpoint;
   gint64 hourly_cap;
   GPtrArray *unsynced; /* of Waiting: signed, appended, not yet fsynced */
   struct event *sync;
@@ -288,14 +289,14 @@ static void on_checkpoint(Signer *signer, guint64 id, GVariant *body) {
     role_die_of_nonsense(ROLE_CORE, "a checkpoint that cannot be");
   const char *fault = signer->audit_key == NULL
                           ? "there is no audit key"
-                          : audit_checkpoint_fault(&signer->checkpoint, &asked);
+                          : audit_checkpoint_fault(&signer->checkpoint.last, &asked);
   g_autoptr(GBytes) signature =
       fault == NULL ? audit_key_sign(signer->audit_key, &asked, &error) : NULL;
   g_autoptr(GBytes) nothing = g_bytes_new(NULL, 0);
+  if (signature != NULL && !checkpoint_file_keep(&signer->checkpoint, &asked, &error))
+    g_clear_pointer(&signature, g_bytes_unref);
   g_autoptr(GBytes) spki =
       signature != NULL ? audit_key_spki(signer->audit_key) : g_bytes_ref(nothing);
-  if (signature != NULL)
-    signer->checkpoint = asked;
   answer(signer, MESSAGE_CHECKPOINT_SIGNED, id,
          g_variant_new("(@ay@ays)", message_from_octets(signature != NULL ? signature : nothing),
                        message_from_octets(spki),
@@ -426,12 +427,15 @@ static gboolean start(RoleProcess *process, GError **error) {
   signer->process = process;
   signer->started = seconds_now();
   g_autoptr(GArray) log = role_take_descriptors(process, "signer-log");
+  g_autoptr(GArray) checkpoint = role_take_descriptors(process, "signer-checkpoint");
   if (!read_issuers(process, signer, error))
     return FALSE;
-  if (log->len != 1) {
+  if (log->len != 1 || checkpoint->len != 1) {
     g_set_error(error, CA_ERROR, CA_ERROR_LOG, "the signer's log was not given");
     return FALSE;
   }
+  if (!checkpoint_file_open(&signer->checkpoint, g_array_index(checkpoint, int, 0), error))
+    return FALSE;
   signer->log = signer_log_new(g_array_index(log, int, 0), error);
   signer->hourly_cap = config_number(process->config, "ca.signatures-per-hour");
   signer->unsynced = g_ptr_array_new_with_free_func(waiting_free);

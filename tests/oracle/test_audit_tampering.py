@@ -205,5 +205,24 @@ class Tampering(unittest.TestCase):
         self.assertIn("it names an audit key that was not given", done.stdout)
 
 
+class Cut(unittest.TestCase):
+    def test_over_a_restart(self):
+        """Everything stands still, and the log is cut with the checkpoints over it: the signer knows of a later end."""
+        server = signet_lab.Signetd(self.enterContext(lab.Lab()), start=False)
+        for _ in range(2):
+            server.start()
+            server.ctl("eab", "add", "--config", server.path)
+            server.stop()
+        self.assertNotIn("audit checkpoint not signed", server.log())
+        with sqlite3.connect(server.folder / "store/signet.db") as store:
+            store.execute("DELETE FROM audit WHERE number > (SELECT max(number) - 3 FROM audit)")
+            store.execute("DELETE FROM audit_checkpoint")
+        store.close()
+        server.start()
+        server.stop()
+        self.assertRegex(server.log(), "audit checkpoint not signed.*(the log was cut|the log was changed)")
+        self.assertEqual(server.query("SELECT count(*) FROM audit_checkpoint"), [(0,)])
+
+
 if __name__ == "__main__":
     unittest.main(verbosity=2)

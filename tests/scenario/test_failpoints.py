@@ -75,8 +75,8 @@ class Failpoints(FaultCase):
             except ProcessLookupError:
                 pass
 
-    def issue(self, role, point=0, after=0):
-        """One issuance with one point; (calls counted, where it was frozen)."""
+    def issue(self, role, point=0, after=0, meanwhile=None):
+        """One issuance with one point; (calls counted, where it was frozen). meanwhile: makes it fail, before the kill."""
         if self.deaths[role] >= LIVES:
             self.server.stop()
             self.start()
@@ -99,11 +99,13 @@ class Failpoints(FaultCase):
             where = f"{role}, {'after' if after else 'before'} call {point} ({memory.call.decode()})"
             try:
                 self.assert_recorded(role, where)
+                if meanwhile:
+                    meanwhile()
             finally:
                 os.kill(memory.frozen, signal.SIGKILL)
             self.deaths[role] += 1
             worker.join(2 * DEADLINE)
-            self.assertEqual((worker.is_alive(), fault), (False, []), where)
+            self.assertEqual((worker.is_alive(), bool(fault)), (False, meanwhile is not None), f"{where}: {fault}")
             return memory.calls, where
         self.assertEqual(fault, [], role)
         return memory.calls, None
@@ -157,6 +159,25 @@ class Failpoints(FaultCase):
         self.assert_sound(self.server)
         orders = self.server.query("SELECT count(*) FROM orders WHERE status = 'valid'")[0][0]
         self.assertEqual(orders, len(ROLES) + len(chosen))
+
+    def test_failed_order(self):
+        """What the signer signed and could not answer is kept and revoked when the order fails meanwhile."""
+        calls, _ = self.issue("signer")
+        state = "SELECT o.status, c.reason FROM certificate c JOIN orders o ON o.id = c.order_id WHERE c.der IS NOT NULL"
+
+        def deactivate():
+            self.assertEqual(len(signer_records(self.server.folder / "store/signer.log")), 2)
+            self.user.post(self.user.account.uri, {"status": "deactivated"})
+
+        _, where = self.issue("signer", calls, 0, deactivate)
+        self.assertIsNotNone(where)
+        self.lab.wait_for(lambda: len(self.server.query(state)) == 2, "the certificate to be kept", DEADLINE)
+        self.assertEqual(sorted(self.server.query(state), key=str), [("invalid", 5), ("valid", None)])
+        self.wait_idle(self.server)
+        listed = "SELECT 1 FROM audit WHERE kind = 'revocation list signed' AND detail LIKE '%entries=\"1\"%'"
+        self.lab.wait_for(lambda: self.server.query(listed), "the list", DEADLINE)
+        self.server.stop()
+        self.assertIn("everything is as it should be", self.server.ctl("check", "all", "--config", self.server.path))
 
 
 if __name__ == "__main__":

@@ -99,8 +99,21 @@ static gboolean wait_for_issuer(Acme *acme, gint64 now, const Job *job, gint64 s
   return job_again(acme->store, job, now + MISSING_RETRY, FALSE, error);
 }
 
+gboolean crl_opened(Acme *acme, gint64 now, gint64 shard, GError **error) {
+  g_autoptr(GArray) others = g_array_new(FALSE, FALSE, sizeof(gint64));
+  Id subject = crl_subject(shard);
+  if (!crl_shard_others(acme->store, shard, others, error) ||
+      !job_add(acme->store, JOB_CRL, &subject, now, error))
+    return FALSE;
+  if (others->len != 1)
+    return TRUE;
+  subject = crl_subject(g_array_index(others, gint64, 0));
+  return job_add(acme->store, JOB_CRL, &subject, now, error);
+}
+
 gboolean crl_job_begin(Acme *acme, gint64 now, const Job *job, Question *question, GError **error) {
   gint64 shard = shard_of(&job->subject);
+  g_autoptr(GArray) others = g_array_new(FALSE, FALSE, sizeof(gint64));
   gboolean over = FALSE;
   IssuingCa ca;
   StoreFind found = issuing_ca_of_shard(acme, shard, &ca, error);
@@ -113,13 +126,13 @@ gboolean crl_job_begin(Acme *acme, gint64 now, const Job *job, Question *questio
     return wait_for_issuer(acme, now, job, shard, error);
   g_autoptr(GPtrArray) revoked =
       crl_shard_entries(acme->store, shard, now - CRL_KEEP_EXPIRED, error);
-  if (revoked == NULL ||
+  if (revoked == NULL || !crl_shard_others(acme->store, shard, others, error) ||
       !crl_shard_next_number(acme->store, shard, now, &question->crl.number, error))
     return FALSE;
   question->kind = QUESTION_CRL;
   question->authority = issuer_identifier(ca.issuer);
   question->shard = shard;
-  question->crl_url = crl_url(acme, shard);
+  question->crl_url = others->len > 0 ? crl_url(acme, shard) : NULL;
   question->crl.url = question->crl_url;
   question->crl.this_update = now;
   question->crl.next_update = now + config_number(acme->config, "ca.crl-lifetime");

@@ -13,6 +13,10 @@ gboolean crl_watch(Acme *acme, gint64 now, GError **error);
 Id crl_subject(gint64 shard);
 /* The external URL of a shard's list; the caller frees it. */
 char *crl_url(const Acme *acme, gint64 shard);
+/* Has the first list of a shard made that was opened just now. The list of a CA's only shard is
+   complete and has no issuingDistributionPoint, which some programs do not know; with the second
+   one it is made again, with its scope. */
+gboolean crl_opened(Acme *acme, gint64 now, gint64 shard, GError **error);
 
 #define CRL_KEEP_EXPIRED                                                                           \
   (14 * CLOCK_DAY) /* an entry stays until a list after the certificate's expiry is out */

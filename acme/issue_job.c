@@ -109,8 +109,7 @@ static gboolean ask_build(Acme *acme, gint64 now, const Job *job, const Order *o
   if (question->names == NULL || file == NULL ||
       !crl_shard_take(acme->store, question->authority, &question->shard, &opened, error))
     return FALSE;
-  Id shard = crl_subject(question->shard);
-  if (opened && !job_add(acme->store, JOB_CRL, &shard, now, error))
+  if (opened && !crl_opened(acme, now, question->shard, error))
     return FALSE;
   acme->random(random, sizeof(random));
   question->kind = QUESTION_BUILD;

@@ -74,7 +74,8 @@ static GVariant *crl_body(const Question *q) {
                           entry->revoked_at, (gint32)entry->reason);
   }
   return g_variant_new("(@ayxxxsa(ayxi))", message_from_octets(q->authority), q->crl.number,
-                       q->crl.this_update, q->crl.next_update, q->crl.url, &entries);
+                       q->crl.this_update, q->crl.next_update, q->crl.url != NULL ? q->crl.url : "",
+                       &entries);
 }
 
 static GVariant *checkpoint_body(const Question *q) {

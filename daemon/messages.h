@@ -43,7 +43,8 @@ typedef enum {
   MESSAGE_SIGN,     /* subjectKeyIdentifier of the CA, to-be-signed octets, whether only what is
                        signed already is asked for */
   MESSAGE_SIGNED,   /* certificate, empty when it is not signed already; error text otherwise */
-  MESSAGE_SIGN_CRL, /* subjectKeyIdentifier of the CA, number, thisUpdate, nextUpdate, URL, entries
+  MESSAGE_SIGN_CRL, /* subjectKeyIdentifier of the CA, number, thisUpdate, nextUpdate, URL of a list
+                        with a scope, entries
                      */
   MESSAGE_CRL,      /* CRL; error text otherwise */
   MESSAGE_CHECKPOINT,        /* AuditCheckpoint: chain, number, hash, time, previous */

@@ -253,6 +253,8 @@ static void on_sign_crl(Signer *signer, guint64 id, GVariant *body) {
   const Held *held = named(signer, body);
   g_variant_get(body, "(ayxxx&sa(ayxi))", NULL, &fields.number, &fields.this_update,
                 &fields.next_update, &fields.url, &iter);
+  if (*fields.url == '\0')
+    fields.url = NULL;
   g_autoptr(GPtrArray) entries = read_entries(iter);
   fields.entries = entries;
   if (held == NULL) {

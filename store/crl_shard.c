@@ -67,6 +67,19 @@ StoreFind crl_shard_issuer(Store *store, gint64 number, GBytes **issuer, GError 
                   issuer, error);
 }
 
+gboolean crl_shard_others(Store *store, gint64 number, GArray *others, GError **error) {
+  SqlQuery query = sql_query(store,
+                             "SELECT o.number FROM crl_shard s JOIN crl_shard o"
+                             " ON o.issuer = s.issuer AND o.number <> s.number"
+                             " WHERE s.number = ?1 ORDER BY o.number",
+                             "i", number);
+  while (sql_row(&query)) {
+    gint64 other = sql_int(&query, 0);
+    g_array_append_val(others, other);
+  }
+  return sql_end(&query, error);
+}
+
 StoreChange crl_shard_claim(Store *store, gint64 number, GBytes *issuer, GError **error) {
   return sql_change(store, error,
                     "UPDATE crl_shard SET issuer = ?2 WHERE number = ?1 AND issuer IS NULL", "ib",

@@ -36,6 +36,8 @@ gboolean crl_shard_end(Store *store, gint64 number, gint64 *not_after, gboolean 
                        GError **error);
 /* When its last list was made; 0: none yet. */
 gboolean crl_shard_made(Store *store, gint64 number, gint64 *this_update, GError **error);
+/* The numbers (of gint64) of the other shards of a shard's CA. */
+gboolean crl_shard_others(Store *store, gint64 number, GArray *others, GError **error);
 /* cRLNumber of the next list: max(last + 1, seconds since 1970), taken now. */
 gboolean crl_shard_next_number(Store *store, gint64 shard, gint64 now, gint64 *crl_number,
                                GError **error);

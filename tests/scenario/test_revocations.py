@@ -53,6 +53,16 @@ class Revocations(FaultCase):
                             self.server.folder / "ca/issuing.pem")
         self.assertIn("verify OK", text)
 
+    def assert_nss_accepts(self, octets):
+        """Programs with NSS take the list of a CA that has only one."""
+        path, folder = self.lab.path / "list.der", self.lab.folder("nss")
+        path.write_bytes(octets)
+        self.lab.run("certutil", "-N", "-d", f"sql:{folder}", "--empty-password")
+        for name, trust in (("root", ",C,"), ("issuing", ",,")):
+            self.lab.run("certutil", "-A", "-d", f"sql:{folder}", "-n", name, "-t", trust, "-a", "-i",
+                         self.server.folder / f"ca/{name}.pem")
+        self.lab.run("crlutil", "-I", "-d", f"sql:{folder}", "-t", "1", "-i", path)
+
     def copies(self, count, shards=1):
         """Makes count certificates more in the store, as far as revocation looks at them, by copying the one that there is;
         their serial numbers."""
@@ -93,6 +103,7 @@ class Revocations(FaultCase):
         expected = dict(zip(serials, ("superseded", "keyCompromise", "privilegeWithdrawn", "cessationOfOperation")))
         self.lab.wait_for(lambda: self.listed() == expected, "all four on the list")
         self.assert_openssl_accepts(self.crl())
+        self.assert_nss_accepts(self.crl())
         done = self.ctl("certificate", "revoke", f"{serials[0]:x}", "--reason", "superseded")
         self.assertEqual(done.stdout, "revoked 0, revoked before 1\n")
         for argv, why, status in ((["01"], "needs --reason", 2), (["--reason", "superseded"], "needs one of", 2),

@@ -1767,11 +1767,19 @@ static void test_crl_numbers(void) {
   g_assert_cmpuint(lab_sign_crl(lab), ==, 1);
 }
 
+/* Whether the list of a shard says that it is about that shard alone. */
+static gboolean has_scope(Lab *lab, const char *shard) {
+  g_autofree char *hex =
+      lab_column(lab, "SELECT hex(crl) FROM crl_shard WHERE number = CAST(?1 AS INTEGER)", shard);
+  return strstr(hex, "0603551D1C0101FF") != NULL; /* issuingDistributionPoint, critical */
+}
+
 static void test_shards(void) {
   g_autoptr(Lab) lab = lab_new();
   g_autoptr(LabClient) client = lab_account(lab);
   g_autoptr(LabOrder) order = lab_ready(lab, client), second = lab_ready(lab, client);
   g_assert_cmpuint(lab_sign_crl(lab), ==, 0);
+  g_assert_false(has_scope(lab, "1")); /* complete: there is no other */
   lab_sql(lab, "UPDATE crl_shard SET issued = 19999");
   lab_issue(order);
   g_assert_cmpint(lab_count(lab, "SELECT count(*) FROM crl_shard"), ==, 1);
@@ -1783,8 +1791,13 @@ static void test_shards(void) {
   gsize size = 0;
   const char *der = g_bytes_get_data(leaf, &size);
   g_assert_nonnull(memmem(der, size, LAB_PKI "crl-2.crl", strlen(LAB_PKI "crl-2.crl")));
-  g_assert_cmpuint(lab_sign_crl(lab), ==, 0); /* the new shard's first list, at once */
+  lab->clock.now += CLOCK_SECOND;
+  g_assert_cmpuint(lab_sign_crl(lab), ==,
+                   0); /* at once: the new shard's first list, and the other */
+  g_assert_cmpuint(lab_sign_crl(lab), ==, 0);
   g_assert_cmpint(lab_count(lab, "SELECT count(*) FROM crl_shard WHERE crl IS NULL"), ==, 0);
+  g_assert_true(has_scope(lab, "1"));
+  g_assert_true(has_scope(lab, "2"));
 }
 
 /* --- accounts --- */

@@ -44,9 +44,10 @@ __attribute__((constructor)) static void map(void) {
   close(file);
 }
 
-/* Whether this call is the point; 0: it is none of this role's. */
-static int reached(const char *call) {
-  if (failpoint == NULL || own_role[0] == '\0' || strcmp(failpoint->role, own_role) != 0)
+/* Whether this call is the point; 0: it is none of this role's, or a line of the log. */
+static int reached(int fd, const char *call) {
+  if (fd == STDERR_FILENO || failpoint == NULL || own_role[0] == '\0' ||
+      strcmp(failpoint->role, own_role) != 0)
     return 0;
   if (atomic_fetch_add(&failpoint->calls, 1) + 1 != failpoint->point)
     return 0;
@@ -64,7 +65,7 @@ static void freeze(void) {
     static result(*real) parameters;                                                               \
     if (real == NULL)                                                                              \
       *(void **)&real = dlsym(RTLD_NEXT, #name);                                                   \
-    int here = reached(#name);                                                                     \
+    int here = reached(fd, #name);                                                                 \
     if (here && !failpoint->after)                                                                 \
       freeze();                                                                                    \
     result done = real arguments;                                                                  \

@@ -7,6 +7,7 @@
 #include "daemon/control.h"
 #include "daemon/pem_key.h"
 #include "daemon/sockets.h"
+#include "daemon/store_place.h"
 
 #include <string.h>
 
@@ -95,7 +96,26 @@ static void check_link(Check *check, const char *key) {
     check_mistake(check, key, "is no http:// or https:// URL");
 }
 
+#define NODE_MAX 40
+
+static void check_database(Check *check) {
+  const char *postgresql = config_text(check->config, "store.postgresql");
+  const char *node = config_text(check->config, "store.node");
+  if (strlen(node) > NODE_MAX || strpbrk(node, "/ \t") != NULL)
+    check_mistake(check, "store.node", "is no name of at most %d octets without \"/\" and blanks",
+                  NODE_MAX);
+  if (*postgresql == '\0') {
+    if (config_number(check->config, "store.cores") > 1)
+      check_mistake(check, "store.cores", "SQLite takes one core process");
+    return;
+  }
+  g_autofree char *fault = store_place_fault(postgresql);
+  if (fault != NULL)
+    check_mistake(check, "store.postgresql", "%s", fault);
+}
+
 static void check_store(Check *check) {
+  check_database(check);
   g_autofree char *control = control_path(config_text(check->config, "store.directory"));
   if (strlen(control) > SOCKETS_PATH_MAX)
     check_mistake(check, "store.directory",

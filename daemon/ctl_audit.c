@@ -7,6 +7,7 @@
 #include "ca/key.h"
 #include "daemon/ctl_ask.h"
 #include "daemon/ctl_audit_file.h"
+#include "daemon/store_place.h"
 
 #include <errno.h>
 #include <gio/gio.h>
@@ -128,9 +129,9 @@ static gboolean verify_file(const char *path, AuditWalk *walk, GError **error) {
   return good;
 }
 
-static gboolean verify_store(const char *folder, AuditWalk *walk, Verifier *verifier,
+static gboolean verify_store(const StorePlace *place, AuditWalk *walk, Verifier *verifier,
                              GError **error) {
-  g_autoptr(Store) store = store_open_reader(folder, error);
+  g_autoptr(Store) store = store_open_reader(place, error);
   if (store == NULL || !audit_verify_store(store, walk, on_progress, verifier, error))
     return FALSE;
   if (verifier->keys->len > 0 && audit_walk_sums(walk)->span > UNSIGNED_MAX)
@@ -139,14 +140,7 @@ static gboolean verify_store(const char *folder, AuditWalk *walk, Verifier *veri
   return TRUE;
 }
 
-gboolean ctl_audit_check(CtlReport *report, const char *path, GPtrArray *keys, GError **error) {
-  Verifier verifier = {report, keys};
-  const AuditWalkHooks hooks = {on_fault, check_signature, &verifier};
-  g_autoptr(AuditWalk) walk = audit_walk_new(&hooks);
-  gboolean good = g_file_test(path, G_FILE_TEST_IS_DIR) ? verify_store(path, walk, &verifier, error)
-                                                        : verify_file(path, walk, error);
-  if (!good)
-    return FALSE;
+static void sum_up(CtlReport *report, const AuditWalk *walk, const char *name) {
   const AuditSums *sums = audit_walk_sums(walk);
   g_autofree char *uncovered = g_strdup_printf(
       "%" G_GINT64_FORMAT " records stand after the last checkpoint, vouched for by no signature",
@@ -156,7 +150,30 @@ gboolean ctl_audit_check(CtlReport *report, const char *path, GPtrArray *keys, G
   ctl_report_sum(report,
                  "%s: %" G_GINT64_FORMAT " records in %" G_GINT64_FORMAT
                  " chains, %" G_GINT64_FORMAT " checkpoints, %" G_GINT64_FORMAT " faults",
-                 path, sums->records, sums->chains, sums->checkpoints, sums->faults);
+                 name, sums->records, sums->chains, sums->checkpoints, sums->faults);
+}
+
+gboolean ctl_audit_check_store(CtlReport *report, const StorePlace *place, GPtrArray *keys,
+                               GError **error) {
+  Verifier verifier = {report, keys};
+  const AuditWalkHooks hooks = {on_fault, check_signature, &verifier};
+  g_autoptr(AuditWalk) walk = audit_walk_new(&hooks);
+  if (!verify_store(place, walk, &verifier, error))
+    return FALSE;
+  sum_up(report, walk, store_place_name(place));
+  return TRUE;
+}
+
+/* An export, or a folder with SQLite's files. */
+static gboolean check_named(CtlReport *report, const char *path, GPtrArray *keys, GError **error) {
+  Verifier verifier = {report, keys};
+  const AuditWalkHooks hooks = {on_fault, check_signature, &verifier};
+  if (g_file_test(path, G_FILE_TEST_IS_DIR))
+    return ctl_audit_check_store(report, &(StorePlace){.folder = path}, keys, error);
+  g_autoptr(AuditWalk) walk = audit_walk_new(&hooks);
+  if (!verify_file(path, walk, error))
+    return FALSE;
+  sum_up(report, walk, path);
   return TRUE;
 }
 
@@ -193,14 +210,16 @@ int ctl_audit_verify(int argc, char **argv) {
   if (needs_config && config == NULL)
     return CTL_USAGE;
   g_autoptr(GPtrArray) keys = ctl_audit_keys(config, (const char *const *)key_paths, &error);
-  const char *own[] = {config != NULL ? config_text(config, "store.directory") : NULL, NULL};
   g_auto(CtlReport) report;
   ctl_report_init(&report, progress);
   ctl_report_part(&report, "audit");
   gboolean good = keys != NULL;
-  for (const char *const *path = paths != NULL ? (const char *const *)paths : own;
-       good && *path != NULL; path++)
-    good = ctl_audit_check(&report, *path, keys, &error);
+  if (good && paths == NULL) {
+    StorePlace own = store_place_read(config);
+    good = ctl_audit_check_store(&report, &own, keys, &error);
+  }
+  for (char **path = paths; good && path != NULL && *path != NULL; path++)
+    good = check_named(&report, *path, keys, &error);
   if (!good) {
     ctl_failed("not verified", &error);
     return CTL_USAGE;
@@ -218,9 +237,10 @@ static gboolean read_time(const char *text, const char *option, gint64 *at) {
   return FALSE;
 }
 
-static int export_to(const char *folder, const AuditRange *range, const char *output) {
+static int export_to(const Config *config, const AuditRange *range, const char *output) {
   g_autoptr(GError) error = NULL;
-  g_autoptr(Store) store = store_open_reader(folder, &error);
+  StorePlace place = store_place_read(config);
+  g_autoptr(Store) store = store_open_reader(&place, &error);
   gint64 records = 0;
   if (store == NULL)
     return ctl_failed("nothing exported", &error);
@@ -264,6 +284,5 @@ int ctl_audit_export_command(int argc, char **argv) {
       !read_time(since, "since", &range.since) || !read_time(until, "until", &range.until))
     return CTL_USAGE;
   g_autoptr(Config) config = ctl_audit_config(config_path);
-  return config != NULL ? export_to(config_text(config, "store.directory"), &range, output)
-                        : CTL_USAGE;
+  return config != NULL ? export_to(config, &range, output) : CTL_USAGE;
 }

@@ -7,6 +7,7 @@
 #include "daemon/ca_key.h"
 #include "daemon/ctl_ask.h"
 #include "daemon/ctl_audit.h"
+#include "daemon/store_place.h"
 
 #include <gio/gio.h>
 #include <stdio.h>
@@ -105,7 +106,8 @@ gboolean ctl_check_open(CtlCheck *check, const char *const *issuers, GError **er
   for (const char *const *path = issuers; path != NULL && *path != NULL; path++)
     if (!add_issuer(check->issuers, *path, error))
       return FALSE;
-  check->store = store_open_reader(config_text(check->config, "store.directory"), error);
+  StorePlace place = store_place_read(check->config);
+  check->store = store_open_reader(&place, error);
   return check->store != NULL;
 }
 
@@ -137,8 +139,8 @@ static gboolean part_audit(CtlCheck *check, const Options *options, GError **err
   if (keys == NULL)
     return FALSE;
   ctl_report_part(&check->report, "audit");
-  return ctl_audit_check(&check->report, config_text(check->config, "store.directory"), keys,
-                         error);
+  StorePlace place = store_place_read(check->config);
+  return ctl_audit_check_store(&check->report, &place, keys, error);
 }
 
 static int run_parts(CtlCheck *check, const Options *options, const Part *parts) {

@@ -9,6 +9,7 @@
 #include "ca/pem.h"
 #include "daemon/ca_key.h"
 #include "daemon/core.h"
+#include "daemon/store_place.h"
 
 #include <openssl/pem.h>
 #include <openssl/rand.h>
@@ -249,7 +250,10 @@ static gboolean start(RoleProcess *process, GError **error) {
   if (config_given(process->config, "dns.perspectives-missing-reason"))
     log_warning("fewer network perspectives than a public CA should have", "reason",
                 config_text(process->config, "dns.perspectives-missing-reason"), NULL);
-  core->acme.store = store_open(config_text(process->config, "store.directory"), error);
+  StorePlace place = store_place_read(process->config);
+  g_autofree char *owner = store_place_owner(process->config, 0);
+  place.owner = owner;
+  core->acme.store = store_open(&place, error);
   if (core->acme.store == NULL || !read_ca(process, core, error) ||
       !read_weak_keys(process, core, error) || !start_jobs(process, core, error))
     return FALSE;

@@ -15,10 +15,8 @@ static gboolean take_hash(SqlQuery *query, int column, guint8 hash[AUDIT_HASH_OC
   return TRUE;
 }
 
-static gboolean read_head(Store *store, AuditHead *head, GError **error) {
+static gboolean take_head(SqlQuery query, AuditHead *head, GError **error) {
   memset(head, 0, sizeof(*head));
-  SqlQuery query =
-      sql_query(store, "SELECT number, hash, chain FROM audit ORDER BY number DESC LIMIT 1", "");
   if (sql_row(&query)) {
     head->number = sql_int(&query, 0);
     head->chain.given = sql_id(&query, 2, &head->chain.id);
@@ -27,6 +25,16 @@ static gboolean read_head(Store *store, AuditHead *head, GError **error) {
                   "the hash of audit record %" G_GINT64_FORMAT " is damaged", head->number);
   }
   return sql_end(&query, error);
+}
+
+/* The last record of an owner's chain; chain not given when it has none yet. */
+static gboolean read_head(Store *store, const char *owner, AuditHead *head, GError **error) {
+  return take_head(sql_query(store,
+                             "SELECT number, hash, chain FROM audit WHERE chain ="
+                             " (SELECT chain FROM audit_owner WHERE owner = ?1)"
+                             " ORDER BY number DESC LIMIT 1",
+                             "t", owner),
+                   head, error);
 }
 
 static gboolean insert(Store *store, const AuditRecord *record,
@@ -41,13 +49,29 @@ static gboolean insert(Store *store, const AuditRecord *record,
                  record->detail, octets, &record->chain.id);
 }
 
+/* The end of the chain that nobody goes on with: that of the time when the store was not shared, or
+   of schema version 3. */
+static gboolean read_ended(Store *store, AuditHead *head, GError **error) {
+  return read_head(store, "", head, error) &&
+         (head->chain.given ||
+          take_head(sql_query(store,
+                              "SELECT number, hash, chain FROM audit WHERE chain IS NULL"
+                              " ORDER BY number DESC LIMIT 1",
+                              ""),
+                    head, error));
+}
+
 gboolean audit_begin(Store *store, gint64 now, const Id *chain, GError **error) {
   static const guint8 none[AUDIT_HASH_OCTETS] = {0};
   AuditHead head;
-  if (!read_head(store, &head, error))
+  if (!read_head(store, store_owner(store), &head, error))
     return FALSE;
   if (head.chain.given)
     return TRUE;
+  if (!read_ended(store, &head, error) ||
+      !sql_run(store, error, "INSERT INTO audit_owner (owner, chain) VALUES (?1, ?2)", "td",
+               store_owner(store), chain))
+    return FALSE;
   g_autofree char *detail = audit_begun_text(&head);
   AuditRecord record = {.chain = {TRUE, *chain},
                         .number = head.number + 1,
@@ -61,7 +85,7 @@ gboolean audit_begin(Store *store, gint64 now, const Id *chain, GError **error) 
 gboolean audit_append(Store *store, gint64 now, const char *kind, const char *subject,
                       const char *detail, GError **error) {
   AuditHead head;
-  if (!read_head(store, &head, error))
+  if (!read_head(store, store_owner(store), &head, error))
     return FALSE;
   if (!head.chain.given) {
     g_set_error(error, STORE_ERROR, STORE_ERROR_FAILED, "no chain of audit records was begun");
@@ -88,7 +112,7 @@ gboolean audit_last_time(Store *store, gint64 *at, GError **error) {
 gboolean audit_head(Store *store, AuditCheckpoint *head, GBytes **key, GError **error) {
   AuditHead last;
   *key = NULL;
-  if (!read_head(store, &last, error))
+  if (!read_head(store, store_owner(store), &last, error))
     return FALSE;
   *head = (AuditCheckpoint){.chain = last.chain.id, .number = last.number};
   memcpy(head->hash, last.hash, AUDIT_HASH_OCTETS);
@@ -117,7 +141,11 @@ StoreChange audit_add_checkpoint(Store *store, const AuditCheckpoint *checkpoint
 }
 
 gboolean audit_was_stopped(Store *store, gboolean *stopped, GError **error) {
-  SqlQuery query = sql_query(store, "SELECT kind FROM audit ORDER BY number DESC LIMIT 1", "");
+  SqlQuery query = sql_query(store,
+                             "SELECT kind FROM audit WHERE chain ="
+                             " (SELECT chain FROM audit_owner WHERE owner = ?1)"
+                             " ORDER BY number DESC LIMIT 1",
+                             "t", store_owner(store));
   gboolean any = sql_row(&query);
   g_autofree char *kind = any ? sql_text(&query, 0) : NULL;
   *stopped = !any || g_strcmp0(kind, AUDIT_STOPPED) == 0;

@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The audit log: append-only chains of hashes, written in the commit of what they record (ca-rules
- * 33). */
+   33). Each owner of a shared store has its chain, which it alone appends to; "the chain" below is
+   that of the store's owner. */
 #ifndef SIGNET_STORE_AUDIT_H
 #define SIGNET_STORE_AUDIT_H
 
 #include "base/audit_record.h"
 #include "store/store.h"
 
-/* At start: goes on with the store's chain, or begins one with that id, whose first record names
-   the end of the one before. */
+/* At start: goes on with the chain, or begins one with that id, whose first record names the end of
+   the one before, where the store was not shared until now. */
 gboolean audit_begin(Store *store, gint64 now, const Id *chain, GError **error);
 /* Appends a record to the chain (base/audit_record.h).
    subject: the id of what it is about, text; detail: one line, key=value. */
@@ -27,7 +28,7 @@ gboolean audit_head(Store *store, AuditCheckpoint *head, GBytes **key, GError **
 StoreChange audit_add_checkpoint(Store *store, const AuditCheckpoint *checkpoint, GBytes *key,
                                  GBytes *signature, GError **error);
 
-/* Whether the last record is of a stop, or there is none yet. */
+/* Whether the chain's last record is of a stop, or there is none yet. */
 gboolean audit_was_stopped(Store *store, gboolean *stopped, GError **error);
 
 /* Subject -> detail, both char*, of all records of a kind. NULL on failure. */

@@ -85,14 +85,14 @@ static GPtrArray *read_checkpoints(Store *store, const AuditChain *chain, gint64
 /* Oldest first; of AuditChain. */
 static GArray *read_chains(Store *store, gint64 *strange, GError **error) {
   g_autoptr(GArray) chains = g_array_new(FALSE, FALSE, sizeof(AuditChain));
-  SqlQuery query =
-      sql_query(store,
-                "SELECT chain, CASE WHEN chain IS NULL THEN 1 ELSE 0 END, sum(rows) FROM"
-                " (SELECT chain, min(number) AS first, count(*) AS rows FROM audit GROUP BY chain"
-                " UNION ALL SELECT chain, min(number), count(*) FROM audit_checkpoint GROUP BY "
-                "chain) AS named"
-                " GROUP BY chain ORDER BY min(first)",
-                "");
+  SqlQuery query = sql_query(
+      store,
+      "SELECT chain, CASE WHEN chain IS NULL THEN 1 ELSE 0 END, CAST(sum(rows) AS @int) FROM"
+      " (SELECT chain, min(number) AS first, count(*) AS rows FROM audit GROUP BY chain"
+      " UNION ALL SELECT chain, min(number), count(*) FROM audit_checkpoint GROUP BY "
+      "chain) AS named"
+      " GROUP BY chain ORDER BY min(first)",
+      "");
   while (sql_row(&query)) {
     AuditChain chain = {0};
     chain.given = sql_id(&query, 0, &chain.id);

@@ -22,11 +22,12 @@ gboolean job_add(Store *store, JobKind kind, const Id *subject, gint64 due_at, G
 StoreFind job_take(Store *store, JobKind kind, gint64 now, gint64 until, Job *job, GError **error) {
   SqlQuery query = sql_query(
       store,
-      "UPDATE job SET taken_until = ?3, attempts = attempts + 1 WHERE kind = ?1 AND subject ="
+      "UPDATE job SET taken_until = ?3, attempts = attempts + 1, owner = ?4, lease = lease + 1"
+      " WHERE kind = ?1 AND subject ="
       " (SELECT subject FROM job WHERE kind = ?1 AND due_at <= ?2 AND taken_until <= ?2"
-      "  ORDER BY due_at LIMIT 1)"
-      " RETURNING subject, due_at, attempts, version",
-      "tii", job_names[kind], now, until);
+      "  ORDER BY due_at LIMIT 1 @skip-locked)"
+      " RETURNING subject, due_at, attempts, version, lease",
+      "tiit", job_names[kind], now, until, store_owner(store));
   StoreFind found = STORE_MISSING;
   if (sql_row(&query)) {
     job->kind = kind;
@@ -34,30 +35,51 @@ StoreFind job_take(Store *store, JobKind kind, gint64 now, gint64 until, Job *jo
     job->due_at = sql_int(&query, 1);
     job->attempts = sql_int(&query, 2);
     job->version = sql_int(&query, 3);
+    job->lease = sql_int(&query, 4);
     found = STORE_FOUND;
   }
   return sql_end(&query, error) ? found : STORE_LOOKUP_FAILED;
 }
 
+StoreChange job_renew(Store *store, const Job *job, gint64 until, GError **error) {
+  return sql_change(store, error,
+                    "UPDATE job SET taken_until = ?3 WHERE kind = ?1 AND subject = ?2"
+                    " AND lease = ?4",
+                    "tdii", job_names[job->kind], &job->subject, until, job->lease);
+}
+
+StoreFind job_held(Store *store, const Job *job, GError **error) {
+  return sql_exists(
+      sql_query(store, "SELECT 1 FROM job WHERE kind = ?1 AND subject = ?2 AND lease = ?3 @lock",
+                "tdi", job_names[job->kind], &job->subject, job->lease),
+      error);
+}
+
 gboolean job_done(Store *store, const Job *job, GError **error) {
-  return sql_run(store, error, "DELETE FROM job WHERE kind = ?1 AND subject = ?2 AND version = ?3",
-                 "tdi", job_names[job->kind], &job->subject, job->version) &&
+  return sql_run(store, error,
+                 "DELETE FROM job WHERE kind = ?1 AND subject = ?2 AND version = ?3"
+                 " AND lease = ?4",
+                 "tdii", job_names[job->kind], &job->subject, job->version, job->lease) &&
          sql_run(store, error,
-                 "UPDATE job SET taken_until = 0, attempts = 0 WHERE kind = ?1 AND subject = ?2",
-                 "td", job_names[job->kind], &job->subject);
+                 "UPDATE job SET taken_until = 0, attempts = 0 WHERE kind = ?1 AND subject = ?2"
+                 " AND lease = ?3",
+                 "tdi", job_names[job->kind], &job->subject, job->lease);
 }
 
 gboolean job_again(Store *store, const Job *job, gint64 due_at, gboolean counted, GError **error) {
   return sql_run(store, error,
                  "UPDATE job SET taken_until = 0, attempts = attempts - ?4,"
                  " due_at = CASE WHEN version = ?5 THEN ?3 ELSE due_at END"
-                 " WHERE kind = ?1 AND subject = ?2",
-                 "tdiii", job_names[job->kind], &job->subject, due_at, (gint64)(counted ? 0 : 1),
-                 job->version);
+                 " WHERE kind = ?1 AND subject = ?2 AND lease = ?6",
+                 "tdiiii", job_names[job->kind], &job->subject, due_at, (gint64)(counted ? 0 : 1),
+                 job->version, job->lease);
 }
 
 gboolean job_release_all(Store *store, GError **error) {
-  return sql_run(store, error, "UPDATE job SET taken_until = 0 WHERE taken_until > 0", "");
+  return sql_run(store, error,
+                 "UPDATE job SET taken_until = 0, lease = lease + 1 WHERE taken_until > 0"
+                 " AND (?1 IS NULL OR owner = ?1)",
+                 "t", store_is_shared(store) ? store_owner(store) : NULL);
 }
 
 gboolean job_next(Store *store, JobKind kind, gint64 *due_at, GError **error) {
@@ -84,17 +106,18 @@ StoreChange job_explain(Store *store, JobKind kind, const Id *subject, const cha
 
 StoreFind job_find(Store *store, JobKind kind, const Id *subject, Job *job, char **waits_for,
                    GError **error) {
-  SqlQuery query = sql_query(
-      store,
-      "SELECT due_at, attempts, version, waits_for FROM job WHERE kind = ?1 AND subject = ?2", "td",
-      job_names[kind], subject);
+  SqlQuery query = sql_query(store,
+                             "SELECT due_at, attempts, version, waits_for, lease FROM job WHERE "
+                             "kind = ?1 AND subject = ?2",
+                             "td", job_names[kind], subject);
   StoreFind found = STORE_MISSING;
   if (sql_row(&query)) {
     *job = (Job){.kind = kind,
                  .subject = *subject,
                  .due_at = sql_int(&query, 0),
                  .attempts = sql_int(&query, 1),
-                 .version = sql_int(&query, 2)};
+                 .version = sql_int(&query, 2),
+                 .lease = sql_int(&query, 4)};
     *waits_for = sql_text(&query, 3);
     found = STORE_FOUND;
   }

@@ -31,18 +31,27 @@ typedef struct {
   gint64 due_at;
   gint64 attempts; /* this one included */
   gint64 version;  /* counts how often it was added */
+  gint64 lease;    /* counts how often it was taken: tells the one who has it */
 } Job;
 
 /* Adds a job, or, when there is one, makes it due at due_at if that is earlier. */
 gboolean job_add(Store *store, JobKind kind, const Id *subject, gint64 due_at, GError **error);
-/* Takes the job of kind that is due longest and taken by nobody, until `until`. */
+/* Takes the job of kind that is due longest and taken by nobody, until `until`. What the
+   transaction of another process just takes is left out. */
 StoreFind job_take(Store *store, JobKind kind, gint64 now, gint64 until, Job *job, GError **error);
+/* Keeps a taken job until `until`; STORE_UNCHANGED: somebody else took it meanwhile, or ended it.
+ */
+StoreChange job_renew(Store *store, const Job *job, gint64 until, GError **error);
+/* Whether a job that was taken is still the taker's, and locks it: STORE_MISSING when its time
+   ended and another took it, or it is gone: what was found out for it is to be dropped. */
+StoreFind job_held(Store *store, const Job *job, GError **error);
 /* Ends a taken job; one that was added again meanwhile stays, free and due as added. */
 gboolean job_done(Store *store, const Job *job, GError **error);
 /* Gives a job back, due at due_at (as added, if it was added again meanwhile); counted FALSE: this
    attempt does not count. */
 gboolean job_again(Store *store, const Job *job, gint64 due_at, gboolean counted, GError **error);
-/* At start: whatever was taken when the process died is free again. */
+/* At start: whatever this owner had taken when it died is free again; on a store that is not shared
+   whatever was taken. */
 gboolean job_release_all(Store *store, GError **error);
 /* What it waits for, for a person (NULL: nothing that is known); STORE_UNCHANGED when that was said
    already. */

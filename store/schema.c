@@ -150,8 +150,6 @@ static const char *const migrations[] = {
     "  reason @text NOT NULL, PRIMARY KEY (subject, at, question, perspective));"
     "ALTER TABLE certificate ADD COLUMN linter_findings @text;"
     "ALTER TABLE crl_shard ADD COLUMN issuer @blob;"
-    "ALTER TABLE audit ADD COLUMN chain @blob;"
-    "CREATE UNIQUE INDEX audit_chain ON audit(chain, number);"
     "CREATE TABLE audit_checkpoint ("
     "  chain @blob NOT NULL, number @int NOT NULL, hash @blob NOT NULL, at @int NOT NULL,"
     "  previous @int NOT NULL, key @blob NOT NULL, signature @blob NOT NULL,"
@@ -169,8 +167,27 @@ static const char *const migrations[] = {
     "ALTER TABLE message ADD COLUMN judged_with @text;"
     "ALTER TABLE caa_check ADD COLUMN found_at @text;"
     "ALTER TABLE caa_check ADD COLUMN rdata @text;"
-    "CREATE INDEX audit_subject ON audit(subject);",
+    /* Chains of several processes have the same numbers. */
+    "CREATE TABLE audit_3 ("
+    "  number @int NOT NULL, at @int NOT NULL, kind @text NOT NULL, subject @text NOT NULL,"
+    "  detail @text NOT NULL, hash @blob NOT NULL, chain @blob);"
+    "INSERT INTO audit_3 SELECT number, at, kind, subject, detail, hash, NULL FROM audit;"
+    "DROP TABLE audit;"
+    "ALTER TABLE audit_3 RENAME TO audit;"
+    "CREATE UNIQUE INDEX audit_chain ON audit(chain, number);"
+    "CREATE INDEX audit_at ON audit(at);"
+    "CREATE INDEX audit_subject ON audit(subject);"
+    "CREATE TABLE audit_owner (owner @text PRIMARY KEY, chain @blob NOT NULL UNIQUE);"
+    "ALTER TABLE job ADD COLUMN owner @text;"
+    "ALTER TABLE job ADD COLUMN lease @int NOT NULL DEFAULT 0;"
+    "CREATE TABLE nonce_key (id @int PRIMARY KEY CHECK (id = 1), value @blob NOT NULL);"
+    "CREATE TABLE nonce (value @blob PRIMARY KEY, expires_at @int NOT NULL);"
+    "CREATE INDEX nonce_expiry ON nonce(expires_at);"
+    /* Transactions that each writing process committed. */
+    "CREATE TABLE writer (owner @text PRIMARY KEY, commits @int NOT NULL);",
 };
+
+#define MIGRATION_TRIES 10
 
 /* Versions 1 and 2 came before the first release. */
 #define SCHEMA_FIRST 3
@@ -193,7 +210,8 @@ static gboolean refuse(gint64 version, GError **error) {
 /* A release also runs on the schema after its own: migrations only add. */
 static gboolean run_migrations(Store *store, GError **error) {
   gint64 version = 0;
-  if (!store_script(store, "CREATE TABLE IF NOT EXISTS schema_version (version @int PRIMARY KEY)",
+  if (!store_lock_schema(store, error) ||
+      !store_script(store, "CREATE TABLE IF NOT EXISTS schema_version (version @int PRIMARY KEY)",
                     error) ||
       !read_version(store, &version, error))
     return FALSE;
@@ -206,12 +224,26 @@ static gboolean run_migrations(Store *store, GError **error) {
   return TRUE;
 }
 
-gboolean schema_migrate(Store *store, GError **error) {
+static gboolean migrate_once(Store *store, GError **error) {
   if (!store_begin(store, error))
     return FALSE;
   if (run_migrations(store, error))
     return store_commit(store, error);
   store_rollback(store);
+  return FALSE;
+}
+
+/* Others may be at work on the schema before it. */
+gboolean schema_migrate(Store *store, GError **error) {
+  GError *failure = NULL;
+  for (int tries = 0; tries < MIGRATION_TRIES; tries++) {
+    g_clear_error(&failure);
+    if (migrate_once(store, &failure))
+      return TRUE;
+    if (!g_error_matches(failure, STORE_ERROR, STORE_ERROR_AGAIN))
+      break;
+  }
+  g_propagate_error(error, failure);
   return FALSE;
 }
 

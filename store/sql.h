@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* SQL for the files of store/, and what a driver provides. Statements write parameters as ?1, ?2
-   and are string constants: a driver may keep all of them prepared. */
+   and are string constants: a driver may keep all of them prepared. Words that each driver has its
+   own text for: the types @int, @blob and @text; behind a SELECT @lock, which locks its rows to the
+   end of the transaction, and @skip-locked, which leaves out those that others locked. */
 #ifndef SIGNET_STORE_SQL_H
 #define SIGNET_STORE_SQL_H
 
@@ -18,32 +20,46 @@ typedef struct {
 typedef struct SqlCursor SqlCursor;
 typedef struct SqlConnection SqlConnection;
 
-/* A driver: how one database is spoken to. */
+/* A driver: how one database is spoken to. format: a letter for each of values, as below. */
 typedef struct {
-  SqlConnection *(*open)(const char *folder, GError **error);
-  /* Beside a server that works on it: reads alone, takes no lock. */
-  SqlConnection *(*open_reader)(const char *folder, GError **error);
+  /* reader: beside a server that works on it; reads alone, takes no lock. */
+  SqlConnection *(*open)(const StorePlace *place, gboolean reader, GError **error);
   void (*close)(SqlConnection *connection);
-  /* Statements without parameters or rows; may be several. @int, @blob, @text are the driver's
-   * types. */
+  gboolean (*begin)(SqlConnection *connection, GError **error);
+  gboolean (*commit)(SqlConnection *connection, GError **error);
+  void (*rollback)(SqlConnection *connection);
+  /* In a transaction: keeps others from changing the schema to its end. */
+  gboolean (*lock_schema)(SqlConnection *connection, GError **error);
+  /* Statements without parameters or rows; may be several. */
   gboolean (*script)(SqlConnection *connection, const char *sql, GError **error);
+  /* May return before it is known whether it fails: the next call that has an answer says so. */
+  gboolean (*run)(SqlConnection *connection, const char *sql, const char *format,
+                  const SqlValue *values, GError **error);
   /* Rows changed, or -1. */
-  gint64 (*change)(SqlConnection *connection, const char *sql, const SqlValue *values, guint count,
-                   GError **error);
-  SqlCursor *(*query)(SqlConnection *connection, const char *sql, const SqlValue *values,
-                      guint count, GError **error);
+  gint64 (*change)(SqlConnection *connection, const char *sql, const char *format,
+                   const SqlValue *values, GError **error);
+  SqlCursor *(*query)(SqlConnection *connection, const char *sql, const char *format,
+                      const SqlValue *values, GError **error);
   int (*next)(SqlCursor *cursor, GError **error);   /* 1 a row, 0 the end, -1 */
   SqlValue (*value)(SqlCursor *cursor, int column); /* valid until next */
   int (*columns)(SqlCursor *cursor);
   const char *(*name)(SqlCursor *cursor, int column); /* of the cursor */
   void (*finish)(SqlCursor *cursor);
-  gboolean handler_savepoints; /* several handlers share a transaction */
+  gboolean shared; /* others write too; no savepoints */
 } SqlDriver;
 
-extern const SqlDriver sql_driver_sqlite;
+extern const SqlDriver sql_driver_sqlite, sql_driver_postgres;
+
+/* A driver's text for one word. */
+typedef struct {
+  const char *word, *text;
+} SqlWord;
+
+/* sql with each word of the list, whose end has a NULL, as its text; the caller frees it. */
+char *sql_with_words(const char *sql, const SqlWord *words);
 
 /* Parameters follow format, a letter each: i gint64, t const char* (NULL: null), b GBytes* (NULL:
-   null), d const Id* (NULL: null). */
+   null), d const Id* (NULL: null). sql_run is for those whose count of rows nobody needs. */
 StoreChange sql_change(Store *store, GError **error, const char *sql, const char *format, ...);
 gboolean sql_run(Store *store, GError **error, const char *sql, const char *format, ...);
 
@@ -73,6 +89,7 @@ gboolean sql_ids(SqlQuery query, GArray *ids, GError **error);
 gboolean schema_migrate(Store *store, GError **error);
 /* Whether the store has what this program reads. */
 gboolean schema_check(Store *store, GError **error);
+gboolean store_lock_schema(Store *store, GError **error);
 gboolean store_script(Store *store, const char *sql, GError **error);
 
 #endif

@@ -12,7 +12,7 @@
 
 struct SqlConnection {
   sqlite3 *database;
-  GHashTable *prepared; /* text of the statement -> sqlite3_stmt */
+  GHashTable *prepared; /* text as it was given -> sqlite3_stmt */
   int lock;
 };
 
@@ -20,6 +20,10 @@ struct SqlCursor {
   SqlConnection *connection;
   sqlite3_stmt *statement;
 };
+
+/* One writer needs no locks. */
+static const SqlWord words[] = {{"@int", "INTEGER"}, {"@blob", "BLOB"},    {"@text", "TEXT"},
+                                {"@lock", ""},       {"@skip-locked", ""}, {NULL, NULL}};
 
 static void fail(SqlConnection *connection, const char *doing, GError **error) {
   g_set_error(error, STORE_ERROR, STORE_ERROR_FAILED, "%s: %s", doing,
@@ -54,11 +58,8 @@ static int take_lock(const char *folder, GError **error) {
 }
 
 static gboolean sqlite_script(SqlConnection *connection, const char *sql, GError **error) {
-  g_autoptr(GString) text = g_string_new(sql);
-  g_string_replace(text, "@int", "INTEGER", 0);
-  g_string_replace(text, "@blob", "BLOB", 0);
-  g_string_replace(text, "@text", "TEXT", 0);
-  if (sqlite3_exec(connection->database, text->str, NULL, NULL, NULL) == SQLITE_OK)
+  g_autofree char *text = sql_with_words(sql, words);
+  if (sqlite3_exec(connection->database, text, NULL, NULL, NULL) == SQLITE_OK)
     return TRUE;
   fail(connection, "database script", error);
   return FALSE;
@@ -77,13 +78,18 @@ static gboolean use_wal(SqlConnection *connection, GError **error) {
   return wal;
 }
 
-static SqlConnection *sqlite_open(const char *folder, GError **error) {
+static SqlConnection *connection_new(int lock) {
+  SqlConnection *connection = g_new0(SqlConnection, 1);
+  connection->lock = lock;
+  connection->prepared = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, finalize_statement);
+  return connection;
+}
+
+static SqlConnection *open_writer(const char *folder, GError **error) {
   int lock = take_lock(folder, error);
   if (lock < 0)
     return NULL;
-  SqlConnection *connection = g_new0(SqlConnection, 1);
-  connection->lock = lock;
-  connection->prepared = g_hash_table_new_full(g_str_hash, g_str_equal, NULL, finalize_statement);
+  SqlConnection *connection = connection_new(lock);
   g_autofree char *path = g_build_filename(folder, "signet.db", NULL);
   int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX;
   if (sqlite3_open_v2(path, &connection->database, flags, NULL) != SQLITE_OK) {
@@ -105,10 +111,8 @@ static SqlConnection *sqlite_open(const char *folder, GError **error) {
   return connection;
 }
 
-static SqlConnection *sqlite_open_reader(const char *folder, GError **error) {
-  SqlConnection *connection = g_new0(SqlConnection, 1);
-  connection->lock = -1;
-  connection->prepared = g_hash_table_new_full(g_str_hash, g_str_equal, NULL, finalize_statement);
+static SqlConnection *open_reader(const char *folder, GError **error) {
+  SqlConnection *connection = connection_new(-1);
   g_autofree char *path = g_build_filename(folder, "signet.db", NULL);
   int flags = SQLITE_OPEN_READONLY | SQLITE_OPEN_NOMUTEX;
   gboolean good = sqlite3_open_v2(path, &connection->database, flags, NULL) == SQLITE_OK;
@@ -124,25 +128,30 @@ static SqlConnection *sqlite_open_reader(const char *folder, GError **error) {
   return NULL;
 }
 
+static SqlConnection *sqlite_open(const StorePlace *place, gboolean reader, GError **error) {
+  return reader ? open_reader(place->folder, error) : open_writer(place->folder, error);
+}
+
 static sqlite3_stmt *prepare(SqlConnection *connection, const char *sql, GError **error) {
   sqlite3_stmt *statement = g_hash_table_lookup(connection->prepared, sql);
   if (statement != NULL)
     return statement;
-  if (sqlite3_prepare_v3(connection->database, sql, -1, SQLITE_PREPARE_PERSISTENT, &statement,
+  g_autofree char *text = sql_with_words(sql, words);
+  if (sqlite3_prepare_v3(connection->database, text, -1, SQLITE_PREPARE_PERSISTENT, &statement,
                          NULL) != SQLITE_OK) {
     fail(connection, sql, error);
     return NULL;
   }
-  g_hash_table_insert(connection->prepared, (gpointer)sqlite3_sql(statement), statement);
+  g_hash_table_insert(connection->prepared, g_strdup(sql), statement);
   return statement;
 }
 
-static sqlite3_stmt *bind(SqlConnection *connection, const char *sql, const SqlValue *values,
-                          guint count, GError **error) {
+static sqlite3_stmt *bind(SqlConnection *connection, const char *sql, const char *format,
+                          const SqlValue *values, GError **error) {
   sqlite3_stmt *statement = prepare(connection, sql, error);
   if (statement == NULL)
     return NULL;
-  for (guint i = 0; i < count; i++) {
+  for (guint i = 0; format[i] != '\0'; i++) {
     const SqlValue *value = &values[i];
     int at = (int)i + 1, size = (int)value->size, result = SQLITE_OK;
     if (value->type == SQL_INT)
@@ -167,9 +176,9 @@ static void release(sqlite3_stmt *statement) {
   sqlite3_clear_bindings(statement);
 }
 
-static gint64 sqlite_change(SqlConnection *connection, const char *sql, const SqlValue *values,
-                            guint count, GError **error) {
-  sqlite3_stmt *statement = bind(connection, sql, values, count, error);
+static gint64 sqlite_change(SqlConnection *connection, const char *sql, const char *format,
+                            const SqlValue *values, GError **error) {
+  sqlite3_stmt *statement = bind(connection, sql, format, values, error);
   if (statement == NULL)
     return -1;
   int result = sqlite3_step(statement);
@@ -180,9 +189,35 @@ static gint64 sqlite_change(SqlConnection *connection, const char *sql, const Sq
   return changed;
 }
 
-static SqlCursor *sqlite_query(SqlConnection *connection, const char *sql, const SqlValue *values,
-                               guint count, GError **error) {
-  sqlite3_stmt *statement = bind(connection, sql, values, count, error);
+static gboolean sqlite_run(SqlConnection *connection, const char *sql, const char *format,
+                           const SqlValue *values, GError **error) {
+  return sqlite_change(connection, sql, format, values, error) >= 0;
+}
+
+static gboolean sqlite_begin(SqlConnection *connection, GError **error) {
+  return sqlite_run(connection, "BEGIN IMMEDIATE", "", NULL, error);
+}
+
+static void sqlite_rollback(SqlConnection *connection) {
+  sqlite_run(connection, "ROLLBACK", "", NULL, NULL);
+}
+
+static gboolean sqlite_commit(SqlConnection *connection, GError **error) {
+  if (sqlite_run(connection, "COMMIT", "", NULL, error))
+    return TRUE;
+  sqlite_rollback(connection);
+  return FALSE;
+}
+
+/* The one writer has it for itself. */
+static gboolean sqlite_lock_schema(SqlConnection *connection G_GNUC_UNUSED,
+                                   GError **error G_GNUC_UNUSED) {
+  return TRUE;
+}
+
+static SqlCursor *sqlite_query(SqlConnection *connection, const char *sql, const char *format,
+                               const SqlValue *values, GError **error) {
+  sqlite3_stmt *statement = bind(connection, sql, format, values, error);
   if (statement == NULL)
     return NULL;
   SqlCursor *cursor = g_new0(SqlCursor, 1);
@@ -234,9 +269,13 @@ static void sqlite_finish(SqlCursor *cursor) {
 
 const SqlDriver sql_driver_sqlite = {
     .open = sqlite_open,
-    .open_reader = sqlite_open_reader,
     .close = sqlite_close,
+    .begin = sqlite_begin,
+    .commit = sqlite_commit,
+    .rollback = sqlite_rollback,
+    .lock_schema = sqlite_lock_schema,
     .script = sqlite_script,
+    .run = sqlite_run,
     .change = sqlite_change,
     .query = sqlite_query,
     .next = sqlite_next,
@@ -244,5 +283,4 @@ const SqlDriver sql_driver_sqlite = {
     .columns = sqlite_columns,
     .name = sqlite_name,
     .finish = sqlite_finish,
-    .handler_savepoints = TRUE,
 };

@@ -6,6 +6,7 @@
 struct Store {
   const SqlDriver *driver;
   SqlConnection *connection;
+  char *owner;
 };
 
 G_DEFINE_QUARK(signet - store - error - quark, store_error)
@@ -14,29 +15,43 @@ void store_close(Store *store) {
   if (store == NULL)
     return;
   store->driver->close(store->connection);
+  g_free(store->owner);
   g_free(store);
 }
 
-Store *store_open(const char *folder, GError **error) {
-  SqlConnection *connection = sql_driver_sqlite.open(folder, error);
+static Store *open_place(const StorePlace *place, gboolean reader, GError **error) {
+  gboolean shared = place->postgresql != NULL && place->postgresql[0] != '\0';
+  const SqlDriver *driver = shared ? &sql_driver_postgres : &sql_driver_sqlite;
+  SqlConnection *connection = driver->open(place, reader, error);
   if (connection == NULL)
     return NULL;
-  g_autoptr(Store) store = g_new0(Store, 1);
-  store->driver = &sql_driver_sqlite;
+  Store *store = g_new0(Store, 1);
+  store->driver = driver;
   store->connection = connection;
-  if (!schema_migrate(store, error))
-    return NULL;
-  return g_steal_pointer(&store);
+  store->owner = g_strdup(shared && place->owner != NULL ? place->owner : "");
+  return store;
 }
 
-Store *store_open_reader(const char *folder, GError **error) {
-  SqlConnection *connection = sql_driver_sqlite.open_reader(folder, error);
-  if (connection == NULL)
-    return NULL;
-  g_autoptr(Store) store = g_new0(Store, 1);
-  store->driver = &sql_driver_sqlite;
-  store->connection = connection;
-  return schema_check(store, error) ? g_steal_pointer(&store) : NULL;
+Store *store_open(const StorePlace *place, GError **error) {
+  g_autoptr(Store) store = open_place(place, FALSE, error);
+  return store != NULL && schema_migrate(store, error) ? g_steal_pointer(&store) : NULL;
+}
+
+Store *store_open_reader(const StorePlace *place, GError **error) {
+  g_autoptr(Store) store = open_place(place, TRUE, error);
+  return store != NULL && schema_check(store, error) ? g_steal_pointer(&store) : NULL;
+}
+
+gboolean store_is_shared(const Store *store) {
+  return store->driver->shared;
+}
+
+const char *store_owner(const Store *store) {
+  return store->owner;
+}
+
+gboolean store_lock_schema(Store *store, GError **error) {
+  return store->driver->lock_schema(store->connection, error);
 }
 
 gboolean store_script(Store *store, const char *sql, GError **error) {
@@ -44,39 +59,43 @@ gboolean store_script(Store *store, const char *sql, GError **error) {
 }
 
 gboolean store_begin(Store *store, GError **error) {
-  return sql_run(store, error, "BEGIN IMMEDIATE", "");
+  return store->driver->begin(store->connection, error);
 }
 
 gboolean store_commit(Store *store, GError **error) {
-  if (sql_run(store, error, "COMMIT", ""))
-    return TRUE;
-  store_rollback(store);
-  return FALSE;
+  return store->driver->commit(store->connection, error);
 }
 
 void store_rollback(Store *store) {
-  sql_run(store, NULL, "ROLLBACK", "");
+  store->driver->rollback(store->connection);
 }
 
 gboolean store_handler_begin(Store *store, GError **error) {
-  return !store->driver->handler_savepoints || sql_run(store, error, "SAVEPOINT handler", "");
+  return store_is_shared(store) || sql_run(store, error, "SAVEPOINT handler", "");
 }
 
 gboolean store_handler_end(Store *store, gboolean keep, GError **error) {
-  if (!store->driver->handler_savepoints)
-    return TRUE;
-  if (!keep && !sql_run(store, error, "ROLLBACK TO handler", ""))
-    return FALSE;
-  return sql_run(store, error, "RELEASE handler", "");
+  if (!store_is_shared(store))
+    return (keep || sql_run(store, error, "ROLLBACK TO handler", "")) &&
+           sql_run(store, error, "RELEASE handler", "");
+  if (!keep)
+    g_set_error(error, STORE_ERROR, STORE_ERROR_FAILED, "one handler of the transaction failed");
+  return keep;
 }
 
 /* --- statements
  * -------------------------------------------------------------------------------------- */
 
-static guint read_values(const char *format, va_list arguments,
-                         SqlValue values[SQL_MAX_PARAMETERS]) {
-  guint count = 0;
-  for (; format[count] != '\0'; count++) {
+char *sql_with_words(const char *sql, const SqlWord *words) {
+  GString *text = g_string_new(sql);
+  for (; strchr(text->str, '@') != NULL && words->word != NULL; words++)
+    g_string_replace(text, words->word, words->text, 0);
+  return g_string_free(text, FALSE);
+}
+
+static void read_values(const char *format, va_list arguments,
+                        SqlValue values[SQL_MAX_PARAMETERS]) {
+  for (guint count = 0; format[count] != '\0'; count++) {
     g_assert(count < SQL_MAX_PARAMETERS);
     SqlValue *value = &values[count];
     *value = (SqlValue){SQL_NULL, 0, NULL, 0};
@@ -98,16 +117,15 @@ static guint read_values(const char *format, va_list arguments,
       value->size = ID_OCTETS;
     }
   }
-  return count;
 }
 
 StoreChange sql_change(Store *store, GError **error, const char *sql, const char *format, ...) {
   SqlValue values[SQL_MAX_PARAMETERS];
   va_list arguments;
   va_start(arguments, format);
-  guint count = read_values(format, arguments, values);
+  read_values(format, arguments, values);
   va_end(arguments);
-  gint64 changed = store->driver->change(store->connection, sql, values, count, error);
+  gint64 changed = store->driver->change(store->connection, sql, format, values, error);
   return changed < 0 ? STORE_FAILED : changed == 0 ? STORE_UNCHANGED : STORE_CHANGED;
 }
 
@@ -115,9 +133,9 @@ gboolean sql_run(Store *store, GError **error, const char *sql, const char *form
   SqlValue values[SQL_MAX_PARAMETERS];
   va_list arguments;
   va_start(arguments, format);
-  guint count = read_values(format, arguments, values);
+  read_values(format, arguments, values);
   va_end(arguments);
-  return store->driver->change(store->connection, sql, values, count, error) >= 0;
+  return store->driver->run(store->connection, sql, format, values, error);
 }
 
 SqlQuery sql_query(Store *store, const char *sql, const char *format, ...) {
@@ -125,9 +143,9 @@ SqlQuery sql_query(Store *store, const char *sql, const char *format, ...) {
   SqlQuery query = {store, NULL, NULL};
   va_list arguments;
   va_start(arguments, format);
-  guint count = read_values(format, arguments, values);
+  read_values(format, arguments, values);
   va_end(arguments);
-  query.cursor = store->driver->query(store->connection, sql, values, count, &query.error);
+  query.cursor = store->driver->query(store->connection, sql, format, values, &query.error);
   return query;
 }
 

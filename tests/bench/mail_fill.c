@@ -213,7 +213,7 @@ int main(int argc, char **argv) {
     open_spool(&fill, argv[3], argv[4]);
     fill.size = strtoul(argv[5], NULL, 10);
   }
-  fill.store = store_open(argv[1], &error);
+  fill.store = store_open(&(StorePlace){.folder = argv[1]}, &error);
   must(fill.store != NULL, error);
   add_all(&fill, (guint)strtoul(argv[2], NULL, 10));
   store_close(fill.store);

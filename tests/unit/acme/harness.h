@@ -147,7 +147,7 @@ static inline void lab_start(Lab *lab) {
   lab->acme.nonces = nonces_new(key);
   lab->acme.keys = jwk_cache_new();
   lab->acme.publications = g_ptr_array_new_with_free_func((GDestroyNotify)g_bytes_unref);
-  lab->acme.store = store_open(lab->folder, &error);
+  lab->acme.store = store_open(&(StorePlace){.folder = lab->folder}, &error);
   g_assert_no_error(error);
   lab_begin(lab);
   g_assert_true(jobs_start(&lab->acme, &error));

@@ -56,7 +56,7 @@ static void test_failed_handler(Fixture *fixture, gconstpointer data G_GNUC_UNUS
 
 static void test_second_opener(Fixture *fixture, gconstpointer data G_GNUC_UNUSED) {
   g_autoptr(GError) failure = NULL;
-  g_assert_null(store_open(fixture->folder, &failure));
+  g_assert_null(store_open(&fixture->place, &failure));
   g_assert_error(failure, STORE_ERROR, STORE_ERROR_BUSY);
   g_assert_nonnull(strstr(failure->message, "signet.lock"));
   g_assert_nonnull(strstr(failure->message, "another process"));
@@ -70,21 +70,21 @@ static void test_second_opener(Fixture *fixture, gconstpointer data G_GNUC_UNUSE
 
 static void test_no_folder(Fixture *fixture, gconstpointer data G_GNUC_UNUSED) {
   g_autoptr(GError) failure = NULL;
-  g_autofree char *path = g_build_filename(fixture->folder, "missing", NULL);
-  g_assert_null(store_open(path, &failure));
+  g_autofree char *path = g_build_filename(fixture->place.folder, "missing", NULL);
+  g_assert_null(store_open(&(StorePlace){.folder = path}, &failure));
   g_assert_error(failure, STORE_ERROR, STORE_ERROR_OPEN);
   g_assert_nonnull(strstr(failure->message, path));
 }
 
 static void test_no_database(Fixture *fixture, gconstpointer data G_GNUC_UNUSED) {
   g_autoptr(GError) failure = NULL;
-  g_autofree char *path = g_build_filename(fixture->folder, "signet.db", NULL);
-  g_autofree char *wal = g_build_filename(fixture->folder, "signet.db-wal", NULL);
+  g_autofree char *path = g_build_filename(fixture->place.folder, "signet.db", NULL);
+  g_autofree char *wal = g_build_filename(fixture->place.folder, "signet.db-wal", NULL);
   store_rollback(fixture->store);
   g_clear_pointer(&fixture->store, store_close);
   g_unlink(wal);
   g_assert_true(g_file_set_contents(path, "this is no database, but somebody's text", -1, NULL));
-  g_assert_null(store_open(fixture->folder, &failure));
+  g_assert_null(store_open(&fixture->place, &failure));
   g_assert_nonnull(failure);
   g_assert_true(failure->domain == STORE_ERROR);
 }
@@ -121,7 +121,7 @@ static void test_newer_schema(Fixture *fixture, gconstpointer data G_GNUC_UNUSED
   fixture_commit(fixture);
   store_rollback(fixture->store);
   g_clear_pointer(&fixture->store, store_close);
-  g_assert_null(store_open(fixture->folder, &failure));
+  g_assert_null(store_open(&fixture->place, &failure));
   g_assert_error(failure, STORE_ERROR, STORE_ERROR_OPEN);
   g_assert_nonnull(strstr(failure->message, "schema version"));
 }

@@ -10,7 +10,7 @@
 
 /* Beside the store, as no code of Signet reads it. */
 static sqlite3 *open_database(const Fixture *fixture) {
-  g_autofree char *path = g_build_filename(fixture->folder, "signet.db", NULL);
+  g_autofree char *path = g_build_filename(fixture->place.folder, "signet.db", NULL);
   sqlite3 *database = NULL;
   g_assert_cmpint(sqlite3_open(path, &database), ==, SQLITE_OK);
   return database;
@@ -73,7 +73,7 @@ static sqlite3 *make_old(Fixture *fixture) {
   g_autofree char *sql = NULL;
   close_store(fixture);
   for (gsize i = 0; i < G_N_ELEMENTS(files); i++) {
-    g_autofree char *file = g_build_filename(fixture->folder, files[i], NULL);
+    g_autofree char *file = g_build_filename(fixture->place.folder, files[i], NULL);
     g_unlink(file);
   }
   g_assert_true(g_file_get_contents(path, &sql, NULL, NULL));

@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "daemon/store_place.h"
+
+#define CORES_ON_POSTGRESQL 2
+
+StorePlace store_place_read(const Config *config) {
+  return (StorePlace){.folder = config_text(config, "store.directory"),
+                      .postgresql = config_text(config, "store.postgresql"),
+                      .password_file = config_text(config, "store.password-file")};
+}
+
+const char *store_place_name(const StorePlace *place) {
+  return place->postgresql != NULL && *place->postgresql != '\0' ? "postgresql" : place->folder;
+}
+
+char *store_place_owner(const Config *config, guint index) {
+  const char *node = config_text(config, "store.node");
+  return g_strdup_printf("%s/%u", *node != '\0' ? node : g_get_host_name(), index);
+}
+
+guint store_place_cores(const Config *config) {
+  gint64 cores = config_number(config, "store.cores");
+  if (cores > 0)
+    return (guint)cores;
+  return config_given(config, "store.postgresql") ? CORES_ON_POSTGRESQL : 1;
+}

@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The store that a configuration names. */
+#ifndef SIGNET_DAEMON_STORE_PLACE_H
+#define SIGNET_DAEMON_STORE_PLACE_H
+
+#include "base/config.h"
+#include "store/store.h"
+
+/* Without an owner; the texts are those of config. */
+StorePlace store_place_read(const Config *config);
+/* How it is called in messages: the folder, or "postgresql". */
+const char *store_place_name(const StorePlace *place);
+/* The name of a core process as a writer: "NODE/INDEX"; the caller frees it. */
+char *store_place_owner(const Config *config, guint index);
+/* How many core processes there are. */
+guint store_place_cores(const Config *config);
+
+#endif

@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Rows that a transaction decides by on a shared store: locked to its end, so that what was read
+   stays as it is. Where several are, always in the order account, order, authorization, challenge.
+   A lock waits for another transaction that has it; without others (SQLite) it does nothing. */
+#ifndef SIGNET_STORE_LOCK_H
+#define SIGNET_STORE_LOCK_H
+
+#include "store/store.h"
+
+/* A row that is not there locks nothing. */
+gboolean store_lock_account(Store *store, const Id *id, GError **error);
+gboolean store_lock_order(Store *store, const Id *id, GError **error);
+gboolean store_lock_authorization(Store *store, const Id *id, GError **error);
+gboolean store_lock_challenge(Store *store, const Id *id, GError **error);
+gboolean store_lock_certificate(Store *store, const Id *id, GError **error);
+
+#endif

@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Statements on one connection to PostgreSQL, in libpq's pipeline mode: sent without waiting, until
+   somebody needs an answer. Each SQL text is prepared once. */
+#ifndef SIGNET_STORE_POSTGRES_PIPE_H
+#define SIGNET_STORE_POSTGRES_PIPE_H
+
+#include "store/sql.h"
+
+#include <libpq-fe.h>
+
+typedef struct {
+  PGconn *connection;   /* NULL: there is none */
+  GHashTable *prepared; /* SQL text as it was given -> name of the prepared statement */
+  guint names;          /* given to prepared statements so far */
+  GQueue awaited;       /* what was sent, of PostgresSent */
+  gboolean warned;      /* the server sent a warning */
+  gint64 patience;      /* microseconds that an answer may take; 0: for ever */
+} PostgresPipe;
+
+void pipe_init(PostgresPipe *pipe, gint64 patience);
+/* Takes a connection that is idle; NULL: closes the one it has. */
+void pipe_use(PostgresPipe *pipe, PGconn *connection);
+/* Sends a statement, with its letters and values. FALSE only when the connection is lost. */
+gboolean pipe_send(PostgresPipe *pipe, const char *sql, const char *format, const SqlValue *values,
+                   GError **error);
+/* Waits for the answers to all that was sent: that of the last statement, NULL when one failed
+   (error: the first that did) or the connection was lost, which closes it. */
+PGresult *pipe_settle(PostgresPipe *pipe, GError **error);
+/* Statements without parameters, one after the other, outside the pipeline; nothing may be awaited.
+   The last one's result; NULL as above. */
+PGresult *pipe_script(PostgresPipe *pipe, const char *sql, GError **error);
+
+#endif

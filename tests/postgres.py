@@ -1,0 +1,219 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A PostgreSQL server of the installed package for tests: a temporary folder, a free loopback port, its own superuser
+"postgres" and the role "signet", which may make databases. Nothing of the system's clusters is touched.
+
+    with Postgres() as server:
+        server.conninfo(database)      # for [store] postgresql and libpq
+        with server.standby() as standby:
+            server.kill()
+            standby.promote()
+
+As a program: python3 postgres.py COMMAND..., which finds the server in SIGNET_TEST_POSTGRES (a connection string to which
+a dbname is added)."""
+
+import fcntl
+import glob
+import os
+import pathlib
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+
+HOST = "127.0.0.1"
+DEADLINE = 60
+ADMIN = "postgres"  # also the system's user that runs it when root does the tests
+OWNER = "signet"
+
+
+class PostgresError(AssertionError):
+    """The server did not do what it was asked."""
+
+
+def _program(name):
+    found = sorted(glob.glob(f"/usr/lib/postgresql/*/bin/{name}"), key=lambda path: int(path.split("/")[4]))
+    if not found:
+        raise PostgresError(f"{name} is missing: scripts/packages test")
+    return found[-1]
+
+
+def _as_user(*command):
+    """The server refuses root. It ends when the test does."""
+    user = ["--reuid", ADMIN, "--regid", ADMIN, "--clear-groups"] if os.getuid() == 0 else []
+    return ["setpriv", *user, "--pdeathsig", "INT", *command]
+
+
+def free_port():
+    with socket.socket() as found:
+        found.bind((HOST, 0))
+        return found.getsockname()[1]
+
+
+def _until(condition, what):
+    end = time.monotonic() + DEADLINE
+    while not condition():
+        if time.monotonic() > end:
+            raise PostgresError(f"{what}: not within {DEADLINE} s")
+        time.sleep(0.02)
+
+
+def _initialize(data):
+    subprocess.run(_as_user(_program("initdb"), "-D", data, "-U", ADMIN, "-A", "trust", "-E", "UTF8", "--locale=C",
+                            "--no-sync", "--no-instructions"), check=True, stdout=subprocess.DEVNULL)
+
+
+class Postgres:
+    """durable: with fsync, as in production. settings: further ones, name to value."""
+
+    def __init__(self, durable=False, settings=None, _primary=None):
+        self.folder = pathlib.Path(tempfile.mkdtemp(prefix="signet-postgres-"))
+        self.data = self.folder / "data"
+        self.port = free_port()
+        self.durable = durable
+        self.settings = dict(settings or {})
+        self.process = None
+        self.folder.chmod(0o755)
+        if os.getuid() == 0:
+            shutil.chown(self.folder, ADMIN, ADMIN)
+        if _primary is None:
+            self._make()
+        else:
+            _primary._copy_to(self)
+
+    def __enter__(self):
+        return self if self.process is not None else self.start()
+
+    def __exit__(self, *_):
+        self.stop()
+        shutil.rmtree(self.folder)
+
+    def _make(self):
+        """A server that was made once before is copied, where there is a build folder to keep it in."""
+        build = os.environ.get("SIGNET_BUILD")
+        if build is None:
+            _initialize(self.data)
+            return
+        kept = pathlib.Path(build) / "postgres-template"
+        with open(f"{kept}.lock", "w", encoding="ascii") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if not kept.exists():
+                _initialize(self.data)
+                shutil.copytree(self.data, f"{kept}.new")
+                os.rename(f"{kept}.new", kept)
+                return
+        subprocess.run(["cp", "-r", "--preserve=mode", kept, self.data], check=True)
+        if os.getuid() == 0:
+            subprocess.run(["chown", "-R", f"{ADMIN}:{ADMIN}", self.data], check=True)
+
+    def _options(self):
+        common = {"listen_addresses": HOST, "port": self.port, "unix_socket_directories": "", "max_connections": 100,
+                  "fsync": "on" if self.durable else "off", "full_page_writes": "on" if self.durable else "off",
+                  "wal_level": "replica", "max_wal_senders": 8, "hot_standby": "on", "shared_buffers": "32MB",
+                  "log_line_prefix": "%m [%p] %a ", "logging_collector": "off", "max_wal_size": "256MB",
+                  "wal_sender_timeout": "5s", "wal_receiver_timeout": "5s", "wal_retrieve_retry_interval": "100ms"}
+        common.update(self.settings)
+        return [word for name, value in common.items() for word in ("-c", f"{name}={value}")]
+
+    # --- running ---
+
+    def start(self):
+        with open(self.folder / "log", "ab") as log:
+            self.process = subprocess.Popen(_as_user(_program("postgres"), "-D", self.data, *self._options()),
+                                            stdout=log, stderr=log, stdin=subprocess.DEVNULL, cwd="/",
+                                            start_new_session=True)
+        _until(self._answers, "the database server starts")
+        if not self.is_standby() and not self.query(f"SELECT 1 FROM pg_roles WHERE rolname = '{OWNER}'"):
+            self.query(f"CREATE ROLE {OWNER} LOGIN CREATEDB")
+        return self
+
+    def _answers(self):
+        if self.process.poll() is not None:
+            raise PostgresError(f"the database server ended: {self.log()[-2000:]}")
+        return subprocess.run([_program("pg_isready"), "-q", "-h", HOST, "-p", str(self.port)], check=False).returncode == 0
+
+    def log(self):
+        return (self.folder / "log").read_text(encoding="utf-8", errors="replace")
+
+    def _end(self, number):
+        children = self._children()
+        self.process.send_signal(number)
+        self.process.wait(timeout=DEADLINE)
+        self.process = None
+        _until(lambda: not any(os.path.exists(f"/proc/{child}") for child in children), "its processes end")
+
+    def _children(self):
+        path = f"/proc/{self.process.pid}/task/{self.process.pid}/children"
+        return pathlib.Path(path).read_text(encoding="ascii").split()
+
+    def stop(self):
+        """In order; whoever is connected is thrown out."""
+        if self.process is not None:
+            self._end(signal.SIGINT)
+
+    def kill(self):
+        """As when the machine fails, but for what the kernel keeps."""
+        for child in self._children():
+            try:
+                os.kill(int(child), signal.SIGKILL)
+            except ProcessLookupError:
+                pass
+        self._end(signal.SIGKILL)
+
+    # --- standbys ---
+
+    def is_standby(self):
+        return (self.data / "standby.signal").exists()
+
+    def _copy_to(self, standby):
+        subprocess.run(_as_user(_program("pg_basebackup"), "-h", HOST, "-p", str(self.port), "-U", ADMIN, "-D",
+                                standby.data, "-R", "-X", "stream", "-c", "fast", "--no-sync",
+                                "-d", f"application_name=standby{standby.port}"), check=True)
+
+    def standby(self, synchronous=True):
+        """Another server that follows this one."""
+        found = Postgres(self.durable, self.settings, _primary=self).start()
+        name = f"standby{found.port}"
+        _until(lambda: self.query(f"SELECT state FROM pg_stat_replication WHERE application_name = '{name}'")
+               == "streaming", "the standby follows")
+        if synchronous:
+            self.query(f"ALTER SYSTEM SET synchronous_standby_names = '{name}'")
+            self.query("SELECT pg_reload_conf()")
+            _until(lambda: self.query(f"SELECT sync_state FROM pg_stat_replication WHERE application_name = '{name}'")
+                   == "sync", "the standby is synchronous")
+        return found
+
+    def promote(self):
+        """Of a standby: it becomes a primary, without a standby of its own."""
+        self.query("SELECT pg_promote(wait => true)")
+        self.query("ALTER SYSTEM SET synchronous_standby_names = ''")
+        self.query("SELECT pg_reload_conf()")
+
+    # --- speaking to it ---
+
+    def conninfo(self, database=None, user=OWNER):
+        return f"host={HOST} port={self.port} user={user}" + (f" dbname={database}" if database else "")
+
+    def query(self, sql, database="postgres"):
+        """As the superuser; rows as lines, columns separated by "|"."""
+        run = subprocess.run([_program("psql"), "-X", "-A", "-t", "-q", "-v", "ON_ERROR_STOP=1", "-d",
+                              self.conninfo(database, ADMIN), "-c", sql], capture_output=True, text=True, check=False)
+        if run.returncode != 0:
+            raise PostgresError(f"{sql}: {run.stderr}")
+        return run.stdout.strip()
+
+    def make_database(self, name):
+        self.query(f"CREATE DATABASE {name} OWNER {OWNER}")
+        return self.conninfo(name)
+
+
+def main(command):
+    with Postgres() as server:
+        environment = {**os.environ, "SIGNET_TEST_POSTGRES": server.conninfo()}
+        return subprocess.run(command, env=environment, check=False).returncode
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

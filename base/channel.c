@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/channel.h"
+#include "base/normal_form.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -132,7 +133,7 @@ static const char *handle_frame(Channel *channel, const Header *header, const gu
   g_autoptr(GBytes) copy = g_bytes_new(octets, header->length);
   g_autoptr(GVariant) body =
       g_variant_ref_sink(g_variant_new_from_bytes(G_VARIANT_TYPE(kind->type), copy, FALSE));
-  if (!g_variant_is_normal_form(body))
+  if (!normal_form_holds(G_VARIANT_TYPE(kind->type), g_bytes_get_data(copy, NULL), header->length))
     return "a body that is not of its type";
   if (kind->answer_to != 0) {
     OpenQuestion question = *(OpenQuestion *)g_hash_table_lookup(channel->open, &header->id);

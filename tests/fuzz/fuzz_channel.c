@@ -15,7 +15,7 @@ enum { NONE, TELL, ASK, ANSWER, TELL_FD, FOREIGN, COUNT };
 
 static const ChannelKind kinds[COUNT] = {
     [TELL] = {"tell", "s", ROLE_BIT(ROLE_PARENT), BOTH, FALSE, 0, FALSE},
-    [ASK] = {"ask", "(ua{sv})", BOTH, BOTH, TRUE, 0, FALSE},
+    [ASK] = {"ask", "(ua{s(msay)})", BOTH, BOTH, TRUE, 0, FALSE},
     [ANSWER] = {"answer", "u", BOTH, BOTH, FALSE, ASK, FALSE},
     [TELL_FD] = {"tell-fd", "ay", ROLE_BIT(ROLE_PARENT), ROLE_BIT(ROLE_EDGE), FALSE, 0, TRUE},
     [FOREIGN] = {"foreign", "s", ROLE_BIT(ROLE_CORE), ROLE_BIT(ROLE_EDGE), FALSE, 0, FALSE},
@@ -84,7 +84,7 @@ int LLVMFuzzerTestOneInput(const guint8 *data, gsize size) {
       channel_new(base, pair[0], &catalogue, ROLE_EDGE, ROLE_PARENT, on_received, on_closed, &seen);
   for (guint i = 0; i < QUESTIONS; i++)
     g_assert_true(
-        channel_ask(channel, ASK, g_variant_new("(ua{sv})", i, NULL), on_answered, &seen));
+        channel_ask(channel, ASK, g_variant_new("(ua{s(msay)})", i, NULL), on_answered, &seen));
   talk(base, pair[1], &input, &seen);
   close(pair[1]);
   for (guint turns = 0; seen.closed == 0 && turns < 10; turns++)

@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Whether octets are a GVariant as GLib serialises it: the answer of g_variant_is_normal_form. That
+   looks at each octet of an array of octets, in which nothing can be wrong; this one does not. GLib
+   also takes no octets at all for a tuple whose members may all be empty, which it never writes. */
+#ifndef SIGNET_BASE_NORMAL_FORM_H
+#define SIGNET_BASE_NORMAL_FORM_H
+
+#include <glib.h>
+
+/* type is definite and has no variants, handles, object paths or signatures in it; octets are
+   aligned as GLib wants them (8 octets suffice for every type). */
+gboolean normal_form_holds(const GVariantType *type, const guint8 *octets, gsize size);
+
+#endif

@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Input: an octet chooses a type, the others are read as that. Holds: they are in normal form
+   exactly if GLib says so. */
+#include "base/normal_form.h"
+#include "tests/fuzz/fuzz.h"
+
+static const char *const types[] = {
+    "s",
+    "as",
+    "aay",
+    "a{ss}",
+    "(sssasbay)",
+    "(ua(ss)ay)",
+    "(ayxxxsa(ayxi))",
+    "(ubxmsaaysa(sxsssb))",
+    "((msuumsusuumsbuayms)a(umsmsmsmsasmsmsbxx)m(sumsb))",
+    "a(xb)",
+    "(nyqmbmxm(ub)maydt)",
+};
+
+int LLVMFuzzerTestOneInput(const guint8 *data, gsize size) {
+  FuzzInput input = {data, size};
+  const GVariantType *type = G_VARIANT_TYPE(types[fuzz_octet(&input) % G_N_ELEMENTS(types)]);
+  g_autoptr(GBytes) octets = fuzz_rest(&input);
+  gsize length = g_bytes_get_size(octets);
+  if (length == 0)
+    return 0;
+  g_autoptr(GVariant) value = g_variant_ref_sink(g_variant_new_from_bytes(type, octets, FALSE));
+  g_assert_cmpint(normal_form_holds(type, g_bytes_get_data(octets, NULL), length), ==,
+                  g_variant_is_normal_form(value));
+  return 0;
+}

@@ -1,0 +1,141 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* GLib is the judge of what its octets are. */
+#include "base/normal_form.h"
+
+#include <string.h>
+
+#define MUTANTS 20000 /* of each value */
+
+static const char *const values[] = {
+    "uint32 7",
+    "true",
+    "byte 0xff",
+    "'text'",
+    "''",
+    "b'octets'",
+    "@ay []",
+    "()",
+    "(@ay [],)",
+    "('one', 'two', 'three', ['four', 'five'], true, b'octets')",
+    "(uint32 200, [('Location', 'here'), ('Link', '')], @ay [1, 2, 0])",
+    "{'one': 'two', 'three': ''}",
+    "@a{ss} {}",
+    "@as []",
+    "['']",
+    "(true, 1, int64 2, byte 3)",
+    "[(true, int64 1), (false, int64 -1)]",
+    "(@ms nothing, @ms 'x', @mb true, @mb nothing, @mx 5, @m(ub) (1, true), @may b'')",
+    "(b'serial', int64 1, int64 2, 'url', [(@ay [1, 2, 3], int64 4, 5), (@ay [], int64 6, 7)])",
+    "([(@ms 'a', int64 1, @as ['x', 'y']), (nothing, 2, [])], @m(us) (1, 'z'), @aay [[1], [], [2, "
+    "3]])",
+    "(@n 1, 'x', @q 2, 'y', 3.5, @t 4)",
+};
+
+static gboolean glib_says(const GVariantType *type, const guint8 *octets, gsize size) {
+  g_autoptr(GBytes) copy = g_bytes_new(octets, size);
+  g_autoptr(GVariant) value =
+      g_variant_ref_sink(g_variant_new_from_bytes(type, copy, FALSE /* not trusted */));
+  return g_variant_is_normal_form(value);
+}
+
+static void assert_same(const GVariantType *type, const guint8 *octets, gsize size) {
+  g_autofree guint8 *own = g_memdup2(octets, size); /* so that a sanitizer knows where it ends */
+  gboolean holds = normal_form_holds(type, own, size), glib = glib_says(type, octets, size);
+  g_assert_true(size == 0 ? glib || !holds : glib == holds);
+}
+
+/* As GLib writes it, cut at each place, with an octet more. */
+static void test_written(gconstpointer text) {
+  g_autoptr(GVariant) value = g_variant_ref_sink(g_variant_new_parsed(text));
+  gsize size = g_variant_get_size(value);
+  g_autofree guint8 *octets = g_malloc0(size + 1);
+  g_variant_store(value, octets);
+  g_assert_true(normal_form_holds(g_variant_get_type(value), octets, size));
+  for (gsize cut = 0; cut <= size + 1; cut++)
+    assert_same(g_variant_get_type(value), octets, cut);
+}
+
+static void mutate(GRand *rand, guint8 *octets, gsize size, const guint8 *other, gsize other_size) {
+  static const guint8 liked[] = {0, 1, 2, 3, 0x7f, 0x80, 0xff};
+  for (gint32 i = g_rand_int_range(rand, 1, 4); i > 0 && size > 0; i--) {
+    gsize at = (gsize)g_rand_int_range(rand, 0, (gint32)size);
+    if (g_rand_boolean(rand))
+      octets[at] = liked[g_rand_int_range(rand, 0, G_N_ELEMENTS(liked))];
+    else
+      octets[at] = (guint8)(octets[at] + g_rand_int_range(rand, -3, 4));
+  }
+  if (other_size > 0 && g_rand_int_range(rand, 0, 8) == 0)
+    memcpy(octets, other, MIN(size, other_size));
+}
+
+/* The octets of each value changed a little, read as its type, and as that of another. */
+static void test_changed(void) {
+  GRand *rand = g_rand_new_with_seed(8823);
+  guint agreed_good = 0;
+  for (gsize i = 0; i < G_N_ELEMENTS(values); i++) {
+    g_autoptr(GVariant) value = g_variant_ref_sink(g_variant_new_parsed(values[i]));
+    g_autoptr(GVariant) other =
+        g_variant_ref_sink(g_variant_new_parsed(values[(i * 5 + 3) % G_N_ELEMENTS(values)]));
+    for (guint n = 0; n < MUTANTS; n++) {
+      guint8 octets[600] = {0};
+      gsize written = g_variant_get_size(value);
+      g_variant_store(value, octets);
+      gsize size = written + (gsize)g_rand_int_range(rand, 0, 5);
+      size = size < 2 ? 0 : size - 2;
+      mutate(rand, octets, size, g_variant_get_data(other), g_variant_get_size(other));
+      const GVariantType *type = g_variant_get_type(n % 4 == 0 ? other : value);
+      assert_same(type, octets, size);
+      if (normal_form_holds(type, octets, size))
+        agreed_good++;
+    }
+  }
+  g_assert_cmpuint(agreed_good, >, MUTANTS); /* some changes change nothing that is wrong */
+  g_rand_free(rand);
+}
+
+/* Where a size needs more octets for each end. */
+static void test_large(void) {
+  for (gsize length = 240; length < 65540; length += length < 260 || length > 65525 ? 1 : 13000) {
+    g_autofree char *text = g_strnfill(length, 'x');
+    const char *const texts[] = {text, "y", NULL};
+    g_autoptr(GVariant) value =
+        g_variant_ref_sink(g_variant_new("(s^as@ay)", text, texts, g_variant_new_bytestring(text)));
+    gsize size = g_variant_get_size(value);
+    g_autofree guint8 *octets = g_malloc(size);
+    g_variant_store(value, octets);
+    g_assert_true(normal_form_holds(g_variant_get_type(value), octets, size));
+    octets[size - 1]++;
+    assert_same(g_variant_get_type(value), octets, size);
+    octets[size - 1]--;
+    assert_same(G_VARIANT_TYPE("as"), octets, size);
+    assert_same(G_VARIANT_TYPE("aay"), octets, size);
+    assert_same(G_VARIANT_TYPE("(ayay)"), octets, size);
+  }
+}
+
+/* Ends in more octets than their container's size needs are another form of the same. */
+static void test_wide_ends(void) {
+  guint8 octets[300] = {0};
+  octets[298] = 298 & 0xff;
+  octets[299] = 298 >> 8;
+  assert_same(G_VARIANT_TYPE("aay"), octets, 300);
+  octets[298] = 254; /* 46 octets are 23 ends */
+  octets[299] = 0;
+  assert_same(G_VARIANT_TYPE("aay"), octets, 300);
+  guint8 small[257] = {0};
+  small[253] = small[255] = 253;
+  g_assert_false(normal_form_holds(G_VARIANT_TYPE("aay"), small, 257));
+  assert_same(G_VARIANT_TYPE("aay"), small, 257);
+}
+
+int main(int argc, char **argv) {
+  g_test_init(&argc, &argv, NULL);
+  for (gsize i = 0; i < G_N_ELEMENTS(values); i++) {
+    g_autofree char *path = g_strdup_printf("/normal-form/written/%" G_GSIZE_FORMAT, i);
+    g_test_add_data_func(path, values[i], test_written);
+  }
+  g_test_add_func("/normal-form/changed", test_changed);
+  g_test_add_func("/normal-form/large", test_large);
+  g_test_add_func("/normal-form/wide-ends", test_wide_ends);
+  return g_test_run();
+}

@@ -22,6 +22,7 @@ typedef struct {
   RoleProcess *process;
   Resolver *resolver;
   Perspectives *perspectives;
+  DkimKeys *keys;
   GPtrArray *smtp, *lmtp; /* of SmtpServer */
 } Inbound;
 
@@ -259,6 +260,7 @@ static void examine(RoleProcess *process, guint64 id, GVariant *body) {
   examination->id = id;
   examination->facts = reply_read(message);
   examination->check = dkim_check_new(message, g_variant_get_int64(received_at));
+  dkim_check_use(examination->check, ((Inbound *)process->state)->keys);
   examination->dmarc_due = evtimer_new(process->base, on_dmarc_due, examination);
   if (g_variant_get_boolean(ask))
     ask_keys(examination, process->state);
@@ -303,6 +305,7 @@ static gboolean start(RoleProcess *process, GError **error) {
   Inbound *inbound = process->state = g_new0(Inbound, 1);
   GError *failure = NULL;
   inbound->process = process;
+  inbound->keys = dkim_keys_new();
   inbound->resolver = resolver_from_config(process, error);
   inbound->perspectives =
       inbound->resolver != NULL ? perspectives_from_config(process, error) : NULL;

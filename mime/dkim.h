@@ -82,12 +82,21 @@ typedef struct {
 void dkim_signature_free(DkimSignature *signature); /* not for one that a check owns */
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(DkimSignature, dkim_signature_free)
 
+/* Keys that checks have read, at most twice DKIM_KEYS_KEPT, so that the next one need not. */
+typedef struct DkimKeys DkimKeys;
+#define DKIM_KEYS_KEPT 128
+DkimKeys *dkim_keys_new(void);
+void dkim_keys_free(DkimKeys *keys);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(DkimKeys, dkim_keys_free)
+
 typedef struct DkimCheck DkimCheck;
 
 /* Reads the first DKIM_MAX_SIGNATURES signature fields of message (from the top) and computes what
    needs no key. Never fails: what cannot be read is DKIM_UNUSABLE with a reason; a message whose
    header cannot be read has one such signature. now in milliseconds. */
 DkimCheck *dkim_check_new(GBytes *message, gint64 now);
+/* keys outlives check. */
+void dkim_check_use(DkimCheck *check, DkimKeys *keys);
 guint dkim_check_count(const DkimCheck *check);
 const DkimSignature *dkim_check_signature(const DkimCheck *check, guint i); /* owned by check */
 

@@ -2,13 +2,14 @@
 /* Checking (RFC 6376 section 6.1). Only hashes are kept: the message may go before the keys come.
  */
 #include "mime/dkim.h"
-#include "mime/dkim_key.h"
+#include "mime/dkim_keys.h"
 #include "mime/dkim_reading.h"
 
 #include <string.h>
 
 struct DkimCheck {
   GPtrArray *readings; /* of DkimReading */
+  DkimKeys *keys;      /* NULL: every key is read anew */
 };
 
 typedef struct {
@@ -25,6 +26,10 @@ void dkim_check_free(DkimCheck *check) {
     return;
   g_ptr_array_unref(check->readings);
   g_free(check);
+}
+
+void dkim_check_use(DkimCheck *check, DkimKeys *keys) {
+  check->keys = keys;
 }
 
 static const guint8 *body_hash(BodyHashes *hashes, const RawMessage *message, DkimCanon canon) {
@@ -118,10 +123,13 @@ char *dkim_record_clean(const char *record) {
   return g_string_free(clean, FALSE);
 }
 
-static void apply_record(DkimReading *reading, const char *record) {
+static void apply_record(const DkimCheck *check, DkimReading *reading, const char *record) {
   DkimSignature *signature = reading->signature;
   const char *why = NULL;
-  g_autoptr(DkimKey) key = dkim_key_read(record, signature->algorithm, &why);
+  g_autoptr(DkimKey) own =
+      check->keys == NULL ? dkim_key_read(record, signature->algorithm, &why) : NULL;
+  const DkimKey *key =
+      check->keys != NULL ? dkim_keys_read(check->keys, record, signature->algorithm, &why) : own;
   if (key != NULL && key->strict && reading->identity != NULL &&
       strcmp(reading->identity, signature->domain) != 0)
     why = "the key is not for subdomains (t=s) and i= is one";
@@ -133,7 +141,8 @@ static void apply_record(DkimReading *reading, const char *record) {
     dkim_reading_decide(reading, DKIM_PASS, NULL);
 }
 
-static void apply_records(DkimReading *reading, const char *const *records, gboolean secure) {
+static void apply_records(const DkimCheck *check, DkimReading *reading, const char *const *records,
+                          gboolean secure) {
   DkimSignature *signature = reading->signature;
   guint count = records == NULL ? 0 : g_strv_length((char **)records);
   if (count != 1) {
@@ -144,7 +153,7 @@ static void apply_records(DkimReading *reading, const char *const *records, gboo
   g_free(signature->key_record);
   signature->key_record = dkim_record_clean(records[0]);
   signature->key_secure = secure;
-  apply_record(reading, records[0]);
+  apply_record(check, reading, records[0]);
 }
 
 void dkim_check_key(DkimCheck *check, guint i, DkimKeyOutcome outcome, const char *const *records,
@@ -155,7 +164,7 @@ void dkim_check_key(DkimCheck *check, guint i, DkimKeyOutcome outcome, const cha
     return;
   switch (outcome) {
   case DKIM_KEY_FOUND:
-    apply_records(reading, records, secure);
+    apply_records(check, reading, records, secure);
     break;
   case DKIM_KEY_NONE:
     dkim_reading_decide(reading, DKIM_UNUSABLE, "there is no key record");

@@ -887,6 +887,40 @@ static void test_narrow(void) {
   }
 }
 
+/* Checks the same with keys that were read before, as often as to fill the tables several times. */
+static void test_keys_kept(void) {
+  g_autofree char *text = forge(rsa, GOOD_TAGS, HEADER "\r\n" BODY);
+  g_autofree char *good = dkim_key_record(rsa, NULL);
+  g_autofree char *strict = g_strconcat(good, "; t=s", NULL);
+  g_autoptr(EVP_PKEY) other_key = EVP_RSA_gen(1024);
+  g_autofree char *other = dkim_key_record(other_key, NULL);
+  const struct {
+    const char *record;
+    DkimResult result;
+    const char *word;
+  } cases[] = {{good, DKIM_PASS, NULL},
+               {other, DKIM_FAIL, "does not fit"},
+               {strict, DKIM_PASS, NULL},
+               {"v=DKIM1; p=", DKIM_UNUSABLE, "revoked"},
+               {rfc8463_ed25519[0], DKIM_UNUSABLE, "kind"}};
+  g_autoptr(DkimKeys) keys = dkim_keys_new();
+  g_autoptr(GBytes) message = message_from(text);
+  for (guint i = 0; i < 3 * DKIM_KEYS_KEPT; i++) {
+    g_autofree char *new = g_strdup_printf("%s; n=%u", i % 2 == 0 ? good : other, i);
+    const char *records[] = {new, NULL};
+    g_autoptr(DkimCheck) check = dkim_check_new(message, NOW);
+    dkim_check_use(check, keys);
+    dkim_check_key(check, 0, DKIM_KEY_FOUND, records, FALSE);
+    assert_result(check, 0, i % 2 == 0 ? DKIM_PASS : DKIM_FAIL, i % 2 == 0 ? NULL : "does not fit");
+    const gsize n = i % G_N_ELEMENTS(cases);
+    const char *one[] = {cases[n].record, NULL};
+    g_autoptr(DkimCheck) again = dkim_check_new(message, NOW);
+    dkim_check_use(again, keys);
+    dkim_check_key(again, 0, DKIM_KEY_FOUND, one, FALSE);
+    assert_result(again, 0, cases[n].result, cases[n].word);
+  }
+}
+
 /* A record is shown and passed on without what could break a line or a value. */
 static void test_hostile_record(void) {
   g_autofree char *text = forge(rsa, GOOD_TAGS, HEADER "\r\n" BODY);
@@ -1162,6 +1196,7 @@ static const struct {
     {"/dkim/check/outcomes", test_outcomes},
     {"/dkim/check/answers", test_answers},
     {"/dkim/check/narrow", test_narrow},
+    {"/dkim/check/keys-kept", test_keys_kept},
     {"/dkim/check/hostile-record", test_hostile_record},
     {"/dkim/check/kept-record", test_kept_record},
     {"/dkim/check/changes", test_changes},

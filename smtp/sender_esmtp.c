@@ -17,7 +17,6 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#define DESCRIPTORS_LOOKED_AT 1024
 #define REPLY_MAX 512 /* octets kept of a line of the relay */
 
 /* One message inside a session. */
@@ -36,7 +35,8 @@ typedef struct {
   GPtrArray *deliveries; /* of Delivery */
   struct sockaddr_storage address;
   socklen_t address_length;
-  int socket; /* libesmtp's; -1: not known */
+  int free_descriptor; /* was the lowest free one when the relay was found */
+  int socket;          /* libesmtp's; -1: not known */
   gint64 deadline;
   gint64 last_heard;
   gboolean too_slow;
@@ -101,6 +101,7 @@ static int try_address(Session *session, const struct addrinfo *address) {
   if (problem == 0) {
     memcpy(&session->address, address->ai_addr, address->ai_addrlen);
     session->address_length = address->ai_addrlen;
+    session->free_descriptor = fd;
   }
   return problem;
 }
@@ -152,19 +153,12 @@ static gboolean leads_to_relay(const Session *session, int fd) {
          length == session->address_length && memcmp(&peer, &session->address, length) == 0;
 }
 
-/* libesmtp does not tell its socket: it is the one that leads to the relay. When more than one
- * does, none is touched. */
+/* libesmtp does not tell its socket. The kernel gives the lowest free descriptor, which is the one
+   that the way was tried with; what leads to the relay there can only be libesmtp's. When it took
+   another one, none is touched. */
 static void find_socket(Session *session) {
-  session->socket = -1;
-  guint found = 0;
-  for (int fd = 0; fd < DESCRIPTORS_LOOKED_AT; fd++) {
-    if (!leads_to_relay(session, fd))
-      continue;
-    session->socket = fd;
-    found++;
-  }
-  if (found != 1)
-    session->socket = -1;
+  session->socket =
+      leads_to_relay(session, session->free_descriptor) ? session->free_descriptor : -1;
 }
 
 /* libesmtp writes a message piece by piece: the last would wait for the acknowledgement of the one

@@ -3,6 +3,7 @@
 #include "base/clock.h"
 
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #define VALUE_MAX 400
@@ -25,11 +26,24 @@ static gboolean is_shown(gunichar c) {
   return type != G_UNICODE_LINE_SEPARATOR && type != G_UNICODE_PARAGRAPH_SEPARATOR;
 }
 
+/* How much of the text, at most max, is ASCII that is shown as it is: nearly all of it. */
+static gsize plain_length(const char *text, gsize max) {
+  gsize length = 0;
+  while (length < max && text[length] >= ' ' && text[length] <= '~' && text[length] != '\\')
+    length++;
+  return length;
+}
+
 char *log_escape(const char *text, gsize max) {
-  GString *out = g_string_new(NULL);
-  gsize characters = 0;
-  for (const char *p = text; *p != '\0' && *p != '\r' && *p != '\n' && characters < max;
-       characters++) {
+  GString *out = g_string_sized_new(MIN(strlen(text), max));
+  const char *p = text;
+  for (gsize left = max;; left--) {
+    gsize plain = plain_length(p, left);
+    g_string_append_len(out, p, (gssize)plain);
+    p += plain;
+    left -= plain;
+    if (left == 0 || *p == '\0' || *p == '\r' || *p == '\n')
+      return g_string_free(out, FALSE);
     gunichar c = g_utf8_get_char_validated(p, -1);
     if (!is_shown(c)) {
       g_string_append_printf(out, "\\x%02X", (guint)(guchar)*p);
@@ -40,7 +54,6 @@ char *log_escape(const char *text, gsize max) {
       p = next;
     }
   }
-  return g_string_free(out, FALSE);
 }
 
 static gsize common_length(const char *a, const char *b) {
@@ -94,23 +107,37 @@ static void append_pair(GString *line, const char *key, const char *value) {
   g_autofree char *one_line = g_strdelimit(g_strdup(value), "\r\n", ' ');
   g_autofree char *escaped = log_escape(one_line, VALUE_MAX);
   if (settings.format == LOG_JSON) {
-    g_string_append_printf(line, "%s\"%s\":", line->len > 1 ? "," : "", key);
+    g_string_append(line, line->len > 1 ? ",\"" : "\"");
+    g_string_append(line, key);
+    g_string_append(line, "\":");
     append_json_value(line, escaped);
   } else {
-    g_string_append_printf(line, "%s%s=", line->len > 0 ? " " : "", key);
+    if (line->len > 0)
+      g_string_append_c(line, ' ');
+    g_string_append(line, key);
+    g_string_append_c(line, '=');
     append_text_value(line, escaped);
   }
+}
+
+/* "2026-01-31T23:59:59.999Z" */
+static void append_time(GString *line) {
+  gint64 now = g_get_real_time();
+  time_t seconds = (time_t)(now / G_USEC_PER_SEC);
+  struct tm utc;
+  char text[sizeof("2026-01-31T23:59:59")];
+  gmtime_r(&seconds, &utc);
+  strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%S", &utc);
+  char time[sizeof("2026-01-31T23:59:59.999Z")];
+  g_snprintf(time, sizeof(time), "%s.%03dZ", text, (int)(now % G_USEC_PER_SEC / 1000));
+  append_pair(line, "time", time);
 }
 
 void log_pairs(LogLevel level, const char *event, const char *const *pairs) {
   if (level < settings.level)
     return;
   g_autoptr(GString) line = g_string_new(settings.format == LOG_JSON ? "{" : NULL);
-  g_autoptr(GDateTime) now = g_date_time_new_now_utc();
-  g_autofree char *seconds = g_date_time_format(now, "%Y-%m-%dT%H:%M:%S");
-  g_autofree char *time =
-      g_strdup_printf("%s.%03dZ", seconds, g_date_time_get_microsecond(now) / 1000);
-  append_pair(line, "time", time);
+  append_time(line);
   append_pair(line, "level", level_names[level]);
   append_pair(line, "role", settings.role);
   append_pair(line, "event", event);

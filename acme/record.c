@@ -30,8 +30,12 @@ static void add_id(Line *line, const char *key, const Id *id) {
 /* "order/ID challenge/ID": what an audit record is about. */
 static char *subject_text(const Line *line) {
   g_autoptr(GString) text = g_string_new(NULL);
-  for (guint i = 0; i < line->ids; i += 2)
-    g_string_append_printf(text, "%s%s/%s", i > 0 ? " " : "", line->pairs[i], line->pairs[i + 1]);
+  for (guint i = 0; i < line->ids; i += 2) {
+    g_string_append(text, i > 0 ? " " : "");
+    g_string_append(text, line->pairs[i]);
+    g_string_append_c(text, '/');
+    g_string_append(text, line->pairs[i + 1]);
+  }
   return g_strdup(text->str);
 }
 
@@ -39,7 +43,11 @@ static char *detail_text(const Line *line) {
   g_autoptr(GString) text = g_string_new(NULL);
   for (guint i = line->ids; i < line->count; i += 2) {
     g_autofree char *value = log_escape(line->pairs[i + 1], VALUE_MAX);
-    g_string_append_printf(text, "%s%s=\"%s\"", i > line->ids ? " " : "", line->pairs[i], value);
+    g_string_append(text, i > line->ids ? " " : "");
+    g_string_append(text, line->pairs[i]);
+    g_string_append(text, "=\"");
+    g_string_append(text, value);
+    g_string_append_c(text, '"');
   }
   return g_strdup(text->str);
 }

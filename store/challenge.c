@@ -180,7 +180,8 @@ gboolean challenge_list_overdue(Store *store, gint64 now, guint limit, GArray *i
           store,
           "SELECT c.id FROM challenge c WHERE c.status IN ('pending', 'processing')"
           " AND c.deadline <= ?1 AND c.passed_at IS NULL AND NOT EXISTS (SELECT 1 FROM message m"
-          " JOIN job j ON j.kind = 'judge' AND j.subject = m.id WHERE m.challenge_id = c.id)"
+          " WHERE m.challenge_id = c.id AND EXISTS"
+          " (SELECT 1 FROM job j WHERE j.kind = 'judge' AND j.subject = m.id))"
           " AND (c.mail_sender IS NULL OR NOT EXISTS"
           " (SELECT 1 FROM stray s WHERE s.at < c.deadline))"
           " ORDER BY c.deadline LIMIT ?2",
@@ -201,8 +202,9 @@ StoreFind challenge_has_unjudged(Store *store, const Id *id, GError **error) {
 StoreFind challenge_mail_is_leaving(Store *store, const Id *order, gint64 now, GError **error) {
   return sql_exists(
       sql_query(store,
-                "SELECT 1 FROM authz a JOIN challenge c ON c.authz_id = a.id JOIN job j ON j.kind ="
-                " ?2 AND j.subject = c.id WHERE a.order_id = ?1 AND j.taken_until > ?3",
+                "SELECT 1 FROM authz a JOIN challenge c ON c.authz_id = a.id WHERE a.order_id = ?1"
+                " AND EXISTS (SELECT 1 FROM job j WHERE j.kind = ?2 AND j.subject = c.id"
+                " AND j.taken_until > ?3)",
                 "dti", order, job_names[JOB_MAIL], now),
       error);
 }

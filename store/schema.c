@@ -185,6 +185,8 @@ static const char *const migrations[] = {
     "CREATE INDEX nonce_expiry ON nonce(expires_at);"
     /* Transactions that each writing process committed. */
     "CREATE TABLE writer (owner @text PRIMARY KEY, commits @int NOT NULL);",
+    "CREATE INDEX audit_subject ON audit(subject);"
+    "CREATE INDEX crl_shard_issuer ON crl_shard(issuer, number);",
 };
 
 #define MIGRATION_TRIES 10

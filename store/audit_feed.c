@@ -234,7 +234,8 @@ static gboolean number_of_time(Store *store, const char *sql, gint64 at, gint64 
   return sql_end(&query, error);
 }
 
-/* The numbers of the part. */
+/* The numbers of the part. "+" has SQLite read the index over at, not the records from their
+   beginning or end. */
 static gboolean find_range(Feed *feed, const AuditRange *range, GError **error) {
   feed->from = G_MININT64 + 1;
   feed->to = G_MAXINT64;
@@ -243,10 +244,10 @@ static gboolean find_range(Feed *feed, const AuditRange *range, GError **error) 
   feed->from = range->from != 0 ? range->from : feed->from;
   feed->to = range->to != 0 ? range->to : feed->to;
   return (range->since == 0 ||
-          number_of_time(feed->store, "SELECT min(number) FROM audit WHERE at >= ?1", range->since,
+          number_of_time(feed->store, "SELECT min(+number) FROM audit WHERE at >= ?1", range->since,
                          &feed->from, error)) &&
          (range->until == 0 ||
-          number_of_time(feed->store, "SELECT max(number) FROM audit WHERE at <= ?1", range->until,
+          number_of_time(feed->store, "SELECT max(+number) FROM audit WHERE at <= ?1", range->until,
                          &feed->to, error));
 }
 

@@ -184,8 +184,7 @@ static const char *const migrations[] = {
     "CREATE TABLE nonce (value @blob PRIMARY KEY, expires_at @int NOT NULL);"
     "CREATE INDEX nonce_expiry ON nonce(expires_at);"
     /* Transactions that each writing process committed. */
-    "CREATE TABLE writer (owner @text PRIMARY KEY, commits @int NOT NULL);",
-    "CREATE INDEX audit_subject ON audit(subject);"
+    "CREATE TABLE writer (owner @text PRIMARY KEY, commits @int NOT NULL);"
     "CREATE INDEX crl_shard_issuer ON crl_shard(issuer, number);",
 };
 

@@ -264,7 +264,7 @@ def run(options, progress):
     with tempfile.TemporaryDirectory(prefix="signet-bench-") as folder:
         bench = Bench(options, progress, folder)
         result = {"part": "mail", "at": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
-                  "machine": measure.machine(folder), "options": describe(options), "results": []}
+                  "machine": measure.machine(folder), "options": measure.describe(options), "results": []}
         for number in range(1, options.rounds + 1):
             for direction, server, measured in PLAN:
                 progress(f"round {number} of {options.rounds}: {direction}, {server}")
@@ -273,10 +273,6 @@ def run(options, progress):
                 result["results"].append({"round": number, "direction": direction, "server": server, **one})
     result["summary"] = summary(result["results"])
     return text(result), result
-
-
-def describe(options):
-    return {name: value if isinstance(value, int) else str(value) for name, value in vars(options).items()}
 
 
 def summary(results):

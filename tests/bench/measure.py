@@ -127,6 +127,11 @@ def table(head, rows):
     return "\n".join([align(cells[0]), rule] + [align(row) for row in cells[1:]])
 
 
+def describe(options):
+    """What was chosen, as it is kept."""
+    return {name: value if isinstance(value, (int, list)) else str(value) for name, value in vars(options).items()}
+
+
 def keep(path, result):
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(result, indent=1) + "\n")

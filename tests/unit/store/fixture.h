@@ -43,17 +43,6 @@ static inline void good(gboolean result, GError *error) {
     g_assert_cmpint(outcome, ==, (int)(expected));                                                 \
   } while (0)
 
-/* A statement that breaks a rule of the schema fails and says so; on a shared store that may have
-   been another transaction's doing. */
-#define BREAKS(call)                                                                               \
-  do {                                                                                             \
-    GError *error = NULL;                                                                          \
-    g_assert_cmpint((int)(call), <=, 0);                                                           \
-    if (!g_error_matches(error, STORE_ERROR, STORE_ERROR_AGAIN))                                   \
-      g_assert_error(error, STORE_ERROR, STORE_ERROR_FAILED);                                      \
-    g_error_free(error);                                                                           \
-  } while (0)
-
 static inline void fixture_open(Fixture *fixture) {
   GError *failure = NULL;
   fixture->store = store_open(&fixture->place, &failure);
@@ -78,6 +67,25 @@ static inline void fixture_commit(Fixture *fixture) {
   GOOD(store_commit(fixture->store, &error));
   GOOD(store_begin(fixture->store, &error));
 }
+
+/* Begins the next transaction without a commit of this one. */
+static inline void fixture_undo(Fixture *fixture) {
+  store_rollback(fixture->store);
+  GOOD(store_begin(fixture->store, &error));
+}
+
+/* A statement that breaks a rule of the schema fails and says so, at the latest at the commit; on a
+   shared store that may have been another transaction's doing. What was done before it is kept. */
+#define BREAKS(fixture, call)                                                                      \
+  do {                                                                                             \
+    GError *error = NULL;                                                                          \
+    fixture_commit(fixture);                                                                       \
+    g_assert_cmpint((int)(call) > 0 && store_commit((fixture)->store, &error), ==, FALSE);         \
+    if (!g_error_matches(error, STORE_ERROR, STORE_ERROR_AGAIN))                                   \
+      g_assert_error(error, STORE_ERROR, STORE_ERROR_FAILED);                                      \
+    g_error_free(error);                                                                           \
+    fixture_undo(fixture);                                                                         \
+  } while (0)
 
 #define FIXTURE_TEST(path, function)                                                               \
   g_test_add(path, Fixture, NULL, fixture_set_up, function, fixture_tear_down)

@@ -143,7 +143,8 @@ static void test_earlier_release(Fixture *fixture, gconstpointer data G_GNUC_UNU
                  "iib", i, NOW, kept));
   }
   assert_sound(fixture, 3, 0, 0);
-  BREAKS(audit_append(fixture->store, NOW, "kind", "", "", &error)); /* no chain was begun */
+  BREAKS(fixture,
+         audit_append(fixture->store, NOW, "kind", "", "", &error)); /* no chain was begun */
   begin(fixture);
   add(fixture, 5);
   assert_sound(fixture, 5, 0, 2);
@@ -153,18 +154,24 @@ static void test_earlier_release(Fixture *fixture, gconstpointer data G_GNUC_UNU
   g_assert_nonnull(strstr(faults->pdata[0], "the chain before it had its end at another record 3"));
 }
 
+#define SHORT "CAST('x' AS @blob)"
+#define OTHER_ID "CAST('0123456789abcdef' AS @blob)"
+#define OTHER_HASH "CAST('0123456789abcdef0123456789abcdef' AS @blob)"
+
 /* What somebody with the file in his hands may do: one sentence at least says where and how. */
-static const struct {
+typedef struct {
   const char *name, *sql, *sentence;
-} tampering[] = {
+} Tampering;
+
+static const Tampering tampering[] = {
     {"detail", "UPDATE audit SET detail = 'n=9' WHERE number = 3", "record 3 ("},
     {"kind", "UPDATE audit SET kind = 'x' WHERE number = 2", "record 2 ("},
     {"kind of the first", "UPDATE audit SET kind = 'x' WHERE number = 1",
      "record 1 is the first and does not say how the chain began"},
     {"subject", "UPDATE audit SET subject = 'x' WHERE number = 6", "record 6 ("},
     {"time", "UPDATE audit SET at = at + 1 WHERE number = 2", "record 2 ("},
-    {"hash", "UPDATE audit SET hash = zeroblob(32) WHERE number = 4", "record 4 ("},
-    {"hash of the last", "UPDATE audit SET hash = zeroblob(32) WHERE number = 6",
+    {"hash", "UPDATE audit SET hash = " OTHER_HASH " WHERE number = 4", "record 4 ("},
+    {"hash of the last", "UPDATE audit SET hash = " OTHER_HASH " WHERE number = 6",
      "at record 6 names another hash"},
     {"moved border", "UPDATE audit SET kind = 'kin', subject = 'dsubject' WHERE number = 2",
      "record 2 ("},
@@ -184,47 +191,58 @@ static const struct {
      "INSERT INTO audit (number, at, kind, subject, detail, hash, chain)"
      " SELECT 7, at, kind, subject, detail, hash, chain FROM audit WHERE number = 5",
      "record 7 ("},
-    {"another chain", "UPDATE audit SET chain = zeroblob(16) WHERE number = 4",
+    {"another chain", "UPDATE audit SET chain = " OTHER_ID " WHERE number = 4",
      "record 4 is missing"},
     {"no chain", "UPDATE audit SET chain = NULL WHERE number = 4", "record 4 is missing"},
     {"inserted in a chain that cannot be",
      "INSERT INTO audit (number, at, kind, subject, detail, hash, chain)"
-     " SELECT 7, at, kind, subject, detail, hash, x'00' FROM audit WHERE number = 5",
+     " SELECT 7, at, kind, subject, detail, hash, " SHORT " FROM audit WHERE number = 5",
      "a chain that cannot be"},
-    {"text that is none", "UPDATE audit SET detail = x'6e3d33' WHERE number = 3", "record 3 ("},
     {"no hash", "UPDATE audit SET hash = 'text' WHERE number = 3", "record 3 ("},
-    {"a short hash", "UPDATE audit SET hash = x'00' WHERE number = 5", "record 5 ("},
-    {"a text with a NUL", "UPDATE audit SET detail = 'n=3' || char(0) || 'x' WHERE number = 3",
-     "record 3 ("},
+    {"a short hash", "UPDATE audit SET hash = " SHORT " WHERE number = 5", "record 5 ("},
     {"checkpoint missing", "DELETE FROM audit_checkpoint WHERE number = 5",
      "at record 6 names 5 as the one before, but that is 3"},
     {"first checkpoint missing", "DELETE FROM audit_checkpoint WHERE number = 3",
      "at record 5 names 3 as the one before, but that is 0"},
     {"checkpoint moved", "UPDATE audit_checkpoint SET number = 4 WHERE number = 5",
      "at record 4: it is not signed"},
-    {"hash of a checkpoint", "UPDATE audit_checkpoint SET hash = zeroblob(32) WHERE number = 5",
+    {"hash of a checkpoint", "UPDATE audit_checkpoint SET hash = " OTHER_HASH " WHERE number = 5",
      "at record 5 names another hash"},
     {"time of a checkpoint", "UPDATE audit_checkpoint SET at = at + 1 WHERE number = 5",
      "at record 5: it is not signed"},
-    {"key of a checkpoint", "UPDATE audit_checkpoint SET key = x'00' WHERE number = 6",
+    {"key of a checkpoint", "UPDATE audit_checkpoint SET key = " SHORT " WHERE number = 6",
      "at record 6: it is not signed"},
-    {"signature", "UPDATE audit_checkpoint SET signature = x'00' WHERE number = 6",
+    {"signature", "UPDATE audit_checkpoint SET signature = " SHORT " WHERE number = 6",
      "at record 6: it is not signed"},
-    {"chain of a checkpoint", "UPDATE audit_checkpoint SET chain = zeroblob(16) WHERE number = 6",
+    {"chain of a checkpoint", "UPDATE audit_checkpoint SET chain = " OTHER_ID " WHERE number = 6",
      "are missing at the end: a checkpoint covers them"},
 };
 
+/* PostgreSQL's columns take no such values. */
+static const Tampering tampering_types[] = {
+    {"text that is none", "UPDATE audit SET detail = x'6e3d33' WHERE number = 3", "record 3 ("},
+    {"a text with a NUL", "UPDATE audit SET detail = 'n=3' || char(0) || 'x' WHERE number = 3",
+     "record 3 ("},
+};
+
 static void test_tampering(Fixture *fixture, gconstpointer data) {
-  gsize i = GPOINTER_TO_SIZE(data);
+  const Tampering *change = data;
   gboolean said = FALSE;
   fill(fixture);
-  GOOD(store_script(fixture->store, tampering[i].sql, &error));
+  GOOD(store_script(fixture->store, change->sql, &error));
   g_autoptr(GPtrArray) faults = faults_of(fixture, NULL);
   for (guint n = 0; n < faults->len; n++) {
     g_test_message("%s", (const char *)faults->pdata[n]);
-    said = said || strstr(faults->pdata[n], tampering[i].sentence) != NULL;
+    said = said || strstr(faults->pdata[n], change->sentence) != NULL;
   }
   g_assert_true(said);
+}
+
+static void add_tampering(const Tampering *changes, gsize count) {
+  for (gsize i = 0; i < count; i++) {
+    g_autofree char *path = g_strconcat("/audit/tampering/", changes[i].name, NULL);
+    g_test_add(path, Fixture, &changes[i], fixture_set_up, test_tampering, fixture_tear_down);
+  }
 }
 
 /* A whole log rewritten from a record on, with all hashes made anew: the checkpoints tell. */
@@ -263,19 +281,17 @@ static void test_checkpoint_order(Fixture *fixture, gconstpointer data G_GNUC_UN
 /* A chain whose head is no hash takes no further record. */
 static void test_broken_head(Fixture *fixture, gconstpointer data G_GNUC_UNUSED) {
   fill(fixture);
-  GOOD(store_script(fixture->store, "UPDATE audit SET hash = x'00' WHERE number = 6", &error));
-  BREAKS(audit_append(fixture->store, NOW, "kind", "", "", &error));
+  GOOD(store_script(fixture->store, "UPDATE audit SET hash = " SHORT " WHERE number = 6", &error));
+  BREAKS(fixture, audit_append(fixture->store, NOW, "kind", "", "", &error));
 }
 
 int main(int argc, char **argv) {
   g_test_init(&argc, &argv, NULL);
   FIXTURE_TEST("/audit/good", test_good);
   FIXTURE_TEST("/audit/earlier-release", test_earlier_release);
-  for (gsize i = 0; i < G_N_ELEMENTS(tampering); i++) {
-    g_autofree char *path = g_strconcat("/audit/tampering/", tampering[i].name, NULL);
-    g_test_add(path, Fixture, GSIZE_TO_POINTER(i), fixture_set_up, test_tampering,
-               fixture_tear_down);
-  }
+  add_tampering(tampering, G_N_ELEMENTS(tampering));
+  if (database_server() == NULL)
+    add_tampering(tampering_types, G_N_ELEMENTS(tampering_types));
   FIXTURE_TEST("/audit/rewritten", test_rewritten);
   FIXTURE_TEST("/audit/stop", test_stop);
   FIXTURE_TEST("/audit/checkpoint-order", test_checkpoint_order);

@@ -49,10 +49,10 @@ static void test_unique(Fixture *fixture, gconstpointer data G_GNUC_UNUSED) {
   GOOD(authorization_insert(fixture->store, &a, &error));
   a.id = an_id(4);
   a.position = 1;
-  BREAKS(authorization_insert(fixture->store, &a, &error));
+  BREAKS(fixture, authorization_insert(fixture->store, &a, &error));
   a.canonical = (char *)"b@b.c";
   a.position = 0;
-  BREAKS(authorization_insert(fixture->store, &a, &error));
+  BREAKS(fixture, authorization_insert(fixture->store, &a, &error));
   a.position = 1;
   GOOD(authorization_insert(fixture->store, &a, &error));
 }

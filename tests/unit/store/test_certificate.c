@@ -56,7 +56,7 @@ static void test_one_a_serial(Fixture *fixture, gconstpointer data G_GNUC_UNUSED
                       .tbs = rest,
                       .findings = (char *)""};
   GIVES(STORE_CHANGED, try_certificate(fixture->store, 1, &first, 1, &error));
-  BREAKS(certificate_insert(fixture->store, &same, &error));
+  BREAKS(fixture, certificate_insert(fixture->store, &same, &error));
 }
 
 static void test_signed_once(Fixture *fixture, gconstpointer data G_GNUC_UNUSED) {

@@ -43,10 +43,10 @@ static void test_unique(Fixture *fixture, gconstpointer data G_GNUC_UNUSED) {
                       .status = (char *)"pending",
                       .token2 = (char *)"t",
                       .mail_from = (char *)"acme+1@ca.test"};
-  BREAKS(challenge_insert(fixture->store, &second, &error));
+  BREAKS(fixture, challenge_insert(fixture->store, &second, &error));
   second.mail_from = (char *)"acme+2@ca.test";
   second.authz_id = first;
-  BREAKS(challenge_insert(fixture->store, &second, &error));
+  BREAKS(fixture, challenge_insert(fixture->store, &second, &error));
 }
 
 static void test_mail_made_once(Fixture *fixture, gconstpointer data G_GNUC_UNUSED) {
@@ -131,8 +131,8 @@ static void test_bounces(Fixture *fixture, gconstpointer data G_GNUC_UNUSED) {
   g_autoptr(Challenge) found = NULL, none = NULL;
   GIVES(STORE_CHANGED, challenge_set_mail(fixture->store, &first, NOW, "t", "<1@ca.test>",
                                           "bounce+1@ca.test", &error));
-  BREAKS(challenge_set_mail(fixture->store, &second, NOW, "t", "<2@ca.test>", "bounce+1@ca.test",
-                            &error));
+  BREAKS(fixture, challenge_set_mail(fixture->store, &second, NOW, "t", "<2@ca.test>",
+                                     "bounce+1@ca.test", &error));
   for (guint i = 0; i < CHALLENGE_MAX_MAILS; i++)
     GIVES(STORE_CHANGED, challenge_count_bounce(fixture->store, &first, 10, &error));
   GIVES(STORE_UNCHANGED, challenge_count_bounce(fixture->store, &first, 10, &error));

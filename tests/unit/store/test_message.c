@@ -57,9 +57,9 @@ static void test_needs_raw_and_challenge(Fixture *fixture, gconstpointer data G_
   Message message = {.id = an_id(10),
                      .challenge_id = add_challenge(fixture->store, 1, NOW),
                      .direction = (char *)"in"};
-  BREAKS(message_insert(fixture->store, &message, &nothing, &error));
+  BREAKS(fixture, message_insert(fixture->store, &message, &nothing, &error));
   message.challenge_id = nothing;
-  BREAKS(message_insert(fixture->store, &message, &raw, &error));
+  BREAKS(fixture, message_insert(fixture->store, &message, &raw, &error));
 }
 
 static void test_judged_once(Fixture *fixture, gconstpointer data G_GNUC_UNUSED) {

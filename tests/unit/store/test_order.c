@@ -21,7 +21,7 @@ static void test_kept(Fixture *fixture, gconstpointer data G_GNUC_UNUSED) {
 
 static void test_needs_its_account(Fixture *fixture, gconstpointer data G_GNUC_UNUSED) {
   Order order = {.id = an_id(1), .account_id = an_id(9), .status = (char *)"pending"};
-  BREAKS(order_insert(fixture->store, &order, &error));
+  BREAKS(fixture, order_insert(fixture->store, &order, &error));
 }
 
 static void test_move(Fixture *fixture, gconstpointer data G_GNUC_UNUSED) {

@@ -301,11 +301,11 @@ static void test_failing(Fixture *fixture, gconstpointer data G_GNUC_UNUSED) {
   gint64 again_at = 0;
   gboolean more = FALSE;
   GOOD(store_script(fixture->store, "DROP TABLE rate; DROP TABLE rate_override", &error));
-  BREAKS(rate_spend(fixture->store, "orders", "a", rate, NOW, &again_at, &error));
-  BREAKS(rate_purge(fixture->store, NOW, 10, &more, &error));
-  BREAKS(rate_override_find(fixture->store, "orders", "a", &rate, &error));
-  BREAKS(rate_override_set(fixture->store, "orders", "a", rate, &error));
-  BREAKS(rate_override_clear(fixture->store, "orders", "a", &error));
+  BREAKS(fixture, rate_spend(fixture->store, "orders", "a", rate, NOW, &again_at, &error));
+  BREAKS(fixture, rate_purge(fixture->store, NOW, 10, &more, &error));
+  BREAKS(fixture, rate_override_find(fixture->store, "orders", "a", &rate, &error));
+  BREAKS(fixture, rate_override_set(fixture->store, "orders", "a", rate, &error));
+  BREAKS(fixture, rate_override_clear(fixture->store, "orders", "a", &error));
 }
 
 int main(int argc, char **argv) {

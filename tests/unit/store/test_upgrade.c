@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A store that an earlier release made, opened by this one: schema_3.sql. */
+/* A store that an earlier release made, opened by this one: schema_3.sql. There was none on
+   PostgreSQL. */
 #include "store/audit.h"
 #include "store/audit_feed.h"
 #include "store/job.h"
@@ -153,6 +154,8 @@ static void test_goes_on(Fixture *fixture, gconstpointer data G_GNUC_UNUSED) {
 
 int main(int argc, char **argv) {
   g_test_init(&argc, &argv, NULL);
+  if (database_server() != NULL)
+    return g_test_run();
   FIXTURE_TEST("/upgrade/rows", test_rows);
   FIXTURE_TEST("/upgrade/goes-on", test_goes_on);
   return g_test_run();

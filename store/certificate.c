@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "store/certificate.h"
+#include "store/lock.h"
 #include "store/sql.h"
 
 void certificate_row_free(Certificate *c) {
@@ -158,7 +159,10 @@ StoreFind certificate_renewal_asked(Store *store, gint64 issued_at, gint64 *at, 
 }
 
 gboolean key_block(Store *store, GBytes *digest, gint64 now, const char *why, GError **error) {
-  return sql_run(store, error,
+  gsize size = 0;
+  const void *octets = g_bytes_get_data(digest, &size);
+  return store_lock_making(store, LOCK_KEY, octets, size, error) &&
+         sql_run(store, error,
                  "INSERT INTO blocked_key (digest, at, why) VALUES (?1, ?2, ?3) ON CONFLICT "
                  "(digest) DO NOTHING",
                  "bit", digest, now, why);
@@ -188,6 +192,10 @@ GPtrArray *key_list_blocked(Store *store, GBytes *after, guint limit, GError **e
 }
 
 StoreFind key_blocked(Store *store, GBytes *digest, GError **error) {
+  gsize size = 0;
+  const void *octets = g_bytes_get_data(digest, &size);
+  if (!store_lock_absent(store, LOCK_KEY, octets, size, error))
+    return STORE_LOOKUP_FAILED;
   return sql_exists(sql_query(store, "SELECT 1 FROM blocked_key WHERE digest = ?1", "b", digest),
                     error);
 }

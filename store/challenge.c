@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "store/challenge.h"
 #include "store/job.h"
+#include "store/lock.h"
 #include "store/sql.h"
 
 void challenge_free(Challenge *challenge) {
@@ -233,7 +234,8 @@ static StoreFind find_note(Store *store, const Id *id, const char *rule, GError 
 
 StoreChange challenge_note_again(Store *store, const Id *id, gint64 now, const char *rule,
                                  const char *problem, GError **error) {
-  StoreFind found = find_note(store, id, rule, error);
+  StoreFind found = store_lock_challenge(store, id, error) ? find_note(store, id, rule, error)
+                                                           : STORE_LOOKUP_FAILED;
   if (found == STORE_MISSING)
     return challenge_note(store, id, now, rule, problem, error) ? STORE_CHANGED : STORE_FAILED;
   return found == STORE_LOOKUP_FAILED

@@ -21,21 +21,29 @@ static gboolean one_number(SqlQuery query, gint64 *number, GError **error) {
   return sql_end(&query, error);
 }
 
-static gboolean open_shard(Store *store, GBytes *issuer, gint64 *number, GError **error) {
-  if (!one_number(sql_query(store, "SELECT max(number) FROM crl_shard", ""), number, error))
-    return FALSE;
-  *number += 1;
-  return sql_run(store, error,
-                 "INSERT INTO crl_shard (number, issued, crl_number, this_update, next_update,"
-                 " issuer) VALUES (?1, 0, 0, 0, 0, ?2)",
-                 "ib", *number, issuer);
+/* The one after last, the issuer's newest that was seen (0: none); two who do that at once make the
+   same number, of which one fails. */
+static gboolean open_shard(Store *store, GBytes *issuer, gint64 last, gint64 *number,
+                           GError **error) {
+  SqlQuery query = sql_query(
+      store,
+      "INSERT INTO crl_shard (number, issued, crl_number, this_update, next_update, issuer)"
+      " SELECT coalesce((SELECT max(number) FROM crl_shard), 0) + 1, 0, 0, 0, 0, ?1 WHERE"
+      " coalesce((SELECT max(number) FROM crl_shard WHERE issuer = ?1), 0) = ?2 RETURNING number",
+      "bi", issuer, last);
+  if (sql_row(&query))
+    *number = sql_int(&query, 0);
+  else if (query.error == NULL)
+    g_set_error(&query.error, STORE_ERROR, STORE_ERROR_AGAIN,
+                "another process opened a revocation list at that moment");
+  return sql_end(&query, error);
 }
 
 gboolean crl_shard_ensure(Store *store, GBytes *issuer, gint64 *number, GError **error) {
   SqlQuery query =
       sql_query(store, "SELECT min(number) FROM crl_shard WHERE issuer = ?1", "b", issuer);
   return one_number(query, number, error) &&
-         (*number != 0 || open_shard(store, issuer, number, error));
+         (*number != 0 || open_shard(store, issuer, 0, number, error));
 }
 
 gboolean crl_shard_take(Store *store, GBytes *issuer, gint64 *number, gboolean *opened,
@@ -51,7 +59,7 @@ gboolean crl_shard_take(Store *store, GBytes *issuer, gint64 *number, gboolean *
   if (taken != STORE_UNCHANGED)
     return taken == STORE_CHANGED;
   *opened = TRUE;
-  return open_shard(store, issuer, number, error) &&
+  return open_shard(store, issuer, *number, number, error) &&
          sql_change(store, error, take, "ii", *number, (gint64)CRL_SHARD_SIZE) == STORE_CHANGED;
 }
 

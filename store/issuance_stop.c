@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "store/issuance_stop.h"
+#include "store/lock.h"
 #include "store/sql.h"
 
 void issuance_stop_free(IssuanceStop *stop) {
@@ -11,6 +12,8 @@ void issuance_stop_free(IssuanceStop *stop) {
 }
 
 StoreChange issuance_stop_set(Store *store, const IssuanceStop *stop, GError **error) {
+  if (!store_lock_making(store, LOCK_ISSUANCE_STOP, "", 0, error))
+    return STORE_FAILED;
   return sql_change(store, error,
                     "INSERT INTO issuance_stop (id, at, reason, uid) VALUES (1, ?1, ?2, ?3)"
                     " ON CONFLICT (id) DO NOTHING",
@@ -22,6 +25,8 @@ StoreChange issuance_stop_clear(Store *store, GError **error) {
 }
 
 StoreFind issuance_stop_find(Store *store, IssuanceStop **stop, GError **error) {
+  if (!store_lock_absent(store, LOCK_ISSUANCE_STOP, "", 0, error))
+    return STORE_LOOKUP_FAILED;
   SqlQuery query = sql_query(store, "SELECT at, reason, uid FROM issuance_stop WHERE id = 1", "");
   StoreFind found = STORE_MISSING;
   if (sql_row(&query)) {

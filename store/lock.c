@@ -2,6 +2,8 @@
 #include "store/lock.h"
 #include "store/sql.h"
 
+#include <string.h>
+
 static gboolean lock(Store *store, const char *sql, const Id *id, GError **error) {
   return !store_is_shared(store) ||
          sql_exists(sql_query(store, sql, "d", id), error) != STORE_LOOKUP_FAILED;
@@ -25,4 +27,29 @@ gboolean store_lock_challenge(Store *store, const Id *id, GError **error) {
 
 gboolean store_lock_certificate(Store *store, const Id *id, GError **error) {
   return lock(store, "SELECT 1 FROM certificate WHERE id = ?1 @lock", id, error);
+}
+
+gint64 lock_number(LockKind kind, const void *octets, gsize size) {
+  gint64 number = 0;
+  guint8 digest[32], first = (guint8)kind;
+  gsize length = sizeof(digest);
+  g_autoptr(GChecksum) checksum = g_checksum_new(G_CHECKSUM_SHA256);
+  g_checksum_update(checksum, (const guchar *)"signet", 6);
+  g_checksum_update(checksum, &first, 1);
+  g_checksum_update(checksum, octets, (gssize)size);
+  g_checksum_get_digest(checksum, digest, &length);
+  memcpy(&number, digest, sizeof(number));
+  return GINT64_FROM_BE(number);
+}
+
+gboolean store_lock_absent(Store *store, LockKind kind, const void *octets, gsize size,
+                           GError **error) {
+  return !store_is_shared(store) || sql_run(store, error, "SELECT pg_advisory_xact_lock_shared(?1)",
+                                            "i", lock_number(kind, octets, size));
+}
+
+gboolean store_lock_making(Store *store, LockKind kind, const void *octets, gsize size,
+                           GError **error) {
+  return !store_is_shared(store) || sql_run(store, error, "SELECT pg_advisory_xact_lock(?1)", "i",
+                                            lock_number(kind, octets, size));
 }

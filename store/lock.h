@@ -14,4 +14,16 @@ gboolean store_lock_authorization(Store *store, const Id *id, GError **error);
 gboolean store_lock_challenge(Store *store, const Id *id, GError **error);
 gboolean store_lock_certificate(Store *store, const Id *id, GError **error);
 
+/* For what has no row yet. Those who decide by its absence share it, whoever makes it has it alone:
+   so after that is committed nobody goes on who has not seen it. */
+typedef enum { LOCK_KEY, LOCK_ISSUANCE_STOP, LOCK_SCHEMA, LOCK_WRITER } LockKind;
+
+/* octets: which of the kind. */
+gboolean store_lock_absent(Store *store, LockKind kind, const void *octets, gsize size,
+                           GError **error);
+gboolean store_lock_making(Store *store, LockKind kind, const void *octets, gsize size,
+                           GError **error);
+/* The number that the database knows the lock by. */
+gint64 lock_number(LockKind kind, const void *octets, gsize size);
+
 #endif

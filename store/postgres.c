@@ -2,6 +2,7 @@
 /* The driver for PostgreSQL: READ COMMITTED, one transaction a handler, and commits whose outcome
    is found out when the connection is lost under them. */
 #include "base/log.h"
+#include "store/lock.h"
 #include "store/postgres_link.h"
 
 #include <string.h>
@@ -320,7 +321,7 @@ static gboolean postgres_lock_schema(SqlConnection *connection, GError **error) 
       "SET LOCAL lock_timeout = 0; SET LOCAL statement_timeout = 0;"
       "SELECT pg_advisory_xact_lock(%" G_GINT64_FORMAT ");"
       "DO $$ BEGIN IF to_regnamespace('signet') IS NULL THEN CREATE SCHEMA signet; END IF; END $$",
-      link_lock_number("signet schema", ""));
+      lock_number(LOCK_SCHEMA, "", 0));
   connection->pipe.patience = 0;
   return postgres_script(connection, sql, error);
 }

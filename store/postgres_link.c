@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "store/postgres_link.h"
 #include "base/log.h"
+#include "store/lock.h"
 
 #include <string.h>
 
@@ -165,18 +166,6 @@ static gboolean set_session(PostgresLink *link, PostgresPipe *pipe, GError **err
 /* --- the owner's lock
  * --------------------------------------------------------------------------------------- */
 
-gint64 link_lock_number(const char *what, const char *name) {
-  gint64 number = 0;
-  guint8 digest[32];
-  gsize size = sizeof(digest);
-  g_autoptr(GChecksum) checksum = g_checksum_new(G_CHECKSUM_SHA256);
-  g_checksum_update(checksum, (const guchar *)what, (gssize)strlen(what) + 1);
-  g_checksum_update(checksum, (const guchar *)name, (gssize)strlen(name));
-  g_checksum_get_digest(checksum, digest, &size);
-  memcpy(&number, digest, sizeof(number));
-  return GINT64_FROM_BE(number);
-}
-
 /* Who has the lock: its process id, 0 nobody, -1 on failure. */
 static int lock_holder(PostgresPipe *pipe, gint64 number, GError **error) {
   g_autofree char *sql = g_strdup_printf(
@@ -206,7 +195,7 @@ static gboolean is_own(const PostgresLink *link, int process) {
 
 static gboolean take_owner_lock(PostgresLink *link, PostgresPipe *pipe, gint64 until,
                                 GError **error) {
-  gint64 number = link_lock_number("signet writer", link->owner);
+  gint64 number = lock_number(LOCK_WRITER, link->owner, strlen(link->owner));
   gint64 begun = g_get_monotonic_time();
   for (;;) {
     GError *failure = NULL;

@@ -16,7 +16,5 @@ void link_free(PostgresLink *link);
    STORE_ERROR_AWAY: no primary can be reached; STORE_ERROR_BUSY: another process has the owner's
    name; STORE_ERROR_OPEN: it is nothing that Signet can work with. */
 gboolean link_connect(PostgresLink *link, PostgresPipe *pipe, gint64 until, GError **error);
-/* A number for a lock in the database. */
-gint64 link_lock_number(const char *what, const char *name);
 
 #endif

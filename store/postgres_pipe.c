@@ -115,8 +115,16 @@ static const char *prepare(PostgresPipe *pipe, const char *sql, const char *form
   return name;
 }
 
+/* Texts from peers may be what UTF-8 is not, which PostgreSQL refuses. NULL: it is. */
+static char *made_valid(const SqlValue *value) {
+  if (value->type != SQL_TEXT || g_utf8_validate(value->data, (gssize)value->size, NULL))
+    return NULL;
+  return g_utf8_make_valid(value->data, (gssize)value->size);
+}
+
 gboolean pipe_send(PostgresPipe *pipe, const char *sql, const char *format, const SqlValue *values,
                    GError **error) {
+  g_autoptr(GPtrArray) valid = g_ptr_array_new_with_free_func(g_free);
   const char *octets[SQL_MAX_PARAMETERS];
   int sizes[SQL_MAX_PARAMETERS], binary[SQL_MAX_PARAMETERS];
   gint64 numbers[SQL_MAX_PARAMETERS];
@@ -136,6 +144,12 @@ gboolean pipe_send(PostgresPipe *pipe, const char *sql, const char *format, cons
                                                           : value->data;
     sizes[i] = number ? (int)sizeof(gint64) : (int)value->size;
     binary[i] = 1;
+    char *text = made_valid(value);
+    if (text != NULL) {
+      g_ptr_array_add(valid, text);
+      octets[i] = text;
+      sizes[i] = (int)strlen(text);
+    }
   }
   if (name == NULL ||
       PQsendQueryPrepared(pipe->connection, name, count, octets, sizes, binary, 1) != 1) {

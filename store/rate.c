@@ -27,21 +27,25 @@ StoreChange rate_reserve(Store *store, const char *name, const char *subject, Ra
     return STORE_CHANGED;
   Pace pace = pace_of(rate);
   gint64 ahead = pace.ahead + patience, farthest = now + ahead + pace.interval + SMALL_STEP;
-  StoreChange spent =
-      sql_change(store, error,
-                 "INSERT INTO rate (name, subject, full_at) VALUES (?1, ?2, ?3 + ?4)"
-                 " ON CONFLICT (name, subject) DO UPDATE SET full_at = ?4 +"
-                 " CASE WHEN rate.full_at > ?3 AND rate.full_at <= ?6 THEN rate.full_at ELSE ?3 END"
-                 " WHERE rate.full_at <= ?3 + ?5 OR rate.full_at > ?6",
-                 "ttiiii", name, subject, now, pace.interval, ahead, farthest);
-  if (spent == STORE_FAILED)
+  SqlQuery spend =
+      sql_query(store,
+                "INSERT INTO rate (name, subject, full_at) VALUES (?1, ?2, ?3 + ?4)"
+                " ON CONFLICT (name, subject) DO UPDATE SET full_at = ?4 +"
+                " CASE WHEN rate.full_at > ?3 AND rate.full_at <= ?6 THEN rate.full_at ELSE ?3 END"
+                " WHERE rate.full_at <= ?3 + ?5 OR rate.full_at > ?6 RETURNING full_at",
+                "ttiiii", name, subject, now, pace.interval, ahead, farthest);
+  gboolean spent = sql_row(&spend);
+  if (spent)
+    *at = MAX(now, sql_int(&spend, 0) - pace.interval - pace.ahead); /* moved by this one */
+  if (!sql_end(&spend, error))
     return STORE_FAILED;
+  if (spent)
+    return STORE_CHANGED;
   SqlQuery query = sql_query(store, "SELECT full_at FROM rate WHERE name = ?1 AND subject = ?2",
                              "tt", name, subject);
-  gint64 own = spent == STORE_CHANGED ? pace.interval : 0; /* moved by this one */
   if (sql_row(&query))
-    *at = MAX(now, sql_int(&query, 0) - own - pace.ahead);
-  return sql_end(&query, error) ? spent : STORE_FAILED;
+    *at = MAX(now, sql_int(&query, 0) - pace.ahead);
+  return sql_end(&query, error) ? STORE_UNCHANGED : STORE_FAILED;
 }
 
 StoreChange rate_spend(Store *store, const char *name, const char *subject, Rate rate, gint64 now,
@@ -52,7 +56,8 @@ StoreChange rate_spend(Store *store, const char *name, const char *subject, Rate
 gboolean rate_purge(Store *store, gint64 now, guint limit, gboolean *more, GError **error) {
   if (!sql_run(store, error,
                "DELETE FROM rate WHERE (name, subject) IN"
-               " (SELECT name, subject FROM rate WHERE full_at <= ?1 ORDER BY full_at LIMIT ?2)",
+               " (SELECT name, subject FROM rate WHERE full_at <= ?1 ORDER BY full_at LIMIT ?2"
+               " @skip-locked)",
                "ii", now, (gint64)limit))
     return FALSE;
   SqlQuery query = sql_query(store, "SELECT 1 FROM rate WHERE full_at <= ?1 LIMIT 1", "i", now);

@@ -157,7 +157,8 @@ static const char *const migrations[] = {
     "CREATE INDEX certificate_end ON certificate(not_after);"
     /* Not (shard, not_after), which the entries of a list would be read by. */
     "CREATE INDEX certificate_shard ON certificate(shard, revoked_at, not_after);"
-    "CREATE TABLE setting (name @text PRIMARY KEY, value @text NOT NULL);"
+    "CREATE TABLE setting ("
+    "  owner @text NOT NULL, name @text NOT NULL, value @text NOT NULL, PRIMARY KEY (owner, name));"
     "CREATE TABLE iodef_report ("
     "  id @blob PRIMARY KEY, order_id @blob NOT NULL REFERENCES orders(id), domain @text NOT NULL,"
     "  mailboxes @text NOT NULL, record @text NOT NULL, recipient @text NOT NULL,"

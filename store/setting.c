@@ -4,7 +4,8 @@
 
 GHashTable *setting_list(Store *store, GError **error) {
   g_autoptr(GHashTable) settings = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
-  SqlQuery query = sql_query(store, "SELECT name, value FROM setting", "");
+  SqlQuery query =
+      sql_query(store, "SELECT name, value FROM setting WHERE owner = ?1", "t", store_owner(store));
   while (sql_row(&query)) {
     char *name = sql_text(&query, 0), *value = sql_text(&query, 1);
     if (name != NULL)
@@ -17,9 +18,10 @@ GHashTable *setting_list(Store *store, GError **error) {
 
 gboolean setting_set(Store *store, const char *name, const char *value, GError **error) {
   if (value == NULL)
-    return sql_run(store, error, "DELETE FROM setting WHERE name = ?1", "t", name);
+    return sql_run(store, error, "DELETE FROM setting WHERE owner = ?1 AND name = ?2", "tt",
+                   store_owner(store), name);
   return sql_run(store, error,
-                 "INSERT INTO setting (name, value) VALUES (?1, ?2)"
-                 " ON CONFLICT (name) DO UPDATE SET value = excluded.value",
-                 "tt", name, value);
+                 "INSERT INTO setting (owner, name, value) VALUES (?1, ?2, ?3)"
+                 " ON CONFLICT (owner, name) DO UPDATE SET value = excluded.value",
+                 "ttt", store_owner(store), name, value);
 }

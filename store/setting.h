@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The configuration that was in effect last, to tell what changed. */
+/* The configuration that was in effect last for the store's owner, to tell what changed. */
 #ifndef SIGNET_STORE_SETTING_H
 #define SIGNET_STORE_SETTING_H
 

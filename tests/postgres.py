@@ -112,7 +112,7 @@ class Postgres:
         common = {"listen_addresses": HOST, "port": self.port, "unix_socket_directories": "", "max_connections": 100,
                   "fsync": "on" if self.durable else "off", "full_page_writes": "on" if self.durable else "off",
                   "wal_level": "replica", "max_wal_senders": 8, "hot_standby": "on", "shared_buffers": "32MB",
-                  "log_line_prefix": "%m [%p] %a ", "logging_collector": "off", "max_wal_size": "256MB",
+                  "log_line_prefix": "%m [%p] %a ", "logging_collector": "off", "deadlock_timeout": "100ms", "max_wal_size": "256MB",
                   "wal_sender_timeout": "5s", "wal_receiver_timeout": "5s", "wal_retrieve_retry_interval": "100ms"}
         common.update(self.settings)
         return [word for name, value in common.items() for word in ("-c", f"{name}={value}")]

@@ -59,7 +59,7 @@ static gboolean moved_away(const char *state) {
 
 static char *one_line(const char *text) {
   char *line = g_strchomp(g_strdup(text != NULL ? text : ""));
-  return g_strdelimit(line, "\r\n", ' ');
+  return g_strdelimit(line, "\r\n\t", ' ');
 }
 
 static void lose(PostgresPipe *pipe, const char *why, GError **error) {

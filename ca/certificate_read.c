@@ -8,12 +8,7 @@
 #include <string.h>
 
 static X509 *read_der(GBytes *der) {
-  gsize size = 0;
-  const guint8 *data = g_bytes_get_data(der, &size), *end = data;
-  X509 *certificate = size <= G_MAXINT ? d2i_X509(NULL, &end, (long)size) : NULL;
-  if (certificate != NULL && end != data + size)
-    g_clear_pointer(&certificate, X509_free);
-  return certificate;
+  return der_decode_keyless(der, ASN1_ITEM_rptr(X509));
 }
 
 GBytes *certificate_serial_of(GBytes *der) {

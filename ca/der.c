@@ -5,6 +5,7 @@
 
 #include <openssl/crypto.h>
 #include <openssl/err.h>
+#include <openssl/provider.h>
 
 static void free_octets(gpointer octets) {
   OPENSSL_free(octets);
@@ -22,12 +23,19 @@ GBytes *der_encode(gconstpointer value, const ASN1_ITEM *item) {
   return der_take(octets, length);
 }
 
-gpointer der_decode(GBytes *der, const ASN1_ITEM *item) {
+/* A library context whose one provider has no algorithms. */
+static gpointer make_keyless(gpointer unused G_GNUC_UNUSED) {
+  OSSL_LIB_CTX *context = openssl_must(OSSL_LIB_CTX_new());
+  openssl_check(OSSL_PROVIDER_load(context, "null") != NULL);
+  return context;
+}
+
+static gpointer decode(GBytes *der, const ASN1_ITEM *item, OSSL_LIB_CTX *context) {
   gsize length;
   const guint8 *octets = g_bytes_get_data(der, &length);
   if (octets == NULL || length > G_MAXINT)
     return NULL;
-  ASN1_VALUE *value = ASN1_item_d2i(NULL, &octets, (long)length, item);
+  ASN1_VALUE *value = ASN1_item_d2i_ex(NULL, &octets, (long)length, item, context, NULL);
   if (value == NULL) {
     ERR_clear_error();
     return NULL;
@@ -37,6 +45,15 @@ gpointer der_decode(GBytes *der, const ASN1_ITEM *item) {
     return value;
   ASN1_item_free(value, item);
   return NULL;
+}
+
+gpointer der_decode(GBytes *der, const ASN1_ITEM *item) {
+  return decode(der, item, NULL);
+}
+
+gpointer der_decode_keyless(GBytes *der, const ASN1_ITEM *item) {
+  static GOnce once = G_ONCE_INIT;
+  return decode(der, item, g_once(&once, make_keyless, NULL));
 }
 
 gboolean der_is_name(const X509_NAME *name) {

@@ -14,6 +14,11 @@ GBytes *der_encode(gconstpointer value, const ASN1_ITEM *item);
    X509_REQ, X509_NAME) are not proven to be DER by this: use i2d_re_*. */
 gpointer der_decode(GBytes *der, const ASN1_ITEM *item);
 
+/* The same, but a certificate's public key is not there (X509_get0_pubkey is NULL): to look for who
+   reads it, and to read it, takes OpenSSL longer than all the rest. For a value of which no key and
+   no hash is asked for. */
+gpointer der_decode_keyless(GBytes *der, const ASN1_ITEM *item);
+
 /* For OpenSSL's i2d functions that allocate: takes what *octets points to. */
 GBytes *der_take(guint8 *octets, int length);
 

@@ -100,13 +100,16 @@ const LintRule *lint_rule(gsize n) {
   return n < G_N_ELEMENTS(rules) ? &rules[n] : NULL;
 }
 
-/* tbs as an item with an algorithm that means nothing and a signature of one zero octet. */
-static gpointer decode(GBytes *tbs, const ASN1_ITEM *item) {
+/* tbs as an item with an algorithm that means nothing and a signature of one zero octet. Of a
+   subscriber's certificate the key is looked at as octets alone. */
+static gpointer decode(GBytes *tbs, const ASN1_ITEM *item, LintSubject subject) {
   static const guint8 unnamed[] = {0x30, 0x03, 0x06, 0x01, 0x2a};
   g_autoptr(GBytes) algorithm = g_bytes_new_static(unnamed, sizeof unnamed);
   g_autoptr(GBytes) signature = g_bytes_new_static("", 1);
   g_autoptr(GBytes) der = signature_wrap(tbs, algorithm, signature);
-  return der != NULL ? der_decode(der, item) : NULL;
+  if (der == NULL)
+    return NULL;
+  return subject == LINT_SUBSCRIBER ? der_decode_keyless(der, item) : der_decode(der, item);
 }
 
 static void run(Lint *lint) {
@@ -127,7 +130,7 @@ static void add_undecoded(Lint *lint) {
 
 static GPtrArray *lint_certificate(GBytes *tbs, LintSubject subject, const Issuer *issuer,
                                    gboolean public_ca) {
-  g_autoptr(X509) certificate = decode(tbs, ASN1_ITEM_rptr(X509));
+  g_autoptr(X509) certificate = decode(tbs, ASN1_ITEM_rptr(X509), subject);
   const Issuer self = {.certificate = certificate};
   Lint lint = {.subject = subject,
                .tbs = tbs,
@@ -153,7 +156,7 @@ GPtrArray *lint_ca_tbs(GBytes *tbs, LintCaKind kind, const Issuer *issuer, gbool
 }
 
 GPtrArray *lint_crl_tbs(GBytes *tbs, const Issuer *issuer) {
-  g_autoptr(X509_CRL) crl = decode(tbs, ASN1_ITEM_rptr(X509_CRL));
+  g_autoptr(X509_CRL) crl = decode(tbs, ASN1_ITEM_rptr(X509_CRL), LINT_CRL);
   Lint lint = {.subject = LINT_CRL,
                .tbs = tbs,
                .crl = crl,

@@ -16,11 +16,26 @@ static gboolean check_rsa(const Algorithm *algorithm G_GNUC_UNUSED, GBytes *key,
   return key_rsa_check(key, error);
 }
 
+/* To make one takes longer than to check a point. */
+static const EC_GROUP *curve(const char *name) {
+  static GHashTable *curves; /* name -> EC_GROUP, for the life of the process */
+  G_LOCK_DEFINE_STATIC(curves);
+  G_LOCK(curves);
+  if (curves == NULL)
+    curves = g_hash_table_new(g_str_hash, g_str_equal);
+  EC_GROUP *group = g_hash_table_lookup(curves, name);
+  if (group == NULL) {
+    group = openssl_must(EC_GROUP_new_by_curve_name(OBJ_sn2nid(name)));
+    g_hash_table_insert(curves, (gpointer)name, group);
+  }
+  G_UNLOCK(curves);
+  return group;
+}
+
 /* Full validation but for the order, which is the group's own (SP 800-56A section 5.6.2.3.2): the
    curves have cofactor 1, so that a point on the curve other than infinity is in the group. */
 static gboolean check_ec(const Algorithm *algorithm, GBytes *key, GError **error) {
-  g_autoptr(EC_GROUP) group =
-      openssl_must(EC_GROUP_new_by_curve_name(OBJ_sn2nid(algorithm->group)));
+  const EC_GROUP *group = curve(algorithm->group);
   g_autoptr(EC_POINT) point = openssl_must(EC_POINT_new(group));
   gsize length;
   const guint8 *octets = g_bytes_get_data(key, &length);

@@ -183,7 +183,7 @@ GBytes *certificate_sign(const Issuer *issuer, GBytes *tbs, GError **error) {
   g_autoptr(GPtrArray) findings = lint_tbs(tbs, issuer);
   if (findings->len > 0) {
     g_autofree char *summary = lint_summary(findings);
-    return refuse(error, "%s", summary), NULL;
+    return refuse(error, "the lint refuses it: %s", summary), NULL;
   }
   return signature_certificate(issuer->key, X509_get0_pubkey(issuer->certificate), tbs, error);
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "ca/audit_key.h"
 
+#include "base/public_key.h"
 #include "ca/der.h"
 #include "ca/openssl_auto.h"
 #include "ca/pem.h"
@@ -84,10 +85,8 @@ GBytes *audit_key_spki(EVP_PKEY *key) {
 
 EVP_PKEY *audit_key_from_spki(GBytes *spki) {
   gsize size = 0;
-  const guint8 *data = g_bytes_get_data(spki, &size), *end = data;
-  EVP_PKEY *key = size > 0 && size <= G_MAXINT ? d2i_PUBKEY(NULL, &end, (long)size) : NULL;
-  ERR_clear_error();
-  return check_type(key, NULL);
+  const guint8 *data = g_bytes_get_data(spki, &size);
+  return check_type(size > 0 ? public_key_read(data, size) : NULL, NULL);
 }
 
 GBytes *audit_key_sign(EVP_PKEY *key, const AuditCheckpoint *checkpoint, GError **error) {

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "ca/csr.h"
 
+#include "base/public_key.h"
 #include "ca/csr_extensions.h"
 #include "ca/csr_unserved.h"
 #include "ca/der.h"
@@ -20,9 +21,7 @@ static gboolean refuse(GError **error, const char *why) {
 /* The request, when it is DER throughout. A decoded X509_REQ remembers its octets, so the part to
    be signed is encoded anew first (i2d_re). */
 static X509_REQ *decode(GBytes *der) {
-  gsize length;
-  const guint8 *octets = g_bytes_get_data(der, &length);
-  g_autoptr(X509_REQ) request = d2i_X509_REQ(NULL, &octets, (long)length);
+  g_autoptr(X509_REQ) request = der_decode_keyless(der, ASN1_ITEM_rptr(X509_REQ));
   if (request == NULL)
     return NULL;
   guint8 *tbs = NULL;
@@ -41,7 +40,7 @@ static gboolean parameters_fit(const X509_ALGOR *algorithm, EVP_PKEY *key) {
   return type == V_ASN1_UNDEF || (type == V_ASN1_NULL && EVP_PKEY_is_a(key, "RSA") == 1);
 }
 
-static gboolean check_signature(X509_REQ *request, GError **error) {
+static gboolean check_signature(X509_REQ *request, GBytes *spki, GError **error) {
   static const int accepted[] = {
       NID_sha256WithRSAEncryption, NID_sha384WithRSAEncryption, NID_sha512WithRSAEncryption,
       NID_ecdsa_with_SHA256,       NID_ecdsa_with_SHA384,       NID_ecdsa_with_SHA512,
@@ -52,13 +51,13 @@ static gboolean check_signature(X509_REQ *request, GError **error) {
   if (!known)
     return refuse(error, "the request's signature is not RSA (PKCS #1 v1.5) or ECDSA with SHA-256, "
                          "SHA-384 or SHA-512");
-  EVP_PKEY *key = X509_REQ_get0_pubkey(request);
+  g_autoptr(EVP_PKEY) key = public_key_read(g_bytes_get_data(spki, NULL), g_bytes_get_size(spki));
   const X509_ALGOR *algorithm;
   X509_REQ_get0_signature(request, NULL, &algorithm);
   if (key == NULL || !parameters_fit(algorithm, key))
     return refuse(error, "the parameters of the request's signature algorithm are not those of RFC "
                          "4055 (RSA) or RFC 5758 (ECDSA)");
-  if (X509_REQ_verify(request, key) != 1)
+  if (X509_REQ_verify_ex(request, key, NULL, NULL) != 1)
     return refuse(error, "the request's own signature does not verify");
   return TRUE;
 }
@@ -135,7 +134,8 @@ Csr *csr_parse(GBytes *der, CsrNames names, GError **error) {
     return refuse(error, "the request is not version 1"), NULL;
   g_autoptr(Csr) csr = g_new0(Csr, 1);
   csr->spki = der_encode(X509_REQ_get_X509_PUBKEY(request), ASN1_ITEM_rptr(X509_PUBKEY));
-  if (!key_check(csr->spki, KEY_SUBSCRIBER, NULL, error) || !check_signature(request, error))
+  if (!key_check(csr->spki, KEY_SUBSCRIBER, NULL, error) ||
+      !check_signature(request, csr->spki, error))
     return NULL;
   g_autoptr(X509_EXTENSIONS) extensions = read_attributes(request, error);
   if (extensions == NULL || !csr_read_extensions(csr, extensions, names, error) ||

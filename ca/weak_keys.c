@@ -2,6 +2,7 @@
 #include "ca/weak_keys.h"
 
 #include "base/hex.h"
+#include "base/public_key.h"
 #include "ca/key.h"
 #include "ca/openssl_auto.h"
 
@@ -89,8 +90,7 @@ guint weak_keys_count(const WeakKeys *keys) {
 
 /* The octets that a list has for an RSA key; FALSE for another. */
 static gboolean modulus_entry(GBytes *spki, guint8 entry[MODULUS_OCTETS]) {
-  const guint8 *der = g_bytes_get_data(spki, NULL);
-  g_autoptr(EVP_PKEY) key = d2i_PUBKEY(NULL, &der, (long)g_bytes_get_size(spki));
+  g_autoptr(EVP_PKEY) key = public_key_read(g_bytes_get_data(spki, NULL), g_bytes_get_size(spki));
   BIGNUM *n = NULL;
   if (key == NULL || EVP_PKEY_get_base_id(key) != EVP_PKEY_RSA ||
       EVP_PKEY_get_bn_param(key, OSSL_PKEY_PARAM_RSA_N, &n) != 1)

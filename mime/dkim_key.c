@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "mime/dkim_key.h"
+#include "base/public_key.h"
 #include "mime/dkim.h"
 #include "mime/dkim_tags.h"
 
@@ -59,13 +60,13 @@ const char *dkim_key_weakness(EVP_PKEY *key) {
 /* RFC 6376 says RSAPublicKey, everybody publishes SubjectPublicKeyInfo (its erratum 3017): both are
  * read. */
 static EVP_PKEY *read_rsa(const guchar *data, gsize length) {
-  const guchar *p = data;
-  g_autoptr(EVP_PKEY) key = d2i_PUBKEY(NULL, &p, (long)length);
+  const guchar *end = data + length;
+  g_autoptr(EVP_PKEY) key = public_key_read(data, length);
   if (key == NULL) {
-    p = data;
-    key = d2i_PublicKey(EVP_PKEY_RSA, NULL, &p, (long)length);
+    end = data;
+    key = d2i_PublicKey(EVP_PKEY_RSA, NULL, &end, (long)length);
   }
-  if (key == NULL || p != data + length || EVP_PKEY_get_base_id(key) != EVP_PKEY_RSA)
+  if (key == NULL || end != data + length || EVP_PKEY_get_base_id(key) != EVP_PKEY_RSA)
     return NULL;
   return g_steal_pointer(&key);
 }

@@ -167,6 +167,19 @@ static gboolean set_unsent(Acme *acme, gint64 now, const Question *question,
              : put_off(acme, now, question, delivery->outcome, words, error);
 }
 
+/* An order that was finalized meanwhile waits for this answer (acme/issue_job.c:build_when_kept).
+ */
+static gboolean hurry_order(Acme *acme, gint64 now, const Challenge *challenge, GError **error) {
+  g_autoptr(Authorization) authorization = NULL;
+  g_autoptr(Order) order = NULL;
+  if (authorization_find(acme->store, &challenge->authz_id, &authorization, error) != STORE_FOUND)
+    return FALSE;
+  StoreFind found = order_find(acme->store, &authorization->order_id, &order, error);
+  return found == STORE_MISSING ||
+         (found == STORE_FOUND && (strcmp(order->status, "processing") != 0 ||
+                                   job_add(acme->store, JOB_ISSUE, &order->id, now, error)));
+}
+
 gboolean job_delivered(Acme *acme, const Question *question, const Delivery *delivery,
                        GError **error) {
   gint64 now = clock_now(acme->clock);
@@ -175,9 +188,10 @@ gboolean job_delivered(Acme *acme, const Question *question, const Delivery *del
     return FALSE;
   if (challenge->sent_at != 0) /* an answer that comes twice changes nothing */
     return job_done(acme->store, &question->job, error);
-  return delivery->outcome == SENDER_ACCEPTED
-             ? set_sent(acme, now, question, delivery, error)
-             : set_unsent(acme, now, question, challenge, delivery, error);
+  gboolean kept = delivery->outcome == SENDER_ACCEPTED
+                      ? set_sent(acme, now, question, delivery, error)
+                      : set_unsent(acme, now, question, challenge, delivery, error);
+  return kept && (challenge->passed_at == 0 || hurry_order(acme, now, challenge, error));
 }
 
 /* Without the full stop. */

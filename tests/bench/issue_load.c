@@ -192,7 +192,7 @@ static void poll_begin(Client *client, const Pace *pace) {
 
 static void poll_again(Client *client, Pace *pace) {
   if (!client->looked)
-    pace->milliseconds = MIN(pace->milliseconds * 1.15, PACE_MAX);
+    pace->milliseconds = MIN(pace->milliseconds * 1.02, PACE_MAX);
   client->looked = TRUE;
   client->load->early_polls++;
   look_in(client, MAX(pace->milliseconds / 4, PACE_MIN));
@@ -200,7 +200,7 @@ static void poll_again(Client *client, Pace *pace) {
 
 static void poll_end(Client *client, Pace *pace) {
   if (!client->looked)
-    pace->milliseconds = MAX(pace->milliseconds * 0.97, PACE_MIN);
+    pace->milliseconds = MAX(pace->milliseconds * 0.995, PACE_MIN);
 }
 
 /* --- an issuance, from its end to its beginning
@@ -525,7 +525,7 @@ static void load_init(Load *load, char **argv) {
   EVP_PKEY_free(key);
   load->reply_octets = strtoul(argv[6], NULL, 10);
   load->keeps_connections = strcmp(argv[7], "client") == 0;
-  load->validation.milliseconds = load->issuance.milliseconds = 2 * PACE_MIN;
+  load->validation.milliseconds = load->issuance.milliseconds = 4 * PACE_MIN;
   for (guint step = 0; step < STEPS; step++)
     load->taken[step] = g_array_new(FALSE, FALSE, sizeof(double));
   load->clients = g_ptr_array_new_with_free_func(client_free);

@@ -35,7 +35,13 @@ static void tear_down(Case *c) {
   lab_free(c->lab);
 }
 
+/* Each line is JSON in the one form that jansson gives it. */
 static void add_line(const char *line, gpointer user) {
+  json_t *parsed = json_loads(line, JSON_REJECT_DUPLICATES, NULL);
+  char *again = json_dumps(parsed, JSON_COMPACT);
+  g_assert_cmpstr(again, ==, line);
+  free(again);
+  json_decref(parsed);
   g_string_append_printf(user, "%s\n", line);
 }
 

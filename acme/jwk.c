@@ -2,6 +2,7 @@
 #include "acme/jwk.h"
 #include "acme/ed25519.h"
 #include "base/base64url.h"
+#include "base/public_key.h"
 
 #include <openssl/core_names.h>
 #include <openssl/ec.h>
@@ -334,9 +335,8 @@ static GBytes *thumbprint_of_key(EVP_PKEY *key) {
 GBytes *jwk_thumbprint_of_spki(GBytes *spki) {
   gsize size = 0;
   const guint8 *octets = g_bytes_get_data(spki, &size);
-  const guint8 *end = octets;
-  EVP_PKEY *key = d2i_PUBKEY(NULL, &end, (long)size);
-  GBytes *thumbprint = key != NULL && end == octets + size ? thumbprint_of_key(key) : NULL;
+  EVP_PKEY *key = public_key_read(octets, size);
+  GBytes *thumbprint = key != NULL ? thumbprint_of_key(key) : NULL;
   EVP_PKEY_free(key);
   ERR_clear_error();
   return thumbprint;

@@ -124,7 +124,8 @@ static const char *const migrations[] = {
     "NULL,"
     "  created_at @int NOT NULL, sent_at @int, UNIQUE (certificate_id, authz_id, kind));"
     "ALTER TABLE challenge ADD COLUMN mail_sender @text;"
-    "CREATE INDEX challenge_sender ON challenge(mail_sender, status, deadline);"
+    "CREATE INDEX challenge_sender ON challenge(mail_sender, status, deadline)"
+    " WHERE mail_sender IS NOT NULL;"
     "CREATE UNIQUE INDEX challenge_token ON challenge(token1);"
     "CREATE TABLE stray ("
     "  id @blob PRIMARY KEY, raw_id @blob NOT NULL REFERENCES raw(id), at @int NOT NULL, peer "
@@ -186,7 +187,12 @@ static const char *const migrations[] = {
     "CREATE INDEX nonce_expiry ON nonce(expires_at);"
     /* Transactions that each writing process committed. */
     "CREATE TABLE writer (owner @text PRIMARY KEY, commits @int NOT NULL);"
-    "CREATE INDEX crl_shard_issuer ON crl_shard(issuer, number);",
+    "CREATE INDEX crl_shard_issuer ON crl_shard(issuer, number);"
+    /* All that the entries of a list need; the one dropped is the beginning of certificate_shard.
+     */
+    "CREATE INDEX certificate_entry ON certificate(shard, revoked_at, id, serial, reason,"
+    " not_after) WHERE revoked_at IS NOT NULL;"
+    "DROP INDEX certificate_revoked;",
 };
 
 #define MIGRATION_TRIES 10

@@ -237,12 +237,13 @@ class Signetd:
 
 
 class AcmeUser:
-    """An account, driven by python3-acme's ClientNetwork and message classes. kind: "ES256" or "RS256"."""
+    """An account, driven by python3-acme's ClientNetwork and message classes. kind: "ES256" or "RS256"; key: an elliptic
+    one that is there already."""
 
-    def __init__(self, server, kind="ES256", register=True):
+    def __init__(self, server, kind="ES256", register=True, key=None):
         self.server, self.kind = server, kind
         if kind == "ES256":
-            self.key = josepy.JWKEC(key=ec.generate_private_key(ec.SECP256R1()))
+            self.key = josepy.JWKEC(key=key or new_key())
             algorithm = josepy.ES256
         else:
             self.key = josepy.JWKRSA(key=rsa.generate_private_key(65537, 2048))

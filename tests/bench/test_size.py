@@ -88,7 +88,7 @@ class Loader(lab.SharedLabCase):
         account = self.user.get(self.user.net.account.uri)
         urls = self.user.get(account["orders"])["orders"]
         self.assertEqual(len(urls), 50)
-        leaf, issuer = self.user.certificate(dict(self.user.get(urls[0]), url=urls[0]))
+        leaf, issuer = self.user.certificate(dict(self.user.get(urls[1]), url=urls[1]))  # one of ten is revoked, the newest here
         issuer.public_key().verify(leaf.signature, leaf.tbs_certificate_bytes, signet_lab.ec.ECDSA(leaf.signature_hash_algorithm))
         self.user.post(self.server.url + "/revoke-cert", {"certificate": signet_lab.b64(leaf.public_bytes(
             signet_lab.serialization.Encoding.DER))})

@@ -282,16 +282,11 @@ def summary(results):
         rounds = [one for one in results if (one["direction"], one["server"]) == (direction, server)]
         rows.append({"direction": direction, "server": server, "messages": sum(one["messages"] for one in rounds),
                      "rate": measure.median(rounds, "rate"), "processor_us": measure.median(rounds, "processor_us"),
-                     "by_process_us": middle(rounds)["by_process_us"]})
+                     "by_process_us": measure.middle(rounds)["by_process_us"]})
         ours = next(row for row in rows if row["direction"] == direction)
         rows[-1]["signet_rate"] = round(ours["rate"] / rows[-1]["rate"], 2)
         rows[-1]["signet_processor"] = round(ours["processor_us"] / rows[-1]["processor_us"], 2)
     return rows
-
-
-def middle(rounds):
-    """The round with the median processor time."""
-    return sorted(rounds, key=lambda one: one["processor_us"])[(len(rounds) - 1) // 2]
 
 
 def text(result):
@@ -305,7 +300,5 @@ def text(result):
           f"{row['signet_rate']:.2f} x", f"{row['signet_processor']:.2f} x") for row in result["summary"]])
     processes = measure.table(
         ("", "us of CPU each, by process"),
-        [(f"{row['direction']}, {row['server']}", ", ".join(
-            f"{name} {value:.0f}" for name, value in sorted(row["by_process_us"].items(), key=lambda pair: -pair[1])))
-         for row in result["summary"]])
+        [(f"{row['direction']}, {row['server']}", measure.by_process(row)) for row in result["summary"]])
     return f"{head}\n\n{figures}\n\n{processes}"

@@ -84,6 +84,15 @@ class Meter:
         return seconds, {name: round(value, 2) for name, value in spent.items() if value > 0}
 
 
+# --- memory
+
+
+def pss(pid):
+    """Octets of a process, what it shares with others in parts."""
+    text = pathlib.Path(f"/proc/{pid}/smaps_rollup").read_text()
+    return int(re.search(r"^Pss:\s+(\d+) kB", text, re.M)[1]) * 1024
+
+
 # --- the machine
 
 
@@ -129,7 +138,7 @@ def table(head, rows):
 
 def describe(options):
     """What was chosen, as it is kept."""
-    return {name: value if isinstance(value, (int, list)) else str(value) for name, value in vars(options).items()}
+    return {name: value if isinstance(value, (int, float, list)) else str(value) for name, value in vars(options).items()}
 
 
 def keep(path, result):
@@ -140,3 +149,13 @@ def keep(path, result):
 def median(results, key):
     """Of a key over several rounds."""
     return statistics.median(result[key] for result in results)
+
+
+def middle(rounds):
+    """The round with the median processor time."""
+    return sorted(rounds, key=lambda one: one["processor_us"])[(len(rounds) - 1) // 2]
+
+
+def by_process(row):
+    """The processor time of a row by process, most first, as text."""
+    return ", ".join(f"{name} {value:.0f}" for name, value in sorted(row["by_process_us"].items(), key=lambda pair: -pair[1]))

@@ -243,10 +243,31 @@ static GBytes *thumbprint_of(const char *text) {
   return g_bytes_new(digest, sizeof(digest));
 }
 
+/* Fetched once: OpenSSL looks a digest up by name each time it is asked for. */
+static const EVP_MD *digest_of(const JwkKind *kind) {
+  static EVP_MD *digests[G_N_ELEMENTS(kinds)];
+  EVP_MD **digest = &digests[kind - kinds];
+  if (*digest == NULL)
+    *digest = EVP_MD_fetch(NULL, kind->digest, NULL);
+  return *digest;
+}
+
+/* A context that verifies digests, again and again; NULL when the algorithm takes none. */
+static EVP_PKEY_CTX *verifying_new(const JwkKind *kind, EVP_PKEY *key) {
+  if (kind->digest == NULL)
+    return NULL;
+  EVP_PKEY_CTX *verifying = EVP_PKEY_CTX_new_from_pkey(NULL, key, NULL);
+  if (EVP_PKEY_verify_init(verifying) != 1 ||
+      EVP_PKEY_CTX_set_signature_md(verifying, digest_of(kind)) != 1)
+    g_error("a key of %s cannot verify", kind->algorithm);
+  return verifying;
+}
+
 static Jwk *jwk_new(const JwkKind *kind, EVP_PKEY *key, json_t *source) {
   Jwk *jwk = g_atomic_rc_box_new0(Jwk);
   jwk->kind = kind;
   jwk->key = key;
+  jwk->verifying = verifying_new(kind, key);
   jwk->algorithm = kind->algorithm;
   jwk->text = canonical(kind, source);
   jwk->thumbprint = thumbprint_of(jwk->text);
@@ -300,6 +321,7 @@ Jwk *jwk_parse_text(const char *text, char **why) {
 
 static void clear(gpointer data) {
   Jwk *jwk = data;
+  EVP_PKEY_CTX_free(jwk->verifying);
   EVP_PKEY_free(jwk->key);
   g_bytes_unref(jwk->thumbprint);
   g_free(jwk->thumbprint_text);
@@ -311,12 +333,33 @@ void jwk_unref(Jwk *jwk) {
     g_atomic_rc_box_release_full(jwk, clear);
 }
 
-GBytes *jwk_spki(const Jwk *jwk) {
+static GBytes *der_of_public_key(EVP_PKEY *key) {
   guint8 *der = NULL;
-  int length = i2d_PUBKEY(jwk->key, &der);
+  int length = i2d_PUBKEY(key, &der);
   GBytes *spki = g_bytes_new(der, length > 0 ? (gsize)length : 0);
   OPENSSL_free(der);
   return spki;
+}
+
+/* RFC 5480 section 2, from its parts: OpenSSL's encoders, which i2d_PUBKEY looks up each time, cost
+   as much as a signature. */
+static GBytes *spki_ec(const JwkKind *kind, EVP_PKEY *key) {
+  gsize length = 1 + 2 * kind->octets;
+  guint8 *der = NULL, *point = OPENSSL_malloc(length);
+  X509_PUBKEY *info = X509_PUBKEY_new();
+  if (EVP_PKEY_get_octet_string_param(key, OSSL_PKEY_PARAM_PUB_KEY, point, length, NULL) != 1)
+    g_error("a public key has no point");
+  X509_PUBKEY_set0_param(info, OBJ_nid2obj(NID_X9_62_id_ecPublicKey), V_ASN1_OBJECT,
+                         OBJ_nid2obj(OBJ_sn2nid(kind->name)), point, (int)length);
+  int size = i2d_X509_PUBKEY(info, &der);
+  GBytes *spki = g_bytes_new(der, size > 0 ? (gsize)size : 0);
+  OPENSSL_free(der);
+  X509_PUBKEY_free(info);
+  return spki;
+}
+
+GBytes *jwk_spki(const Jwk *jwk) {
+  return EVP_PKEY_is_a(jwk->key, "EC") ? spki_ec(jwk->kind, jwk->key) : der_of_public_key(jwk->key);
 }
 
 static GBytes *thumbprint_of_key(EVP_PKEY *key) {
@@ -359,12 +402,23 @@ static guint8 *ecdsa_der(GBytes *signature, gsize octets, int *length) {
 
 static gboolean verify(const Jwk *jwk, const char *input, gsize length, const guint8 *signature,
                        gsize size) {
-  EVP_MD_CTX *context = EVP_MD_CTX_new();
+  guint8 digest[EVP_MAX_MD_SIZE];
+  guint digest_size = 0;
   gboolean good =
-      EVP_DigestVerifyInit_ex(context, NULL, jwk->kind->digest, NULL, NULL, jwk->key, NULL) == 1 &&
-      EVP_DigestVerify(context, signature, size, (const guint8 *)input, length) == 1;
-  EVP_MD_CTX_free(context);
+      EVP_Digest(input, length, digest, &digest_size, digest_of(jwk->kind), NULL) == 1 &&
+      EVP_PKEY_verify(jwk->verifying, signature, size, digest, digest_size) == 1;
   ERR_clear_error(); /* of a bad signature: not the reason of what fails later */
+  return good;
+}
+
+/* Of an algorithm that has its digest inside. */
+static gboolean verify_whole(const Jwk *jwk, const char *input, gsize length,
+                             const guint8 *signature, gsize size) {
+  EVP_MD_CTX *context = EVP_MD_CTX_new();
+  gboolean good = EVP_DigestVerifyInit_ex(context, NULL, NULL, NULL, NULL, jwk->key, NULL) == 1 &&
+                  EVP_DigestVerify(context, signature, size, (const guint8 *)input, length) == 1;
+  EVP_MD_CTX_free(context);
+  ERR_clear_error();
   return good;
 }
 
@@ -372,6 +426,8 @@ gboolean jwk_verify(const Jwk *jwk, const char *input, gsize length, GBytes *sig
   gsize size = 0;
   const guint8 *octets = g_bytes_get_data(signature, &size);
   int der_length = 0;
+  if (jwk->kind->digest == NULL)
+    return octets != NULL && verify_whole(jwk, input, length, octets, size);
   if (jwk->kind->octets == 0)
     return octets != NULL && verify(jwk, input, length, octets, size);
   guint8 *der = ecdsa_der(signature, jwk->kind->octets, &der_length);

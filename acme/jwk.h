@@ -15,10 +15,11 @@ typedef struct JwkKind JwkKind;
 typedef struct {
   const JwkKind *kind;
   EVP_PKEY *key;
-  const char *algorithm; /* the one JWS algorithm it verifies: "ES256", ... */
-  GBytes *thumbprint;    /* SHA-256 (RFC 7638) */
-  char *thumbprint_text; /* base64url */
-  char *text;            /* its required members, JSON */
+  EVP_PKEY_CTX *verifying; /* with key; NULL: made for each signature */
+  const char *algorithm;   /* the one JWS algorithm it verifies: "ES256", ... */
+  GBytes *thumbprint;      /* SHA-256 (RFC 7638) */
+  char *thumbprint_text;   /* base64url */
+  char *text;              /* its required members, JSON */
 } Jwk;
 
 /* Whether a kind of key signs with algorithm. */

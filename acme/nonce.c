@@ -2,8 +2,9 @@
 #include "acme/nonce.h"
 #include "base/base64url.h"
 
+#include <openssl/core_names.h>
 #include <openssl/crypto.h>
-#include <openssl/hmac.h>
+#include <openssl/evp.h>
 #include <openssl/rand.h>
 #include <string.h>
 
@@ -18,8 +19,8 @@ typedef struct {
 /* Counters below first * NONCE_BLOCK are dead; blocks[i] holds those of block first + i; next is
    the counter of the next nonce. */
 struct Nonces {
-  guint8 key[NONCE_KEY_OCTETS];
-  GQueue blocks; /* of Block */
+  EVP_MAC_CTX *sealing; /* HMAC with SHA-256, has the key */
+  GQueue blocks;        /* of Block */
   guint64 first, next;
 };
 
@@ -28,9 +29,21 @@ typedef struct {
   guint8 seal[SEAL_OCTETS];
 } __attribute__((packed)) Sealed;
 
+static EVP_MAC_CTX *sealing_new(const guint8 key[NONCE_KEY_OCTETS]) {
+  OSSL_PARAM parameters[] = {
+      OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_DIGEST, (char *)"SHA256", 0),
+      OSSL_PARAM_construct_end()};
+  EVP_MAC *hmac = EVP_MAC_fetch(NULL, "HMAC", NULL);
+  EVP_MAC_CTX *sealing = EVP_MAC_CTX_new(hmac);
+  EVP_MAC_free(hmac);
+  if (EVP_MAC_init(sealing, key, NONCE_KEY_OCTETS, parameters) != 1)
+    g_error("nonces cannot be sealed");
+  return sealing;
+}
+
 Nonces *nonces_new(const guint8 key[NONCE_KEY_OCTETS]) {
   Nonces *nonces = g_new0(Nonces, 1);
-  memcpy(nonces->key, key, NONCE_KEY_OCTETS);
+  nonces->sealing = sealing_new(key);
   g_queue_init(&nonces->blocks);
   return nonces;
 }
@@ -39,15 +52,19 @@ void nonces_free(Nonces *nonces) {
   if (nonces == NULL)
     return;
   g_queue_clear_full(&nonces->blocks, g_free);
-  OPENSSL_cleanse(nonces->key, NONCE_KEY_OCTETS);
+  EVP_MAC_CTX_free(nonces->sealing);
   g_free(nonces);
 }
 
+/* Begins anew with the key that the context has. */
 static void seal(const Nonces *nonces, Sealed *sealed) {
   guint8 mac[EVP_MAX_MD_SIZE];
-  guint length = 0;
-  HMAC(EVP_sha256(), nonces->key, NONCE_KEY_OCTETS, (const guchar *)&sealed->counter,
-       sizeof(sealed->counter), mac, &length);
+  size_t length = 0;
+  if (EVP_MAC_init(nonces->sealing, NULL, 0, NULL) != 1 ||
+      EVP_MAC_update(nonces->sealing, (const guint8 *)&sealed->counter, sizeof(sealed->counter)) !=
+          1 ||
+      EVP_MAC_final(nonces->sealing, mac, &length, sizeof(mac)) != 1)
+    g_error("nonces cannot be sealed");
   memcpy(sealed->seal, mac, SEAL_OCTETS);
 }
 

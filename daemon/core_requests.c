@@ -10,24 +10,29 @@
  */
 
 static GVariant *response_body(const Response *response) {
-  GVariantBuilder headers;
   g_autoptr(GBytes) nothing = g_bytes_new(NULL, 0);
-  g_variant_builder_init(&headers, G_VARIANT_TYPE("a(ss)"));
-  for (guint i = 0; i + 1 < response->headers->len; i += 2)
-    g_variant_builder_add(&headers, "(ss)", response->headers->pdata[i],
-                          response->headers->pdata[i + 1]);
-  return g_variant_new("(ua(ss)@ay)", (guint32)response->status, &headers,
+  GVariant *headers = g_variant_new_strv((const char *const *)response->headers->pdata,
+                                         (gssize)response->headers->len);
+  return g_variant_new("(u@as@ay)", (guint32)response->status, headers,
                        message_from_octets(response->body != NULL ? response->body : nothing));
 }
 
-static GVariant *unavailable(void) {
+static GVariant *make_unavailable(void) {
   g_autoptr(Response) response = response_new();
   g_autoptr(Problem) problem = problem_new(
       PROBLEM_SERVER_INTERNAL, 503, "The server cannot store anything now; try again later.");
   response_json(response, 503, "application/problem+json", problem_json(problem));
   response_header(response, "Retry-After", "5");
   response_header(response, "Cache-Control", "no-store");
-  return response_body(response);
+  return g_variant_ref_sink(response_body(response));
+}
+
+/* One for all: each request names it as its fallback. */
+static GVariant *unavailable(void) {
+  static GVariant *body = NULL;
+  if (body == NULL)
+    body = make_unavailable();
+  return body;
 }
 
 static gboolean run_request(Core *core, CoreItem *item, GError **error G_GNUC_UNUSED) {

@@ -198,13 +198,12 @@ static void on_response(GVariant *body, gpointer user) {
     return;
   }
   guint32 status = 0;
-  g_autoptr(GVariantIter) iter = NULL;
   g_autoptr(GVariant) octets = NULL;
-  const char *name = NULL, *value = NULL;
+  g_autofree const char **fields = NULL; /* name, value, ... */
   g_autoptr(GPtrArray) headers = g_ptr_array_new_with_free_func(g_free);
-  g_variant_get(body, "(ua(ss)@ay)", &status, &iter, &octets);
-  while (g_variant_iter_next(iter, "(&s&s)", &name, &value))
-    add(headers, name, value);
+  g_variant_get(body, "(u^a&s@ay)", &status, &fields, &octets);
+  for (const char **field = fields; field[0] != NULL && field[1] != NULL; field += 2)
+    add(headers, field[0], field[1]);
   g_autoptr(GBytes) content = message_octets(octets);
   answer(pending->edge, pending->exchange, status, headers, content);
 }

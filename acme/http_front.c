@@ -18,6 +18,7 @@
 #include <sys/socket.h>
 
 #define SWEEP_SECONDS 2
+#define ONE_RECORD 16384 /* of TLS (RFC 8446 section 5.1) */
 
 struct HttpFront {
   struct event_base *base;
@@ -243,6 +244,13 @@ void http_exchange_close_after(HttpExchange *exchange) {
   exchange->close_after = TRUE;
 }
 
+/* evhttp leaves header and body in pieces, and each would be a record and a system call. What is
+   not sent at once is sent when the loop comes to it. */
+static void join(struct evbuffer *output) {
+  if (evbuffer_get_length(output) <= ONE_RECORD)
+    evbuffer_pullup(output, -1);
+}
+
 void http_exchange_answer(HttpExchange *exchange, guint status, GPtrArray *headers, GBytes *body) {
   struct evkeyvalq *output = evhttp_request_get_output_headers(exchange->raw);
   struct evhttp_connection *connection = evhttp_request_get_connection(exchange->raw);
@@ -258,6 +266,8 @@ void http_exchange_answer(HttpExchange *exchange, guint status, GPtrArray *heade
     evbuffer_add(buffer, g_bytes_get_data(body, NULL), g_bytes_get_size(body));
   evhttp_send_reply(exchange->raw, (int)status, NULL, buffer);
   evbuffer_free(buffer);
+  if (connection != NULL)
+    join(bufferevent_get_output(evhttp_connection_get_bufferevent(connection)));
   g_free(exchange->path);
   g_free(exchange->content_type);
   g_free(exchange->peer);

@@ -196,6 +196,15 @@ static void on_event_message(int severity, const char *text) {
     log_warning("library message", "text", text, NULL);
 }
 
+static struct event_base *new_base(const RoleTable *table) {
+  struct event_config *config = event_config_new();
+  if (table->joins_changes)
+    event_config_set_flag(config, EVENT_BASE_FLAG_EPOLL_USE_CHANGELIST);
+  struct event_base *base = event_base_new_with_config(config);
+  event_config_free(config);
+  return base;
+}
+
 int role_run(Role role) {
   struct stat status;
   if (fstat(ROLE_CONTROL_FD, &status) != 0 || !S_ISSOCK(status.st_mode)) {
@@ -210,7 +219,7 @@ int role_run(Role role) {
   prctl(PR_SET_DUMPABLE, 0);
   log_init(role_names[role], LOG_INFO, LOG_TEXT);
   event_set_log_callback(on_event_message);
-  RoleProcess process = {.table = tables[role], .base = event_base_new()};
+  RoleProcess process = {.table = tables[role], .base = new_base(tables[role])};
   process.descriptors = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, free_list);
   process.control = role_open_channel(&process, ROLE_PARENT, ROLE_CONTROL_FD, on_parent_says,
                                       on_parent_gone, &process);

@@ -14,6 +14,9 @@ typedef struct RoleProcess RoleProcess;
 /* One role: the same functions in the same order in each file role_*.c. */
 typedef struct {
   Role role;
+  /* What changes of a descriptor within one turn of the loop goes to the kernel as one call: for
+     many connections. No event may be about a descriptor that is a duplicate of another's. */
+  gboolean joins_changes;
   /* Configuration and descriptors are there: begin. FALSE: the process ends with the error in its
    * log. */
   gboolean (*start)(RoleProcess *process, GError **error);

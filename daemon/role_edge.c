@@ -410,6 +410,7 @@ static void on_core_says(Channel *channel G_GNUC_UNUSED, guint kind G_GNUC_UNUSE
 }
 
 const RoleTable role_edge = {.role = ROLE_EDGE,
+                             .joins_changes = TRUE,
                              .start = start,
                              .received = on_core_says,
                              .core_up = core_up,

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "base/config_template.h"
 #include "base/log.h"
 #include "daemon/check.h"
 #include "daemon/parent.h"
@@ -66,13 +67,15 @@ static void init_log(const Config *config) {
 
 int main(int argc, char **argv) {
   g_autofree char *path = NULL, *role = NULL;
-  gboolean only_check = FALSE, keys = FALSE, test_mode = FALSE, version = FALSE;
+  gboolean only_check = FALSE, keys = FALSE, template = FALSE, test_mode = FALSE, version = FALSE;
   const GOptionEntry options[] = {
       {"config", 'c', 0, G_OPTION_ARG_FILENAME, &path, "Configuration file (" DEFAULT_CONFIG ")",
        "FILE"},
       {"check", 0, 0, G_OPTION_ARG_NONE, &only_check, "Check the configuration and exit", NULL},
       {"keys", 0, 0, G_OPTION_ARG_NONE, &keys,
        "Print every configuration key with its default and exit", NULL},
+      {"template", 0, 0, G_OPTION_ARG_NONE, &template,
+       "Print a configuration file with every key commented out and exit", NULL},
       {"test-mode", 0, 0, G_OPTION_ARG_NONE, &test_mode,
        "Make it hard for clients, for their authors' tests; see [test] in signet.conf(5)", NULL},
       {"version", 0, 0, G_OPTION_ARG_NONE, &version, "Print the version and exit", NULL},
@@ -92,6 +95,11 @@ int main(int argc, char **argv) {
     return run_role(role);
   if (version) {
     printf("signetd %s\n", SIGNET_VERSION);
+    return EXIT_SUCCESS;
+  }
+  if (template) {
+    g_autofree char *text = config_template();
+    fputs(text, stdout);
     return EXIT_SUCCESS;
   }
   if (keys) {

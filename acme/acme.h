@@ -16,6 +16,10 @@
 #include "ca/weak_keys.h"
 #include "store/account.h"
 
+/* The processes of signetd: role, index among those of its role, pid (0: it does not run), since
+   when (milliseconds), how often it was started again. */
+#define ACME_ROLES_TYPE "a(uuuxu)"
+
 typedef struct {
   Store *store;
   const Clock *clock;
@@ -33,6 +37,7 @@ typedef struct {
   /* Files to be written to the published folder when the transaction is committed: name, GBytes,
    * ... */
   GPtrArray *publications;
+  GVariant *roles;   /* ACME_ROLES_TYPE; NULL: not told yet */
   GPtrArray *events; /* of char**: what record() will say in the log then; NULL: nothing yet */
 } Acme;
 

@@ -22,6 +22,7 @@ static const struct {
     {"eab add", command_eab_add, {"note", "identifiers", "profiles"}},
     {"eab list", command_eab_list, {"after"}},
     {"eab revoke", command_eab_revoke, {"kid"}},
+    {"health", command_health, {NULL}},
     {"issuance show", command_issuance_show, {NULL}},
     {"issuance start", command_issuance_start, {NULL}},
     {"issuance stop", command_issuance_stop, {"reason"}},
@@ -34,6 +35,7 @@ static const struct {
     {"order list", command_order_list, {"status", "address", "before"}},
     {"order show", command_order_show, {"order"}},
     {"renewal ask", command_renewal_ask, {"serials", "issued-before", "why"}},
+    {"status", command_status, {NULL}},
 };
 
 gboolean command_refuse(Command *command, const char *format, ...) {

@@ -55,6 +55,7 @@ gboolean command_certificate_revoked(Command *command, GError **error);
 gboolean command_eab_add(Command *command, GError **error);
 gboolean command_eab_list(Command *command, GError **error);
 gboolean command_eab_revoke(Command *command, GError **error);
+gboolean command_health(Command *command, GError **error);
 gboolean command_issuance_show(Command *command, GError **error);
 gboolean command_issuance_start(Command *command, GError **error);
 gboolean command_issuance_stop(Command *command, GError **error);
@@ -67,5 +68,6 @@ gboolean command_mail_ingest(Command *command, GError **error);
 gboolean command_order_list(Command *command, GError **error);
 gboolean command_order_show(Command *command, GError **error);
 gboolean command_renewal_ask(Command *command, GError **error);
+gboolean command_status(Command *command, GError **error);
 
 #endif

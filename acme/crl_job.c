@@ -206,11 +206,17 @@ static gboolean leave_out_ended(Acme *acme, GPtrArray *shards, GError **error) {
   return TRUE;
 }
 
-gboolean crl_watch(Acme *acme, gint64 now, GError **error) {
+GPtrArray *crl_overdue(Acme *acme, gint64 now, GError **error) {
   gint64 interval = config_number(acme->config, "ca.crl-interval");
   g_autoptr(GPtrArray) overdue =
       crl_shard_overdue(acme->store, now - interval - LATE, now - LATE, error);
-  if (overdue == NULL || !leave_out_ended(acme, overdue, error))
+  return overdue != NULL && leave_out_ended(acme, overdue, error) ? g_steal_pointer(&overdue)
+                                                                  : NULL;
+}
+
+gboolean crl_watch(Acme *acme, gint64 now, GError **error) {
+  g_autoptr(GPtrArray) overdue = crl_overdue(acme, now, error);
+  if (overdue == NULL)
     return FALSE;
   if (overdue->len > 0)
     alarm_of(overdue);

@@ -9,6 +9,8 @@
 gboolean crl_start(Acme *acme, gint64 now, GError **error);
 /* Says in the log which lists are late, whatever the reason: nobody asks the jobs that wait. */
 gboolean crl_watch(Acme *acme, gint64 now, GError **error);
+/* Those that are late, of CrlShard; NULL on failure. */
+GPtrArray *crl_overdue(Acme *acme, gint64 now, GError **error);
 /* The job's subject for a shard. */
 Id crl_subject(gint64 shard);
 /* The external URL of a shard's list; the caller frees it. */

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "daemon/messages.h"
+#include "acme/acme.h"
 #include "base/perspective.h"
 #include "mime/dsn.h"
 #include "mime/reply.h"
@@ -28,6 +29,7 @@ static const ChannelKind kinds[MESSAGE_COUNT] = {
     [MESSAGE_PEER] = {"peer", TOLD(PARENT, ROLES, "u"), .carries_fd = TRUE},
     [MESSAGE_START] = {"start", TOLD(PARENT, ROLES, "()")},
     [MESSAGE_RELOAD] = {"reload", TOLD(PARENT, ROLES, "a{ss}")},
+    [MESSAGE_ROLES] = {"roles", TOLD(PARENT, CORE, ACME_ROLES_TYPE)},
     [MESSAGE_REQUEST] = {"request", ASKED(EDGE, CORE, "(sssays)")},
     [MESSAGE_RESPONSE] = {"response", ANSWER(MESSAGE_REQUEST, CORE, EDGE, "(uasay)")},
     [MESSAGE_WANT_NONCES] = {"want-nonces", ASKED(EDGE, CORE, "u")},

@@ -13,6 +13,8 @@ typedef enum {
   MESSAGE_PEER,       /* role number, with one end of a socket pair to it */
   MESSAGE_START,      /* everything is there: begin */
   MESSAGE_RELOAD,     /* a{ss}, and files that were given anew: what holds now */
+  /* parent to core */
+  MESSAGE_ROLES, /* of every process: role, index, pid (0: none), since when, restarts */
   /* edge and core */
   MESSAGE_REQUEST,     /* method, path, content type, body, client address */
   MESSAGE_RESPONSE,    /* status, header fields, body */

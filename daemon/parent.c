@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "daemon/parent.h"
+#include "acme/acme.h"
 #include "base/log.h"
 #include "ca/pkcs11.h"
 #include "daemon/ca_key.h"
@@ -41,6 +42,8 @@ typedef struct {
   GArray *https, *http, *smtp, *lmtp; /* its listening sockets, kept over restarts; NULL: none */
   gint64 deaths[DEATHS_AT_ONCE + 1];  /* monotonic seconds, newest first */
   guint deaths_in_row;
+  gint64 since; /* when it was started last, milliseconds; 0: never */
+  guint restarts;
   struct event *restart, *kill;
 } Child;
 
@@ -288,6 +291,23 @@ static void connect_child(Child *child) {
   }
 }
 
+/* What runs, to core, which tells operators. */
+static void tell_roles(Parent *parent) {
+  GVariantBuilder builder;
+  g_variant_builder_init(&builder, G_VARIANT_TYPE(ACME_ROLES_TYPE));
+  for (guint i = 0; i < parent->children->len; i++) {
+    const Child *child = parent->children->pdata[i];
+    g_variant_builder_add(&builder, "(uuuxu)", (guint32)child->role, child->index,
+                          (guint32)child->pid, child->since, child->restarts);
+  }
+  g_autoptr(GVariant) roles = g_variant_ref_sink(g_variant_builder_end(&builder));
+  for (guint i = 0; i < parent->children->len; i++) {
+    Child *child = parent->children->pdata[i];
+    if (child->role == ROLE_CORE && child->pid != 0 && child->control != NULL)
+      channel_send(child->control, MESSAGE_ROLES, roles, -1);
+  }
+}
+
 /* --- starting
  * --------------------------------------------------------------------------------------------- */
 
@@ -395,6 +415,9 @@ static void start_child(Child *child) {
   give_sockets(child, "listen-lmtp", child->lmtp);
   channel_send(child->control, MESSAGE_START, g_variant_new("()"), -1);
   connect_child(child);
+  child->restarts += child->since != 0 ? 1 : 0;
+  child->since = clock_now(&clock_system);
+  tell_roles(parent);
 }
 
 static void on_restart(evutil_socket_t fd G_GNUC_UNUSED, short what G_GNUC_UNUSED, void *user) {
@@ -467,6 +490,7 @@ static void child_ended(Child *child, int status) {
   log_warning("role ended", "which", role_names[child->role], "how", how, "restart-in-seconds",
               wait, NULL);
   schedule_restart(child, delay);
+  tell_roles(child->parent);
 }
 
 static void on_sigchld(evutil_socket_t fd G_GNUC_UNUSED, short what G_GNUC_UNUSED, void *user) {

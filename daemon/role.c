@@ -150,6 +150,11 @@ static void take_reload(RoleProcess *process, GVariant *body) {
     process->table->reload(process, config);
 }
 
+static void keep_roles(RoleProcess *process, GVariant *body) {
+  g_clear_pointer(&process->roles, g_variant_unref);
+  process->roles = g_variant_ref(body);
+}
+
 static void on_parent_says(Channel *channel G_GNUC_UNUSED, guint kind, guint64 id G_GNUC_UNUSED,
                            GVariant *body, int fd, gpointer user) {
   RoleProcess *process = user;
@@ -169,6 +174,8 @@ static void on_parent_says(Channel *channel G_GNUC_UNUSED, guint kind, guint64 i
     begin(process);
   } else if (kind == MESSAGE_RELOAD) {
     take_reload(process, body);
+  } else if (kind == MESSAGE_ROLES) {
+    keep_roles(process, body);
   }
 }
 

@@ -43,6 +43,7 @@ struct RoleProcess {
   guint core_generation; /* counts the cores seen: an answer to an earlier one is dropped */
   Config *config;
   GHashTable *descriptors; /* name -> GArray of int */
+  GVariant *roles;         /* in core: what the parent said last; NULL: nothing yet */
   gpointer state;          /* the role's own */
 };
 

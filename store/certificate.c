@@ -123,6 +123,16 @@ GPtrArray *certificate_list(Store *store, const Id *after, guint limit, GError *
   return sql_end(&query, error) ? g_steal_pointer(&list) : NULL;
 }
 
+/* By the primary key, which begins with the time. */
+gboolean certificate_last_issued(Store *store, gint64 *issued_at, GError **error) {
+  SqlQuery query = sql_query(store,
+                             "SELECT issued_at FROM certificate WHERE issued_at IS NOT NULL"
+                             " ORDER BY id DESC LIMIT 1",
+                             "");
+  *issued_at = sql_row(&query) ? sql_int(&query, 0) : 0;
+  return sql_end(&query, error);
+}
+
 gboolean certificate_count(Store *store, gint64 *count, GError **error) {
   SqlQuery query = sql_query(store, "SELECT count(*) FROM certificate", "");
   *count = sql_row(&query) ? sql_int(&query, 0) : 0;

@@ -51,6 +51,8 @@ GPtrArray *certificate_list_by_key(Store *store, GBytes *key_digest, guint limit
 /* Rows in the order of their ids, from behind after (NULL: from the first), signed or not; of
    Certificate. NULL on failure. */
 GPtrArray *certificate_list(Store *store, const Id *after, guint limit, GError **error);
+/* When the newest certificate that is signed was; 0: there is none. */
+gboolean certificate_last_issued(Store *store, gint64 *issued_at, GError **error);
 gboolean certificate_count(Store *store, gint64 *count, GError **error);
 
 /* RFC 9773: that certificate, or all issued before a time, are to be renewed at once. why: URL of a

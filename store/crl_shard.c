@@ -191,6 +191,18 @@ GPtrArray *crl_shard_entries(Store *store, gint64 shard, gint64 since, GError **
   return sql_end(&query, error) ? g_steal_pointer(&list) : NULL;
 }
 
+gboolean crl_shard_span(Store *store, gint64 at, CrlSpan *span, GError **error) {
+  SqlQuery query = sql_query(store,
+                             "SELECT count(*), coalesce(min(this_update), 0),"
+                             " coalesce(min(next_update), 0) FROM crl_shard"
+                             " WHERE this_update > 0 AND next_update > ?1",
+                             "i", at);
+  *span = (CrlSpan){0};
+  if (sql_row(&query))
+    *span = (CrlSpan){sql_int(&query, 0), sql_int(&query, 1), sql_int(&query, 2)};
+  return sql_end(&query, error);
+}
+
 GPtrArray *crl_shard_overdue(Store *store, gint64 made_before, gint64 waits_since, GError **error) {
   static const char *const overdue =
       "SELECT number, crl_number, this_update, next_update FROM crl_shard s"

@@ -46,6 +46,13 @@ StoreChange crl_shard_keep(Store *store, const CrlShard *shard, GError **error);
 /* All shards, with their lists; of CrlShard. */
 GPtrArray *crl_shard_list(Store *store, GError **error);
 
+/* Of the lists that are good at a time: how many there are, when the oldest one was made, when the
+   first one ends; 0: there is none. */
+typedef struct {
+  gint64 count, oldest, first_end;
+} CrlSpan;
+gboolean crl_shard_span(Store *store, gint64 at, CrlSpan *span, GError **error);
+
 /* The shards whose list was made before made_before, lacks a revocation that waits since
    waits_since, or was never made although a certificate names it since then; of CrlShard, without
    crl. */

@@ -82,6 +82,18 @@ gboolean job_release_all(Store *store, GError **error) {
                  "t", store_is_shared(store) ? store_owner(store) : NULL);
 }
 
+gboolean job_count(Store *store, JobKind kind, gint64 *count, gint64 *oldest, GError **error) {
+  SqlQuery query =
+      sql_query(store, "SELECT count(*), coalesce(min(due_at), 0) FROM job WHERE kind = ?1", "t",
+                job_names[kind]);
+  *count = *oldest = 0;
+  if (sql_row(&query)) {
+    *count = sql_int(&query, 0);
+    *oldest = sql_int(&query, 1);
+  }
+  return sql_end(&query, error);
+}
+
 gboolean job_next(Store *store, JobKind kind, gint64 *due_at, GError **error) {
   SqlQuery query =
       sql_query(store,

@@ -60,6 +60,9 @@ StoreChange job_explain(Store *store, JobKind kind, const Id *subject, const cha
 /* *waits_for: the caller frees it. */
 StoreFind job_find(Store *store, JobKind kind, const Id *subject, Job *job, char **waits_for,
                    GError **error);
+/* How many jobs of kind there are, and since when the one that is due longest is, or will be, due;
+   0: there is none. */
+gboolean job_count(Store *store, JobKind kind, gint64 *count, gint64 *oldest, GError **error);
 /* When the next job of kind is due (taken ones when their time ends); G_MAXINT64: none. */
 gboolean job_next(Store *store, JobKind kind, gint64 *due_at, GError **error);
 

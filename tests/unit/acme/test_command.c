@@ -2,6 +2,7 @@
 /* What operators ask: external account keys, limits, orders, renewals. */
 #include "acme/command.h"
 #include "base/hex.h"
+#include "base/role.h"
 #include "ca/key.h"
 #include "harness.h"
 #include "store/certificate.h"
@@ -796,6 +797,71 @@ static void test_issuance(void) {
                   ==, 2);
 }
 
+/* --- health and status --- */
+
+static GVariant *roles_of(guint signer) {
+  GVariantBuilder builder;
+  g_variant_builder_init(&builder, G_VARIANT_TYPE(ACME_ROLES_TYPE));
+  g_variant_builder_add(&builder, "(uuuxu)", ROLE_EDGE, 1, 40, CLOCK_SECOND, 0);
+  g_variant_builder_add(&builder, "(uuuxu)", ROLE_SIGNER, 0, signer, 2 * CLOCK_SECOND, 3);
+  g_variant_builder_add(&builder, "(uuuxu)", ROLE_COUNT, 0, 0, (gint64)0, 0); /* of later ones */
+  return g_variant_ref_sink(g_variant_builder_end(&builder));
+}
+
+static void test_health(void) {
+  g_autoptr(Lab) lab = lab_new();
+  g_autoptr(Said) untold = done(lab, "health", "{}");
+  g_assert_cmpuint(rows(untold, "missing"), ==, 0);
+  g_autoptr(GVariant) all = roles_of(41), some = roles_of(0);
+  lab->acme.roles = all;
+  g_autoptr(Said) good = done(lab, "health", "{}");
+  g_assert_cmpuint(rows(good, "missing"), ==, 0);
+  lab->acme.roles = some;
+  g_autoptr(Said) ill = done(lab, "health", "{}");
+  g_assert_cmpuint(rows(ill, "missing"), ==, 1);
+  assert_member(row(ill, "missing", 0), "role", "signer");
+  refused(lab, "health", "{\"role\":\"core\"}", "no argument of that name");
+  lab->acme.roles = NULL;
+}
+
+static json_int_t number_at(const json_t *object, const char *name) {
+  return json_integer_value(json_object_get(object, name));
+}
+
+static void test_status(void) {
+  g_autoptr(Lab) lab = lab_new();
+  g_autoptr(LabClient) client = lab_account(lab);
+  g_autoptr(GVariant) roles = roles_of(41);
+  lab->acme.roles = roles;
+  g_autoptr(Said) early = done(lab, "status", "{}");
+  g_assert_cmpstr(member(at(early->json, "issuance"), "last"), ==, NULL);
+  g_assert_true(json_is_false(at(at(early->json, "issuance"), "held")));
+  g_assert_cmpuint(rows(early, "roles"), ==, 2);
+  assert_member(row(early, "roles", 1), "since", "1970-01-01T00:00:02Z");
+  g_assert_cmpint(number_at(row(early, "roles", 1), "restarts"), ==, 3);
+  g_autoptr(LabOrder) issued = lab_ready(lab, client);
+  lab_issue(issued);
+  lab_sign_crl(lab);
+  g_autofree char *now = clock_rfc3339(lab->clock.now);
+  g_autoptr(Said) stopped = done(lab, "issuance stop", "{\"reason\":\"an audit\"}");
+  lab_sql(lab, "DELETE FROM job WHERE kind = 'mail'");
+  lab_sql(lab, "INSERT INTO job (kind, subject, due_at, attempts, taken_until, version)"
+               " VALUES ('mail', x'01', 5000, 0, 0, 1), ('mail', x'02', 7000, 0, 0, 1)");
+  g_autoptr(Said) late = done(lab, "status", "{}");
+  assert_member(at(late->json, "issuance"), "last", now);
+  assert_member(at(late->json, "issuance"), "why", "the operator has stopped issuance: an audit");
+  assert_member(row(late, "jobs", 0), "kind", "mail");
+  assert_member(row(late, "jobs", 0), "oldest", "1970-01-01T00:00:05Z");
+  g_assert_cmpint(number_at(row(late, "jobs", 0), "count"), ==, 2);
+  g_assert_cmpint(number_at(at(late->json, "lists"), "count"), ==, 1);
+  assert_member(at(late->json, "lists"), "oldest", now);
+  g_assert_cmpint(number_at(at(late->json, "lists"), "overdue"), ==, 0);
+  lab->clock.now += 7 * CLOCK_HOUR;
+  g_autoptr(Said) overdue = done(lab, "status", "{}");
+  g_assert_cmpint(number_at(at(overdue->json, "lists"), "overdue"), ==, 1);
+  lab->acme.roles = NULL;
+}
+
 /* --- revocation --- */
 
 static char *serial_of(Lab *lab, guint i) {
@@ -982,6 +1048,8 @@ int main(int argc, char **argv) {
   g_test_add_func("/acme/command/eab-pages", test_eab_pages);
   g_test_add_func("/acme/command/eab-hyphen", test_eab_hyphen);
   g_test_add_func("/acme/command/issuance", test_issuance);
+  g_test_add_func("/acme/command/health", test_health);
+  g_test_add_func("/acme/command/status", test_status);
   g_test_add_func("/acme/command/limits", test_limits);
   g_test_add_func("/acme/command/limit-pages", test_limit_pages);
   g_test_add_func("/acme/command/renewal-by-serial", test_renewal_by_serial);

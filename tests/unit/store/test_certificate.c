@@ -59,6 +59,24 @@ static void test_one_a_serial(Fixture *fixture, gconstpointer data G_GNUC_UNUSED
   BREAKS(fixture, certificate_insert(fixture->store, &same, &error));
 }
 
+static void assert_last(Fixture *fixture, gint64 expected) {
+  gint64 found = -1;
+  GOOD(certificate_last_issued(fixture->store, &found, &error));
+  g_assert_cmpint(found, ==, expected);
+}
+
+/* One that is not signed yet is passed over. */
+static void test_last_issued(Fixture *fixture, gconstpointer data G_GNUC_UNUSED) {
+  Id order = add_order(fixture->store, 1, "processing", NOW), id = an_id(1);
+  Id next = add_order(fixture->store, 2, "processing", NOW);
+  g_autoptr(GBytes) der = octets("der");
+  GIVES(STORE_CHANGED, try_certificate(fixture->store, 1, &order, 1, &error));
+  assert_last(fixture, 0);
+  GIVES(STORE_CHANGED, certificate_set_der(fixture->store, &id, der, NOW + 1, &error));
+  GIVES(STORE_CHANGED, try_certificate(fixture->store, 2, &next, 2, &error));
+  assert_last(fixture, NOW + 1);
+}
+
 static void test_signed_once(Fixture *fixture, gconstpointer data G_GNUC_UNUSED) {
   Id id = an_id(1), order = add_order(fixture->store, 1, "processing", NOW);
   g_autoptr(GBytes) first = octets("first"), second = octets("second");
@@ -115,6 +133,7 @@ int main(int argc, char **argv) {
   FIXTURE_TEST("/certificate/one-an-order", test_one_an_order);
   FIXTURE_TEST("/certificate/one-a-serial", test_one_a_serial);
   FIXTURE_TEST("/certificate/signed-once", test_signed_once);
+  FIXTURE_TEST("/certificate/last-issued", test_last_issued);
   FIXTURE_TEST("/certificate/revoked-once", test_revoked_once);
   FIXTURE_TEST("/certificate/of-a-key", test_of_a_key);
   FIXTURE_TEST("/certificate/blocked-key", test_blocked_key);

@@ -97,6 +97,27 @@ static void test_kept(Fixture *fixture, gconstpointer data G_GNUC_UNUSED) {
   assert_octets(found->crl, "fresh");
 }
 
+static void assert_span(Fixture *fixture, gint64 at, gint64 count, gint64 oldest, gint64 end) {
+  CrlSpan span = {-1, -1, -1};
+  GOOD(crl_shard_span(fixture->store, at, &span, &error));
+  g_assert_cmpint(span.count, ==, count);
+  g_assert_cmpint(span.oldest, ==, oldest);
+  g_assert_cmpint(span.first_end, ==, end);
+}
+
+/* Neither lists that have ended nor shards without one. */
+static void test_span(Fixture *fixture, gconstpointer data G_GNUC_UNUSED) {
+  assert_span(fixture, NOW, 0, 0, 0);
+  GOOD(ensure(fixture->store, &error));
+  assert_span(fixture, NOW, 0, 0, 0);
+  GOOD(sql_run(fixture->store, &error,
+               "INSERT INTO crl_shard (number, issued, crl_number, this_update, next_update)"
+               " VALUES (2, 0, 7, ?1 - 5, ?1 + 5), (3, 0, 8, ?1 - 9, ?1 + 9)",
+               "i", (gint64)NOW));
+  assert_span(fixture, NOW, 2, NOW - 9, NOW + 5);
+  assert_span(fixture, NOW + 5, 1, NOW - 9, NOW + 9);
+}
+
 static void test_no_list_yet(Fixture *fixture, gconstpointer data G_GNUC_UNUSED) {
   GOOD(ensure(fixture->store, &error));
   g_autoptr(GError) failure = NULL;
@@ -238,6 +259,7 @@ int main(int argc, char **argv) {
   FIXTURE_TEST("/crl-shard/kept", test_kept);
   if (database_server() == NULL)
     FIXTURE_TEST("/crl-shard/plans", test_plans);
+  FIXTURE_TEST("/crl-shard/span", test_span);
   FIXTURE_TEST("/crl-shard/issuers", test_issuers);
   FIXTURE_TEST("/crl-shard/no-list-yet", test_no_list_yet);
   FIXTURE_TEST("/crl-shard/entries", test_entries);

@@ -142,6 +142,24 @@ static void test_undone(Fixture *fixture, gconstpointer data G_GNUC_UNUSED) {
   g_assert_cmpint(take(fixture, JOB_MAIL, NOW, 1).attempts, ==, 1);
 }
 
+static void assert_count(Fixture *fixture, gint64 count, gint64 oldest) {
+  gint64 found = -1, due = -1;
+  GOOD(job_count(fixture->store, JOB_MAIL, &found, &due, &error));
+  g_assert_cmpint(found, ==, count);
+  g_assert_cmpint(due, ==, oldest);
+}
+
+/* Those that are taken count too. */
+static void test_count(Fixture *fixture, gconstpointer data G_GNUC_UNUSED) {
+  add(fixture, JOB_JUDGE, 1, NOW - 10);
+  assert_count(fixture, 0, 0);
+  add(fixture, JOB_MAIL, 1, NOW + 2);
+  add(fixture, JOB_MAIL, 2, NOW + 1);
+  assert_count(fixture, 2, NOW + 1);
+  take(fixture, JOB_MAIL, NOW + 1, 2);
+  assert_count(fixture, 2, NOW + 1);
+}
+
 int main(int argc, char **argv) {
   g_test_init(&argc, &argv, NULL);
   FIXTURE_TEST("/job/order", test_order);
@@ -153,5 +171,6 @@ int main(int argc, char **argv) {
   FIXTURE_TEST("/job/lease", test_lease);
   FIXTURE_TEST("/job/release", test_release);
   FIXTURE_TEST("/job/undone", test_undone);
+  FIXTURE_TEST("/job/count", test_count);
   return g_test_run();
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The commands of signetctl, one file a noun. argv[0] is the verb. */
+/* The commands of signetctl, one file a noun. argv[0] is the verb, or the noun of a
+   command without one. */
 #ifndef SIGNET_DAEMON_CTL_H
 #define SIGNET_DAEMON_CTL_H
 
@@ -35,6 +36,7 @@ int ctl_eab_revoke(int argc, char **argv);
 int ctl_evidence_export(int argc, char **argv);
 int ctl_evidence_show(int argc, char **argv);
 int ctl_evidence_verify(int argc, char **argv);
+int ctl_health(int argc, char **argv);
 int ctl_issuance_stop(int argc, char **argv);
 int ctl_issuance_start(int argc, char **argv);
 int ctl_issuance_show(int argc, char **argv);
@@ -47,6 +49,8 @@ int ctl_mail_ingest(int argc, char **argv);
 int ctl_order_list(int argc, char **argv);
 int ctl_order_show(int argc, char **argv);
 int ctl_renewal_ask(int argc, char **argv);
+int ctl_setup(int argc, char **argv);
+int ctl_status(int argc, char **argv);
 
 /* Parses the options of a command; prints and returns FALSE when they are wrong. */
 gboolean ctl_options(const char *command, const char *summary, const GOptionEntry *options,

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "daemon/ctl_ask.h"
-#include "base/config.h"
 #include "daemon/control.h"
+#include "daemon/ctl_settings.h"
 #include "daemon/messages.h"
 
 #include <gio/gio.h>
@@ -10,8 +10,6 @@
 #include <unistd.h>
 
 #define ANSWER_SECONDS 120 /* longer than a connection that waits in front of others can take */
-#define CONFIG_GROUP "store"
-#define CONFIG_KEY "directory"
 
 void ctl_server_clear(CtlServer *server) {
   g_free(server->config);
@@ -21,35 +19,12 @@ void ctl_server_clear(CtlServer *server) {
 /* --- where the server is
  * ----------------------------------------------------------------------------------- */
 
-static const char *default_folder(void) {
-  for (gsize i = 0; i < config_keys_count; i++)
-    if (strcmp(config_keys[i].group, CONFIG_GROUP) == 0 &&
-        strcmp(config_keys[i].name, CONFIG_KEY) == 0)
-      return config_keys[i].preset;
-  g_assert_not_reached();
-}
-
-/* Reads one key alone: mistakes elsewhere in the file must not keep operators out of a server that
-   runs with what it said before. */
-static char *folder_from_config(const char *path, GError **error) {
-  g_autoptr(GKeyFile) file = g_key_file_new();
-  g_autoptr(GError) missing = NULL;
-  if (!g_key_file_load_from_file(file, path, G_KEY_FILE_NONE, error)) {
-    g_prefix_error(error, "%s: ", path);
-    return NULL;
-  }
-  g_autofree char *given = g_key_file_get_string(file, CONFIG_GROUP, CONFIG_KEY, &missing);
-  const char *folder = given != NULL ? g_strstrip(given) : default_folder();
-  g_autofree char *absolute = g_canonicalize_filename(path, NULL);
-  g_autofree char *base = g_path_get_dirname(absolute);
-  return g_canonicalize_filename(folder, base);
-}
-
 static char *socket_path(const CtlServer *server, GError **error) {
   if (server->socket != NULL)
     return g_strdup(server->socket);
+  g_autoptr(CtlSettings) settings = ctl_settings_new(server->config, error);
   g_autofree char *folder =
-      folder_from_config(server->config != NULL ? server->config : CTL_DEFAULT_CONFIG, error);
+      settings != NULL ? ctl_settings_text(settings, "store", "directory") : NULL;
   return folder != NULL ? control_path(folder) : NULL;
 }
 
@@ -58,6 +33,7 @@ static char *socket_path(const CtlServer *server, GError **error) {
 
 /* A connection, kept for the pages of a list. */
 typedef struct {
+  guint seconds; /* that an answer may take */
   struct event_base *base;
   Channel *channel; /* NULL when the server closed it */
   char *nonsense;
@@ -106,7 +82,7 @@ static void explain_silence(const Talk *talk, GError **error) {
 
 /* NULL: refused, or no answer. */
 static json_t *talk_ask(Talk *talk, const char *command, const json_t *arguments, GError **error) {
-  static const struct timeval patience = {ANSWER_SECONDS, 0};
+  const struct timeval patience = {talk->seconds, 0};
   char *text = json_dumps(arguments, JSON_COMPACT);
   gsize size = strlen(text);
   if (size < CHANNEL_MAX_FRAME / 2)
@@ -134,13 +110,19 @@ static json_t *talk_ask(Talk *talk, const char *command, const json_t *arguments
   return result;
 }
 
-json_t *ctl_ask(const CtlServer *server, const char *command, json_t *arguments) {
-  Talk talk = {NULL};
-  g_autoptr(GError) error = NULL;
+json_t *ctl_ask_within(const CtlServer *server, const char *command, json_t *arguments,
+                       guint seconds, GError **error) {
+  Talk talk = {.seconds = seconds};
   json_t *result =
-      talk_open(&talk, server, &error) ? talk_ask(&talk, command, arguments, &error) : NULL;
+      talk_open(&talk, server, error) ? talk_ask(&talk, command, arguments, error) : NULL;
   json_decref(arguments);
   talk_close(&talk);
+  return result;
+}
+
+json_t *ctl_ask(const CtlServer *server, const char *command, json_t *arguments) {
+  g_autoptr(GError) error = NULL;
+  json_t *result = ctl_ask_within(server, command, arguments, ANSWER_SECONDS, &error);
   if (result == NULL)
     ctl_failed("not done", &error);
   return result;
@@ -171,7 +153,7 @@ static gboolean add_pages(Talk *talk, const char *command, json_t *arguments, co
 
 json_t *ctl_ask_all(const CtlServer *server, const char *command, json_t *arguments,
                     const char *member, void (*next)(json_t *arguments, const json_t *row)) {
-  Talk talk = {NULL};
+  Talk talk = {.seconds = ANSWER_SECONDS};
   g_autoptr(GError) error = NULL;
   json_t *result = json_object(), *rows = json_array();
   json_object_set_new(result, member, rows);

@@ -40,6 +40,11 @@ G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(CtlServer, ctl_server_clear)
 /* Asks one command; arguments is taken. The answer, an object, or NULL when it was refused or could
    not be asked, which has been printed. */
 json_t *ctl_ask(const CtlServer *server, const char *command, json_t *arguments);
+/* The same, with another time for the answer than usual; says what was wrong instead of printing
+ * it.
+ */
+json_t *ctl_ask_within(const CtlServer *server, const char *command, json_t *arguments,
+                       guint seconds, GError **error);
 /* Asks a list command page by page. arguments (taken; NULL: none) are those of every page; next
    sets those that ask for what follows a row. The whole answer, with the rows of all pages in its
    member, or NULL as ctl_ask. */

@@ -7,6 +7,7 @@
 #include "ca/key.h"
 #include "daemon/ctl_ask.h"
 #include "daemon/ctl_audit_file.h"
+#include "daemon/ctl_making.h"
 #include "daemon/store_place.h"
 
 #include <errno.h>
@@ -26,8 +27,20 @@ char *ctl_audit_public_path(const char *path) {
   return g_strdup_printf("%.*s.pub", (int)(named ? length - strlen(".key") : length), path);
 }
 
+gboolean ctl_audit_key_make(const char *path, const char *passphrase, char **public_path,
+                            GError **error) {
+  g_autofree char *public_pem = NULL;
+  char *pem = audit_key_make(passphrase, &public_pem);
+  *public_path = ctl_audit_public_path(path);
+  gboolean written = ctl_write_new(path, pem, strlen(pem), 0600, error) &&
+                     ctl_write_new(*public_path, public_pem, strlen(public_pem), 0644, error);
+  OPENSSL_cleanse(pem, strlen(pem));
+  g_free(pem);
+  return written;
+}
+
 int ctl_audit_key(int argc, char **argv) {
-  g_autofree char *path = NULL, *passphrase_file = NULL, *public_pem = NULL;
+  g_autofree char *path = NULL, *passphrase_file = NULL, *public_path = NULL;
   const GOptionEntry options[] = {
       {"key", 'k', 0, G_OPTION_ARG_FILENAME, &path, "[ca] audit-key: file to be made", "FILE"},
       {"passphrase-file", 0, 0, G_OPTION_ARG_FILENAME, &passphrase_file,
@@ -44,15 +57,9 @@ int ctl_audit_key(int argc, char **argv) {
     return CTL_USAGE;
   }
   g_autofree char *passphrase = ctl_passphrase(passphrase_file, &error);
-  g_autofree char *public_path = ctl_audit_public_path(path);
   if (error != NULL)
     return ctl_failed("passphrase", &error);
-  char *pem = audit_key_make(passphrase, &public_pem);
-  gboolean written = ctl_write_new(path, pem, strlen(pem), 0600, &error) &&
-                     ctl_write_new(public_path, public_pem, strlen(public_pem), 0644, &error);
-  OPENSSL_cleanse(pem, strlen(pem));
-  g_free(pem);
-  if (!written)
+  if (!ctl_audit_key_make(path, passphrase, &public_path, &error))
     return ctl_failed("no key made", &error);
   printf("made %s and %s\n", path, public_path);
   printf("Name it in [ca] audit-key, restart signetd, and give %s to whoever verifies the log.\n",

@@ -10,6 +10,7 @@
 #include "daemon/ca_key_place.h"
 #include "daemon/ca_making.h"
 #include "daemon/ctl.h"
+#include "daemon/ctl_making.h"
 
 #include <errno.h>
 #include <grp.h>
@@ -49,7 +50,7 @@ static gboolean record_result(const CaFolder *folder, const CeremonyResult *resu
 }
 
 /* Nothing is begun in a folder that holds a CA. */
-static gboolean init(const char *path, const char *command, const CeremonyPlan *plan,
+gboolean ctl_ca_make(const char *path, const char *command, const CeremonyPlan *plan,
                      GError **error) {
   static const char *const names[] = {
       "root.key",  "issuing.key", CA_FOLDER_ROOT,       "issuing.pem",     CA_FOLDER_ROOT_CRL,
@@ -106,7 +107,7 @@ int ctl_ca_init(int argc, char **argv) {
                              .passphrase = passphrase,
                              .url = url,
                              .now = clock_now(&clock_system)};
-  gboolean done = init(folder, command, &plan, &error);
+  gboolean done = ctl_ca_make(folder, command, &plan, &error);
   ca_key_place_forget(passphrase);
   if (!done)
     return ctl_failed("no CA made", &error);

@@ -2,6 +2,7 @@
 /* signetctl dkim: the key that signs challenge mails. */
 #include "base/mailbox.h"
 #include "daemon/ctl.h"
+#include "daemon/ctl_making.h"
 #include "daemon/dns_zone.h"
 #include "mime/dkim.h"
 
@@ -46,6 +47,14 @@ static EVP_PKEY *make_key(const char *algorithm) {
                                        : EVP_PKEY_Q_keygen(NULL, NULL, "ED25519");
 }
 
+char *ctl_dkim_make(const char *algorithm, const char *path, GError **error) {
+  EVP_PKEY *key = make_key(algorithm);
+  g_autofree char *record = key != NULL ? dkim_key_record(key, error) : NULL;
+  gboolean written = record != NULL && write_key(key, path, error);
+  EVP_PKEY_free(key);
+  return written ? g_steal_pointer(&record) : NULL;
+}
+
 int ctl_dkim_init(int argc, char **argv) {
   g_autofree char *domain = NULL, *selector = NULL, *path = NULL, *algorithm = NULL;
   const GOptionEntry options[] = {
@@ -72,11 +81,8 @@ int ctl_dkim_init(int argc, char **argv) {
   g_autofree char *ascii = mailbox_domain_to_ascii(domain, &error);
   if (ascii == NULL)
     return ctl_failed("--domain", &error);
-  EVP_PKEY *key = make_key(algorithm);
-  g_autofree char *record = key != NULL ? dkim_key_record(key, &error) : NULL;
-  gboolean written = record != NULL && write_key(key, path, &error);
-  EVP_PKEY_free(key);
-  if (!written)
+  g_autofree char *record = ctl_dkim_make(algorithm, path, &error);
+  if (record == NULL)
     return ctl_failed("no key made", &error);
   print_record(selector != NULL ? selector : usual_selector, ascii, record);
   return CTL_DONE;

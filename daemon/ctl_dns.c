@@ -2,6 +2,7 @@
 /* signetctl dns: what has to stand in the DNS, and whether it does. */
 #include "base/mailbox.h"
 #include "daemon/ctl_ask.h"
+#include "daemon/ctl_making.h"
 #include "daemon/dns_check.h"
 
 #include <stdio.h>
@@ -101,7 +102,7 @@ static void print_hints(const DnsZone *zone) {
          zone->domain, zone->caa, zone->caa);
 }
 
-static void print_zone(const DnsZone *zone) {
+void ctl_dns_print(const DnsZone *zone) {
   json_t *records = records_of(zone), *record = NULL;
   size_t i = 0;
   printf("; What the DNS needs for %s; in SPF, the addresses from which the relay sends\n",
@@ -144,7 +145,7 @@ int ctl_dns_show(int argc, char **argv) {
   if (dns.json)
     print_zone_json(zone);
   else
-    print_zone(zone);
+    ctl_dns_print(zone);
   return CTL_DONE;
 }
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* signetctl: what an operator does. Commands are "signetctl NOUN VERB [OPTION...]". */
+/* signetctl: what an operator does. Commands are "signetctl NOUN VERB
+   [OPTION...]", some have one word alone. */
 #include "daemon/ctl.h"
 
 #include <locale.h>
@@ -40,6 +41,7 @@ static const struct {
      ctl_evidence_export},
     {"evidence", "show", "tell it, and check it", ctl_evidence_show},
     {"evidence", "verify", "check such files, without store or network", ctl_evidence_verify},
+    {"health", NULL, "tell whether the server serves, for programs", ctl_health},
     {"issuance", "stop", "stop signing certificates", ctl_issuance_stop},
     {"issuance", "start", "let it go on", ctl_issuance_start},
     {"issuance", "show", "whether certificates are signed, and if not, why", ctl_issuance_show},
@@ -52,12 +54,15 @@ static const struct {
     {"order", "list", "list orders, newest first", ctl_order_list},
     {"order", "show", "tell what happened to an order, and why", ctl_order_show},
     {"renewal", "ask", "ask clients to renew certificates at once", ctl_renewal_ask},
+    {"setup", NULL, "make everything that a server needs", ctl_setup},
+    {"status", NULL, "tell how the server does, for people", ctl_status},
 };
 
 static int usage(FILE *out, int status) {
   fprintf(out, "Usage: signetctl COMMAND [OPTION...]\n\nCommands (each has --help):\n");
   for (gsize i = 0; i < G_N_ELEMENTS(commands); i++)
-    fprintf(out, "  %-11s %-10s %s\n", commands[i].noun, commands[i].verb, commands[i].help);
+    fprintf(out, "  %-11s %-10s %s\n", commands[i].noun,
+            commands[i].verb != NULL ? commands[i].verb : "", commands[i].help);
   fprintf(out, "\n  --version  print the version\n  --help     print this\n");
   return status;
 }
@@ -70,9 +75,12 @@ int main(int argc, char **argv) {
   }
   if (argc < 2 || strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0)
     return usage(argc < 2 ? stderr : stdout, argc < 2 ? CTL_USAGE : CTL_DONE);
-  for (gsize i = 0; argc > 2 && i < G_N_ELEMENTS(commands); i++)
-    if (strcmp(argv[1], commands[i].noun) == 0 && strcmp(argv[2], commands[i].verb) == 0)
-      return commands[i].run(argc - 2, argv + 2);
+  for (gsize i = 0; i < G_N_ELEMENTS(commands); i++) {
+    int words = commands[i].verb != NULL ? 2 : 1;
+    if (argc > words && strcmp(argv[1], commands[i].noun) == 0 &&
+        (words == 1 || strcmp(argv[2], commands[i].verb) == 0))
+      return commands[i].run(argc - words, argv + words);
+  }
   fprintf(stderr, "signetctl: there is no command \"%s%s%s\"\n", argv[1], argc > 2 ? " " : "",
           argc > 2 ? argv[2] : "");
   return usage(stderr, CTL_USAGE);

@@ -261,7 +261,7 @@ class Signet(Case):
         done = subprocess.run([DOCKER / "health"], env={**os.environ, **environment}, capture_output=True, text=True)
         if done.returncode != 0:
             raise OSError(done.stderr + self.log())
-        self.assertEqual(done.stdout, "health: good\n")
+        self.assertEqual(done.stdout, "healthy\n")
 
 
 class Compose(Case):

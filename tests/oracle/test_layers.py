@@ -24,7 +24,7 @@ HOMES = {
     "libesmtp": ("smtp/sender_esmtp.c",),
     "gmime": ("mime/", "client/signet_main.c"),  # there g_mime_init alone
     "jansson": ("acme/", "client/", "daemon/ctl_", "daemon/role_linter"),
-    "curl": ("client/", "smtp/sender_curl.c", "base/doh.c"),
+    "curl": ("client/", "smtp/sender_curl.c", "base/doh.c", "daemon/ctl_probe.c"),
     "ldns": ("base/doh_message.c",),
     "event2/http": ("acme/http_front",),
     "event2": ("base/channel", "base/resolver", "base/doh", "smtp/server", "acme/http_front", "client/mail_listen.c", "daemon/"),

@@ -29,10 +29,18 @@ static guint64 get64(const guint8 *from) {
   return GUINT64_FROM_BE(value);
 }
 
+/* Looked up once: a log has as many frames as there were signatures. */
+static const EVP_MD *sha256(void) {
+  static gsize kept;
+  if (g_once_init_enter(&kept))
+    g_once_init_leave(&kept, (gsize)openssl_must(EVP_MD_fetch(NULL, "SHA256", NULL)));
+  return (const EVP_MD *)kept;
+}
+
 /* The first octets of the header's own SHA-256: tells a header from what only looks like one. */
 static guint32 header_check(const guint8 *header) {
   guint8 digest[EVP_MAX_MD_SIZE];
-  openssl_check(EVP_Digest(header, SIGNER_FRAME_HEADER - 4, digest, NULL, EVP_sha256(), NULL) == 1);
+  openssl_check(EVP_Digest(header, SIGNER_FRAME_HEADER - 4, digest, NULL, sha256(), NULL) == 1);
   return get32(digest);
 }
 
@@ -51,7 +59,7 @@ static gboolean is_header(const guint8 *data, gsize size) {
 static void chain_digest(const SignerChain *chain, const guint8 *frame, gsize length,
                          guint8 *digest) {
   g_autoptr(EVP_MD_CTX) context = openssl_must(EVP_MD_CTX_new());
-  openssl_check(EVP_DigestInit_ex(context, EVP_sha256(), NULL) == 1 &&
+  openssl_check(EVP_DigestInit_ex(context, sha256(), NULL) == 1 &&
                 EVP_DigestUpdate(context, chain->digest, sizeof chain->digest) == 1 &&
                 EVP_DigestUpdate(context, frame, length) == 1 &&
                 EVP_DigestFinal_ex(context, digest, NULL) == 1);

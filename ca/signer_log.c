@@ -12,6 +12,11 @@
 
 #define CERTIFICATE_MAX_OCTETS (64 * 1024)
 
+typedef struct {
+  guint64 prefix; /* first 8 octets of the digest */
+  guint64 place;
+} Entry;
+
 /* Invariant: the first size octets of the file are good frames, and chain is the last one's. A
    record's place is its offset in the file, for records in pending the one that they will have. */
 struct SignerLog {
@@ -19,7 +24,9 @@ struct SignerLog {
   gsize size;
   SignerChain chain;
   GByteArray *pending; /* payload of the next frame */
-  GHashTable *index;   /* first 8 octets of the digest (plus 1, 2, .. when taken) -> place */
+  GArray *old;         /* of Entry, sorted: what was there at first, a million in 16 MiB */
+  GHashTable *index;   /* of later ones: first 8 octets of the digest (plus 1, 2, .. when taken) ->
+                          place */
   GArray *times;       /* of gint64, sorted */
   gboolean
       failed; /* a write or fsync failed: what the file holds is unknown until it is read anew */
@@ -56,21 +63,56 @@ static gboolean read_place(const SignerLog *log, gsize place, guint8 *to, gsize 
   return TRUE;
 }
 
+/* Whether the record at place is of that digest. */
+static gboolean is_of(const SignerLog *log, gsize place, const guint8 *digest, gboolean *broken) {
+  guint8 record[SIGNER_RECORD_HEADER];
+  *broken = *broken || !read_place(log, place, record, sizeof record);
+  return !*broken && memcmp(record + 8, digest, SIGNER_FRAME_DIGEST) == 0;
+}
+
+static guint64 prefix_of(const guint8 *digest) {
+  guint64 prefix;
+  memcpy(&prefix, digest, sizeof prefix);
+  return prefix;
+}
+
+/* The index of the first entry that is not below prefix. */
+static guint first_entry(const GArray *entries, guint64 prefix) {
+  guint low = 0, high = entries->len;
+  while (low < high) {
+    guint middle = low + (high - low) / 2;
+    if (g_array_index(entries, Entry, middle).prefix < prefix)
+      low = middle + 1;
+    else
+      high = middle;
+  }
+  return low;
+}
+
+static gboolean look_up_old(const SignerLog *log, const guint8 *digest, gsize *place,
+                            gboolean *broken) {
+  guint64 prefix = prefix_of(digest);
+  for (guint i = first_entry(log->old, prefix); i < log->old->len; i++) {
+    const Entry *entry = &g_array_index(log->old, Entry, i);
+    if (entry->prefix != prefix)
+      return FALSE;
+    *place = entry->place;
+    if (is_of(log, entry->place, digest, broken))
+      return TRUE;
+  }
+  return FALSE;
+}
+
 /* Looks a digest up: TRUE when it is there, with its place; else key is the free key for it. */
 static gboolean look_up(const SignerLog *log, const guint8 *digest, guintptr *key, gsize *place,
                         gboolean *broken) {
-  guint64 prefix;
   gpointer value;
-  memcpy(&prefix, digest, sizeof prefix);
-  *key = (guintptr)prefix;
-  while (g_hash_table_lookup_extended(log->index, (gpointer)*key, NULL, &value)) {
-    guint8 record[SIGNER_RECORD_HEADER];
+  if (look_up_old(log, digest, place, broken))
+    return TRUE;
+  *key = (guintptr)prefix_of(digest);
+  while (!*broken && g_hash_table_lookup_extended(log->index, (gpointer)*key, NULL, &value)) {
     *place = GPOINTER_TO_SIZE(value);
-    if (!read_place(log, *place, record, sizeof record)) {
-      *broken = TRUE;
-      return FALSE;
-    }
-    if (memcmp(record + 8, digest, SIGNER_FRAME_DIGEST) == 0)
+    if (is_of(log, *place, digest, broken))
       return TRUE;
     (*key)++;
   }
@@ -97,8 +139,8 @@ static gboolean load_records(SignerLog *log, const guint8 *payload, gsize length
     gsize used = signer_record_read(payload + at, length - at, &record);
     if (used == 0)
       return fail(error, "a record does not fit its frame", 0);
-    if (!add_index(log, record.digest, offset + at, error))
-      return FALSE;
+    Entry entry = {prefix_of(record.digest), offset + at};
+    g_array_append_val(log->old, entry);
     g_array_append_val(log->times, record.time);
     at += used;
   }
@@ -136,6 +178,27 @@ static gboolean load(SignerLog *log, const guint8 *data, gsize size, GError **er
   return TRUE;
 }
 
+static gint compare_entries(gconstpointer a, gconstpointer b) {
+  guint64 x = ((const Entry *)a)->prefix, y = ((const Entry *)b)->prefix;
+  return x < y ? -1 : x > y;
+}
+
+/* Sorts what was read; the same digest must not be there twice. */
+static gboolean sort_entries(SignerLog *log, const guint8 *data, GError **error) {
+  g_array_sort(log->old, compare_entries);
+  for (guint i = 1; i < log->old->len; i++) {
+    const Entry *first = &g_array_index(log->old, Entry, i - 1), *second = first + 1;
+    /* Entries of one prefix are next to each other, and hardly ever two. */
+    for (; first->prefix == second->prefix; first--) {
+      if (memcmp(data + first->place + 8, data + second->place + 8, SIGNER_FRAME_DIGEST) == 0)
+        return fail(error, "the same octets are there twice", 0);
+      if (first == &g_array_index(log->old, Entry, 0))
+        break;
+    }
+  }
+  return TRUE;
+}
+
 static gint compare_times(gconstpointer a, gconstpointer b) {
   gint64 x = *(const gint64 *)a, y = *(const gint64 *)b;
   return x < y ? -1 : x > y;
@@ -145,14 +208,15 @@ SignerLog *signer_log_new(int fd, GError **error) {
   g_autoptr(SignerLog) log = g_new0(SignerLog, 1);
   log->fd = fd;
   log->pending = g_byte_array_new();
+  log->old = g_array_new(FALSE, FALSE, sizeof(Entry));
   log->index = g_hash_table_new(g_direct_hash, g_direct_equal);
   log->times = g_array_new(FALSE, FALSE, sizeof(gint64));
   g_autoptr(GError) reason = NULL;
   g_autoptr(GMappedFile) file = g_mapped_file_new_from_fd(fd, FALSE, &reason);
   if (file == NULL)
     return fail(error, reason->message, 0), NULL;
-  if (!load(log, (const guint8 *)g_mapped_file_get_contents(file), g_mapped_file_get_length(file),
-            error))
+  const guint8 *data = (const guint8 *)g_mapped_file_get_contents(file);
+  if (!load(log, data, g_mapped_file_get_length(file), error) || !sort_entries(log, data, error))
     return NULL;
   /* What was found may stand in the page cache alone. */
   if (fsync(fd) != 0)
@@ -167,6 +231,7 @@ void signer_log_free(SignerLog *log) {
   if (log->fd >= 0)
     close(log->fd);
   g_clear_pointer(&log->pending, g_byte_array_unref);
+  g_clear_pointer(&log->old, g_array_unref);
   g_clear_pointer(&log->index, g_hash_table_unref);
   g_clear_pointer(&log->times, g_array_unref);
   g_free(log);

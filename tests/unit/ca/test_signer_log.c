@@ -124,6 +124,50 @@ static void test_never_twice(Fixture *f, gconstpointer data G_GNUC_UNUSED) {
   }
 }
 
+/* Adds a frame with one record, whose digest is of that number, but for its beginning. */
+static void add_frame(SignerChain *chain, GByteArray *octets, guint64 number, guint64 beginning) {
+  g_autoptr(GByteArray) payload = g_byte_array_new();
+  guint8 digest[SIGNER_FRAME_DIGEST] = {0};
+  memcpy(digest, &beginning, sizeof(beginning));
+  memcpy(digest + sizeof(beginning), &number, sizeof(number));
+  const SignerRecord record = {NOW, digest, (const guint8 *)"certificate", 11};
+  signer_record_append(payload, &record);
+  g_autoptr(GByteArray) frame = signer_frame_make(chain, payload);
+  g_byte_array_append(octets, frame->data, frame->len);
+}
+
+/* Digests that begin alike are no matter in a log that is read; the same one twice is. */
+static void test_twice_in_file(Fixture *f, gconstpointer data G_GNUC_UNUSED) {
+  static const struct {
+    guint64 number, beginning;
+  } frames[] = {{1, 7}, {2, 9}, {2, 7}, {3, 7}, {1, 8}, {4, 9}, {2, 7}};
+  SignerChain chain = {0};
+  g_autoptr(GByteArray) octets = g_byte_array_new();
+  for (gsize i = 0; i < G_N_ELEMENTS(frames); i++) {
+    g_autoptr(GError) error = NULL;
+    add_frame(&chain, octets, frames[i].number, frames[i].beginning);
+    write_file(f, octets->data, octets->len);
+    g_autoptr(SignerLog) log = open_log(f, &error);
+    if (i + 1 < G_N_ELEMENTS(frames))
+      g_assert_no_error(error);
+    else
+      g_assert_error(error, CA_ERROR, CA_ERROR_LOG);
+  }
+}
+
+/* Also what was there when the log was opened. */
+static void test_never_again(Fixture *f, gconstpointer data G_GNUC_UNUSED) {
+  g_autoptr(GBytes) whole = make_log(f, 20, 1);
+  g_autoptr(SignerLog) log = open_log(f, NULL);
+  g_autoptr(GBytes) certificate = numbered("other", 1);
+  for (guint i = 0; i < 20; i++) {
+    g_autoptr(GBytes) tbs = numbered("tbs", i);
+    g_assert_true(has(log, i));
+    g_assert_false(signer_log_append(log, NOW, tbs, certificate, NULL));
+  }
+  g_assert_false(has(log, 20));
+}
+
 static void test_limits(Fixture *f, gconstpointer data G_GNUC_UNUSED) {
   g_autoptr(SignerLog) log = open_log(f, NULL);
   g_autofree guint8 *large = g_malloc0(64 * 1024 + 1);
@@ -319,6 +363,8 @@ int main(int argc, char **argv) {
   log_init("test", LOG_ERROR, LOG_TEXT);
   ADD("/signer-log/round-trip", test_round_trip);
   ADD("/signer-log/never-twice", test_never_twice);
+  ADD("/signer-log/twice-in-file", test_twice_in_file);
+  ADD("/signer-log/never-again", test_never_again);
   ADD("/signer-log/limits", test_limits);
   ADD("/signer-log/cut", test_cut);
   ADD("/signer-log/last-frame", test_last_frame);

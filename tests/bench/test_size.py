@@ -27,8 +27,9 @@ class Size(unittest.TestCase):
             raise unittest.SkipTest("NSD is started by root")
         with tempfile.TemporaryDirectory() as folder:
             path = pathlib.Path(folder) / "size.json"
-            done = subprocess.run([HERE / "run", "size", f"--sizes={SIZES[0]},{SIZES[1]}", f"--issuances={ISSUANCES}", "--clients=2",
-                                   "--requests=4", "--rounds=1", f"--json={path}"], stdout=subprocess.PIPE, text=True)
+            done = subprocess.run([HERE / "run", "size", f"--sizes={SIZES[0]},{SIZES[1]}", f"--issuances={ISSUANCES}",
+                                   "--clients=2", "--requests=4", "--rounds=1", f"--json={path}"],
+                                  stdout=subprocess.PIPE, text=True)
             if done.returncode != 0:
                 raise AssertionError(f"the benchmark ended with {done.returncode}")
             cls.text, cls.result = done.stdout, json.loads(path.read_text())
@@ -36,9 +37,8 @@ class Size(unittest.TestCase):
     def test_results(self):
         self.assertEqual([one["size"] for one in self.result["results"]], list(SIZES))
         for one in self.result["results"]:
-            for start in (one["start"], one["start_cold"]):
-                self.assertGreater(start["seconds"], 0)
-                self.assertGreaterEqual(start["settled_seconds"], start["seconds"])
+            self.assertGreater(one["start"]["seconds"], 0)
+            self.assertGreaterEqual(one["start"]["settled_seconds"], one["start"]["seconds"])
             self.assertEqual(one["issue"]["issuances"], ISSUANCES)
             self.assertEqual(one["crls"]["lists"], 1)
             self.assertGreater(one["crls"]["octets"], 100)
@@ -53,6 +53,7 @@ class Size(unittest.TestCase):
             self.assertGreaterEqual(store["operator"]["found"], 1)
             self.assertGreaterEqual(store["operator"]["records"], 16 * store["size"])
             self.assertGreater(store["full_crl"]["octets"], 30 * store["size"])
+            self.assertGreater(store["start_cold"]["seconds"], 0)
 
     def test_table(self):
         self.assertEqual({int(size) for size in self.result["summary"][0]["values"]}, set(SIZES))

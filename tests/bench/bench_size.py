@@ -293,7 +293,7 @@ def memory(server):
     found = {"parent": measure.pss(server.process.pid)}
     for role, pids in server.pids().items():
         found[role] = sum(map(measure.pss, pids))
-    return {role: round(value / 1024, 1) for role, value in found.items()}
+    return {role: round(value / 2**20, 1) for role, value in found.items()}
 
 
 # --- the run

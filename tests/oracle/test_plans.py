@@ -25,6 +25,9 @@ ALLOWED = {
     "SELECT chain, CASE WHEN chain IS NULL": "whoever reads the whole log, once; the index alone",
     "SELECT count(*) FROM audit WHERE number >= ?1": "the same, so that it can say how far it is",
     "SELECT max(at) FROM audit": "the last entry of the index",
+    "SELECT count(*), coalesce(min(due_at), 0) FROM job WHERE kind = ?1": "an operator's status; the index alone",
+    "SELECT issued_at FROM certificate WHERE issued_at IS NOT NULL ORDER BY id DESC LIMIT 1": "the last ones, until one is "
+                                                                                              "issued",
     "UPDATE job SET taken_until = 0, lease = lease + 1 WHERE taken_until > 0": "once, at start",
     "SELECT min(CASE WHEN taken_until > due_at": "the jobs of a kind",
     "SELECT max(not_after) FROM certificate WHERE shard = ?1": "the index alone, of one shard, for its list",

@@ -336,8 +336,10 @@ static SSL_CTX *read_tls(RoleProcess *process, GError **error) {
   g_autoptr(GBytes) chain = role_read_file(process, "tls-certificate", error);
   g_autoptr(GBytes) key = chain != NULL ? role_read_file(process, "tls-key", error) : NULL;
   SSL_CTX *context = key != NULL ? pem_tls_context(chain, key, error) : NULL;
-  if (context != NULL)
-    SSL_CTX_set_cipher_list(context, CIPHERS);
+  if (context == NULL)
+    return NULL;
+  SSL_CTX_set_cipher_list(context, CIPHERS);
+  SSL_CTX_set_num_tickets(context, 1); /* a client has one connection at a time, mostly */
   return context;
 }
 

@@ -19,6 +19,7 @@ import lab
 import measure
 import signet_lab
 from lab import HOST, DkimKey, Lab, SignedZones, program
+from postgres import Postgres
 
 ABOUT = "whole issuances: rate, latency, processor time, memory, commits and fsyncs"
 TARGETS = ("signetd", "signetctl", "crypto_floor", "issue_load", "fsync_shim")
@@ -41,6 +42,7 @@ def options(parser):
     parser.add_argument("--warm-up", type=int, default=100, metavar="N",
                         help="issuances before that, at least one of each client, in which the accounts are made")
     parser.add_argument("--store", choices=sorted(STORES), default="sqlite", help="where core keeps everything")
+    parser.add_argument("--cores", type=int, default=1, metavar="N", help="core processes with PostgreSQL")
     parser.add_argument("--connection", choices=("issuance", "client"), default="issuance",
                         help="what a TLS connection is kept for: one issuance, as the floor has it, or all of a client")
     parser.add_argument("--fsync-ms", type=int, default=0, metavar="MS", help="each fsync takes so much longer")
@@ -64,11 +66,11 @@ class Syncs:
     def __init__(self, folder, delay):
         self.path = pathlib.Path(folder) / "fsyncs"
         self.path.write_bytes(bytes(ctypes.sizeof(Sync) * self.ROWS))
-        preload = [str(program("libfsync_shim.so"))]
-        for line in program("signetd").read_bytes().split(b"\0"):
-            if line.startswith(b"libasan.so"):  # must be the first
-                preload.insert(0, line.decode())
-        self.environment = {"LD_PRELOAD": " ".join(preload), "SIGNET_FSYNCS": str(self.path), "SIGNET_FSYNC_MS": str(delay)}
+        self.path.chmod(0o666)  # the database server has a user of its own
+        sanitizer = [line.decode() for line in program("signetd").read_bytes().split(b"\0") if line.startswith(b"libasan.so")]
+        shim = str(program("libfsync_shim.so"))
+        self.of_database = {"LD_PRELOAD": shim, "SIGNET_FSYNCS": str(self.path), "SIGNET_FSYNC_MS": str(delay)}
+        self.of_server = {**self.of_database, "LD_PRELOAD": " ".join([*sanitizer, shim])}  # which must be the first
 
     def read(self):
         """{"ROLE FILE": count}"""
@@ -94,11 +96,11 @@ def environment(values):
 
 
 class Sqlite:
-    """settings: of signetd; roots: further processes whose time counts; commits: of all so far."""
+    """settings: of signetd; roots: further processes whose time counts; commits: all so far that changed something."""
 
     settings, roots = {}, ()
 
-    def __init__(self, laboratory, delay):
+    def start(self, cores):
         pass
 
     def commits(self, syncs):
@@ -107,8 +109,32 @@ class Sqlite:
     def certificates(self, server):
         return server.query("SELECT count(*) FROM certificate")[0][0]
 
+    def close(self):
+        pass
 
-STORES = {"sqlite": Sqlite}
+
+class Postgresql:
+    """A server of its own with fsync; its processes count, all as one role."""
+
+    server = None
+
+    def start(self, cores):
+        self.server = Postgres(durable=True).start()
+        self.settings = {"store": {"postgresql": self.server.make_database("signet"), "cores": cores}}
+        self.roots = (self.server.process.pid,)
+
+    def commits(self, syncs):
+        return int(self.server.query("SELECT sum(commits) FROM signet.writer", "signet"))
+
+    def certificates(self, server):
+        return int(self.server.query("SELECT count(*) FROM signet.certificate", "signet"))
+
+    def close(self):
+        if self.server is not None:
+            self.server.__exit__()
+
+
+STORES = {"sqlite": Sqlite, "postgresql": Postgresql}
 
 
 # --- the world
@@ -117,18 +143,18 @@ STORES = {"sqlite": Sqlite}
 class World:
     """A signetd whose relay is the load generator, with that one's clients."""
 
-    def __init__(self, laboratory, options, count):
-        self.laboratory, self.options = laboratory, options
+    def __init__(self, laboratory, store, options, count):
+        self.laboratory, self.store, self.options = laboratory, store, options
         user, sink = DkimKey("user.test", SELECTOR), laboratory.free_port()
         key_file = laboratory.path / "user.key"
         key_file.write_bytes(user.pem())
         zones = SignedZones(laboratory, {"user.test": [user.record(), ("@", "CAA", '0 issuemail "ca.test"'),
                                                        ("_dmarc", "TXT", "v=DMARC1; p=reject")], "ca.test": []}, ttl=TTL)
-        self.store = STORES[options.store](laboratory, options.fsync_ms)
         self.syncs = Syncs(laboratory.path, options.fsync_ms)
-        settings = {group: {**SETTINGS.get(group, {}), **self.store.settings.get(group, {})}
-                    for group in {*SETTINGS, *self.store.settings}}
-        with environment(self.syncs.environment):
+        with environment(self.syncs.of_database):
+            self.store.start(options.cores)
+        settings = {**SETTINGS, **self.store.settings}
+        with environment(self.syncs.of_server):
             self.server = signet_lab.Signetd(laboratory, relay=f"{HOST}:{sink}", zones=zones, settings=settings, start=False)
             self.server.start()
         self.meter = measure.Meter(self.server.process.pid, *self.store.roots)
@@ -144,6 +170,7 @@ class World:
         except subprocess.TimeoutExpired:
             self.load.kill()
             status = self.load.wait()
+        self.server.stop()
         if status != 0:
             raise lab.LabError(f"the load generator ended with {status}")
 
@@ -190,8 +217,8 @@ def pss(pid):
 
 @contextlib.contextmanager
 def world(options, count):
-    with Lab() as laboratory:
-        one = World(laboratory, options, count)
+    with Lab() as laboratory, contextlib.closing(STORES[options.store]()) as store:
+        one = World(laboratory, store, options, count)
         try:
             yield one
         finally:

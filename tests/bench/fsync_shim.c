@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Loaded into signetd (LD_PRELOAD) by bench_issue.py: counts what is made durable, by role and
-   file, and the commits of the store that changed something, in the file SIGNET_FSYNCS, which all
-   roles share. SIGNET_FSYNC_MS: so many milliseconds more for each fsync, as a slower disk
-   would take. */
+/* Loaded into signetd and PostgreSQL (LD_PRELOAD) by bench_issue.py: counts what is made durable,
+   by role and file, and the commits of the store that changed something, in the file SIGNET_FSYNCS,
+   which all roles share. SIGNET_FSYNC_MS: so many milliseconds more for each fsync, as a slower
+   disk would take. */
 #include <dlfcn.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <sqlite3.h>
 #include <stdatomic.h>
@@ -36,7 +37,7 @@ __attribute__((constructor)) static void map(void) {
   ssize_t length = command >= 0 ? read(command, line, sizeof(line) - 1) : 0;
   const char *argument = length > 0 ? line + strlen(line) + 1 : line;
   snprintf(own_role, sizeof(own_role), "%s",
-           strncmp(argument, "--role=", 7) == 0 ? argument + 7 : "parent");
+           strncmp(argument, "--role=", 7) == 0 ? argument + 7 : program_invocation_short_name);
   close(command);
   delay_ms = delay != NULL ? strtol(delay, NULL, 10) : 0;
   if (file < 0)
@@ -65,12 +66,20 @@ static void count(const char *what) {
   }
 }
 
+/* The file's name, or its folder's where it is a number: those of PostgreSQL. */
+static const char *name_of(char *path) {
+  char *slash = strrchr(path, '/');
+  if (slash == NULL || slash[1 + strspn(slash + 1, "0123456789ABCDEF")] != '\0')
+    return slash != NULL ? slash + 1 : path;
+  *slash = '\0';
+  return name_of(path);
+}
+
 static void synced(int fd) {
   char link[64], path[4096] = {0};
   snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
-  ssize_t length = readlink(link, path, sizeof(path) - 1);
-  const char *slash = length > 0 ? strrchr(path, '/') : NULL;
-  count(slash != NULL ? slash + 1 : path);
+  if (readlink(link, path, sizeof(path) - 1) > 0)
+    count(name_of(path));
   struct timespec rest = {delay_ms / 1000, delay_ms % 1000 * 1000000};
   while (delay_ms > 0 && nanosleep(&rest, &rest) != 0)
     ;

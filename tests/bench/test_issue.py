@@ -60,6 +60,14 @@ class Issue(unittest.TestCase):
         self.assertGreaterEqual(one["steps"]["newOrder"]["p50_ms"], 5)  # its commit
         self.assertIn("+ 5 ms", text)
 
+    def test_postgresql(self):
+        text, result = bench("--issuances=6", "--clients=2", "--store=postgresql")
+        one = result["results"][0]
+        self.assertIn("postgres", one["by_role_us"])
+        self.assertGreater(one["commits"], 0)
+        self.assertGreater(one["fsyncs_by_file"]["postgres pg_wal"], 0)
+        self.assertIn("store postgresql", text)
+
 
 if __name__ == "__main__":
     unittest.main()

@@ -59,10 +59,12 @@ static void put(Writing *writing, json_t *line) {
   json_decref(line);
 }
 
-static gboolean is_shown(const Writing *writing, gint64 number) {
-  for (guint i = 0; i < writing->records->len; i++)
-    if (((AuditRow *)writing->records->pdata[i])->record.number == number)
+static gboolean is_shown(const Writing *writing, const AuditRecord *record) {
+  for (guint i = 0; i < writing->records->len; i++) {
+    const AuditRecord *shown = &((AuditRow *)writing->records->pdata[i])->record;
+    if (shown->number == record->number && audit_chain_equal(&shown->chain, &record->chain))
       return TRUE;
+  }
   return FALSE;
 }
 
@@ -76,8 +78,8 @@ static json_t *hidden_line(const AuditRecord *record) {
 
 static void on_record(const AuditRow *row, gpointer user) {
   Writing *writing = user;
-  put(writing, is_shown(writing, row->record.number) ? audit_line_record(&row->record, row->hash)
-                                                     : hidden_line(&row->record));
+  put(writing, is_shown(writing, &row->record) ? audit_line_record(&row->record, row->hash)
+                                               : hidden_line(&row->record));
 }
 
 static void on_checkpoint(const AuditCheckpointRow *row, gpointer user) {
@@ -111,11 +113,13 @@ static gint64 last_of_chain(const Writing *writing, const AuditChain *chain) {
 /* Records of a chain without id cannot be shown by their hash alone: each stands for itself. */
 static gboolean put_log(Writing *writing, gboolean *covered, GError **error) {
   gint64 done = 0;
+  const AuditChain *chain = NULL;
   for (guint i = 0; i < writing->records->len; i++) {
     const AuditRecord *record = &((AuditRow *)writing->records->pdata[i])->record;
     gint64 to = 0;
-    if (record->number <= done)
+    if (chain != NULL && audit_chain_equal(chain, &record->chain) && record->number <= done)
       continue;
+    chain = &record->chain;
     if (!audit_covered_by(writing->store, &record->chain, record->number, &to, error))
       return FALSE;
     *covered = *covered && to != 0;

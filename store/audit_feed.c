@@ -227,16 +227,15 @@ gboolean audit_rows_about(Store *store, const char *subject, gboolean open, GPtr
   return sql_end(&query, error);
 }
 
-static gboolean number_of_time(Store *store, const char *sql, gint64 at, gint64 *number,
-                               GError **error) {
-  SqlQuery query = sql_query(store, sql, "i", at);
+static gboolean number_of(SqlQuery query, gint64 *number, GError **error) {
   *number = sql_row(&query) ? sql_int(&query, 0) : 0;
   return sql_end(&query, error);
 }
 
-/* The numbers of the part. "+" has SQLite read the index over at, not the records from their
-   beginning or end. */
+/* The numbers of the part in one chain. Without a record that late, or that early, it has none. CASE
+   has SQLite read the index over at, not the chain from its beginning or end. */
 static gboolean find_range(Feed *feed, const AuditRange *range, GError **error) {
+  const Id *chain = feed->chain.given ? &feed->chain.id : NULL;
   feed->from = G_MININT64 + 1;
   feed->to = G_MAXINT64;
   if (range == NULL)
@@ -244,26 +243,32 @@ static gboolean find_range(Feed *feed, const AuditRange *range, GError **error) 
   feed->from = range->from != 0 ? range->from : feed->from;
   feed->to = range->to != 0 ? range->to : feed->to;
   return (range->since == 0 ||
-          number_of_time(feed->store, "SELECT min(+number) FROM audit WHERE at >= ?1", range->since,
-                         &feed->from, error)) &&
+          number_of(sql_query(feed->store,
+                              "SELECT coalesce(min(CASE WHEN chain IS NOT DISTINCT FROM ?1"
+                              " THEN number END), ?3) FROM audit WHERE at >= ?2",
+                              "dii", chain, range->since, G_MAXINT64),
+                    &feed->from, error)) &&
          (range->until == 0 ||
-          number_of_time(feed->store, "SELECT max(+number) FROM audit WHERE at <= ?1", range->until,
-                         &feed->to, error));
+          number_of(sql_query(feed->store,
+                              "SELECT coalesce(max(CASE WHEN chain IS NOT DISTINCT FROM ?1"
+                              " THEN number END), 0) FROM audit WHERE at <= ?2",
+                              "di", chain, range->until),
+                    &feed->to, error));
 }
 
 gboolean audit_feed(Store *store, const AuditRange *range, const AuditTaker *taker, gint64 *strange,
                     GError **error) {
   Feed feed = {.store = store, .taker = taker};
   *strange = 0;
-  if (!find_range(&feed, range, error) ||
-      !number_of_time(store, "SELECT count(*) FROM audit WHERE number >= ?1", feed.from, &feed.of,
-                      error))
+  if (!number_of(sql_query(store, "SELECT count(*) FROM audit WHERE number >= ?1 AND at >= ?2",
+                           "ii", range != NULL ? range->from : 0, range != NULL ? range->since : 0),
+                 &feed.of, error))
     return FALSE;
   g_autoptr(GArray) chains = read_chains(store, strange, error);
   gboolean good = chains != NULL;
   for (guint i = 0; good && i < chains->len; i++) {
     feed.chain = g_array_index(chains, AuditChain, i);
-    good = feed_chain(&feed, error);
+    good = find_range(&feed, range, error) && feed_chain(&feed, error);
   }
   return good;
 }

@@ -29,7 +29,7 @@ typedef struct {
   gpointer user;
 } AuditTaker;
 
-/* Which part; number 0 and zero times: from the first, to the last. */
+/* Which part of each chain; number 0 and zero times: from the first, to the last. */
 typedef struct {
   gint64 from, to;     /* numbers, both included */
   gint64 since, until; /* times; the part is of whole records from the first to the last of them */

@@ -2,6 +2,8 @@
 #include "store/evidence.h"
 #include "store/sql.h"
 
+#include <string.h>
+
 #define MAX_COLUMNS 24
 
 /* ?1 is the certificate's id. A column that can change after the certificate is issued (a status, a
@@ -133,10 +135,15 @@ static GArray *find_subjects(Store *store, const Id *certificate, GError **error
   return good ? g_steal_pointer(&found) : NULL;
 }
 
+/* Chain by chain: numbers of different chains say nothing of what was first. */
 static gint compare_rows(gconstpointer a, gconstpointer b) {
-  gint64 first = (*(AuditRow *const *)a)->record.number,
-         second = (*(AuditRow *const *)b)->record.number;
-  return first < second ? -1 : first > second;
+  const AuditRecord *first = &(*(AuditRow *const *)a)->record,
+                    *second = &(*(AuditRow *const *)b)->record;
+  if (!audit_chain_equal(&first->chain, &second->chain))
+    return first->chain.given && second->chain.given
+               ? memcmp(&first->chain.id, &second->chain.id, ID_OCTETS)
+               : first->chain.given - second->chain.given;
+  return first->number < second->number ? -1 : first->number > second->number;
 }
 
 GPtrArray *evidence_records(Store *store, const Id *certificate, GError **error) {

@@ -17,7 +17,7 @@ BELOW = {"base": (), **{folder: ("base",) for folder in _MIDDLE}, "acme": ("base
 # Files and folders (ending in "/") that may include a library's headers.
 HOMES = {
     "sqlite3": ("store/sqlite.c",),
-    "libpq": ("store/postgres.c",),
+    "libpq": ("store/postgres.c", "store/postgres_link.c", "store/postgres_pipe.c", "store/postgres_pipe.h"),
     "unbound": ("base/resolver.c",),
     "idn2": ("base/mailbox.c",),
     "libpsl": ("mime/dmarc.c",),

@@ -257,8 +257,12 @@ gboolean schema_migrate(Store *store, GError **error) {
 
 gboolean schema_check(Store *store, GError **error) {
   gint64 version = 0;
-  if (!read_version(store, &version, error))
+  g_autoptr(GError) failure = NULL;
+  if (!read_version(store, &version, &failure)) {
+    g_set_error(error, STORE_ERROR, STORE_ERROR_OPEN, "there is no store yet: %s",
+                failure->message);
     return FALSE;
+  }
   if (version > SCHEMA_NEWEST + 1)
     return refuse(version, error);
   if (version >= SCHEMA_NEWEST)

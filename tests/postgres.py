@@ -62,6 +62,7 @@ def _until(condition, what):
 
 def _initialize(data):
     subprocess.run(_as_user(_program("initdb"), "-D", data, "-U", ADMIN, "-A", "trust", "-E", "UTF8", "--locale=C",
+                            "--locale-provider=icu", "--icu-locale=en-US",  # orders otherwise than by octets
                             "--no-sync", "--no-instructions"), check=True, stdout=subprocess.DEVNULL)
 
 

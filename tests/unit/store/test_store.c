@@ -174,6 +174,22 @@ static void test_values(Fixture *fixture, gconstpointer data G_GNUC_UNUSED) {
   GOOD(sql_end(&query, &error));
 }
 
+/* Texts are in the order of their octets. */
+static void test_order(Fixture *fixture, gconstpointer data G_GNUC_UNUSED) {
+  static const char *const texts[] = {"", "A-", "AA", "B", "_", "a", "b", "\xc3\xa9"};
+  for (gsize i = G_N_ELEMENTS(texts); i-- > 0;)
+    GOOD(sql_run(fixture->store, &error,
+                 "INSERT INTO setting (owner, name, value) VALUES ('', ?1, '')", "t", texts[i]));
+  SqlQuery query = sql_query(fixture->store, "SELECT name FROM setting ORDER BY name", "");
+  for (gsize i = 0; i < G_N_ELEMENTS(texts); i++) {
+    g_assert_true(sql_row(&query));
+    g_autofree char *name = sql_text(&query, 0);
+    g_assert_cmpstr(name, ==, texts[i]);
+  }
+  g_assert_false(sql_row(&query));
+  GOOD(sql_end(&query, &error));
+}
+
 static void test_bad_statement(Fixture *fixture, gconstpointer data G_GNUC_UNUSED) {
   g_autoptr(GError) failure = NULL;
   SqlQuery query = sql_query(fixture->store, "SELECT * FROM nothing", "");
@@ -205,6 +221,7 @@ int main(int argc, char **argv) {
   FIXTURE_TEST("/store/migrated-once", test_migrated_once);
   FIXTURE_TEST("/store/newer-schema", test_newer_schema);
   FIXTURE_TEST("/store/values", test_values);
+  FIXTURE_TEST("/store/order", test_order);
   FIXTURE_TEST("/store/bad-statement", test_bad_statement);
   FIXTURE_TEST("/store/statements", test_statements);
   if (database_server() != NULL) {

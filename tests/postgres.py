@@ -8,8 +8,8 @@
             server.kill()
             standby.promote()
 
-As a program: python3 postgres.py COMMAND..., which finds the server in SIGNET_TEST_POSTGRES (a connection string to which
-a dbname is added)."""
+As a program: python3 postgres.py COMMAND..., which finds the server in SIGNET_TEST_POSTGRES (a connection string to
+which a dbname is added)."""
 
 import fcntl
 import glob
@@ -113,7 +113,8 @@ class Postgres:
         common = {"listen_addresses": HOST, "port": self.port, "unix_socket_directories": "", "max_connections": 100,
                   "fsync": "on" if self.durable else "off", "full_page_writes": "on" if self.durable else "off",
                   "wal_level": "replica", "max_wal_senders": 8, "hot_standby": "on", "shared_buffers": "32MB",
-                  "log_line_prefix": "%m [%p] %a ", "logging_collector": "off", "deadlock_timeout": "100ms", "max_wal_size": "256MB",
+                  "log_line_prefix": "%m [%p] %a ", "logging_collector": "off", "deadlock_timeout": "100ms",
+                  "autovacuum": "off", "max_wal_size": "256MB",
                   "wal_sender_timeout": "5s", "wal_receiver_timeout": "5s", "wal_retrieve_retry_interval": "100ms"}
         common.update(self.settings)
         return [word for name, value in common.items() for word in ("-c", f"{name}={value}")]
@@ -133,7 +134,8 @@ class Postgres:
     def _answers(self):
         if self.process.poll() is not None:
             raise PostgresError(f"the database server ended: {self.log()[-2000:]}")
-        return subprocess.run([_program("pg_isready"), "-q", "-h", HOST, "-p", str(self.port)], check=False).returncode == 0
+        asked = subprocess.run([_program("pg_isready"), "-q", "-h", HOST, "-p", str(self.port)], check=False)
+        return asked.returncode == 0
 
     def log(self):
         return (self.folder / "log").read_text(encoding="utf-8", errors="replace")

@@ -188,7 +188,8 @@ class PostgresStore(unittest.TestCase):
         writer = self.writer(server.conninfo(DATABASE), "node/0", numbers)
         for i in range(1, 6):
             writer.wait_for(lambda: len(writer.said("done")) > i * 400, "work")
-            server.query("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'signet node/0'")
+            server.query("SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+                         " WHERE application_name = 'signet node/0'")
         self.check(server, writer, numbers)
 
     def test_killed(self):

@@ -55,7 +55,7 @@ static inline void database_clear(StorePlace *place) {
   }
   g_assert_cmpint(g_rmdir(place->folder), ==, 0);
   if (place->postgresql != NULL) {
-    g_autofree char *sql = g_strdup_printf("DROP DATABASE %s WITH (FORCE)", database_name(place));
+    g_autofree char *sql = g_strdup_printf("DROP DATABASE %s", database_name(place));
     database_do("postgres", sql);
   }
   g_free((char *)place->folder);

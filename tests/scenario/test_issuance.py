@@ -891,6 +891,10 @@ class Check(lab.SharedLabCase):
                 ("ca", "profile", "organization-validated", "Signet proves control of mailboxes"),
                 ("ca", "profile", "legacy", "has ended"),
                 ("acme", "website", "https://ca.test/a b", "is no http:// or https:// URL"),
+                ("store", "cores", "2", "SQLite takes one core process"),
+                ("store", "node", "a/b", 'is no name of at most 40 octets without "/" and blanks'),
+                ("store", "postgresql", "signet", "no connection string"),
+                ("store", "postgresql", "host=db.test password=x", "a password stands in it"),
                 ("ca", "caa-identities", "*", "host names cannot have")):
             with self.subTest(f"{group}.{key} = {value}"):
                 text, line = self.changed(group, key, value)

@@ -232,8 +232,8 @@ static gboolean number_of(SqlQuery query, gint64 *number, GError **error) {
   return sql_end(&query, error);
 }
 
-/* The numbers of the part in one chain. Without a record that late, or that early, it has none. CASE
-   has SQLite read the index over at, not the chain from its beginning or end. */
+/* The numbers of the part in one chain. Without a record that late, or that early, it has none.
+   CASE has SQLite read the index over at, not the chain from its beginning or end. */
 static gboolean find_range(Feed *feed, const AuditRange *range, GError **error) {
   const Id *chain = feed->chain.given ? &feed->chain.id : NULL;
   feed->from = G_MININT64 + 1;

@@ -155,7 +155,7 @@ static gboolean set_session(PostgresLink *link, PostgresPipe *pipe, GError **err
     g_set_error(error, STORE_ERROR, STORE_ERROR_OPEN,
                 "the database has the encoding %s: make it with ENCODING 'UTF8'",
                 PQgetvalue(result, 0, 0));
-  if (strcmp(PQgetvalue(result, 0, 1), "on") != 0 && !link->warned) {
+  if (strcmp(PQgetvalue(result, 0, 1), "on") != 0 && link->owner != NULL && !link->warned) {
     log_warning("database may lose what was committed", "reason", "fsync is off", NULL);
     link->warned = TRUE;
   }

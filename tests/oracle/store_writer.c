@@ -46,9 +46,9 @@ static gboolean settle(Store *store, guint64 number) {
 
 int main(int argc, char **argv) {
   g_autoptr(GError) error = NULL;
-  if (argc != 5)
+  if (argc < 5)
     return 2;
-  StorePlace place = {.postgresql = argv[1], .owner = argv[2]};
+  StorePlace place = {.postgresql = argv[1], .owner = argv[2], .password_file = argv[5]};
   setvbuf(stdout, NULL, _IOLBF, 0);
   g_autoptr(Store) store = store_open(&place, &error);
   if (store == NULL) {

@@ -80,9 +80,9 @@ class Cutter:
 class Writer:
     """A store_writer, its lines as they come."""
 
-    def __init__(self, connection, owner, numbers):
+    def __init__(self, connection, owner, numbers, *password_file):
         self.process = subprocess.Popen(
-            [BUILD / "tests/store_writer", connection, owner, str(numbers.start), str(numbers.stop)],
+            [BUILD / "tests/store_writer", connection, owner, str(numbers.start), str(numbers.stop), *password_file],
             stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
         self.lines = []
         self.errors = []
@@ -124,8 +124,8 @@ class PostgresStore(unittest.TestCase):
         server.make_database(DATABASE)
         return server
 
-    def writer(self, connection, owner, numbers):
-        writer = Writer(connection, owner, numbers)
+    def writer(self, connection, owner, numbers, *password_file):
+        writer = Writer(connection, owner, numbers, *password_file)
         self.addCleanup(writer.end)
         return writer
 
@@ -180,6 +180,20 @@ class PostgresStore(unittest.TestCase):
         writer = self.writer(self.through(cutter), "node/0", range(count))
         self.check(server, writer, range(count))
         self.assertGreater(len(cutter.cuts) - cutter.cuts.count("pass"), count // 2)
+
+    def test_password(self):
+        server = self.server()
+        server.query(f"ALTER ROLE {postgres.OWNER} PASSWORD 'it is secret'")
+        rules = server.data / "pg_hba.conf"
+        rules.write_text(f"host all {postgres.OWNER} {HOST}/32 scram-sha-256\n" + rules.read_text())
+        server.query("SELECT pg_reload_conf()")
+        kept = server.folder / "password"
+        for password, code in (("it is secret", 0), ("it is not", 1)):
+            kept.write_text(f"{HOST}:{server.port}:{DATABASE}:{postgres.OWNER}:{password}\n")
+            kept.chmod(0o600)
+            writer = self.writer(server.conninfo(DATABASE), "node/0", range(1, 1 + (code == 0)), kept)
+            self.assertEqual(writer.wait(), code, writer.errors)
+        self.assertNotIn("it is not", " ".join(writer.errors))
 
     def test_terminated(self):
         """The server throws connections out, also in the middle of a transaction."""

@@ -98,10 +98,14 @@ gboolean audit_chain_equal(const AuditChain *a, const AuditChain *b) {
 }
 
 char *audit_hex(const void *octets, gsize size) {
-  GString *text = g_string_sized_new(2 * size + 1);
-  for (gsize i = 0; i < size; i++)
-    g_string_append_printf(text, "%02x", ((const guint8 *)octets)[i]);
-  return g_string_free(text, FALSE);
+  static const char digits[] = "0123456789abcdef";
+  char *text = g_malloc(2 * size + 1), *to = text;
+  for (const guint8 *octet = octets, *end = octet + size; octet < end; octet++) {
+    *to++ = digits[*octet >> 4];
+    *to++ = digits[*octet & 15];
+  }
+  *to = '\0';
+  return text;
 }
 
 gboolean audit_from_hex(const char *text, void *octets, gsize size) {

@@ -12,9 +12,15 @@
 
 struct SqlConnection {
   sqlite3 *database;
-  GHashTable *prepared; /* text as it was given -> sqlite3_stmt */
+  GHashTable *prepared; /* text as it was given -> Prepared */
+  GHashTable *given;    /* where that text lay -> the same Prepared */
   int lock;
 };
+
+typedef struct {
+  char *sql;
+  sqlite3_stmt *statement;
+} Prepared;
 
 struct SqlCursor {
   SqlConnection *connection;
@@ -30,11 +36,15 @@ static void fail(SqlConnection *connection, const char *doing, GError **error) {
               sqlite3_errmsg(connection->database));
 }
 
-static void finalize_statement(gpointer statement) {
-  sqlite3_finalize(statement);
+static void prepared_free(gpointer data) {
+  Prepared *prepared = data;
+  sqlite3_finalize(prepared->statement);
+  g_free(prepared->sql);
+  g_free(prepared);
 }
 
 static void sqlite_close(SqlConnection *connection) {
+  g_hash_table_unref(connection->given);
   g_hash_table_unref(connection->prepared);
   sqlite3_close(connection->database);
   if (connection->lock >= 0)
@@ -81,7 +91,8 @@ static gboolean use_wal(SqlConnection *connection, GError **error) {
 static SqlConnection *connection_new(int lock) {
   SqlConnection *connection = g_new0(SqlConnection, 1);
   connection->lock = lock;
-  connection->prepared = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, finalize_statement);
+  connection->prepared = g_hash_table_new_full(g_str_hash, g_str_equal, NULL, prepared_free);
+  connection->given = g_hash_table_new(NULL, NULL);
   return connection;
 }
 
@@ -129,25 +140,42 @@ static SqlConnection *open_reader(const char *folder, GError **error) {
 }
 
 static SqlConnection *sqlite_open(const StorePlace *place, gboolean reader, GError **error) {
+  /* Nobody asks for its sums of memory, which take a lock for each allocation. */
+  sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
   return reader ? open_reader(place->folder, error) : open_writer(place->folder, error);
 }
 
-static sqlite3_stmt *prepare(SqlConnection *connection, const char *sql, GError **error) {
-  sqlite3_stmt *statement = g_hash_table_lookup(connection->prepared, sql);
-  if (statement != NULL)
-    return statement;
+static Prepared *prepare_anew(SqlConnection *connection, const char *sql, GError **error) {
   g_autofree char *text = sql_with_words(sql, words);
+  sqlite3_stmt *statement = NULL;
   if (sqlite3_prepare_v3(connection->database, text, -1, SQLITE_PREPARE_PERSISTENT, &statement,
                          NULL) != SQLITE_OK) {
     fail(connection, sql, error);
     return NULL;
   }
-  g_hash_table_insert(connection->prepared, g_strdup(sql), statement);
-  return statement;
+  Prepared *prepared = g_new0(Prepared, 1);
+  *prepared = (Prepared){g_strdup(sql), statement};
+  g_hash_table_insert(connection->prepared, prepared->sql, prepared);
+  return prepared;
 }
 
+/* Nearly always the text is a constant that was given before: then nothing is hashed. */
+static sqlite3_stmt *prepare(SqlConnection *connection, const char *sql, GError **error) {
+  Prepared *prepared = g_hash_table_lookup(connection->given, sql);
+  if (prepared != NULL && strcmp(prepared->sql, sql) == 0)
+    return prepared->statement;
+  prepared = g_hash_table_lookup(connection->prepared, sql);
+  if (prepared == NULL)
+    prepared = prepare_anew(connection, sql, error);
+  if (prepared == NULL)
+    return NULL;
+  g_hash_table_insert(connection->given, (gpointer)sql, prepared);
+  return prepared->statement;
+}
+
+/* life: SQLITE_STATIC for values that live until the statement is released. */
 static sqlite3_stmt *bind(SqlConnection *connection, const char *sql, const char *format,
-                          const SqlValue *values, GError **error) {
+                          const SqlValue *values, sqlite3_destructor_type life, GError **error) {
   sqlite3_stmt *statement = prepare(connection, sql, error);
   if (statement == NULL)
     return NULL;
@@ -157,10 +185,9 @@ static sqlite3_stmt *bind(SqlConnection *connection, const char *sql, const char
     if (value->type == SQL_INT)
       result = sqlite3_bind_int64(statement, at, value->number);
     else if (value->type == SQL_TEXT)
-      result = sqlite3_bind_text(statement, at, value->data, size, SQLITE_TRANSIENT);
+      result = sqlite3_bind_text(statement, at, value->data, size, life);
     else if (value->type == SQL_BLOB)
-      result =
-          sqlite3_bind_blob(statement, at, size == 0 ? "" : value->data, size, SQLITE_TRANSIENT);
+      result = sqlite3_bind_blob(statement, at, size == 0 ? "" : value->data, size, life);
     else
       result = sqlite3_bind_null(statement, at);
     if (result != SQLITE_OK) {
@@ -178,7 +205,7 @@ static void release(sqlite3_stmt *statement) {
 
 static gint64 sqlite_change(SqlConnection *connection, const char *sql, const char *format,
                             const SqlValue *values, GError **error) {
-  sqlite3_stmt *statement = bind(connection, sql, format, values, error);
+  sqlite3_stmt *statement = bind(connection, sql, format, values, SQLITE_STATIC, error);
   if (statement == NULL)
     return -1;
   int result = sqlite3_step(statement);
@@ -217,7 +244,7 @@ static gboolean sqlite_lock_schema(SqlConnection *connection G_GNUC_UNUSED,
 
 static SqlCursor *sqlite_query(SqlConnection *connection, const char *sql, const char *format,
                                const SqlValue *values, GError **error) {
-  sqlite3_stmt *statement = bind(connection, sql, format, values, error);
+  sqlite3_stmt *statement = bind(connection, sql, format, values, SQLITE_TRANSIENT, error);
   if (statement == NULL)
     return NULL;
   SqlCursor *cursor = g_new0(SqlCursor, 1);

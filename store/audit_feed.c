@@ -260,8 +260,8 @@ gboolean audit_feed(Store *store, const AuditRange *range, const AuditTaker *tak
                     GError **error) {
   Feed feed = {.store = store, .taker = taker};
   *strange = 0;
-  if (!number_of(sql_query(store, "SELECT count(*) FROM audit WHERE number >= ?1 AND at >= ?2",
-                           "ii", range != NULL ? range->from : 0, range != NULL ? range->since : 0),
+  if (!number_of(sql_query(store, "SELECT count(*) FROM audit WHERE number >= ?1", "i",
+                           range != NULL ? range->from : 0),
                  &feed.of, error))
     return FALSE;
   g_autoptr(GArray) chains = read_chains(store, strange, error);

@@ -47,7 +47,8 @@ CONVERSION = re.compile(r"%(?:%|[-+ #0]*(?:\*|\d+)?(?:\.(?:\*|\d+))?(?:hh?|ll?|z
 
 
 def unquote(literal):
-    return re.sub(r"\\(.)", lambda escape: ESCAPES[escape[1]], literal[1:-1])
+    return re.sub(r"\\(?:x([0-9A-Fa-f]+)|(.))",
+                  lambda escape: chr(int(escape[1], 16)) if escape[1] else ESCAPES[escape[2]], literal[1:-1])
 
 
 def tokens(text):

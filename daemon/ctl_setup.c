@@ -8,10 +8,10 @@
 #include "daemon/ctl_making.h"
 #include "daemon/ctl_settings.h"
 #include "daemon/dns_zone.h"
+#include "daemon/pem_key.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <openssl/pem.h>
 #include <openssl/x509v3.h>
 #include <pwd.h>
 #include <string.h>
@@ -221,13 +221,10 @@ static gboolean is_told(const Setup *setup) {
  * ------------------------------------------------------------------------------------------------
  */
 
-static gboolean is_self_signed(const char *path) {
-  g_autoptr(GError) error = NULL;
-  FILE *file = fopen(path, "re");
-  X509 *certificate = file != NULL ? PEM_read_X509(file, NULL, NULL, NULL) : NULL;
+static gboolean is_self_signed(const Config *config, const char *key) {
+  g_autoptr(GBytes) pem = dns_zone_file(config, key, NULL);
+  X509 *certificate = pem != NULL ? pem_first_certificate(pem) : NULL;
   gboolean own = certificate != NULL && (X509_get_extension_flags(certificate) & EXFLAG_SS) != 0;
-  if (file != NULL)
-    fclose(file);
   X509_free(certificate);
   return own;
 }
@@ -294,7 +291,7 @@ static void print_next(const Setup *setup, const Config *config, int missing, gb
          "transcript.txt beside it. It is needed once a year for the root's list (signetctl ca "
          "crl).",
          key);
-  if (is_self_signed(tls))
+  if (is_self_signed(config, "acme.tls-certificate"))
     step(&number,
          "%s is self-signed: clients must be given it (signet: --ca-file). Put a certificate there "
          "that they trust anyway, with its key in %s, and send signetd a SIGHUP.",

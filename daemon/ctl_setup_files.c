@@ -7,6 +7,7 @@
 #include "daemon/ctl.h"
 #include "daemon/ctl_making.h"
 #include "daemon/ctl_setup.h"
+#include "daemon/pem_key.h"
 
 #include <errno.h>
 #include <glib/gstdio.h>
@@ -228,11 +229,12 @@ static X509 *self_signed(EVP_PKEY *key, const char *host, const char *domain) {
 }
 
 static EVP_PKEY *read_key(const char *path) {
-  FILE *file = fopen(path, "re");
-  EVP_PKEY *key = file != NULL ? PEM_read_PrivateKey(file, NULL, NULL, NULL) : NULL;
-  if (file != NULL)
-    fclose(file);
-  return key;
+  char *content = NULL;
+  gsize length = 0;
+  if (!g_file_get_contents(path, &content, &length, NULL))
+    return NULL;
+  g_autoptr(GBytes) pem = g_bytes_new_take(content, length);
+  return pem_private_key(pem, NULL);
 }
 
 /* A key without certificate is of a run that was interrupted. */

@@ -6,8 +6,8 @@
 #include "ca/root_list.h"
 #include "daemon/ctl_ask.h"
 #include "daemon/ctl_settings.h"
+#include "daemon/pem_key.h"
 
-#include <openssl/pem.h>
 #include <stdio.h>
 #include <sys/stat.h>
 
@@ -19,55 +19,53 @@
  * ---------------------------------------------------------------------------------------------- */
 
 /* A certificate's last moment, of the first in a file. */
-static gboolean end_of_certificate(const char *path, gint64 *end) {
-  FILE *file = fopen(path, "re");
-  X509 *certificate = file != NULL ? PEM_read_X509(file, NULL, NULL, NULL) : NULL;
-  if (file != NULL)
-    fclose(file);
+static gboolean end_of_certificate(GBytes *content, gint64 *end) {
+  X509 *certificate = pem_first_certificate(content);
   if (certificate != NULL)
     *end = lint_seconds(X509_get0_notAfter(certificate)) * CLOCK_SECOND;
   X509_free(certificate);
   return certificate != NULL;
 }
 
-static gboolean end_of_list(const char *path, gint64 *end) {
+static gboolean end_of_list(GBytes *content, gint64 *end) {
   RootList list;
-  char *content = NULL;
-  gsize length = 0;
-  if (!g_file_get_contents(path, &content, &length, NULL))
-    return FALSE;
-  g_autoptr(GBytes) crl = g_bytes_new_take(content, length);
-  gboolean good = root_list_read(crl, &list);
+  gboolean good = root_list_read(content, &list);
   *end = good ? list.next_update : 0;
   return good;
-}
-
-/* A DKIM key does not end; it is worth changing when it is as old as DKIM_OLD. */
-static gboolean end_of_key(const char *path, gint64 *end) {
-  struct stat status;
-  gboolean there = stat(path, &status) == 0;
-  if (there)
-    *end = (gint64)status.st_mtime * CLOCK_SECOND + DKIM_OLD;
-  return there;
 }
 
 /* soon: no certificate outlives its issuer, so a CA ends for new ones a certificate's life before.
  */
 static const struct {
   const char *what, *group, *name;
-  gboolean (*end_of)(const char *path, gint64 *end);
+  gboolean (*end_of)(GBytes *content, gint64 *end); /* NULL: it does not end, see find_end */
   gint64 soon;
-  gboolean change; /* the time is not its end, but that of a change that is due */
 } files[] = {
-    {"issuing CA", "ca", "certificate", end_of_certificate, 365 * CLOCK_DAY + SOON, FALSE},
-    {"root", "ca", "root", end_of_certificate, 365 * CLOCK_DAY + SOON, FALSE},
-    {"root's list", "ca", "root-crl", end_of_list, SOON, FALSE},
-    {"HTTPS certificate", "acme", "tls-certificate", end_of_certificate, SOON, FALSE},
-    {"SMTP certificate", "mail", "tls-certificate", end_of_certificate, SOON, FALSE},
-    {"S/MIME certificate", "mail", "smime-certificate", end_of_certificate, SOON, FALSE},
-    {"DKIM key", "mail", "dkim-key", end_of_key, 0, TRUE},
-    {"Ed25519 DKIM key", "mail", "dkim-ed25519-key", end_of_key, 0, TRUE},
+    {"issuing CA", "ca", "certificate", end_of_certificate, 365 * CLOCK_DAY + SOON},
+    {"root", "ca", "root", end_of_certificate, 365 * CLOCK_DAY + SOON},
+    {"root's list", "ca", "root-crl", end_of_list, SOON},
+    {"HTTPS certificate", "acme", "tls-certificate", end_of_certificate, SOON},
+    {"SMTP certificate", "mail", "tls-certificate", end_of_certificate, SOON},
+    {"S/MIME certificate", "mail", "smime-certificate", end_of_certificate, SOON},
+    {"DKIM key", "mail", "dkim-key", NULL, 0},
+    {"Ed25519 DKIM key", "mail", "dkim-ed25519-key", NULL, 0},
 };
+
+/* A DKIM key does not end; it is worth changing when it is as old as DKIM_OLD. */
+static gboolean find_end(gsize i, const char *path, gint64 *end) {
+  struct stat status;
+  char *content = NULL;
+  gsize length = 0;
+  if (files[i].end_of == NULL) {
+    gboolean there = stat(path, &status) == 0;
+    *end = there ? (gint64)status.st_mtime * CLOCK_SECOND + DKIM_OLD : 0;
+    return there;
+  }
+  if (!g_file_get_contents(path, &content, &length, NULL))
+    return FALSE;
+  g_autoptr(GBytes) octets = g_bytes_new_take(content, length);
+  return files[i].end_of(octets, end);
+}
 
 static json_t *ends_of(const CtlSettings *settings) {
   json_t *rows = json_array();
@@ -77,10 +75,10 @@ static json_t *ends_of(const CtlSettings *settings) {
     g_autofree char *path = ctl_settings_text(settings, files[i].group, files[i].name);
     if (*path == '\0')
       continue;
-    gboolean read = files[i].end_of(path, &end);
+    gboolean read = find_end(i, path, &end);
     g_autofree char *at = read ? clock_rfc3339(end) : NULL;
     json_t *row = json_pack("{s:s, s:s, s:s*, s:b}", "what", files[i].what, "file", path,
-                            files[i].change ? "change" : "end", at, "soon",
+                            files[i].end_of == NULL ? "change" : "end", at, "soon",
                             read && end - now < files[i].soon);
     if (read)
       json_object_set_new(row, "days", json_integer((end - now) / CLOCK_DAY));

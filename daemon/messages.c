@@ -29,6 +29,7 @@ static const ChannelKind kinds[MESSAGE_COUNT] = {
     [MESSAGE_PEER] = {"peer", TOLD(PARENT, ROLES, "u"), .carries_fd = TRUE},
     [MESSAGE_START] = {"start", TOLD(PARENT, ROLES, "()")},
     [MESSAGE_RELOAD] = {"reload", TOLD(PARENT, ROLES, "a{ss}")},
+    [MESSAGE_STARTED] = {"started", TOLD(ROLES, PARENT, "()")},
     [MESSAGE_ROLES] = {"roles", TOLD(PARENT, CORE, ACME_ROLES_TYPE)},
     [MESSAGE_REQUEST] = {"request", ASKED(EDGE, CORE, "(sssays)")},
     [MESSAGE_RESPONSE] = {"response", ANSWER(MESSAGE_REQUEST, CORE, EDGE, "(uasay)")},

@@ -13,6 +13,7 @@ typedef enum {
   MESSAGE_PEER,       /* role number, with one end of a socket pair to it */
   MESSAGE_START,      /* everything is there: begin */
   MESSAGE_RELOAD,     /* a{ss}, and files that were given anew: what holds now */
+  MESSAGE_STARTED,    /* back: the role has begun its work */
   /* parent to core */
   MESSAGE_ROLES, /* of every process: role, index, pid (0: none), since when, restarts */
   /* edge and core */

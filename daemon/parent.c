@@ -9,6 +9,7 @@
 #include "daemon/mail_texts.h"
 #include "daemon/messages.h"
 #include "daemon/role.h"
+#include "daemon/service_manager.h"
 #include "daemon/sockets.h"
 
 #include <errno.h>
@@ -42,7 +43,8 @@ typedef struct {
   GArray *https, *http, *smtp, *lmtp; /* its listening sockets, kept over restarts; NULL: none */
   gint64 deaths[DEATHS_AT_ONCE + 1];  /* monotonic seconds, newest first */
   guint deaths_in_row;
-  gint64 since; /* when it was started last, milliseconds; 0: never */
+  gboolean begun; /* its work, once at least */
+  gint64 since;   /* when it was started last, milliseconds; 0: never */
   guint restarts;
   struct event *restart, *kill;
 } Child;
@@ -55,6 +57,7 @@ struct Parent {
   char *control_path;
   int control;             /* the control socket, listening; core's; -1: not ours */
   gboolean control_missed; /* and it was said */
+  gboolean ready;          /* and the service manager was told */
   gboolean stopping;
   guint stage; /* of stopping */
 };
@@ -311,11 +314,25 @@ static void tell_roles(Parent *parent) {
 /* --- starting
  * --------------------------------------------------------------------------------------------- */
 
-static void on_child_says(Channel *channel G_GNUC_UNUSED, guint kind G_GNUC_UNUSED,
-                          guint64 id G_GNUC_UNUSED, GVariant *body G_GNUC_UNUSED, int fd,
-                          gpointer user G_GNUC_UNUSED) {
+/* The first time that every role has begun, the start is over. */
+static void note_started(Child *child) {
+  Parent *parent = child->parent;
+  gboolean all = !parent->ready;
+  child->begun = TRUE;
+  for (guint i = 0; i < parent->children->len; i++)
+    all = all && ((const Child *)parent->children->pdata[i])->begun;
+  if (!all)
+    return;
+  parent->ready = TRUE;
+  service_manager_tell("READY=1");
+}
+
+static void on_child_says(Channel *channel G_GNUC_UNUSED, guint kind, guint64 id G_GNUC_UNUSED,
+                          GVariant *body G_GNUC_UNUSED, int fd, gpointer user) {
   if (fd >= 0)
     close(fd);
+  if (kind == MESSAGE_STARTED)
+    note_started(user);
 }
 
 /* Its death is seen by SIGCHLD. */
@@ -509,6 +526,7 @@ static void on_sigterm(evutil_socket_t fd G_GNUC_UNUSED, short what G_GNUC_UNUSE
   if (parent->stopping)
     return;
   log_info("stopping", NULL);
+  service_manager_tell("STOPPING=1");
   parent->stopping = TRUE;
   drop_control(parent);
   advance_stop(parent);

@@ -26,10 +26,15 @@ EVP_PKEY *pem_private_key(GBytes *pem, GError **error) {
   return key;
 }
 
-gboolean pem_has_certificate(GBytes *pem) {
+X509 *pem_first_certificate(GBytes *pem) {
   BIO *file = open_bytes(pem);
   X509 *first = PEM_read_bio_X509(file, NULL, no_passphrase, NULL);
   BIO_free(file);
+  return first;
+}
+
+gboolean pem_has_certificate(GBytes *pem) {
+  X509 *first = pem_first_certificate(pem);
   X509_free(first);
   return first != NULL;
 }

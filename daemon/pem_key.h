@@ -13,6 +13,8 @@ typedef enum { PEM_ERROR_CONTENT, PEM_ERROR_MISMATCH } PemError;
 /* The first private key of a PEM file; not encrypted. */
 EVP_PKEY *pem_private_key(GBytes *pem, GError **error);
 
+/* NULL: there is none. The caller frees it. */
+X509 *pem_first_certificate(GBytes *pem);
 gboolean pem_has_certificate(GBytes *pem);
 
 /* Of a file with a password, without its line end; the caller frees it. */

@@ -123,6 +123,7 @@ static void begin(RoleProcess *process) {
     role_die_of_nonsense(ROLE_PARENT, "start before configuration");
   if (process->table->start(process, &error)) {
     log_info("role started", NULL);
+    channel_send(process->control, MESSAGE_STARTED, g_variant_new("()"), -1);
     return;
   }
   log_error("role cannot start", "reason", error->message, NULL);

@@ -13,7 +13,7 @@ import unittest
 SOURCE = pathlib.Path(__file__).resolve().parents[2]
 DOCS = SOURCE / "docs"
 BUILD = pathlib.Path(os.environ.get("SIGNET_BUILD", SOURCE / "build/release"))
-FOLDERS = "base|store|mime|smtp|ca|acme|client|daemon|tests|docs|docker|scripts"
+FOLDERS = "base|store|mime|smtp|ca|acme|client|daemon|tests|docs|docker|scripts|packaging"
 NAMED = re.compile(rf"`((?:{FOLDERS})/[\w./-]+\.\w+)(?::(/?[\w/-]+))?`")
 ROWS = {"CA": [str(n) for n in range(1, 19)] + ["18a"] + [str(n) for n in range(19, 35)],
         "Interoperation": [str(n) for n in range(1, 34)], "Security": [str(n) for n in range(1, 25)]}

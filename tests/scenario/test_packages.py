@@ -298,6 +298,8 @@ class Life(PackageCase):
         self.assertEqual(self.lab.wait_for(self.heard, "word of the stop"), b"STOPPING=1")
         self.lab.wait_for(lambda: not self.server.alive(), "signetd to stop")
         self.assertEqual(self.server.status(), 0, self.server.text())
+        # The restrictions are in nobody's way.
+        self.assertEqual(re.findall(r".*level=(?:warning|error).*", self.server.text()), [])
 
     def upgrade(self):
         """The configuration stays as set-up wrote it, and nobody is asked about it."""

@@ -72,13 +72,18 @@ static gboolean give(Setup *setup, const char *path, gboolean whole) {
  * ---------------------------------------------------------------------------------------------------
  */
 
+/* Of two that run at once one makes it. */
 static gboolean make_folder(Setup *setup, const char *path, int mode) {
-  gboolean there = g_file_test(path, G_FILE_TEST_IS_DIR);
-  if (g_mkdir_with_parents(path, mode) != 0)
-    return cannot_errno(setup, path);
-  if (!there)
+  g_autofree char *above = g_path_get_dirname(path);
+  if (g_mkdir_with_parents(above, 0755) == 0 && mkdir(path, (mode_t)mode) == 0) {
     setup_say("made", "%s/", path);
-  return TRUE;
+    return TRUE;
+  }
+  int failure = errno;
+  if (g_file_test(path, G_FILE_TEST_IS_DIR))
+    return TRUE;
+  errno = failure;
+  return cannot_errno(setup, path);
 }
 
 gboolean setup_folder(Setup *setup) {

@@ -625,6 +625,82 @@ class Postfix:
         }
 
 
+_DOVECOT_CONF = """\
+protocols = imap submission
+listen = {host}
+base_dir = {path}/run
+state_dir = {path}/state
+log_path = {path}/dovecot.log
+auth_verbose = yes
+ssl = required
+ssl_cert = <{certificate}
+ssl_key = <{key}
+disable_plaintext_auth = yes
+mail_location = maildir:~
+first_valid_uid = 1
+rawlog_dir = {path}/raw
+imap_capability = {capability}
+submission_relay_host = {host}
+submission_relay_port = {relay}
+submission_relay_trusted = yes
+hostname = mail.test
+passdb {{
+  driver = passwd-file
+  args = scheme=plain {path}/users
+}}
+userdb {{
+  driver = static
+  args = uid=65534 gid=65534 home={mail}/%d/%n
+}}
+service imap-login {{
+  chroot =
+  inet_listener imap {{
+    port = {imap}
+  }}
+  inet_listener imaps {{
+    port = {imaps}
+    ssl = yes
+  }}
+}}
+service submission-login {{
+  chroot =
+  inet_listener submission {{
+    port = {submission}
+  }}
+}}
+"""
+
+
+class Dovecot:
+    """IMAP (port imap with STARTTLS, imaps) and submission (port submission, STARTTLS) for the mailboxes of a Postfix, to
+    which it hands what is submitted. Every password is "secret". pair: the paths of its certificate and key."""
+
+    def __init__(self, lab, postfix, pair, capability=""):
+        self.lab, self.path, self.mail = lab, lab.folder("dovecot"), postfix.mail
+        self.imap, self.imaps, self.submission = lab.free_port(), lab.free_port(), lab.free_port()
+        lab.logs.append(self.path / "dovecot.log")
+        for name in ("run", "state", "raw"):
+            (self.path / name).mkdir()
+        (self.path / "raw").chmod(0o777)
+        (self.path / "users").write_text("".join(f"{local}@{domain}:secret\n" for domain, locals_ in
+                                                 postfix.mailboxes.items() for local in locals_))
+        (self.path / "dovecot.conf").write_text(_DOVECOT_CONF.format(
+            host=HOST, path=self.path, certificate=pair[0], key=pair[1], relay=postfix.port, mail=postfix.mail,
+            imap=self.imap, imaps=self.imaps, submission=self.submission, capability=capability))
+        self.start()
+
+    def start(self):
+        self.process = self.lab.spawn(self.path.name, ["/usr/sbin/dovecot", "-F", "-c", self.path / "dovecot.conf"],
+                                      lambda: listening(self.imap, b"* OK") and listening(self.submission, b"220"))
+
+    def stop(self):
+        self.process.stop()
+
+    def said(self):
+        """What clients have said after their login."""
+        return "".join(path.read_text(errors="replace") for path in (self.path / "raw").glob("*.in"))
+
+
 class Helper(socketserver.ThreadingTCPServer):
     """What a Postfix asks while it has a client: path, for its configuration."""
 

@@ -140,9 +140,18 @@ static AcmeAnswer *accept_answer(const HttpsAnswer *answer) {
   accepted->status = answer->status;
   accepted->location = g_strdup(answer->location);
   accepted->wait = retry_after_seconds(answer->retry_after, g_get_real_time() / G_USEC_PER_SEC, 0);
+  accepted->retry_after =
+      retry_after_unbounded(answer->retry_after, g_get_real_time() / G_USEC_PER_SEC);
   accepted->json = read_json(answer->body);
   accepted->body = g_byte_array_ref(answer->body);
   return accepted;
+}
+
+/* What a person can do about a refusal, as a further line; "" when the problem says it all. */
+static const char *advice_of(const json_t *problem) {
+  return server_problem_is(problem, "userActionRequired")
+             ? "\n  to agree to new terms of service: signet account update --agree-tos"
+             : "";
 }
 
 static void refuse_answer(const HttpsAnswer *answer, GError **error) {
@@ -150,8 +159,8 @@ static void refuse_answer(const HttpsAnswer *answer, GError **error) {
   g_autofree char *words = server_problem_text(problem);
   g_autofree char *later = log_escape(answer->retry_after != NULL ? answer->retry_after : "", 60);
   g_set_error(error, CLIENT_ERROR, CLIENT_REFUSED,
-              "refused by the server (HTTP status %ld)\n  %s%s%s", answer->status, words,
-              later[0] != '\0' ? "\n  try again after: " : "", later);
+              "refused by the server (HTTP status %ld)\n  %s%s%s%s", answer->status, words,
+              later[0] != '\0' ? "\n  try again after: " : "", later, advice_of(problem));
 }
 
 gboolean acme_client_refused_as(const GError *error, const char *name) {
@@ -160,11 +169,21 @@ gboolean acme_client_refused_as(const GError *error, const char *name) {
          strstr(error->message, line) != NULL;
 }
 
-AcmeAnswer *acme_client_post(AcmeClient *client, const char *url, const json_t *payload,
+/* One try of a request. */
+typedef HttpsAnswer *(*RequestOnce)(AcmeClient *client, const char *url, const json_t *payload,
+                                    GError **error);
+
+static HttpsAnswer *get_once(AcmeClient *client, const char *url, const json_t *payload,
                              GError **error) {
+  (void)payload;
+  return https_client_get(client->https, url, error);
+}
+
+static AcmeAnswer *request(AcmeClient *client, RequestOnce once, const char *url,
+                           const json_t *payload, GError **error) {
   for (guint tries = 1;; tries++) {
     g_autoptr(GError) reason = NULL;
-    g_autoptr(HttpsAnswer) answer = post_once(client, url, payload, &reason);
+    g_autoptr(HttpsAnswer) answer = once(client, url, payload, &reason);
     if (answer != NULL && answer->status >= 200 && answer->status < 300)
       return accept_answer(answer);
     gint64 pause = pause_before_retry(answer, reason);
@@ -180,6 +199,15 @@ AcmeAnswer *acme_client_post(AcmeClient *client, const char *url, const json_t *
   }
 }
 
+AcmeAnswer *acme_client_post(AcmeClient *client, const char *url, const json_t *payload,
+                             GError **error) {
+  return request(client, post_once, url, payload, error);
+}
+
+AcmeAnswer *acme_client_get(AcmeClient *client, const char *url, GError **error) {
+  return request(client, get_once, url, NULL, error);
+}
+
 void acme_answer_free(AcmeAnswer *answer) {
   if (answer == NULL)
     return;
@@ -192,15 +220,19 @@ void acme_answer_free(AcmeAnswer *answer) {
 /* --- account ------------------------------------------------------------------------------------
  */
 
+/* newAccount takes requests that carry their key, also from who has an account. */
 static gboolean post_account(AcmeClient *client, const json_t *payload, GError **error) {
   const char *url = acme_client_resource(client, "newAccount", error);
+  char *before = g_steal_pointer(&client->account);
   g_autoptr(AcmeAnswer) answer = url != NULL ? acme_client_post(client, url, payload, error) : NULL;
+  client->account = before;
   if (answer == NULL)
     return FALSE;
   if (answer->location == NULL) {
     g_set_error(error, CLIENT_ERROR, CLIENT_NETWORK, "the server did not say where the account is");
     return FALSE;
   }
+  g_free(client->account);
   client->account = g_strdup(answer->location);
   g_autofree char *where = log_escape(client->account, 300);
   output_step("account", "%s%s", where, answer->status == 201 ? " (new)" : "");
@@ -212,7 +244,7 @@ gboolean acme_client_find_account(AcmeClient *client, GError **error) {
   return post_account(client, payload, error);
 }
 
-static const char *terms_of_service(const AcmeClient *client) {
+const char *acme_client_terms(const AcmeClient *client) {
   const json_t *meta = json_object_get(client->directory, "meta");
   return json_string_value(json_object_get(meta, "termsOfService"));
 }
@@ -226,7 +258,7 @@ static gboolean find_agreed_account(AcmeClient *client, GError **error) {
     g_propagate_error(error, g_steal_pointer(&reason));
     return FALSE;
   }
-  g_autofree char *terms = log_escape(terms_of_service(client), 300);
+  g_autofree char *terms = log_escape(acme_client_terms(client), 300);
   g_set_error(error, CLIENT_ERROR, CLIENT_USAGE,
               "a new account needs your agreement to the terms of service at\n  %s\n"
               "read them, then run again with --agree-tos",
@@ -236,7 +268,7 @@ static gboolean find_agreed_account(AcmeClient *client, GError **error) {
 
 /* One address each, without header fields (RFC 8555 section 7.3): what would begin them is escaped.
  */
-static json_t *contact_list(const char *const *contacts) {
+json_t *acme_client_contacts(const char *const *contacts) {
   json_t *list = json_array();
   for (; *contacts != NULL; contacts++) {
     g_autofree char *escaped = g_uri_escape_string(*contacts, "@+", FALSE);
@@ -252,7 +284,7 @@ static json_t *new_account(const AcmeClient *client, const AcmeRegistration *reg
   if (registration->agree)
     json_object_set_new(payload, "termsOfServiceAgreed", json_true());
   if (registration->contacts != NULL)
-    json_object_set_new(payload, "contact", contact_list(registration->contacts));
+    json_object_set_new(payload, "contact", acme_client_contacts(registration->contacts));
   if (registration->binding_kid != NULL) {
     const char *url = acme_client_resource(client, "newAccount", error);
     json_t *binding = url != NULL ? signed_request_binding(client->key, registration->binding_kid,
@@ -267,8 +299,24 @@ static json_t *new_account(const AcmeClient *client, const AcmeRegistration *reg
 
 gboolean acme_client_register(AcmeClient *client, const AcmeRegistration *registration,
                               GError **error) {
-  if (terms_of_service(client) != NULL && !registration->agree)
+  if (acme_client_terms(client) != NULL && !registration->agree)
     return find_agreed_account(client, error);
   g_autoptr(json_t) payload = new_account(client, registration, error);
   return payload != NULL && post_account(client, payload, error);
+}
+
+AcmeAnswer *acme_client_post_account(AcmeClient *client, const json_t *payload, GError **error) {
+  return acme_client_post(client, client->account, payload, error);
+}
+
+gboolean acme_client_change_key(AcmeClient *client, const AccountKey *fresh, GError **error) {
+  const char *url = acme_client_resource(client, "keyChange", error);
+  g_autoptr(json_t) request =
+      url != NULL ? signed_request_key_change(client->key, fresh, client->account, url, error)
+                  : NULL;
+  g_autoptr(AcmeAnswer) answer =
+      request != NULL ? acme_client_post(client, url, request, error) : NULL;
+  if (answer != NULL)
+    client->key = fresh;
+  return answer != NULL;
 }

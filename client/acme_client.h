@@ -14,9 +14,10 @@ typedef struct AcmeClient AcmeClient;
 /* A 2xx answer. */
 typedef struct {
   long status;
-  char *location; /* NULL when missing */
-  gint64 wait;    /* seconds by Retry-After, bounded; 0 when there was none */
-  json_t *json;   /* NULL when the body is not a JSON object */
+  char *location;     /* NULL when missing */
+  gint64 wait;        /* seconds by Retry-After, bounded; 0 when there was none */
+  gint64 retry_after; /* the same as the server said it */
+  json_t *json;       /* NULL when the body is not a JSON object */
   GByteArray *body;
 } AcmeAnswer;
 
@@ -34,7 +35,8 @@ typedef struct {
   const char *binding_key;
 } AcmeRegistration;
 
-/* Fetches the directory. key is kept, not owned. CLIENT_NETWORK when there is no directory there.
+/* Fetches the directory. key is kept, not owned; NULL for one that only gets. CLIENT_NETWORK when
+ * there is no directory there.
  */
 AcmeClient *acme_client_new(const AcmeClientOptions *options, const AccountKey *key,
                             GError **error);
@@ -49,6 +51,17 @@ gboolean acme_client_register(AcmeClient *client, const AcmeRegistration *regist
 gboolean acme_client_find_account(AcmeClient *client, GError **error);
 const char *acme_client_account(const AcmeClient *client); /* its URL, NULL before */
 
+/* Changes the account (RFC 8555 section 7.3.2, 7.3.6), or with payload NULL only asks for it. */
+AcmeAnswer *acme_client_post_account(AcmeClient *client, const json_t *payload, GError **error);
+/* Puts fresh in the place of the account's key (section 7.3.5); later requests are signed by it. */
+gboolean acme_client_change_key(AcmeClient *client, const AccountKey *fresh, GError **error);
+
+/* The contact member for mail addresses (NULL-terminated). */
+json_t *acme_client_contacts(const char *const *addresses);
+
+/* meta.termsOfService of the directory; NULL when there is none. */
+const char *acme_client_terms(const AcmeClient *client);
+
 /* A directory entry such as "newOrder"; CLIENT_NETWORK when the server has none. */
 const char *acme_client_resource(const AcmeClient *client, const char *name, GError **error);
 
@@ -59,6 +72,9 @@ gboolean acme_client_offers(const AcmeClient *client, const char *name);
    CLIENT_TIMEOUT. */
 AcmeAnswer *acme_client_post(AcmeClient *client, const char *url, const json_t *payload,
                              GError **error);
+
+/* An unsigned GET (RFC 9773 section 4.1); errors the same. */
+AcmeAnswer *acme_client_get(AcmeClient *client, const char *url, GError **error);
 
 /* Whether a request failed with the problem urn:ietf:params:acme:error:NAME. */
 gboolean acme_client_refused_as(const GError *error, const char *name);

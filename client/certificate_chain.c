@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "client/certificate_chain.h"
 
+#include "base/base64url.h"
 #include "base/mailbox.h"
 #include "ca/certificate_read.h"
 #include "client/failure.h"
@@ -86,6 +87,43 @@ char **certificate_chain_addresses(const CertificateStack *chain, GError **error
   for (guint i = 0; i < mailboxes->len; i++)
     addresses[i] = g_strdup(((const Mailbox *)mailboxes->pdata[i])->address);
   return addresses;
+}
+
+char *certificate_chain_serial(const CertificateStack *chain) {
+  g_autoptr(BIGNUM) number =
+      ASN1_INTEGER_to_BN(X509_get0_serialNumber(sk_X509_value(chain, 0)), NULL);
+  char *digits = BN_bn2hex(number);
+  char *serial = g_ascii_strdown(digits, -1);
+  OPENSSL_free(digits);
+  return serial;
+}
+
+/* DER of a short INTEGER: tag, one octet of length, octets. */
+char *certificate_chain_renewal_id(const CertificateStack *chain) {
+  X509 *leaf = sk_X509_value(chain, 0);
+  const ASN1_OCTET_STRING *key = X509_get0_authority_key_id(leaf);
+  guint8 *der = NULL;
+  int length = i2d_ASN1_INTEGER(X509_get0_serialNumber(leaf), &der);
+  char *identifier = NULL;
+  if (key != NULL && length > 2 && der[1] < 0x80) {
+    g_autofree char *left =
+        base64url_encode(ASN1_STRING_get0_data(key), (gsize)ASN1_STRING_length(key));
+    g_autofree char *right = base64url_encode(der + 2, (gsize)length - 2);
+    identifier = g_strconcat(left, ".", right, NULL);
+  }
+  OPENSSL_free(der);
+  return identifier;
+}
+
+static gint64 seconds_of(const ASN1_TIME *time) {
+  struct tm parts = {0};
+  return ASN1_TIME_to_tm(time, &parts) == 1 ? (gint64)timegm(&parts) : 0;
+}
+
+void certificate_chain_validity(const CertificateStack *chain, gint64 *from, gint64 *to) {
+  const X509 *leaf = sk_X509_value(chain, 0);
+  *from = seconds_of(X509_get0_notBefore(leaf));
+  *to = seconds_of(X509_get0_notAfter(leaf));
 }
 
 char *certificate_chain_expiry(const CertificateStack *chain) {

@@ -24,6 +24,14 @@ GBytes *certificate_chain_leaf(const CertificateStack *chain);
    g_strfreev. CLIENT_LOCAL when there are none. */
 char **certificate_chain_addresses(const CertificateStack *chain, GError **error);
 
+/* The leaf's serial number in hexadecimal digits, and its identifier for renewal (RFC 9773
+   section 4.1; NULL when it does not name its issuer's key). The caller frees them. */
+char *certificate_chain_serial(const CertificateStack *chain);
+char *certificate_chain_renewal_id(const CertificateStack *chain);
+
+/* The leaf's validity in seconds since 1970. */
+void certificate_chain_validity(const CertificateStack *chain, gint64 *from, gint64 *to);
+
 /* The leaf's last day as text, e.g. "2027-02-18"; the caller frees it. */
 char *certificate_chain_expiry(const CertificateStack *chain);
 

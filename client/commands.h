@@ -7,6 +7,10 @@
 #include <glib.h>
 
 gboolean command_request(char **arguments, GError **error);
+gboolean command_renew(char **arguments, GError **error);
 gboolean command_revoke(char **arguments, GError **error);
+gboolean command_account(char **arguments, GError **error);
+gboolean command_export(char **arguments, GError **error);
+gboolean command_import_help(char **arguments, GError **error);
 
 #endif

@@ -114,6 +114,11 @@ gboolean local_file_write(const char *path, GBytes *content, guint mode, LocalFi
   return TRUE;
 }
 
+gboolean local_file_rename(const char *from, const char *to, GError **error) {
+  g_autofree char *folder = g_path_get_dirname(to);
+  return (g_rename(from, to) == 0 && sync_folder(folder)) || fail(to, error);
+}
+
 gboolean local_file_make_folder(const char *path, GError **error) {
   return g_mkdir_with_parents(path, 0700) == 0 || fail(path, error);
 }

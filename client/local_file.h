@@ -24,6 +24,9 @@ char *local_file_read_secret(const char *path, GError **error);
 gboolean local_file_write(const char *path, GBytes *content, guint mode, LocalFileRule rule,
                           GError **error);
 
+/* Within a folder; takes the place of an older one, with fsync of the folder. */
+gboolean local_file_rename(const char *from, const char *to, GError **error);
+
 /* Makes the folder (0700) and those above it. */
 gboolean local_file_make_folder(const char *path, GError **error);
 

@@ -65,7 +65,7 @@ static char *server_url(const MailServer *server, const char *from) {
                          server->server, at != NULL ? at + 1 : "localhost");
 }
 
-static void set_security(CURL *curl, const MailServer *server) {
+void mail_server_secure(CURL *curl, const MailServer *server) {
   curl_easy_setopt(curl, CURLOPT_USE_SSL,
                    server->tls == MAIL_TLS_NONE ? (long)CURLUSESSL_NONE : (long)CURLUSESSL_ALL);
   curl_easy_setopt(curl, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
@@ -124,7 +124,7 @@ static gboolean send_once(const MailServer *server, const char *from, const char
   g_autofree char *url = server_url(server, from);
   struct curl_slist *recipients = curl_slist_append(NULL, to);
   set_common(curl, url, from, recipients, reason);
-  set_security(curl, server);
+  mail_server_secure(curl, server);
   set_message(curl, &upload);
   CURLcode result = curl_easy_perform(curl);
   if (result != CURLE_OK)

@@ -3,6 +3,7 @@
 #ifndef SIGNET_CLIENT_MAIL_SUBMISSION_H
 #define SIGNET_CLIENT_MAIL_SUBMISSION_H
 
+#include <curl/curl.h>
 #include <glib.h>
 
 #define MAIL_SUBMISSION_TRIES 3
@@ -21,6 +22,9 @@ typedef struct {
 
 /* Whether host names this machine, where a password may go without TLS. */
 gboolean mail_server_is_local(const char *server);
+
+/* The server's TLS and login, for a transfer of libcurl's. */
+void mail_server_secure(CURL *curl, const MailServer *server);
 
 /* Sends message (CRLF line ends) from one mailbox to another; tried again after a temporary
    failure. CLIENT_NETWORK with the server's words when it was not taken. */

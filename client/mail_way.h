@@ -42,6 +42,11 @@ MailWay *mail_pipe_new(int input, const MailReplier *replier);
 MailWay *mail_listen_new(const char *listen, const char *const *addresses,
                          const MailReplier *replier, GError **error);
 
+/* Takes what arrives in a folder of an IMAP server after this call, by IDLE. server's texts are
+   kept, not owned. CLIENT_NETWORK when there is no such server, login or folder. */
+MailWay *mail_imap_new(const MailServer *server, const char *folder, const MailReplier *replier,
+                       GError **error);
+
 /* A challenge from a raw message with any line ends; NULL when it is none (said as progress). */
 ReceivedChallenge *mail_way_read(const void *data, gsize length);
 

@@ -15,8 +15,11 @@ static json_t *identifiers(const char *const *addresses) {
   return list;
 }
 
-static AcmeAnswer *post_order(AcmeClient *acme, const char *const *addresses, GError **error) {
+static AcmeAnswer *post_order(AcmeClient *acme, const char *const *addresses, const char *replaces,
+                              GError **error) {
   g_autoptr(json_t) payload = json_pack("{s:o}", "identifiers", identifiers(addresses));
+  if (replaces != NULL)
+    json_object_set_new(payload, "replaces", json_string(replaces));
   const char *url = acme_client_resource(acme, "newOrder", error);
   g_autoptr(AcmeAnswer) answer = url != NULL ? acme_client_post(acme, url, payload, error) : NULL;
   if (answer != NULL && answer->location == NULL) {
@@ -26,21 +29,53 @@ static AcmeAnswer *post_order(AcmeClient *acme, const char *const *addresses, GE
   return g_steal_pointer(&answer);
 }
 
-OrderFlow *order_flow_new(AcmeClient *acme, const char *const *addresses, gint64 deadline,
-                          GError **error) {
-  g_autoptr(AcmeAnswer) answer = post_order(acme, addresses, error);
-  g_autoptr(ServerOrder) order = answer != NULL ? server_order_read(answer->json, error) : NULL;
+/* RFC 9773 section 5: only where the server has renewal information. It refuses what another order
+   or account has to do with, which is no reason not to renew. */
+static AcmeAnswer *post_replacing(AcmeClient *acme, const char *const *addresses,
+                                  const char *replaces, GError **error) {
+  g_autoptr(GError) reason = NULL;
+  AcmeAnswer *answer = post_order(acme, addresses, replaces, &reason);
+  if (answer != NULL)
+    return answer;
+  if (!acme_client_refused_as(reason, "alreadyReplaced") &&
+      !acme_client_refused_as(reason, "malformed") &&
+      !acme_client_refused_as(reason, "unauthorized")) {
+    g_propagate_error(error, g_steal_pointer(&reason));
+    return NULL;
+  }
+  output_step("order", "without saying which certificate it replaces: the server refused that");
+  return post_order(acme, addresses, NULL, error);
+}
+
+static OrderFlow *make_flow(AcmeClient *acme, const char *const *addresses, const char *url,
+                            const AcmeAnswer *answer, gint64 deadline, GError **error) {
+  g_autoptr(ServerOrder) order = server_order_read(answer->json, error);
   if (order == NULL)
     return NULL;
   OrderFlow *flow = g_new0(OrderFlow, 1);
   flow->acme = acme;
   flow->deadline = deadline;
   flow->addresses = g_strdupv((char **)addresses);
-  flow->url = g_strdup(answer->location);
+  flow->url = g_strdup(url);
   flow->order = g_steal_pointer(&order);
   g_autofree char *where = log_escape(flow->url, 300);
   output_step("order", "%s", where);
   return flow;
+}
+
+OrderFlow *order_flow_new(AcmeClient *acme, const char *const *addresses, const char *replaces,
+                          gint64 deadline, GError **error) {
+  g_autoptr(AcmeAnswer) answer = replaces != NULL && acme_client_offers(acme, "renewalInfo")
+                                     ? post_replacing(acme, addresses, replaces, error)
+                                     : post_order(acme, addresses, NULL, error);
+  return answer != NULL ? make_flow(acme, addresses, answer->location, answer, deadline, error)
+                        : NULL;
+}
+
+OrderFlow *order_flow_open(AcmeClient *acme, const char *const *addresses, const char *url,
+                           gint64 deadline, GError **error) {
+  g_autoptr(AcmeAnswer) answer = acme_client_post(acme, url, NULL, error);
+  return answer != NULL ? make_flow(acme, addresses, url, answer, deadline, error) : NULL;
 }
 
 void order_flow_free(OrderFlow *flow) {

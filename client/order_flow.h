@@ -14,9 +14,14 @@ typedef struct {
   ServerOrder *order; /* as it was seen last */
 } OrderFlow;
 
-/* Makes the order for addresses (NULL-terminated). Errors as acme_client_post, here and below. */
-OrderFlow *order_flow_new(AcmeClient *acme, const char *const *addresses, gint64 deadline,
-                          GError **error);
+/* Makes the order for addresses (NULL-terminated). replaces: the renewal identifier of the
+   certificate that it is to replace (RFC 9773 section 5), or NULL; where the server refuses that,
+   the order is made without. Errors as acme_client_post, here and below. */
+OrderFlow *order_flow_new(AcmeClient *acme, const char *const *addresses, const char *replaces,
+                          gint64 deadline, GError **error);
+/* An order that was made before. */
+OrderFlow *order_flow_open(AcmeClient *acme, const char *const *addresses, const char *url,
+                           gint64 deadline, GError **error);
 void order_flow_free(OrderFlow *flow);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(OrderFlow, order_flow_free)
 

@@ -110,8 +110,15 @@ EVP_PKEY *private_key_load_or_make(const char *path, const char *type, gboolean 
   g_autofree char *folder = g_path_get_dirname(path);
   if (!local_file_make_folder(folder, error))
     return NULL;
+  g_autoptr(GError) reason = NULL;
   g_autoptr(EVP_PKEY) key = private_key_make(type != NULL ? type : "P-256", error);
-  if (key == NULL || !save_new(key, path, error))
+  if (key == NULL)
     return NULL;
-  return g_steal_pointer(&key);
+  if (save_new(key, path, &reason))
+    return g_steal_pointer(&key);
+  /* Another run, at the same time, was first: its key is the one. */
+  if (g_file_test(path, G_FILE_TEST_EXISTS))
+    return load_of_type(path, type, error);
+  g_propagate_error(error, g_steal_pointer(&reason));
+  return NULL;
 }

@@ -6,6 +6,7 @@
 #include "client/failure.h"
 #include "client/output.h"
 #include "client/reply_digest.h"
+#include "mime/challenge_trust.h"
 #include "mime/smime_check.h"
 
 #define POLL_PRESET_SECONDS 5 /* after the response */
@@ -41,14 +42,22 @@ static gboolean respond(const Prove *prove, Proof *proof, const ReceivedChalleng
   return post_challenge(prove, proof, error);
 }
 
-/* Why a mail is not answered for the sake of its S/MIME signature, or NULL. A wrong one is worse
-   than none: somebody changed the mail. A person who reads the mail sees to that elsewhere. */
+/* Why a mail is not answered for the sake of its signatures, or NULL (RFC 8823 section 3.1 item 6).
+   A wrong one is worse than none: somebody changed the mail. An S/MIME signature under the roots
+   that were given is enough. A person who reads the mail sees to that elsewhere. */
 static const char *refuse_signature(const Prove *prove, const ReceivedChallenge *mail) {
   const char *why = NULL;
+  gint64 now = clock_now(&clock_system);
   if (mail->message == NULL)
     return NULL;
-  SmimeVerdict verdict = smime_check(mail->message, prove->roots, clock_now(&clock_system), &why);
-  return verdict == SMIME_UNSIGNED && prove->roots != NULL ? "it has no S/MIME signature" : why;
+  SmimeVerdict verdict = smime_check(mail->message, prove->roots, now, &why);
+  if (why != NULL)
+    return why;
+  if (verdict == SMIME_UNSIGNED && prove->roots != NULL)
+    return "it has no S/MIME signature";
+  return prove->roots != NULL && prove->authserv_id == NULL
+             ? NULL
+             : challenge_distrust(mail->message, mail->from, prove->authserv_id, now);
 }
 
 static gboolean take_mail(const Prove *prove, gint64 milliseconds, GError **error) {

@@ -14,6 +14,8 @@ typedef struct {
   gint64 deadline;        /* monotonic microseconds */
   GBytes *roots; /* PEM: a challenge mail must be S/MIME-signed under one of them; NULL: it may be
                     unsigned, and a signature may lead anywhere */
+  const char
+      *authserv_id; /* the mail server that checks DKIM signatures; NULL: none is relied on */
 } Prove;
 
 /* Answers each challenge mail once, tells the server, and polls until every proof is valid.

@@ -5,10 +5,17 @@
 #define SIGNET_CLIENT_PROVE_OPTIONS_H
 
 #include "client/mail_submission.h"
+#include "client/option_field.h"
 
 #define PROVE_MAX_ADDRESSES 100 /* of one certificate */
 
-typedef enum { PROVE_MAIL_PRINT, PROVE_MAIL_MAILDIR, PROVE_MAIL_PIPE, PROVE_MAIL_LISTEN } ProveMail;
+typedef enum {
+  PROVE_MAIL_PRINT,
+  PROVE_MAIL_MAILDIR,
+  PROVE_MAIL_PIPE,
+  PROVE_MAIL_LISTEN,
+  PROVE_MAIL_IMAP
+} ProveMail;
 
 /* As given; texts are NULL when not. What stands under "read" is made of it and always usable. */
 typedef struct {
@@ -18,22 +25,30 @@ typedef struct {
   char *binding_kid, *binding_key_file;
   gboolean agree, quiet;
   char *mail_text, *maildir, *listen;
+  char *imap, *imap_user, *imap_password_file, *imap_tls_text, *imap_ca_file, *imap_folder;
   char *smtp, *smtp_user, *smtp_password_file, *smtp_tls_text, *smtp_ca_file;
   char *dkim_key, *dkim_domain, *dkim_selector;
-  char *challenge_ca, *smime_certificate, *smime_key;
+  char *authserv_id, *challenge_ca, *smime_certificate, *smime_key;
   /* read */
   gint64 timeout; /* seconds */
   ProveMail mail;
-  MailTls smtp_tls;
+  MailTls smtp_tls, imap_tls;
 } ProveOptions;
+
+/* The options of every command that speaks with a server: directory, ca-file, account-key, timeout,
+   quiet; and those of accounts and mail beside them. Of ProveOptions, also where it is the first
+   member of another struct. */
+extern const OptionField prove_server_fields[], prove_fields[];
 
 void prove_options_add(GOptionContext *context, ProveOptions *options);
 /* CLIENT_USAGE with what is wrong, here and below. */
 gboolean prove_options_read(ProveOptions *options, GError **error);
+gboolean prove_options_read_server(ProveOptions *options, GError **error);
+/* The name of the first option given that has to do with proofs alone; NULL when there is none. The
+   caller frees it. */
+char *prove_options_proving(const ProveOptions *options);
 /* Whether so many addresses can be proven with these options. */
 gboolean prove_options_fit(const ProveOptions *options, guint addresses, GError **error);
-/* The name of the first option given that has to do with proofs alone; NULL when there is none. */
-const char *prove_options_first(const ProveOptions *options);
 void prove_options_clear(ProveOptions *options);
 
 /* Sets CLIENT_USAGE, with where help is to be had; FALSE. */

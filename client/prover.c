@@ -17,12 +17,12 @@
 static gboolean open_key(Prover *prover, GError **error) {
   const ProveOptions *o = prover->options;
   gboolean made = FALSE;
-  g_autofree char *path = account_key_path(o->account_key, o->directory);
-  g_autoptr(EVP_PKEY) key = private_key_load_or_make(path, NULL, &made, error);
-  prover->account = key != NULL ? account_key_new(key, error) : NULL;
-  if (made && prover->account != NULL)
-    output_step("key", "new account key in %s", path);
-  return prover->account != NULL;
+  prover->session = account_session_new(o, prover->deadline);
+  g_autoptr(EVP_PKEY) key = private_key_load_or_make(prover->session->path, NULL, &made, error);
+  prover->session->key = key != NULL ? account_key_new(key, error) : NULL;
+  if (made && prover->session->key != NULL)
+    output_step("key", "new account key in %s", prover->session->path);
+  return prover->session->key != NULL;
 }
 
 static gboolean open_signer(Prover *prover, GError **error) {
@@ -101,12 +101,22 @@ static MailWay *open_listen(Prover *prover, GError **error) {
   return mail_listen_new(prover->options->listen, prover->addresses, &prover->replier, error);
 }
 
+static MailWay *open_imap(Prover *prover, GError **error) {
+  const ProveOptions *o = prover->options;
+  prover->imap_password = local_file_read_secret(o->imap_password_file, error);
+  const MailServer server = {o->imap, o->imap_user, prover->imap_password, o->imap_ca_file,
+                             o->imap_tls};
+  return prover->imap_password != NULL
+             ? mail_imap_new(&server, o->imap_folder != NULL ? o->imap_folder : "INBOX",
+                             &prover->replier, error)
+             : NULL;
+}
+
 static gboolean open_way(Prover *prover, GError **error) {
   static MailWay *(*const ways[])(Prover *, GError **) = {
-      [PROVE_MAIL_PRINT] = open_print,
-      [PROVE_MAIL_MAILDIR] = open_maildir,
-      [PROVE_MAIL_PIPE] = open_pipe,
-      [PROVE_MAIL_LISTEN] = open_listen,
+      [PROVE_MAIL_PRINT] = open_print, [PROVE_MAIL_MAILDIR] = open_maildir,
+      [PROVE_MAIL_PIPE] = open_pipe,   [PROVE_MAIL_LISTEN] = open_listen,
+      [PROVE_MAIL_IMAP] = open_imap,
   };
   prover->way = ways[prover->options->mail](prover, error);
   return prover->way != NULL;
@@ -126,42 +136,57 @@ Prover *prover_new(const ProveOptions *options, const char *const *addresses, GE
 void prover_free(Prover *prover) {
   if (prover == NULL)
     return;
-  acme_client_free(prover->acme);
-  account_key_free(prover->account);
+  account_session_free(prover->session);
   mail_way_free(prover->way);
   dkim_signer_free(prover->signer);
   smime_signer_free(prover->smime);
   g_clear_pointer(&prover->challenge_roots, g_bytes_unref);
   g_free(prover->password);
+  g_free(prover->imap_password);
   g_free(prover);
 }
 
 /* --- the conversation with the server ------------------------------------------------------------
  */
 
+/* Who has an account needs no key of an external one any more: its file may be gone. */
+static gboolean register_bound(Prover *prover, GError **error) {
+  const ProveOptions *o = prover->options;
+  g_autoptr(GError) reason = NULL;
+  if (acme_client_find_account(prover->session->acme, &reason))
+    return TRUE;
+  if (!acme_client_refused_as(reason, "accountDoesNotExist")) {
+    g_propagate_error(error, g_steal_pointer(&reason));
+    return FALSE;
+  }
+  g_autofree char *key = local_file_read_secret(o->binding_key_file, error);
+  const AcmeRegistration registration = {(const char *const *)o->contacts, o->agree, o->binding_kid,
+                                         key};
+  return key != NULL && acme_client_register(prover->session->acme, &registration, error);
+}
+
 gboolean prover_open_account(Prover *prover, GError **error) {
   const ProveOptions *o = prover->options;
-  const AcmeClientOptions where = {o->directory, o->ca_file, prover->deadline};
-  g_autofree char *binding_key = NULL;
-  if (o->binding_key_file != NULL) {
-    binding_key = local_file_read_secret(o->binding_key_file, error);
-    if (binding_key == NULL)
-      return FALSE;
-  }
-  const AcmeRegistration registration = {(const char *const *)o->contacts, o->agree, o->binding_kid,
-                                         binding_key};
-  prover->acme = acme_client_new(&where, prover->account, error);
-  return prover->acme != NULL && acme_client_register(prover->acme, &registration, error);
+  AccountSession *session = prover->session;
+  const AcmeRegistration registration = {(const char *const *)o->contacts, o->agree, NULL, NULL};
+  session->acme = acme_client_new(&session->where, session->key, error);
+  if (session->acme == NULL || !account_session_settle(session, error))
+    return FALSE;
+  if (acme_client_account(session->acme) != NULL)
+    return TRUE;
+  return o->binding_kid != NULL ? register_bound(prover, error)
+                                : acme_client_register(session->acme, &registration, error);
 }
 
 gboolean prover_prove(const Prover *prover, GPtrArray *proofs, GError **error) {
   const Prove prove = {
-      .acme = prover->acme,
+      .acme = prover->session->acme,
       .way = prover->way,
-      .thumbprint = prover->account->thumbprint,
+      .thumbprint = prover->session->key->thumbprint,
       .proofs = proofs,
       .deadline = prover->deadline,
       .roots = prover->challenge_roots,
+      .authserv_id = prover->options->authserv_id,
   };
   return prove_all(&prove, error);
 }

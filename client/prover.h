@@ -4,7 +4,7 @@
 #ifndef SIGNET_CLIENT_PROVER_H
 #define SIGNET_CLIENT_PROVER_H
 
-#include "client/acme_client.h"
+#include "client/account_session.h"
 #include "client/mail_way.h"
 #include "client/prove_options.h"
 
@@ -13,14 +13,14 @@ typedef struct {
   const ProveOptions *options;  /* kept, not owned, as addresses */
   const char *const *addresses; /* NULL-terminated */
   gint64 deadline;              /* monotonic microseconds */
-  AccountKey *account;
+  AccountSession *session;      /* its acme is NULL before prover_open_account */
   DkimSigner *signer;
   SmimeSigner *smime;
   GBytes *challenge_roots;
-  char *password; /* at the mail server */
+  char *password;      /* at the mail server */
+  char *imap_password; /* at the IMAP server */
   MailReplier replier;
   MailWay *way;
-  AcmeClient *acme; /* NULL before prover_open_account */
 } Prover;
 
 /* Everything local; nothing is asked of the server before all of it has worked. The account key is

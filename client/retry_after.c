@@ -4,22 +4,29 @@
 #include <curl/curl.h>
 #include <string.h>
 
-gint64 retry_after_seconds(const char *field, gint64 now, gint64 preset) {
-  gint64 seconds = 0;
+/* FALSE when it is neither digits nor a date. */
+static gboolean read_field(const char *field, gint64 now, gint64 *seconds) {
   guint64 digits = 0;
   if (field == NULL)
-    return preset;
+    return FALSE;
   if (g_ascii_isdigit(field[0]) && strspn(field, "0123456789") == strlen(field)) {
     if (!g_ascii_string_to_unsigned(field, 10, 0, G_MAXUINT32, &digits, NULL))
       digits = G_MAXUINT32;
-    seconds = (gint64)digits;
-  } else if (g_ascii_isalpha(field[0])) {
-    time_t date = curl_getdate(field, NULL);
-    if (date < 0)
-      return preset;
-    seconds = (gint64)date - now;
-  } else {
-    return preset;
+    *seconds = (gint64)digits;
+    return TRUE;
   }
-  return CLAMP(seconds, RETRY_AFTER_MIN, RETRY_AFTER_MAX);
+  time_t date = g_ascii_isalpha(field[0]) ? curl_getdate(field, NULL) : -1;
+  *seconds = (gint64)date - now;
+  return date >= 0;
+}
+
+gint64 retry_after_unbounded(const char *field, gint64 now) {
+  gint64 seconds = 0;
+  return read_field(field, now, &seconds) ? MAX(seconds, 0) : 0;
+}
+
+gint64 retry_after_seconds(const char *field, gint64 now, gint64 preset) {
+  gint64 seconds = 0;
+  return read_field(field, now, &seconds) ? CLAMP(seconds, RETRY_AFTER_MIN, RETRY_AFTER_MAX)
+                                          : preset;
 }

@@ -42,29 +42,28 @@ static gboolean ask_revocation(const RevokeOptions *o, AcmeClient *acme, const j
 /* --- by a key that is there ---------------------------------------------------------------------
  */
 
-static AccountKey *load_signing_key(const RevokeOptions *o, const CertificateStack *chain,
-                                    GError **error) {
-  g_autofree char *path = o->key != NULL
-                              ? g_strdup(o->key)
-                              : account_key_path(o->prove.account_key, o->prove.directory);
-  g_autoptr(EVP_PKEY) key = private_key_load(path, error);
+static gboolean revoke_by_its_key(const RevokeOptions *o, const CertificateStack *chain,
+                                  const json_t *payload, gint64 deadline, GError **error) {
+  const AcmeClientOptions where = {o->prove.directory, o->prove.ca_file, deadline};
+  g_autoptr(EVP_PKEY) key = private_key_load(o->key, error);
   if (key == NULL)
-    return NULL;
-  if (o->key != NULL && !certificate_chain_is_for(chain, key)) {
-    g_set_error(error, CLIENT_ERROR, CLIENT_LOCAL, "%s is not the key of the certificate", path);
-    return NULL;
+    return FALSE;
+  if (!certificate_chain_is_for(chain, key)) {
+    g_set_error(error, CLIENT_ERROR, CLIENT_LOCAL, "%s is not the key of the certificate", o->key);
+    return FALSE;
   }
-  return account_key_new(key, error);
+  g_autoptr(AccountKey) signing = account_key_new(key, error);
+  g_autoptr(AcmeClient) acme = signing != NULL ? acme_client_new(&where, signing, error) : NULL;
+  return acme != NULL && ask_revocation(o, acme, payload, error);
 }
 
 static gboolean revoke_by_key(const RevokeOptions *o, const CertificateStack *chain,
                               const json_t *payload, GError **error) {
-  const AcmeClientOptions where = {o->prove.directory, o->prove.ca_file,
-                                   g_get_monotonic_time() + REVOKE_SECONDS * G_USEC_PER_SEC};
-  g_autoptr(AccountKey) key = load_signing_key(o, chain, error);
-  g_autoptr(AcmeClient) acme = key != NULL ? acme_client_new(&where, key, error) : NULL;
-  return acme != NULL && (o->key != NULL || acme_client_find_account(acme, error)) &&
-         ask_revocation(o, acme, payload, error);
+  gint64 deadline = g_get_monotonic_time() + REVOKE_SECONDS * G_USEC_PER_SEC;
+  if (o->key != NULL)
+    return revoke_by_its_key(o, chain, payload, deadline, error);
+  g_autoptr(AccountSession) session = account_session_open(&o->prove, deadline, error);
+  return session != NULL && ask_revocation(o, session->acme, payload, error);
 }
 
 /* --- by proof of the mailboxes ------------------------------------------------------------------
@@ -73,7 +72,8 @@ static gboolean revoke_by_key(const RevokeOptions *o, const CertificateStack *ch
 static gboolean prove_mailboxes(Prover *prover, GError **error) {
   g_autofree char *names = g_strjoinv(", ", (char **)prover->addresses);
   output_step("proof", "needed of %s", names);
-  g_autoptr(GPtrArray) proofs = authorization_flow_new(prover->acme, prover->addresses, error);
+  g_autoptr(GPtrArray) proofs =
+      authorization_flow_new(prover->session->acme, prover->addresses, error);
   if (proofs != NULL && prover_prove(prover, proofs, error))
     return TRUE;
   g_prefix_error(error, "nothing is revoked: ");
@@ -91,13 +91,13 @@ static gboolean revoke_by_proof(const RevokeOptions *o, const CertificateStack *
   g_autoptr(Prover) prover = prover_new(&o->prove, (const char *const *)addresses, error);
   if (prover == NULL || !prover_open_account(prover, error))
     return FALSE;
-  if (ask_revocation(o, prover->acme, payload, &refusal))
+  if (ask_revocation(o, prover->session->acme, payload, &refusal))
     return TRUE;
   if (!acme_client_refused_as(refusal, "unauthorized")) {
     g_propagate_error(error, g_steal_pointer(&refusal));
     return FALSE;
   }
-  return prove_mailboxes(prover, error) && ask_revocation(o, prover->acme, payload, error);
+  return prove_mailboxes(prover, error) && ask_revocation(o, prover->session->acme, payload, error);
 }
 
 gboolean command_revoke(char **arguments, GError **error) {

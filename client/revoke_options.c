@@ -24,7 +24,8 @@ static const char *find_fault(const RevokeOptions *o) {
 }
 
 static gboolean check(RevokeOptions *o, GError **error) {
-  const char *fault = find_fault(o), *needless = prove_options_first(&o->prove);
+  const char *fault = find_fault(o);
+  g_autofree char *needless = prove_options_proving(&o->prove);
   if (fault != NULL)
     return prove_options_refuse(&o->prove, error, "%s", fault);
   if (!o->by_proof && needless != NULL)

@@ -60,3 +60,18 @@ json_t *signed_request_binding(const AccountKey *key, const char *kid, const cha
        (const guint8 *)input, strlen(input), mac, &length);
   return flattened(header, body, mac, length);
 }
+
+/* No nonce: the outer request has one. */
+json_t *signed_request_key_change(const AccountKey *key, const AccountKey *fresh,
+                                  const char *account, const char *url, GError **error) {
+  g_autoptr(json_t) fields =
+      json_pack("{s:s,s:O,s:s}", "alg", fresh->algorithm, "jwk", fresh->jwk, "url", url);
+  g_autoptr(json_t) change = json_pack("{s:s,s:O}", "account", account, "oldKey", key->jwk);
+  g_autofree char *header = encode_json(fields);
+  g_autofree char *body = encode_json(change);
+  g_autofree char *input = g_strconcat(header, ".", body, NULL);
+  g_autoptr(GBytes) signature = account_key_sign(fresh, input, error);
+  return signature != NULL ? flattened(header, body, g_bytes_get_data(signature, NULL),
+                                       g_bytes_get_size(signature))
+                           : NULL;
+}

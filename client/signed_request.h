@@ -16,4 +16,9 @@ char *signed_request_new(const AccountKey *key, const char *kid, const char *non
 json_t *signed_request_binding(const AccountKey *key, const char *kid, const char *mac_key,
                                const char *url, GError **error);
 
+/* The payload of keyChange for account (section 7.3.5): signed by fresh, over the account's URL and
+   the key that it replaces. CLIENT_LOCAL when it cannot be signed. */
+json_t *signed_request_key_change(const AccountKey *key, const AccountKey *fresh,
+                                  const char *account, const char *url, GError **error);
+
 #endif

@@ -225,9 +225,20 @@ class ManPages(unittest.TestCase):
             self.assertEqual(self.page("signetctl.8.md", " ".join(words)), self.help("signetctl", *words), words)
 
     def test_signet(self):
-        usual, both = {"-h", "--help"}, ("Server and account", "Mail")
-        for command in ("request", "revoke"):
-            self.assertEqual(self.page("signet.1.md", command, *both) | usual, self.help("signet", command), command)
+        usual, proofs = {"-h", "--help"}, ("Server", "Account", "Mail")
+        sections = {
+            "request": ("request", "Certificate", *proofs), "renew": ("renew", "Certificate", *proofs),
+            "revoke": ("revoke", *proofs), "account show": ("Server",),
+            "account update": ("account update", "Server"), "account rollover": ("account rollover", "Server"),
+            "account deactivate": ("account deactivate", "Server")}
+        for command, titles in sections.items():
+            self.assertEqual(self.page("signet.1.md", *titles) | usual, self.help("signet", *command.split()), command)
+        shown = re.findall(r"^signet ([a-z-]+) ", run("signet", "--help"), re.M)
+        self.assertEqual(shown, ["request", "renew", "revoke", "account", "export", "import-help"])
+        self.assertEqual(self.help("signet", "export") - usual,
+                         {"--key", "-o", "--output", "--p12-password-file", "--p12", "--for"})
+        for command in shown:
+            self.assertIn(f"signet {command} ", run("signet", *command.split(), "--help") + "\n", command)
 
 
 if __name__ == "__main__":

@@ -637,7 +637,7 @@ class Program(IssuanceCase):
         """What signet(1) says under Files."""
         modes = {path.name: path.stat().st_mode & 0o777 for path in out.iterdir()}
         self.assertEqual(modes, {f"{name}.key": 0o600, f"{name}.pem": 0o644, f"{name}.p12": 0o600,
-                                 f"{name}.p12.password": 0o600})
+                                 f"{name}.p12.password": 0o600, f"{name}.renewal": 0o600})
         self.assertEqual(out.with_suffix(".account").stat().st_mode & 0o777, 0o600)
         text = (out / f"{name}.pem").read_bytes()
         chain = [x509.load_pem_x509_certificate(part) for part in

@@ -95,6 +95,23 @@ static void test_key(void) {
   g_assert_true(g_str_has_prefix(content, "-----BEGIN PRIVATE KEY-----\n"));
 }
 
+static gpointer make_shared_key(gpointer path) {
+  return private_key_load_or_make(path, NULL, NULL, NULL);
+}
+
+/* Two first runs at once have one key. */
+static void test_key_at_once(void) {
+  for (guint round = 0; round < 20; round++) {
+    g_autofree char *name = g_strdup_printf("shared%u.key", round);
+    g_autofree char *path = path_of(name);
+    GThread *other = g_thread_new("other", make_shared_key, path);
+    g_autoptr(EVP_PKEY) mine = make_shared_key(path);
+    g_autoptr(EVP_PKEY) theirs = g_thread_join(other);
+    g_assert_true(mine != NULL && theirs != NULL);
+    g_assert_cmpint(EVP_PKEY_eq(mine, theirs), ==, 1);
+  }
+}
+
 static void test_key_types(void) {
   static const char *const types[] = {"P-256", "P-384", "RSA-2048", "RSA-3072"};
   for (gsize i = 0; i < G_N_ELEMENTS(types); i++) {
@@ -253,8 +270,11 @@ static void test_certificate_files(void) {
   g_autoptr(EVP_PKEY) key = private_key_make("P-256", NULL);
   g_autoptr(EVP_PKEY) issuer = private_key_make("P-256", NULL);
   g_autoptr(CertificateStack) chain = make_chain(key, issuer);
-  for (guint round = 0; round < 2; round++) { /* a second certificate keeps the password */
-    g_assert_true(certificate_files_write(folder, "a/b@example.org", key, chain, NULL, &error));
+  g_autofree char *name = certificate_files_name("a/b@example.org");
+  for (guint round = 0; round < 4; round++) { /* a second certificate keeps the password */
+    const CertificateFiles files = {folder, name, NULL, NULL,
+                                    round % 2 == 0 ? PKCS12_MODERN : PKCS12_LEGACY};
+    g_assert_true(certificate_files_write(&files, key, chain, &error));
     g_assert_no_error(error);
     g_autofree char *password_path = path_of("a_b.p12.password");
     g_autofree char *pack_path = path_of("a_b.p12");
@@ -262,7 +282,106 @@ static void test_certificate_files(void) {
     g_assert_cmpuint(strlen(password), ==, 24);
     g_assert_cmpuint(mode_of(password_path), ==, 0600);
     g_assert_cmpuint(mode_of(pack_path), ==, 0600);
-    open_pack(pack_path, password, key);
+    if (files.p12 == PKCS12_MODERN) /* this program has no RC2 beside pkcs12_pack */
+      open_pack(pack_path, password, key);
+  }
+  g_assert_true(certificate_files_name_fits("ann@example.org"));
+  g_assert_false(certificate_files_name_fits(".ann") || certificate_files_name_fits("a/b") ||
+                 certificate_files_name_fits(""));
+}
+
+/* --- a renewal's files ---------------------------------------------------------------------------
+ */
+
+static gboolean holds_key(const char *path, EVP_PKEY *key) {
+  g_autoptr(EVP_PKEY) found = private_key_load(path, NULL);
+  return found != NULL && EVP_PKEY_eq(found, key) == 1;
+}
+
+static EVP_PKEY *make_key(const CertificateFiles *files) {
+  g_autofree char *path = certificate_files_new_key(files);
+  return private_key_load_or_make(path, NULL, NULL, NULL);
+}
+
+static void write_first(const CertificateFiles *files, EVP_PKEY *issuer, EVP_PKEY **key) {
+  g_autoptr(GError) error = NULL;
+  *key = make_key(files);
+  g_autoptr(CertificateStack) chain = make_chain(*key, issuer);
+  g_assert_true(certificate_files_write(files, *key, chain, &error));
+  g_assert_no_error(error);
+}
+
+static void test_renewed_files(void) {
+  static const char *const kept[] = {"renewed/old/r.07.key", "renewed/old/r.07.pem",
+                                     "renewed/old/r.07.p12"};
+  g_autoptr(GError) error = NULL;
+  g_autofree char *place = path_of("renewed");
+  g_assert_cmpint(g_mkdir(place, 0700), ==, 0);
+  const CertificateFiles files = {place, "r", NULL, NULL, PKCS12_MODERN};
+  g_autoptr(EVP_PKEY) issuer = private_key_make("P-256", NULL);
+  EVP_PKEY *made = NULL;
+  write_first(&files, issuer, &made);
+  g_autoptr(EVP_PKEY) first = made;
+  g_autofree char *path = certificate_files_key(&files);
+  g_assert_true(holds_key(path, first));
+  write_first(&files, issuer, &made);
+  g_autoptr(EVP_PKEY) second = made;
+  g_assert_true(holds_key(path, second));
+  for (gsize i = 0; i < G_N_ELEMENTS(kept); i++) {
+    g_autofree char *old = path_of(kept[i]);
+    g_assert_true(g_file_test(old, G_FILE_TEST_EXISTS));
+    g_assert_cmpuint(mode_of(old), ==, g_str_has_suffix(old, ".pem") ? 0644 : 0600);
+  }
+  g_autofree char *old = path_of(kept[0]);
+  g_assert_true(holds_key(old, first));
+  g_autoptr(CertificateStack) loaded = certificate_files_load(&files, &error);
+  g_assert_true(certificate_chain_is_for(loaded, second));
+}
+
+/* A new key that a failed run left does not take the place of the one that a certificate is for. */
+static void test_key_left(void) {
+  g_autoptr(GError) error = NULL;
+  g_autofree char *place = path_of("left");
+  g_assert_cmpint(g_mkdir(place, 0700), ==, 0);
+  const CertificateFiles files = {place, "l", NULL, NULL, PKCS12_MODERN};
+  g_autoptr(EVP_PKEY) issuer = private_key_make("P-256", NULL);
+  EVP_PKEY *made = NULL;
+  write_first(&files, issuer, &made);
+  g_autoptr(EVP_PKEY) key = made;
+  g_autoptr(EVP_PKEY) other = make_key(&files);
+  g_autoptr(CertificateStack) chain = make_chain(key, issuer);
+  g_assert_true(certificate_files_write(&files, key, chain, &error));
+  g_autofree char *path = certificate_files_key(&files);
+  g_autofree char *fresh = certificate_files_new_key(&files);
+  g_assert_true(holds_key(path, key));
+  g_assert_true(holds_key(fresh, other));
+}
+
+/* A crash between the renames: what is left of them is done by the next run. */
+static void test_cut_off(void) {
+  static const char *const endings[] = {".key", ".p12", ".pem"};
+  g_autoptr(EVP_PKEY) issuer = private_key_make("P-256", NULL);
+  for (gsize done = 0; done <= G_N_ELEMENTS(endings); done++) {
+    g_autoptr(GError) error = NULL;
+    g_autofree char *name = g_strdup_printf("cut%" G_GSIZE_FORMAT, done);
+    const CertificateFiles files = {folder, name, NULL, NULL, PKCS12_MODERN};
+    EVP_PKEY *made = NULL;
+    write_first(&files, issuer, &made);
+    g_autoptr(EVP_PKEY) key = made;
+    for (gsize i = done; i < G_N_ELEMENTS(endings); i++) { /* as if not renamed yet */
+      g_autofree char *path = certificate_files_path(&files, endings[i]);
+      g_autofree char *fresh = g_strconcat(path, ".new", NULL);
+      g_assert_cmpint(g_rename(path, fresh), ==, 0);
+    }
+    for (guint round = 0; round < 2; round++) {
+      g_assert_true(certificate_files_finish(&files, &error));
+      g_assert_no_error(error);
+    }
+    g_autofree char *path = certificate_files_key(&files);
+    g_autofree char *pack = certificate_files_path(&files, ".p12");
+    g_autoptr(CertificateStack) chain = certificate_files_load(&files, &error);
+    g_assert_true(holds_key(path, key) && certificate_chain_is_for(chain, key));
+    g_assert_true(g_file_test(pack, G_FILE_TEST_EXISTS));
   }
 }
 
@@ -285,11 +404,15 @@ int main(int argc, char **argv) {
   g_test_add_func("/files/write", test_write);
   g_test_add_func("/files/bad", test_bad_files);
   g_test_add_func("/files/key", test_key);
+  g_test_add_func("/files/key_at_once", test_key_at_once);
   g_test_add_func("/files/key_types", test_key_types);
   g_test_add_func("/files/request", test_request);
   g_test_add_func("/files/chain", test_chain);
   g_test_add_func("/files/chain_with_more", test_chain_with_more);
   g_test_add_func("/files/certificate", test_certificate_files);
+  g_test_add_func("/files/renewed", test_renewed_files);
+  g_test_add_func("/files/key_left", test_key_left);
+  g_test_add_func("/files/cut_off", test_cut_off);
   int result = g_test_run();
   remove_folder(folder);
   g_free(folder);

@@ -55,6 +55,21 @@ static const char *const bad[] = {
     BASE "--key-type RSA-1024",
     BASE "--usage all",
     BASE "--timeout soon",
+    BASE "--mail imap --smtp h:25",
+    BASE "--mail imap --imap h:993 --smtp h:25",
+    BASE "--mail imap --imap h:993 --imap-user u --smtp h:25",
+    BASE "--mail imap --imap h --imap-user u --imap-password-file f --smtp h:25",
+    BASE
+    "--mail imap --imap h:143 --imap-user u --imap-password-file f --imap-tls none --smtp h:25",
+    BASE
+    "--mail imap --imap h:993 --imap-user u --imap-password-file f --imap-tls some --smtp h:25",
+    BASE "--mail imap --imap h:993 --imap-user u --imap-password-file f",
+    BASE "--mail maildir --maildir /m --smtp h:25 --imap h:993",
+    BASE "--mail maildir --maildir /m --smtp h:25 --imap-folder ACME",
+    BASE "--authserv-id mx.example",
+    BASE "--name a/b",
+    BASE "--p12 ancient",
+    BASE "--for mutt",
 };
 
 static void test_bad(void) {

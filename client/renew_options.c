@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "client/renew_options.h"
+
+static const OptionField renew_fields[] = {
+    {"list", 'l', OPTION_FILE, 0, offsetof(RenewOptions, list),
+     "Keep the certificates of this list in FOLDER: one a line, of one or several addresses",
+     "FILE"},
+    {"keep-key", 0, OPTION_FLAG, 0, offsetof(RenewOptions, keep_key),
+     "Take the key that is there for the new certificate too", NULL},
+    {"most", 0, OPTION_TEXT, 0, offsetof(RenewOptions, most_text),
+     "Renew no more than so many (default: 20, or a twelfth of all)", "N"},
+    {"force", 0, OPTION_FLAG, 0, offsetof(RenewOptions, force), "Renew whether it is time or not",
+     NULL},
+    {"dry-run", 'n', OPTION_FLAG, 0, offsetof(RenewOptions, dry_run),
+     "Say what would be renewed and when, and change nothing", NULL},
+    {"verbose", 'v', OPTION_FLAG, 0, offsetof(RenewOptions, verbose),
+     "Say of each certificate when it is renewed, and how the renewal goes", NULL},
+    {0},
+};
+
+/* Not request_file_fields: those are of one certificate. */
+static const OptionField *const given_tables[] = {prove_server_fields, prove_fields, request_fields,
+                                                  NULL};
+
+static gboolean read_most(RenewOptions *o, GError **error) {
+  guint64 most = 0;
+  if (o->most_text == NULL)
+    return TRUE;
+  if (!g_ascii_string_to_unsigned(o->most_text, 10, 1, 1000000, &most, NULL))
+    return prove_options_refuse(&o->request->prove, error, "--most is a number from 1");
+  o->most = (guint)most;
+  return TRUE;
+}
+
+static gboolean read_rest(RenewOptions *o, GError **error) {
+  if (o->rest == NULL || o->rest[1] != NULL)
+    return prove_options_refuse(&o->request->prove, error,
+                                "renew takes one folder of certificates");
+  o->folder = o->rest[0];
+  if (o->list != NULL && !prove_options_read_server(&o->request->prove, error))
+    return FALSE;
+  return read_most(o, error);
+}
+
+RenewOptions *renew_options_parse(char **arguments, GError **error) {
+  g_autoptr(RenewOptions) o = g_new0(RenewOptions, 1);
+  g_autoptr(GOptionContext) context = g_option_context_new("FOLDER");
+  const GOptionEntry rest[] = {
+      {G_OPTION_REMAINING, 0, 0, G_OPTION_ARG_FILENAME_ARRAY, &o->rest, NULL, NULL},
+      {0},
+  };
+  o->request = g_new0(RequestOptions, 1);
+  o->request->prove.command = "signet renew";
+  g_set_prgname(o->request->prove.command);
+  g_option_context_set_summary(
+      context, "Renews the certificates in FOLDER whose time has come, with what they were "
+               "requested with\nand what is given here in its place. Says nothing when there is "
+               "nothing to do.");
+  option_fields_add(context, renew_fields, o);
+  for (const OptionField *const *table = given_tables; *table != NULL; table++)
+    option_fields_add(context, *table, o->request);
+  g_option_context_add_main_entries(context, rest, NULL);
+  g_autoptr(GError) reason = NULL;
+  g_auto(GStrv) copy = g_strdupv(arguments);
+  gboolean good = g_option_context_parse_strv(context, &copy, &reason)
+                      ? read_rest(o, error)
+                      : prove_options_refuse(&o->request->prove, error, "%s", reason->message);
+  return good ? g_steal_pointer(&o) : NULL;
+}
+
+void renew_options_free(RenewOptions *o) {
+  if (o == NULL)
+    return;
+  option_fields_clear(renew_fields, o);
+  request_options_free(o->request);
+  g_strfreev(o->rest);
+  g_free(o);
+}

@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A list of certificates in a file: one a line, its mail addresses between blanks or commas; what
+   follows "#" at the start of a word is a comment. */
+#ifndef SIGNET_CLIENT_RENEWAL_LIST_H
+#define SIGNET_CLIENT_RENEWAL_LIST_H
+
+#include <glib.h>
+
+/* One line. */
+typedef struct {
+  guint line;
+  char **addresses; /* NULL-terminated, at least one, not checked */
+  char *name;       /* of the files: the first address with "/" as "_" */
+} RenewalEntry;
+
+/* An array of RenewalEntry that owns them. CLIENT_LOCAL when the file cannot be read, or two lines
+   begin with one address. */
+GPtrArray *renewal_list_read(const char *path, GError **error);
+
+#endif

@@ -74,6 +74,8 @@ class Contents(PackageCase):
                 wanted |= {"etc/signet/signet.conf", "usr/lib/sysusers.d/signet.conf", "usr/lib/tmpfiles.d/signet.conf",
                            *(f"usr/lib/systemd/system/{unit}" for unit in ("signetd.service", "signet-check.service", "signet-check.timer")),
                            *(f"usr/share/doc/signet-server/{page}.md" for page in ("operating", "configuration"))}
+            else:
+                wanted |= {f"usr/lib/systemd/user/signet-renew.{kind}" for kind in ("service", "timer")}
             self.assertEqual(self.files(name), wanted)
             for program in programs:
                 self.assertTrue(os.access(self.unpacked(name) / program, os.X_OK))
@@ -148,7 +150,7 @@ class Contents(PackageCase):
         self.assertEqual(self.complete("signetctl", "ca", "is"), {"issuing"})
         self.assertEqual(self.complete("signetctl", "ca", ""), {verb for noun, verb in table if noun == "ca"})
         self.assertEqual(self.complete("signetctl", "nonsense", "x"), set())
-        self.assertEqual(self.complete("signet", "re"), {"request", "revoke"})
+        self.assertEqual(self.complete("signet", "re"), {"renew", "request", "revoke"})
         for words in (("signetctl", "ca", "issuing"), ("signetctl", "health"), ("signet", "request"), ("signetd",)):
             lines = [line for line in run(RELEASE / words[0], *words[1:], "--help").splitlines() if re.match(r" +-", line)]
             options = {option for line in lines for option in re.findall(r"(?<![\w-])--?[a-z][a-z0-9-]*", re.split(r"\s{2,}", line.strip())[0])}

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "store/account.h"
-#include "store/lock.h"
 #include "store/sql.h"
 
 void account_free(Account *account) {
@@ -67,25 +66,13 @@ static gboolean forget_keys(Store *store, const Id *id, GError **error) {
                  "di", id, (gint64)ACCOUNT_FORMER_KEYS - 1);
 }
 
-/* Of two who change it at once the second read a key that is a former one now. */
-static gboolean still_has_key(Store *store, const Account *account, GError **error) {
-  StoreFind found =
-      sql_exists(sql_query(store, "SELECT 1 FROM account WHERE id = ?1 AND thumbprint = ?2", "db",
-                           &account->id, account->thumbprint),
-                 error);
-  if (found == STORE_MISSING)
-    g_set_error(error, STORE_ERROR, STORE_ERROR_AGAIN, "the account's key was just changed");
-  return found == STORE_FOUND;
-}
-
 StoreChange account_set_key(Store *store, const Account *account, GBytes *thumbprint,
                             const char *jwk, gint64 now, GError **error) {
-  if (!store_lock_account(store, &account->id, error) || !still_has_key(store, account, error))
-    return STORE_FAILED;
   StoreChange changed = sql_change(store, error,
                                    "UPDATE account SET thumbprint = ?2, jwk = ?3 WHERE id = ?1"
+                                   " AND thumbprint = ?4"
                                    " AND NOT EXISTS (SELECT 1 FROM account WHERE thumbprint = ?2)",
-                                   "dbt", &account->id, thumbprint, jwk);
+                                   "dbtb", &account->id, thumbprint, jwk, account->thumbprint);
   if (changed != STORE_CHANGED)
     return changed;
   return sql_run(store, error,

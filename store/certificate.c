@@ -11,6 +11,7 @@ void certificate_row_free(Certificate *c) {
   g_clear_pointer(&c->tbs, g_bytes_unref);
   g_free(c->findings);
   g_free(c->linter_findings);
+  g_free(c->asked);
   g_free(c->facts);
   g_clear_pointer(&c->der, g_bytes_unref);
   g_free(c->renew_why);
@@ -36,6 +37,13 @@ StoreChange certificate_set_linted(Store *store, const Id *id, const char *findi
                     "dt", id, findings);
 }
 
+StoreChange certificate_set_asked(Store *store, const Id *id, const char *node, GError **error) {
+  return sql_change(store, error,
+                    "UPDATE certificate SET asked = ?2 WHERE id = ?1 AND der IS NULL"
+                    " AND asked IS DISTINCT FROM ?2",
+                    "dt", id, node);
+}
+
 StoreChange certificate_set_der(Store *store, const Id *id, GBytes *der, gint64 now,
                                 GError **error) {
   return sql_change(store, error,
@@ -46,7 +54,7 @@ StoreChange certificate_set_der(Store *store, const Id *id, GBytes *der, gint64 
 #define COLUMNS                                                                                    \
   "SELECT id, order_id, account_id, serial, shard, not_before, not_after, key_digest, tbs,"        \
   " findings, signing_at, der, issued_at, revoked_at, reason,"                                     \
-  " renew_at, renew_why, linter_findings FROM certificate"
+  " renew_at, renew_why, linter_findings, asked FROM certificate"
 
 static Certificate *read_row(SqlQuery *query) {
   Certificate *c = g_new0(Certificate, 1);
@@ -68,6 +76,7 @@ static Certificate *read_row(SqlQuery *query) {
   c->renew_at = sql_int(query, 15);
   c->renew_why = sql_text(query, 16);
   c->linter_findings = sql_text(query, 17);
+  c->asked = sql_text(query, 18);
   return c;
 }
 

@@ -17,6 +17,7 @@ typedef struct {
   GBytes *tbs;
   char *findings;        /* "" : the lint found nothing */
   char *linter_findings; /* of the outside linter, "": nothing; NULL: it has given no verdict */
+  char *asked;           /* the node whose signer is asked, of several; NULL: none is */
   char *facts;           /* what it stands on beside the rows, JSON (acme/evidence.h); NULL: none */
   gint64 signing_at;
   GBytes *der;                  /* NULL: not signed yet */
@@ -34,6 +35,8 @@ StoreChange certificate_insert(Store *store, const Certificate *certificate, GEr
 /* The verdict of the outside linter, once only. */
 StoreChange certificate_set_linted(Store *store, const Id *id, const char *findings,
                                    GError **error);
+/* While it is not signed: whose signer is asked; NULL: none any more. */
+StoreChange certificate_set_asked(Store *store, const Id *id, const char *node, GError **error);
 /* Once only: the signed certificate. */
 StoreChange certificate_set_der(Store *store, const Id *id, GBytes *der, gint64 now,
                                 GError **error);

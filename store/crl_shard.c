@@ -217,3 +217,20 @@ GPtrArray *crl_shard_overdue(Store *store, gint64 made_before, gint64 waits_sinc
     g_ptr_array_add(list, read_shard(&query));
   return sql_end(&query, error) ? g_steal_pointer(&list) : NULL;
 }
+
+gboolean crl_shard_list_made(Store *store, GHashTable *made, GError **error) {
+  SqlQuery query =
+      sql_query(store, "SELECT number, this_update FROM crl_shard WHERE this_update > 0", "");
+  while (sql_row(&query)) {
+    gint64 *number = g_new(gint64, 1), *at = g_new(gint64, 1);
+    *number = sql_int(&query, 0);
+    *at = sql_int(&query, 1);
+    g_hash_table_replace(made, number, at);
+  }
+  return sql_end(&query, error);
+}
+
+StoreFind crl_shard_crl(Store *store, gint64 number, GBytes **crl, GError **error) {
+  return one_blob(sql_query(store, "SELECT crl FROM crl_shard WHERE number = ?1", "i", number), crl,
+                  error);
+}

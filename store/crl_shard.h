@@ -68,4 +68,9 @@ void revoked_certificate_free(RevokedCertificate *revoked);
    made: each is on one list after its expiry. Of RevokedCertificate; NULL on failure. */
 GPtrArray *crl_shard_entries(Store *store, gint64 shard, gint64 since, GError **error);
 
+/* Adds shard -> when its list was made, both gint64*, of those that have one. */
+gboolean crl_shard_list_made(Store *store, GHashTable *made, GError **error);
+/* The list of a shard; the caller unrefs it. */
+StoreFind crl_shard_crl(Store *store, gint64 number, GBytes **crl, GError **error);
+
 #endif

@@ -10,13 +10,30 @@ const char *const job_names[JOB_KINDS] = {
     [JOB_IODEF] = "iodef",
 };
 
-gboolean job_add(Store *store, JobKind kind, const Id *subject, gint64 due_at, GError **error) {
+static gboolean add(Store *store, JobKind kind, const Id *subject, gint64 due_at,
+                    const char *only_for, GError **error) {
+  gint64 *added = store_jobs_added(store);
+  *added = MIN(*added, due_at);
   return sql_run(store, error,
-                 "INSERT INTO job (kind, subject, due_at, attempts, taken_until, version)"
-                 " VALUES (?1, ?2, ?3, 0, 0, 1) ON CONFLICT (kind, subject) DO UPDATE SET"
+                 "INSERT INTO job (kind, subject, due_at, attempts, taken_until, version, only_for)"
+                 " VALUES (?1, ?2, ?3, 0, 0, 1, ?4) ON CONFLICT (kind, subject) DO UPDATE SET"
                  " due_at = CASE WHEN job.due_at < excluded.due_at THEN job.due_at"
                  " ELSE excluded.due_at END, version = job.version + 1",
-                 "tdi", job_names[kind], subject, due_at);
+                 "tdit", job_names[kind], subject, due_at, only_for);
+}
+
+gboolean job_add(Store *store, JobKind kind, const Id *subject, gint64 due_at, GError **error) {
+  return add(store, kind, subject, due_at, NULL, error);
+}
+
+gboolean job_add_own(Store *store, JobKind kind, const Id *subject, gint64 due_at, GError **error) {
+  return add(store, kind, subject, due_at, store_owner(store), error);
+}
+
+gint64 job_added(Store *store) {
+  gint64 *added = store_jobs_added(store), first = *added;
+  *added = G_MAXINT64;
+  return first;
 }
 
 StoreFind job_take(Store *store, JobKind kind, gint64 now, gint64 until, Job *job, GError **error) {
@@ -25,7 +42,7 @@ StoreFind job_take(Store *store, JobKind kind, gint64 now, gint64 until, Job *jo
       "UPDATE job SET taken_until = ?3, attempts = attempts + 1, owner = ?4, lease = lease + 1"
       " WHERE kind = ?1 AND subject ="
       " (SELECT subject FROM job WHERE kind = ?1 AND due_at <= ?2 AND taken_until <= ?2"
-      "  ORDER BY due_at LIMIT 1 @skip-locked)"
+      "  AND (only_for IS NULL OR only_for = ?4) ORDER BY due_at LIMIT 1 @skip-locked)"
       " RETURNING subject, due_at, attempts, version, lease",
       "tiit", job_names[kind], now, until, store_owner(store));
   StoreFind found = STORE_MISSING;
@@ -41,11 +58,10 @@ StoreFind job_take(Store *store, JobKind kind, gint64 now, gint64 until, Job *jo
   return sql_end(&query, error) ? found : STORE_LOOKUP_FAILED;
 }
 
-StoreChange job_renew(Store *store, const Job *job, gint64 until, GError **error) {
-  return sql_change(store, error,
-                    "UPDATE job SET taken_until = ?3 WHERE kind = ?1 AND subject = ?2"
-                    " AND lease = ?4",
-                    "tdii", job_names[job->kind], &job->subject, until, job->lease);
+gboolean job_renew(Store *store, gint64 until, GError **error) {
+  return sql_run(store, error,
+                 "UPDATE job SET taken_until = ?2 WHERE owner = ?1 AND taken_until > 0", "ti",
+                 store_owner(store), until);
 }
 
 StoreFind job_held(Store *store, const Job *job, GError **error) {
@@ -67,6 +83,8 @@ gboolean job_done(Store *store, const Job *job, GError **error) {
 }
 
 gboolean job_again(Store *store, const Job *job, gint64 due_at, gboolean counted, GError **error) {
+  gint64 *added = store_jobs_added(store);
+  *added = MIN(*added, due_at);
   return sql_run(store, error,
                  "UPDATE job SET taken_until = 0, attempts = attempts - ?4,"
                  " due_at = CASE WHEN version = ?5 THEN ?3 ELSE due_at END"
@@ -104,6 +122,34 @@ gboolean job_next(Store *store, JobKind kind, gint64 *due_at, GError **error) {
   if (sql_row(&query)) {
     gint64 first = sql_int(&query, 0);
     *due_at = first == 0 ? G_MAXINT64 : first;
+  }
+  return sql_end(&query, error);
+}
+
+static int find_kind(const char *name) {
+  for (guint kind = 0; kind < JOB_KINDS; kind++)
+    if (g_strcmp0(job_names[kind], name) == 0)
+      return (int)kind;
+  return -1;
+}
+
+gboolean job_next_all(Store *store, gint64 now, gint64 due[JOB_KINDS], GError **error) {
+  static const char sql[] =
+      "SELECT k.column1, (SELECT j.due_at FROM job j WHERE j.kind = k.column1"
+      " AND j.taken_until <= ?1 AND (j.only_for IS NULL OR j.only_for = ?2)"
+      " ORDER BY j.due_at LIMIT 1) FROM (VALUES ('mail'), ('judge'), ('bounce'), ('issue'), "
+      "('crl'),"
+      " ('sweep'), ('close'), ('revoke'), ('purge'), ('notice'), ('sort'), ('checkpoint'),"
+      " ('iodef')) AS k";
+  SqlQuery query = sql_query(store, sql, "it", now, store_owner(store));
+  for (guint kind = 0; kind < JOB_KINDS; kind++)
+    due[kind] = G_MAXINT64;
+  while (sql_row(&query)) {
+    g_autofree char *name = sql_text(&query, 0);
+    int kind = find_kind(name);
+    g_assert(kind >= 0);
+    if (sql_value(&query, 1).type != SQL_NULL)
+      due[kind] = sql_int(&query, 1);
   }
   return sql_end(&query, error);
 }

@@ -36,12 +36,16 @@ typedef struct {
 
 /* Adds a job, or, when there is one, makes it due at due_at if that is earlier. */
 gboolean job_add(Store *store, JobKind kind, const Id *subject, gint64 due_at, GError **error);
+/* The same of a job that this owner alone takes. */
+gboolean job_add_own(Store *store, JobKind kind, const Id *subject, gint64 due_at, GError **error);
+/* When the first was due of the jobs that were added here, or given back, since the last call;
+   G_MAXINT64: none was. It knows nothing of what was undone. */
+gint64 job_added(Store *store);
 /* Takes the job of kind that is due longest and taken by nobody, until `until`. What the
    transaction of another process just takes is left out. */
 StoreFind job_take(Store *store, JobKind kind, gint64 now, gint64 until, Job *job, GError **error);
-/* Keeps a taken job until `until`; STORE_UNCHANGED: somebody else took it meanwhile, or ended it.
- */
-StoreChange job_renew(Store *store, const Job *job, gint64 until, GError **error);
+/* Keeps all that this owner has taken until `until`. */
+gboolean job_renew(Store *store, gint64 until, GError **error);
 /* Whether a job that was taken is still the taker's, and locks it: STORE_MISSING when its time
    ended and another took it, or it is gone: what was found out for it is to be dropped. */
 StoreFind job_held(Store *store, const Job *job, GError **error);
@@ -65,5 +69,8 @@ StoreFind job_find(Store *store, JobKind kind, const Id *subject, Job *job, char
 gboolean job_count(Store *store, JobKind kind, gint64 *count, gint64 *oldest, GError **error);
 /* When the next job of kind is due (taken ones when their time ends); G_MAXINT64: none. */
 gboolean job_next(Store *store, JobKind kind, gint64 *due_at, GError **error);
+/* When the first job of each kind is due that nobody has now and this owner may take; G_MAXINT64:
+   none. */
+gboolean job_next_all(Store *store, gint64 now, gint64 due[JOB_KINDS], GError **error);
 
 #endif

@@ -5,8 +5,7 @@
 #include <string.h>
 
 static gboolean lock(Store *store, const char *sql, const Id *id, GError **error) {
-  return !store_is_shared(store) ||
-         sql_exists(sql_query(store, sql, "d", id), error) != STORE_LOOKUP_FAILED;
+  return !store_is_shared(store) || sql_run(store, error, sql, "d", id);
 }
 
 gboolean store_lock_account(Store *store, const Id *id, GError **error) {
@@ -18,15 +17,12 @@ gboolean store_lock_order(Store *store, const Id *id, GError **error) {
 }
 
 gboolean store_lock_authorization(Store *store, const Id *id, GError **error) {
-  return lock(store, "SELECT 1 FROM authz WHERE id = ?1 @lock", id, error);
+  return lock(store, "SELECT 1 FROM authz WHERE id = ?1 @lock", id, error) &&
+         lock(store, "SELECT 1 FROM challenge WHERE authz_id = ?1 @lock", id, error);
 }
 
 gboolean store_lock_challenge(Store *store, const Id *id, GError **error) {
   return lock(store, "SELECT 1 FROM challenge WHERE id = ?1 @lock", id, error);
-}
-
-gboolean store_lock_certificate(Store *store, const Id *id, GError **error) {
-  return lock(store, "SELECT 1 FROM certificate WHERE id = ?1 @lock", id, error);
 }
 
 gint64 lock_number(LockKind kind, const void *octets, gsize size) {
@@ -52,4 +48,10 @@ gboolean store_lock_making(Store *store, LockKind kind, const void *octets, gsiz
                            GError **error) {
   return !store_is_shared(store) || sql_run(store, error, "SELECT pg_advisory_xact_lock(?1)", "i",
                                             lock_number(kind, octets, size));
+}
+
+gboolean store_lock_key(Store *store, GBytes *digest, GError **error) {
+  gsize size = 0;
+  const void *octets = g_bytes_get_data(digest, &size);
+  return store_lock_making(store, LOCK_KEY, octets, size, error);
 }

@@ -64,6 +64,12 @@ StoreFind message_find(Store *store, const Id *id, Message **message, GError **e
   return sql_end(&query, error) ? found : STORE_LOOKUP_FAILED;
 }
 
+StoreFind message_challenge(Store *store, const Id *id, Id *challenge, GError **error) {
+  SqlQuery query = sql_query(store, "SELECT challenge_id FROM message WHERE id = ?1", "d", id);
+  StoreFind found = sql_row(&query) && sql_id(&query, 0, challenge) ? STORE_FOUND : STORE_MISSING;
+  return sql_end(&query, error) ? found : STORE_LOOKUP_FAILED;
+}
+
 GPtrArray *message_list(Store *store, const Id *challenge_id, const char *direction,
                         GError **error) {
   g_autoptr(GPtrArray) messages = g_ptr_array_new_with_free_func((GDestroyNotify)message_free);

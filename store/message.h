@@ -23,6 +23,8 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(Message, message_free)
 /* The raw message once; several messages (one a challenge) may point to it. */
 gboolean message_insert_raw(Store *store, const Id *raw_id, GBytes *octets, GError **error);
 gboolean message_insert(Store *store, const Message *message, const Id *raw_id, GError **error);
+/* The challenge of a message, which is not read. */
+StoreFind message_challenge(Store *store, const Id *id, Id *challenge, GError **error);
 StoreFind message_find(Store *store, const Id *id, Message **message, GError **error);
 /* Those of a challenge in one direction without their octets, oldest first; of Message. NULL on
    failure. */

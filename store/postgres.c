@@ -25,6 +25,7 @@ struct SqlConnection {
   PostgresPipe pipe;
   char *owner;
   gboolean open, begun, wrote; /* a transaction; the server knows of it; it has changed something */
+  gboolean marked;             /* there is a place to go back to */
   GError *failure;             /* what the transaction failed by: nothing more is sent */
   gint64 commits;              /* of this owner, as its row says */
   gint64 away_until;           /* monotonic; until then nobody is asked again */
@@ -128,7 +129,7 @@ static SqlConnection *postgres_open(const StorePlace *place, gboolean reader, GE
  * ------------------------------------------------------------------------------------------ */
 
 static void end_transaction(SqlConnection *connection) {
-  connection->open = connection->begun = connection->wrote = FALSE;
+  connection->open = connection->begun = connection->wrote = connection->marked = FALSE;
   connection->pipe.patience = connection->owner != NULL ? ANSWER_PATIENCE : 0;
   g_clear_error(&connection->failure);
 }
@@ -326,6 +327,51 @@ static gboolean postgres_lock_schema(SqlConnection *connection, GError **error) 
   return postgres_script(connection, sql, error);
 }
 
+/* --- places
+ * -----------------------------------------------------------------------------------------------
+ */
+
+/* The begin of a transaction needs no savepoint. */
+static gboolean postgres_mark(SqlConnection *connection, GError **error) {
+  connection->marked = connection->begun;
+  return !connection->begun || send_statement(connection, "SAVEPOINT handler", "", NULL, error);
+}
+
+/* The next one takes its name, and its place. */
+static gboolean postgres_release(SqlConnection *connection, GError **error G_GNUC_UNUSED) {
+  connection->marked = FALSE;
+  return TRUE;
+}
+
+/* What was sent may still fail. */
+static void learn_failure(SqlConnection *connection) {
+  g_autoptr(GError) failure = NULL;
+  if (connection->failure != NULL || g_queue_is_empty(&connection->pipe.awaited))
+    return;
+  PGresult *result = pipe_settle(&connection->pipe, &failure);
+  if (result == NULL)
+    fail(connection, g_steal_pointer(&failure), NULL);
+  PQclear(result);
+}
+
+static gboolean postgres_undo(SqlConnection *connection, GError **error) {
+  learn_failure(connection);
+  if (connection->failure != NULL &&
+      !g_error_matches(connection->failure, STORE_ERROR, STORE_ERROR_FAILED)) {
+    g_propagate_error(error, g_error_copy(connection->failure));
+    return FALSE;
+  }
+  if (!connection->marked) {
+    postgres_rollback(connection);
+    connection->open = TRUE;
+    return TRUE;
+  }
+  g_clear_error(&connection->failure);
+  PGresult *result = ask(connection, "ROLLBACK TO SAVEPOINT handler", "", NULL, error);
+  PQclear(result);
+  return result != NULL;
+}
+
 /* --- results
  * -----------------------------------------------------------------------------------------------
  */
@@ -399,6 +445,9 @@ const SqlDriver sql_driver_postgres = {
     .begin = postgres_begin,
     .commit = postgres_commit,
     .rollback = postgres_rollback,
+    .mark = postgres_mark,
+    .release = postgres_release,
+    .undo = postgres_undo,
     .lock_schema = postgres_lock_schema,
     .script = postgres_script,
     .run = postgres_run,

@@ -192,7 +192,10 @@ static const char *const migrations[] = {
      */
     "CREATE INDEX certificate_entry ON certificate(shard, revoked_at, id, serial, reason,"
     " not_after) WHERE revoked_at IS NOT NULL;"
-    "DROP INDEX certificate_revoked;",
+    "DROP INDEX certificate_revoked;"
+    "ALTER TABLE job ADD COLUMN only_for @text;"
+    "CREATE TABLE node (name @text PRIMARY KEY, seen_at @int NOT NULL);"
+    "ALTER TABLE certificate ADD COLUMN asked @text;",
 };
 
 #define MIGRATION_TRIES 10

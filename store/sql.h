@@ -28,6 +28,11 @@ typedef struct {
   gboolean (*begin)(SqlConnection *connection, GError **error);
   gboolean (*commit)(SqlConnection *connection, GError **error);
   void (*rollback)(SqlConnection *connection);
+  /* A place in the transaction, with release it is none any more; undo: back to it, when what
+     failed since does not end the transaction itself. */
+  gboolean (*mark)(SqlConnection *connection, GError **error);
+  gboolean (*release)(SqlConnection *connection, GError **error);
+  gboolean (*undo)(SqlConnection *connection, GError **error);
   /* In a transaction: keeps others from changing the schema to its end. */
   gboolean (*lock_schema)(SqlConnection *connection, GError **error);
   /* Statements without parameters or rows; may be several. */
@@ -45,7 +50,7 @@ typedef struct {
   int (*columns)(SqlCursor *cursor);
   const char *(*name)(SqlCursor *cursor, int column); /* of the cursor */
   void (*finish)(SqlCursor *cursor);
-  gboolean shared; /* others write too; no savepoints */
+  gboolean shared; /* others write too */
 } SqlDriver;
 
 extern const SqlDriver sql_driver_sqlite, sql_driver_postgres;
@@ -89,6 +94,8 @@ gboolean sql_ids(SqlQuery query, GArray *ids, GError **error);
 gboolean schema_migrate(Store *store, GError **error);
 /* Whether the store has what this program reads. */
 gboolean schema_check(Store *store, GError **error);
+/* When the first is due of the jobs that were added since it was asked for (store/job.h). */
+gint64 *store_jobs_added(Store *store);
 gboolean store_lock_schema(Store *store, GError **error);
 gboolean store_script(Store *store, const char *sql, GError **error);
 

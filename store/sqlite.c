@@ -294,12 +294,27 @@ static void sqlite_finish(SqlCursor *cursor) {
   g_free(cursor);
 }
 
+static gboolean sqlite_mark(SqlConnection *connection, GError **error) {
+  return sqlite_run(connection, "SAVEPOINT handler", "", NULL, error);
+}
+
+static gboolean sqlite_release(SqlConnection *connection, GError **error) {
+  return sqlite_run(connection, "RELEASE handler", "", NULL, error);
+}
+
+static gboolean sqlite_undo(SqlConnection *connection, GError **error) {
+  return sqlite_run(connection, "ROLLBACK TO handler", "", NULL, error);
+}
+
 const SqlDriver sql_driver_sqlite = {
     .open = sqlite_open,
     .close = sqlite_close,
     .begin = sqlite_begin,
     .commit = sqlite_commit,
     .rollback = sqlite_rollback,
+    .mark = sqlite_mark,
+    .release = sqlite_release,
+    .undo = sqlite_undo,
     .lock_schema = sqlite_lock_schema,
     .script = sqlite_script,
     .run = sqlite_run,

@@ -7,6 +7,7 @@ struct Store {
   const SqlDriver *driver;
   SqlConnection *connection;
   char *owner;
+  gint64 jobs_added;
 };
 
 G_DEFINE_QUARK(signet - store - error - quark, store_error)
@@ -28,6 +29,7 @@ static Store *open_place(const StorePlace *place, gboolean reader, GError **erro
   Store *store = g_new0(Store, 1);
   store->driver = driver;
   store->connection = connection;
+  store->jobs_added = G_MAXINT64;
   store->owner = g_strdup(shared && place->owner != NULL ? place->owner : "");
   return store;
 }
@@ -71,16 +73,20 @@ void store_rollback(Store *store) {
 }
 
 gboolean store_handler_begin(Store *store, GError **error) {
-  return store_is_shared(store) || sql_run(store, error, "SAVEPOINT handler", "");
+  return store->driver->mark(store->connection, error);
 }
 
 gboolean store_handler_end(Store *store, gboolean keep, GError **error) {
-  if (!store_is_shared(store))
-    return (keep || sql_run(store, error, "ROLLBACK TO handler", "")) &&
-           sql_run(store, error, "RELEASE handler", "");
-  if (!keep)
-    g_set_error(error, STORE_ERROR, STORE_ERROR_FAILED, "one handler of the transaction failed");
-  return keep;
+  return (keep || store->driver->undo(store->connection, error)) &&
+         store->driver->release(store->connection, error);
+}
+
+gboolean store_keep_so_far(Store *store, GError **error) {
+  return store_handler_end(store, TRUE, error) && store_handler_begin(store, error);
+}
+
+gint64 *store_jobs_added(Store *store) {
+  return &store->jobs_added;
 }
 
 /* --- statements

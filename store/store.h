@@ -63,7 +63,10 @@ gboolean store_commit(Store *store, GError **error);
 void store_rollback(Store *store);
 /* Marks the beginning of one handler's work inside the transaction. */
 gboolean store_handler_begin(Store *store, GError **error);
-/* Ends it; keep FALSE undoes what it did. On a shared store that fails: undo the transaction. */
+/* Ends it; keep FALSE undoes what it did. FALSE when the transaction itself cannot go on: roll it
+   back; STORE_ERROR_AGAIN and STORE_ERROR_AWAY come out here, whatever the handler made of them. */
 gboolean store_handler_end(Store *store, gboolean keep, GError **error);
+/* What the handler did until now stays, also when it is undone. */
+gboolean store_keep_so_far(Store *store, GError **error);
 
 #endif

@@ -199,6 +199,9 @@ Problem *account_new(Call *call) {
   g_autoptr(Account) account = NULL;
   if (call->payload == NULL)
     return problem_new(PROBLEM_MALFORMED, 0, "newAccount needs a payload, at least {}.");
+  g_autoptr(GBytes) spki = jwk_spki(call->key);
+  if (!account_hold_key(call->acme, spki, &error))
+    return problem_internal(&error);
   StoreFind found = account_find_by_key(call->acme->store, call->key->thumbprint, &account, &error);
   if (found == STORE_LOOKUP_FAILED)
     return problem_internal(&error);
@@ -222,9 +225,12 @@ Problem *account_new(Call *call) {
 static Problem *deactivate(Call *call) {
   g_autoptr(GError) error = NULL;
   const Id *id = &call->account->id;
-  if (account_deactivate(call->acme->store, id, &error) == STORE_FAILED ||
-      !job_add(call->acme->store, JOB_CLOSE, id, call->now, &error) ||
-      !record(call->acme, call->now, "account deactivated", (About){.account = id}, &error, NULL))
+  StoreChange deactivated = account_deactivate(call->acme->store, id, &error);
+  if (deactivated == STORE_FAILED ||
+      (deactivated == STORE_CHANGED &&
+       (!job_add(call->acme->store, JOB_CLOSE, id, call->now, &error) ||
+        !record(call->acme, call->now, "account deactivated", (About){.account = id}, &error,
+                NULL))))
     return problem_internal(&error);
   g_free(call->account->status);
   call->account->status = g_strdup("deactivated");

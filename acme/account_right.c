@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "acme/account_right.h"
 #include "acme/identifier.h"
+#include "ca/key.h"
 #include "store/external_account_key.h"
+#include "store/lock.h"
 
 #include <string.h>
 
@@ -21,6 +23,37 @@ Problem *account_terms_problem(const Acme *acme) {
   problem_set(problem, "instance", json_string(terms));
   problem_set_header(problem, "Link", link);
   return problem;
+}
+
+Problem *account_hold(Call *call) {
+  g_autoptr(GError) error = NULL;
+  g_autoptr(Account) held = NULL;
+  if (!store_is_shared(call->acme->store))
+    return NULL;
+  if (!store_lock_account(call->acme->store, &call->account->id, &error) ||
+      account_find(call->acme->store, &call->account->id, &held, &error) != STORE_FOUND)
+    return problem_internal(&error);
+  return account_status_problem(held);
+}
+
+Problem *account_status_problem(const Account *account) {
+  return strcmp(account->status, "valid") == 0
+             ? NULL
+             : problem_new(PROBLEM_UNAUTHORIZED, 401, "The account is %s.", account->status);
+}
+
+gboolean account_hold_key(Acme *acme, GBytes *spki, GError **error) {
+  g_autoptr(GBytes) digest = key_digest(spki);
+  return store_lock_key(acme->store, digest, error);
+}
+
+StoreFind account_of_key(Acme *acme, GBytes *spki, GError **error) {
+  g_autoptr(Account) account = NULL;
+  g_autoptr(GBytes) thumbprint = jwk_thumbprint_of_spki(spki);
+  if (thumbprint == NULL)
+    return STORE_MISSING;
+  StoreFind found = account_find_by_key(acme->store, thumbprint, &account, error);
+  return found == STORE_MISSING ? account_had_key(acme->store, thumbprint, error) : found;
 }
 
 /* What one external account allows; entries of identifiers are addresses or domains. */

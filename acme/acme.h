@@ -26,6 +26,7 @@ typedef struct {
   void (*random)(void *octets, gsize length); /* a CSPRNG */
   const Config *config;
   Nonces *nonces;
+  const char *node; /* the name of this one; NULL: nobody else writes to the store */
   JwkCache *keys;
   WeakKeys *weak_keys;   /* NULL: no list is given */
   Issuer *issuer;        /* that issues now; without key */

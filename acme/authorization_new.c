@@ -95,6 +95,8 @@ Problem *authorization_new_post(Call *call) {
   g_autoptr(GPtrArray) mailboxes = NULL;
   Problem *problem = read_identifier(call, &mailboxes);
   if (problem == NULL)
+    problem = account_hold(call);
+  if (problem == NULL)
     problem = account_may_authorize(call, mailboxes);
   if (problem != NULL)
     return unwilling(problem);

@@ -23,12 +23,13 @@ static json_t *authorization_json(Acme *acme, const Authorization *authorization
                    shown);
 }
 
-static Problem *deactivate(Call *call, const Authorization *authorization) {
+static Problem *deactivate(Call *call, Authorization **authorization) {
   g_autoptr(GError) error = NULL;
   if (g_strcmp0(json_string_value(json_object_get(call->payload, "status")), "deactivated") != 0)
     return problem_new(PROBLEM_MALFORMED, 0,
                        "An authorization's status can only be set to \"deactivated\".");
-  return state_authorization_deactivated(call->acme, call->now, authorization, &error)
+  return state_hold_authorization(call->acme, authorization, &error) &&
+                 state_authorization_deactivated(call->acme, call->now, *authorization, &error)
              ? NULL
              : problem_internal(&error);
 }
@@ -71,7 +72,7 @@ Problem *authorization_post(Call *call) {
   g_autoptr(Authorization) authorization = NULL;
   Problem *problem = load(call, &authorization);
   if (problem == NULL && call->payload != NULL)
-    problem = deactivate(call, authorization);
+    problem = deactivate(call, &authorization);
   else if (problem == NULL && !challenge_mail_trigger(call, authorization, &error))
     problem = problem_internal(&error);
   return problem != NULL ? problem : authorization_answer(call, &call->id, 200);

@@ -41,7 +41,7 @@ gboolean job_bounce_examined(Acme *acme, const Question *question, const DsnFact
   g_auto(Received) received = {0};
   g_autoptr(Problem) problem = NULL;
   const char *rule = NULL;
-  if (!received_load(acme, &job->subject, &received, error))
+  if (!received_hold(acme, &job->subject, &received, error))
     return FALSE;
   hide_token(facts, received.challenge);
   const BounceCase c = {

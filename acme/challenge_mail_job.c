@@ -184,7 +184,8 @@ gboolean job_delivered(Acme *acme, const Question *question, const Delivery *del
                        GError **error) {
   gint64 now = clock_now(acme->clock);
   g_autoptr(Challenge) challenge = NULL;
-  if (challenge_find(acme->store, &question->job.subject, &challenge, error) != STORE_FOUND)
+  if (!state_hold_challenge(acme, &question->job.subject, error) ||
+      challenge_find(acme->store, &question->job.subject, &challenge, error) != STORE_FOUND)
     return FALSE;
   if (challenge->sent_at != 0) /* an answer that comes twice changes nothing */
     return job_done(acme->store, &question->job, error);

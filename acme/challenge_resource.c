@@ -85,8 +85,11 @@ static Problem *load(Call *call, Challenge **challenge, Authorization **authoriz
 }
 
 /* The client is done with its part; idempotent. The mail goes out now if it has not. */
-static Problem *respond(Call *call, const Authorization *authorization) {
+static Problem *respond(Call *call, Authorization **held) {
   g_autoptr(GError) error = NULL;
+  if (!state_hold_authorization(call->acme, held, &error))
+    return problem_internal(&error);
+  const Authorization *authorization = *held;
   if (strcmp(authorization->status, "pending") != 0 || authorization->expires_at <= call->now)
     return NULL;
   g_autoptr(Problem) forced = test_mode_fails(call->acme, authorization->canonical);
@@ -108,7 +111,7 @@ Problem *challenge_post(Call *call) {
   if (problem == NULL && !state_settle_challenge(call->acme, call->now, &authorization->id, &error))
     problem = problem_internal(&error);
   if (problem == NULL && call->payload != NULL)
-    problem = respond(call, authorization);
+    problem = respond(call, &authorization);
   if (problem != NULL)
     return problem;
   if (challenge_find(call->acme->store, &call->id, &challenge, &error) != STORE_FOUND)

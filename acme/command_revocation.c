@@ -8,6 +8,7 @@
 #include "base/hex.h"
 #include "base/mailbox.h"
 #include "store/certificate.h"
+#include "store/lock.h"
 
 #include <string.h>
 
@@ -48,7 +49,8 @@ static char *operator_name(const Command *command) {
 
 static gboolean block(Command *command, GBytes *digest, const char *why, GError **error) {
   g_autofree char *text = hex_encode(digest);
-  return key_block(command->acme->store, digest, command->now, why, error) &&
+  return store_lock_key(command->acme->store, digest, error) &&
+         key_block(command->acme->store, digest, command->now, why, error) &&
          record(command->acme, command->now, "key blocked", (About){NULL}, error, "key", text,
                 "why", why, "uid", command->uid, NULL);
 }
@@ -168,6 +170,8 @@ gboolean command_key_block(Command *command, GError **error) {
   g_autoptr(GBytes) digest = NULL;
   if (!command_needs_text(command, "key", TEXT_MAX, &key) ||
       !command_needs_text(command, "why", TEXT_MAX, &why) || !read_digest(command, key, &digest))
+    return FALSE;
+  if (!store_lock_key(command->acme->store, digest, error))
     return FALSE;
   StoreFind blocked = key_blocked(command->acme->store, digest, error);
   if (blocked == STORE_FOUND)

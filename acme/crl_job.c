@@ -124,10 +124,13 @@ gboolean crl_job_begin(Acme *acme, gint64 now, const Job *job, Question *questio
     return job_done(acme->store, job, error);
   if (found == STORE_MISSING)
     return wait_for_issuer(acme, now, job, shard, error);
+  /* The number first: who gets a higher one of two at once sees all that the other saw. */
+  if (!crl_shard_next_number(acme->store, shard, now, &question->crl.number, error) ||
+      !crl_shard_others(acme->store, shard, others, error))
+    return FALSE;
   g_autoptr(GPtrArray) revoked =
       crl_shard_entries(acme->store, shard, now - CRL_KEEP_EXPIRED, error);
-  if (revoked == NULL || !crl_shard_others(acme->store, shard, others, error) ||
-      !crl_shard_next_number(acme->store, shard, now, &question->crl.number, error))
+  if (revoked == NULL)
     return FALSE;
   question->kind = QUESTION_CRL;
   question->authority = issuer_identifier(ca.issuer);
@@ -176,6 +179,25 @@ gboolean job_crl_signed(Acme *acme, const Question *question, GBytes *crl, const
   return job_done(acme->store, &question->job, error) &&
          job_add(acme->store, JOB_CRL, &question->job.subject,
                  now + config_number(acme->config, "ca.crl-interval"), error);
+}
+
+gboolean crl_publish_newer(Acme *acme, GHashTable *before, GHashTable *now_there, GError **error) {
+  GHashTableIter iter;
+  gpointer shard = NULL, made = NULL;
+  if (!crl_shard_list_made(acme->store, now_there, error))
+    return FALSE;
+  g_hash_table_iter_init(&iter, now_there);
+  while (g_hash_table_iter_next(&iter, &shard, &made)) {
+    const gint64 *known = g_hash_table_lookup(before, shard);
+    g_autofree char *name = file_name(*(const gint64 *)shard);
+    g_autoptr(GBytes) crl = NULL;
+    if (known != NULL && *known == *(const gint64 *)made)
+      continue;
+    if (crl_shard_crl(acme->store, *(const gint64 *)shard, &crl, error) != STORE_FOUND)
+      return FALSE;
+    acme_publish(acme, name, crl);
+  }
+  return TRUE;
 }
 
 static void alarm_of(const GPtrArray *overdue) {

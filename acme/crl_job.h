@@ -7,6 +7,9 @@
 
 /* Publishes what the store holds and sees to it that every shard has its job. */
 gboolean crl_start(Acme *acme, gint64 now, GError **error);
+/* Publishes the lists that are not those of before, shard -> when its list was made (both gint64*);
+   what there is now is added to now_there. */
+gboolean crl_publish_newer(Acme *acme, GHashTable *before, GHashTable *now_there, GError **error);
 /* Says in the log which lists are late, whatever the reason: nobody asks the jobs that wait. */
 gboolean crl_watch(Acme *acme, gint64 now, GError **error);
 /* Those that are late, of CrlShard; NULL on failure. */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* finalize (RFC 8555 section 7.4; RFC 8823 section 3 step 8): the CSR is read, held against the
    order and its profile, and the issuance begins. */
+#include "acme/account_right.h"
 #include "acme/issuance.h"
 #include "acme/issuing_ca.h"
 #include "acme/limit.h"
@@ -12,6 +13,7 @@
 #include "ca/key.h"
 #include "store/certificate.h"
 #include "store/job.h"
+#include "store/lock.h"
 
 #include <string.h>
 
@@ -53,17 +55,6 @@ static Problem *check_names(GPtrArray *authorizations, const Csr *csr) {
   return csr_matches(csr, wanted, &error) ? NULL : bad_csr(error);
 }
 
-/* Whether the key signs requests of an account of this server, or did before a key change (RFC 8555
-   section 11.1). */
-static StoreFind has_account(Call *call, GBytes *spki, GError **error) {
-  g_autoptr(Account) account = NULL;
-  g_autoptr(GBytes) thumbprint = jwk_thumbprint_of_spki(spki);
-  if (thumbprint == NULL)
-    return STORE_MISSING;
-  StoreFind found = account_find_by_key(call->acme->store, thumbprint, &account, error);
-  return found == STORE_MISSING ? account_had_key(call->acme->store, thumbprint, error) : found;
-}
-
 static Problem *check_key(Call *call, const Csr *csr) {
   g_autoptr(GError) error = NULL;
   g_autoptr(GBytes) digest = key_digest(csr->spki);
@@ -74,7 +65,7 @@ static Problem *check_key(Call *call, const Csr *csr) {
     return problem_new(PROBLEM_BAD_CSR, 0,
                        "The request's key is on a list of keys that are known to the world; make a "
                        "new one, on a system whose random numbers are sound.");
-  StoreFind account = has_account(call, csr->spki, &error);
+  StoreFind account = account_of_key(call->acme, csr->spki, &error);
   StoreFind blocked = key_blocked(call->acme->store, digest, &error);
   if (account == STORE_LOOKUP_FAILED || blocked == STORE_LOOKUP_FAILED)
     return problem_internal(&error);
@@ -148,6 +139,8 @@ Problem *order_finalize_post(Call *call) {
   g_autoptr(Order) order = NULL;
   g_autoptr(GBytes) der = NULL;
   g_autoptr(Csr) csr = NULL;
+  if (!store_lock_order(call->acme->store, &call->id, &error))
+    return problem_internal(&error);
   Problem *problem = order_load(call, &order);
   if (problem == NULL && strcmp(order->status, "ready") != 0)
     problem = not_ready(order);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The issuance path, step by step, each committed before the next (ca-rules 34): CAA, to-be-signed
    octets with lint verdict, signature, certificate. A restart finds the order where it was. */
+#include "acme/account_right.h"
 #include "acme/crl_job.h"
 #include "acme/evidence.h"
 #include "acme/iodef_job.h"
@@ -23,6 +24,8 @@
 #include "store/challenge.h"
 #include "store/crl_shard.h"
 #include "store/external_account_key.h"
+#include "store/lock.h"
+#include "store/node.h"
 
 #include <string.h>
 
@@ -30,6 +33,7 @@
 #define CAA_QUIET_ATTEMPTS 5   /* within a minute: no word of them yet, and never fewer */
 #define HELD_RETRY (5 * CLOCK_SECOND)
 #define LINTER_ATTEMPTS 5
+#define NODE_SILENCE CLOCK_MINUTE /* after which a node is taken for dead */
 
 /* First for a packet lost or a server that restarts, then for an outage, at whose end no order
    waits long. */
@@ -166,6 +170,59 @@ static gboolean name_octets(Acme *acme, const Certificate *certificate, Question
          STORE_FOUND;
 }
 
+/* --- whose signer
+ * -----------------------------------------------------------------------------------------
+
+   Each node has a signer, and each signer a log of its own: only the one that was asked knows
+   whether it has signed. */
+
+static gboolean is_elsewhere(const Acme *acme, const Certificate *certificate) {
+  return acme->node != NULL && certificate->asked != NULL &&
+         strcmp(certificate->asked, acme->node) != 0;
+}
+
+static gboolean is_alive(Acme *acme, gint64 now, const char *node, gboolean *alive,
+                         GError **error) {
+  gint64 seen = 0;
+  if (!node_last_seen(acme->store, node, &seen, error))
+    return FALSE;
+  *alive = now - seen < NODE_SILENCE;
+  return TRUE;
+}
+
+static gboolean leave_to(Acme *acme, gint64 now, const Job *job, const char *node, gint64 wait,
+                         GError **error) {
+  return job_waits_for(acme, job, error, "the signer of the node %s", node) &&
+         job_again(acme->store, job, now + wait, FALSE, error);
+}
+
+/* A node that is not heard of any more may have signed: what it signed, if so, never left it, and
+   the same octets are signed here once more. Both are one certificate to whoever trusts the CA,
+   under one serial number, by whose revocation both end; one alone is ever kept or given out. */
+static gboolean take_over(Acme *acme, gint64 now, const Certificate *certificate, GError **error) {
+  char *const from = certificate->asked;
+  if (certificate_set_asked(acme->store, &certificate->id, acme->node, error) == STORE_FAILED)
+    return FALSE;
+  return from == NULL || strcmp(from, acme->node) == 0 ||
+         record(acme, now, "signing at another node",
+                (About){.order = &certificate->order_id, .certificate = &certificate->id}, error,
+                "from", from, "node", acme->node, NULL);
+}
+
+/* Who is asked to sign is in the store before the question leaves. */
+static gboolean choose_signer(Acme *acme, gint64 now, const Job *job,
+                              const Certificate *certificate, Question *question, GError **error) {
+  gboolean alive = FALSE;
+  if (acme->node == NULL)
+    return TRUE;
+  if (is_elsewhere(acme, certificate) && !is_alive(acme, now, certificate->asked, &alive, error))
+    return FALSE;
+  if (!alive)
+    return take_over(acme, now, certificate, error);
+  question->kind = QUESTION_NONE;
+  return leave_to(acme, now, job, certificate->asked, CLOCK_SECOND, error);
+}
+
 /* Decides the step: the first one whose result is not in the store. */
 static gboolean choose_step(Acme *acme, gint64 now, const Job *job, const Order *order,
                             Question *question, GError **error) {
@@ -184,15 +241,23 @@ static gboolean choose_step(Acme *acme, gint64 now, const Job *job, const Order 
   if (found == STORE_MISSING)
     return build_when_kept(acme, now, job, order, question, error);
   question->kind = must_lint(acme, certificate) ? QUESTION_LINT : QUESTION_SIGN;
-  return name_octets(acme, certificate, question, error);
+  return (question->kind == QUESTION_LINT ||
+          choose_signer(acme, now, job, certificate, question, error)) &&
+         name_octets(acme, certificate, question, error);
 }
 
 /* The order is over; what it left at the signer is not. */
-static gboolean ask_logged(Acme *acme, const Job *job, Question *question, GError **error) {
+static gboolean ask_logged(Acme *acme, gint64 now, const Job *job, Question *question,
+                           GError **error) {
   g_autoptr(Certificate) certificate = NULL;
   StoreFind found = find_at_signer(acme, &job->subject, &certificate, error);
   if (found != STORE_FOUND)
     return found == STORE_MISSING && job_done(acme->store, job, error);
+  if (is_elsewhere(acme, certificate)) {
+    gboolean alive = FALSE;
+    return is_alive(acme, now, certificate->asked, &alive, error) &&
+           leave_to(acme, now, job, certificate->asked, alive ? CLOCK_SECOND : CLOCK_MINUTE, error);
+  }
   question->kind = QUESTION_SIGN;
   question->only_if_logged = TRUE;
   return name_octets(acme, certificate, question, error);
@@ -257,11 +322,12 @@ gboolean issue_job_begin(Acme *acme, gint64 now, const Job *job, Question *quest
                          GError **error) {
   g_autoptr(Order) order = NULL;
   g_autofree char *held = NULL;
-  if (order_find(acme->store, &job->subject, &order, error) != STORE_FOUND ||
+  if (!store_lock_order(acme->store, &job->subject, error) ||
+      order_find(acme->store, &job->subject, &order, error) != STORE_FOUND ||
       !issuance_held(acme, now, &held, error))
     return FALSE;
   if (strcmp(order->status, "processing") != 0)
-    return ask_logged(acme, job, question, error);
+    return ask_logged(acme, now, job, question, error);
   if (held != NULL)
     return hold(acme, now, job, held, error);
   GError *failure = NULL;
@@ -345,7 +411,9 @@ gboolean job_caa_answered(Acme *acme, const Question *question, const CaaRecordS
   CaaVerdict verdict = judge_caa(acme, &request, question->domain, set, answers, &explanation);
   g_autofree char *records = records_text(set);
   g_autofree char *rdata = rdata_text(set);
-  CaaCheck check = {order->id, question->domain, now,  verdicts[verdict], set->secure, explanation,
+  /* It came after finalize, whatever the clock of the node that took that says. */
+  gint64 at = MAX(now, order->finalized_at);
+  CaaCheck check = {order->id, question->domain, at,   verdicts[verdict], set->secure, explanation,
                     records,   set->found_at,    rdata};
   if (!caa_check_insert(acme->store, &check, error) ||
       !perspective_record(acme, &order->id, answers, error) ||
@@ -424,8 +492,16 @@ gboolean job_built(Acme *acme, const Question *question, GBytes *tbs, const char
     return FALSE;
   if (found == STORE_FOUND || strcmp(order->status, "processing") != 0)
     return next_step(acme, now, job, error); /* late: what is to be signed is decided */
+  StoreFind account = STORE_LOOKUP_FAILED;
+  if (account_hold_key(acme, order->spki, error))
+    account = account_of_key(acme, order->spki, error);
+  if (account == STORE_LOOKUP_FAILED)
+    return FALSE;
   g_autoptr(Problem) problem = NULL;
-  if (*failure != '\0')
+  if (account == STORE_FOUND) /* made since finalize */
+    problem = problem_new(PROBLEM_BAD_CSR, 0,
+                          "The request's key is an account's key; certificates need another.");
+  else if (*failure != '\0')
     problem = problem_new(PROBLEM_SERVER_INTERNAL, 0,
                           "The certificate cannot be made; tell the operator of this server: %s.",
                           failure);
@@ -433,7 +509,8 @@ gboolean job_built(Acme *acme, const Question *question, GBytes *tbs, const char
     problem = problem_new(
         PROBLEM_SERVER_INTERNAL, 0,
         "The certificate would break the profile; tell the operator of this server: %s.", findings);
-  if (*failure == '\0' && !keep_tbs(acme, now, order, question, tbs, findings, error))
+  if (account == STORE_MISSING && *failure == '\0' &&
+      !keep_tbs(acme, now, order, question, tbs, findings, error))
     return FALSE;
   return problem != NULL ? fail_order(acme, now, job, problem, error)
                          : next_step(acme, now, job, error);
@@ -525,12 +602,15 @@ gboolean job_signed(Acme *acme, const Question *question, GBytes *der, const cha
     failure = "it answered with another certificate";
   if (*failure != '\0') {
     log_error("not signed", "order", id_text(&job->subject, order), "reason", failure, NULL);
-    return job_waits_for(acme, job, error, "the signer: %s", failure) &&
+    return certificate_set_asked(acme->store, &certificate->id, NULL, error) != STORE_FAILED &&
+           job_waits_for(acme, job, error, "the signer: %s", failure) &&
            job_again(
                acme->store, job,
                now + job_delay(signer_retry_steps, G_N_ELEMENTS(signer_retry_steps), job->attempts),
                TRUE, error);
   }
+  if (!store_lock_key(acme->store, certificate->key_digest, error))
+    return FALSE;
   StoreChange set = certificate_set_der(acme->store, &certificate->id, der, now, error);
   return set != STORE_FAILED &&
          (set == STORE_UNCHANGED || (record_issued(acme, now, certificate, der, error) &&

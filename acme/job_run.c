@@ -16,7 +16,7 @@
 #define CLOSE_LIMIT 50
 #define PURGE_INTERVAL (10 * CLOCK_MINUTE)
 #define PURGE_LIMIT 10 /* orders, each with up to 20 authorizations */
-#define PURGE_RATES 400
+#define PURGE_ROWS 400 /* small ones */
 #define UNANSWERED_DELAY ((gint64)200)
 
 void question_clear(Question *question) {
@@ -158,18 +158,31 @@ static gboolean purge_certificates(Acme *acme, gint64 now, guint *removed, GErro
 gboolean purge_job_begin(Acme *acme, gint64 now, const Job *job, Question *question G_GNUC_UNUSED,
                          GError **error) {
   guint removed = 0, certificates = 0;
-  gboolean more = FALSE;
+  gboolean more = FALSE, more_nonces = FALSE;
   gint64 expired_before = now - config_number(acme->config, "store.keep-failed");
   if (!purge_failed(acme->store, expired_before, PURGE_LIMIT, &removed, error) ||
       !purge_certificates(acme, now, &certificates, error) ||
-      !rate_purge(acme->store, now, PURGE_RATES, &more, error))
+      !rate_purge(acme->store, now, PURGE_ROWS, &more, error) ||
+      !nonces_purge(acme->nonces, acme->store, now, PURGE_ROWS, &more_nonces, error))
     return FALSE;
   g_autofree char *count = g_strdup_printf("%u", removed);
   return (removed == 0 ||
           record(acme, now, "failed orders removed", (About){NULL}, error, "count", count, NULL)) &&
          job_again(acme->store, job,
-                   more || MAX(removed, certificates) >= PURGE_LIMIT ? now : now + PURGE_INTERVAL,
+                   more || more_nonces || MAX(removed, certificates) >= PURGE_LIMIT
+                       ? now
+                       : now + PURGE_INTERVAL,
                    FALSE, error);
+}
+
+/* Each core has a chain of the audit log to itself. */
+static gboolean add_checkpoint_job(Acme *acme, gint64 now, GError **error) {
+  static const Id none = {{0}};
+  AuditCheckpoint head;
+  g_autoptr(GBytes) key = NULL;
+  return audit_head(acme->store, &head, &key, error) &&
+         job_add_own(acme->store, JOB_CHECKPOINT,
+                     store_is_shared(acme->store) ? &head.chain : &none, now, error);
 }
 
 gboolean jobs_start(Acme *acme, GError **error) {
@@ -184,5 +197,5 @@ gboolean jobs_start(Acme *acme, GError **error) {
          job_release_all(acme->store, error) &&
          job_add(acme->store, JOB_SWEEP, &none, now, error) &&
          job_add(acme->store, JOB_PURGE, &none, now, error) &&
-         job_add(acme->store, JOB_CHECKPOINT, &none, now, error) && crl_start(acme, now, error);
+         add_checkpoint_job(acme, now, error) && crl_start(acme, now, error);
 }

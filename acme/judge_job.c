@@ -60,7 +60,7 @@ static gboolean expect_digests(Acme *acme, Matter *matter, GError **error) {
 
 static gboolean load(Acme *acme, const Id *message, Matter *matter, GError **error) {
   Received *received = &matter->received;
-  return received_load(acme, message, received, error) &&
+  return received_hold(acme, message, received, error) &&
          account_find(acme->store, &received->authorization->account_id, &matter->account, error) ==
              STORE_FOUND &&
          (received->challenge->token1 == NULL || expect_digests(acme, matter, error));

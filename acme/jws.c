@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "acme/jws.h"
+#include "acme/account_right.h"
 #include "acme/test_mode.h"
 #include "base/base64url.h"
 
@@ -249,17 +250,19 @@ static Problem *read_account(Call *call, const Jws *jws) {
 }
 
 static Problem *check_account_status(const Call *call) {
-  return call->account == NULL || strcmp(call->account->status, "valid") == 0
-             ? NULL
-             : problem_new(PROBLEM_UNAUTHORIZED, 401, "The account is %s.", call->account->status);
+  return call->account != NULL ? account_status_problem(call->account) : NULL;
 }
 
 static Problem *check_nonce_and_url(const Call *call, const Jws *jws) {
+  g_autoptr(GError) error = NULL;
   const char *nonce = text_of(jws, "nonce");
   if (nonce == NULL)
     return problem_new(PROBLEM_BAD_NONCE, 0,
                        "The protected header has no nonce; try again with the one of this answer.");
-  if (!nonces_use(call->acme->nonces, nonce, call->now) || test_mode_rejects_nonce(call->acme))
+  StoreChange used = nonces_use(call->acme->nonces, call->acme->store, nonce, call->now, &error);
+  if (used == STORE_FAILED)
+    return problem_internal(&error);
+  if (used == STORE_UNCHANGED || test_mode_rejects_nonce(call->acme))
     return problem_new(PROBLEM_BAD_NONCE, 0,
                        "The nonce is unknown, used or too old; try again with the new one.");
   return is_url_of(call, jws)

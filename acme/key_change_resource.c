@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Account key rollover (RFC 8555 section 7.3.5): the checks in the order of its list. */
+#include "acme/account_right.h"
 #include "acme/jws.h"
 #include "acme/limit.h"
 #include "acme/record.h"
@@ -41,23 +42,28 @@ static Problem *check_account(const Call *call, json_t *change) {
                            url);
 }
 
+static Problem *not_present_key(void) {
+  return problem_new(PROBLEM_UNAUTHORIZED, 0, "The oldKey is not the account's present key.");
+}
+
 /* Step 8. */
 static Problem *check_old_key(const Call *call, json_t *change) {
   g_autofree char *why = NULL;
   g_autoptr(Jwk) old = jwk_parse(json_object_get(change, "oldKey"), &why);
   if (old == NULL)
     return problem_new(PROBLEM_MALFORMED, 0, "The oldKey was refused: %s.", why);
-  return g_bytes_equal(old->thumbprint, call->account->thumbprint)
-             ? NULL
-             : problem_new(PROBLEM_UNAUTHORIZED, 0, "The oldKey is not the account's present key.");
+  return g_bytes_equal(old->thumbprint, call->account->thumbprint) ? NULL : not_present_key();
 }
 
 /* Step 9. The registry of error types has none for a conflict. */
 static Problem *key_in_use(const Call *call, const Jwk *key) {
   g_autoptr(GError) error = NULL;
   g_autoptr(Account) holder = NULL;
-  if (account_find_by_key(call->acme->store, key->thumbprint, &holder, &error) != STORE_FOUND)
+  StoreFind found = account_find_by_key(call->acme->store, key->thumbprint, &holder, &error);
+  if (found == STORE_LOOKUP_FAILED)
     return problem_internal(&error);
+  if (found == STORE_MISSING) /* another key change was faster */
+    return not_present_key();
   g_autofree char *url = acme_url(call->acme, "account", &holder->id, "");
   gboolean own = id_equal(&holder->id, &call->account->id);
   Problem *problem =
@@ -87,6 +93,13 @@ static Problem *change_key(Call *call, const Jwk *key) {
   return NULL;
 }
 
+static Problem *check_key(Call *call, const Jwk *key) {
+  g_autoptr(GError) error = NULL;
+  g_autoptr(GBytes) spki = jwk_spki(key);
+  return account_hold_key(call->acme, spki, &error) ? account_check_key(call, key)
+                                                    : problem_internal(&error);
+}
+
 static Problem *run(Call *call, Jws *inner, Jwk **key, json_t **change) {
   Problem *problem = read_inner(call, inner, key, change);
   if (problem == NULL)
@@ -96,7 +109,7 @@ static Problem *run(Call *call, Jws *inner, Jwk **key, json_t **change) {
   if (problem == NULL)
     problem = check_old_key(call, *change);
   if (problem == NULL)
-    problem = account_check_key(call, *key);
+    problem = check_key(call, *key);
   if (problem == NULL)
     problem = limit_change(call);
   return problem != NULL ? problem : change_key(call, *key);

@@ -1,12 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Anti-replay nonces (RFC 8555 section 6.5): a counter sealed with a key of this start; used ones
-   are bits in memory. No nonce of an earlier start, and none twice, is ever accepted. */
+/* Anti-replay nonces (RFC 8555 section 6.5). Of one core: a counter sealed with a key of this
+   start; used ones are bits in memory; no nonce of an earlier start is ever accepted. Of several on
+   one store: the time and random octets, sealed with a key that all have; used ones are rows. In
+   both forms none is accepted twice. */
 #ifndef SIGNET_ACME_NONCE_H
 #define SIGNET_ACME_NONCE_H
 
-#include <glib.h>
+#include "store/store.h"
 
 #define NONCE_KEY_OCTETS 32
+
 #define NONCE_BLOCK 4096                /* nonces that share a time of making */
 #define NONCE_LIFETIME (90 * 60 * 1000) /* milliseconds: at least an hour for every one */
 #define NONCE_MAX_BLOCKS 16384 /* then the oldest go early: 64 million nonces in 90 minutes */
@@ -14,6 +17,9 @@
 typedef struct Nonces Nonces;
 
 Nonces *nonces_new(const guint8 key[NONCE_KEY_OCTETS]);
+/* The form that the store needs; fresh: random octets, for the first one who makes a key. NULL on
+   failure. */
+Nonces *nonces_start(Store *store, const guint8 fresh[NONCE_KEY_OCTETS], GError **error);
 void nonces_free(Nonces *nonces);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Nonces, nonces_free)
 
@@ -23,7 +29,11 @@ char *nonces_issue(Nonces *nonces, gint64 now);
    answer while there is nobody to ask for a real one: its user gets badNonce and with it a fresh
    one. The caller frees it. */
 char *nonce_placeholder(void);
-/* TRUE exactly once for a nonce that was issued and has not aged out. */
-gboolean nonces_use(Nonces *nonces, const char *nonce, gint64 now);
+/* STORE_CHANGED exactly once for a nonce that was issued and has not aged out. Of a shared store in
+   the transaction of the request, where it stays also when the request is undone (store). */
+StoreChange nonces_use(Nonces *nonces, Store *store, const char *nonce, gint64 now, GError **error);
+/* Forgets rows of those that have aged out; at most limit. more: there are others. */
+gboolean nonces_purge(const Nonces *nonces, Store *store, gint64 now, guint limit, gboolean *more,
+                      GError **error);
 
 #endif

@@ -11,6 +11,7 @@
 #include "acme/resources.h"
 #include "acme/state.h"
 #include "acme/validity.h"
+#include "store/lock.h"
 
 #include <string.h>
 
@@ -96,10 +97,11 @@ static gboolean find_one(Call *call, const OrderedMailbox *ordered, Authorizatio
     StoreFind exists = find_free(call, ordered, &seen, error);
     if (exists != STORE_FOUND)
       return exists == STORE_MISSING;
-    if (!state_settle_challenge(call->acme, call->now, &seen->id, error) ||
+    if (!store_lock_authorization(call->acme->store, &seen->id, error) ||
+        !state_settle_challenge(call->acme, call->now, &seen->id, error) ||
         authorization_find(call->acme->store, &seen->id, &settled, error) != STORE_FOUND)
       return FALSE;
-    if (strcmp(seen->status, settled->status) == 0) {
+    if (!settled->claimed && strcmp(seen->status, settled->status) == 0) {
       *found = g_steal_pointer(&settled);
       return TRUE;
     }
@@ -204,6 +206,8 @@ static Problem *create(Call *call, const Wish *wish) {
 Problem *order_new(Call *call) {
   g_auto(Wish) wish = {0};
   Problem *problem = issuance_refuse(call);
+  if (problem == NULL)
+    problem = account_hold(call);
   if (problem == NULL)
     problem = read_identifiers(call, &wish);
   if (problem == NULL)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "acme/problem.h"
 #include "base/log.h"
+#include "store/store.h"
 
 #include <stdlib.h>
 
@@ -65,12 +66,22 @@ Problem *problem_new(ProblemType type, guint status, const char *format, ...) {
   return problem;
 }
 
+/* The request is run again, or the store is away, which is said for all at once. */
+static gboolean is_passing(const GError *error) {
+  return g_error_matches(error, STORE_ERROR, STORE_ERROR_AGAIN) ||
+         g_error_matches(error, STORE_ERROR, STORE_ERROR_AWAY);
+}
+
 Problem *problem_internal(GError **error) {
-  log_error("request failed", "reason",
-            error != NULL && *error != NULL ? (*error)->message : "unknown", NULL);
+  const GError *why = error != NULL ? *error : NULL;
+  gboolean passing = is_passing(why);
+  if (!passing)
+    log_error("request failed", "reason", why != NULL ? why->message : "unknown", NULL);
   g_clear_error(error);
-  return problem_new(PROBLEM_SERVER_INTERNAL, 0,
-                     "The server could not do this now. Try again later.");
+  Problem *problem =
+      problem_new(PROBLEM_SERVER_INTERNAL, 0, "The server could not do this now. Try again later.");
+  problem->passing = passing;
+  return problem;
 }
 
 void problem_set(Problem *problem, const char *member, json_t *value) {

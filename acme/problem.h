@@ -43,6 +43,7 @@ typedef struct {
   json_t *members;             /* further members of the document; NULL: none */
   char *header, *header_value; /* a header field that goes with it; NULL: none */
   gboolean keep;               /* what was done before the refusal stands */
+  gboolean passing; /* no answer leaves: the store was away, or the request is run again */
 } Problem;
 
 /* status 0: the type's usual one. */

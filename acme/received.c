@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "acme/received.h"
+#include "acme/state.h"
 
 void received_clear(Received *received) {
   message_free(received->message);
@@ -17,4 +18,12 @@ gboolean received_load(Acme *acme, const Id *message, Received *received, GError
     return FALSE;
   received->mailbox = mailbox_parse(received->authorization->address, error);
   return received->mailbox != NULL;
+}
+
+gboolean received_hold(Acme *acme, const Id *message, Received *received, GError **error) {
+  Id challenge;
+  return (!store_is_shared(acme->store) ||
+          (message_challenge(acme->store, message, &challenge, error) == STORE_FOUND &&
+           state_hold_challenge(acme, &challenge, error))) &&
+         received_load(acme, message, received, error);
 }

@@ -4,13 +4,19 @@
 #include "acme/record.h"
 #include "acme/revocation.h"
 
+#define SETTLING (5 * CLOCK_SECOND)
 #define BATCH 100 /* certificates of a key, orders of a mailbox or domain */
+
+/* Others may be about to commit a certificate of before now. */
+static gint64 settling(const Acme *acme) {
+  return store_is_shared(acme->store) ? SETTLING : 0;
+}
 
 gboolean revocation_run_start(Acme *acme, gint64 now, RevocationRun *run, GError **error) {
   run->id = acme_id(acme, now);
   run->at = now;
   return revocation_run_insert(acme->store, run, error) &&
-         job_add(acme->store, JOB_REVOKE, &run->id, now, error);
+         job_add(acme->store, JOB_REVOKE, &run->id, now + settling(acme), error);
 }
 
 static gboolean revoke_one(Acme *acme, gint64 now, const Certificate *certificate,

@@ -117,7 +117,8 @@ gboolean acme_handle(Acme *acme, const Request *request, Response *response) {
       .acme = acme, .request = request, .response = response, .now = clock_now(acme->clock)};
   g_autoptr(Problem) problem = run(&call);
   if (problem != NULL) {
-    log_refusal(&call, problem);
+    if (!problem->passing)
+      log_refusal(&call, problem);
     answer_problem(response, problem);
   }
   if (problem != NULL || strcmp(request->path, "/directory") != 0)

@@ -5,6 +5,7 @@
 #include "acme/identifier.h"
 #include "acme/record.h"
 #include "base/log.h"
+#include "store/lock.h"
 
 #include <string.h>
 
@@ -54,6 +55,26 @@ static gboolean load(Acme *acme, const Id *challenge_id, Challenge **challenge,
   return challenge_find(acme->store, challenge_id, challenge, error) == STORE_FOUND &&
          authorization_find(acme->store, &(*challenge)->authz_id, authorization, error) ==
              STORE_FOUND;
+}
+
+/* An order may have claimed it just now. */
+gboolean state_hold_authorization(Acme *acme, Authorization **authorization, GError **error) {
+  if (!store_is_shared(acme->store))
+    return TRUE;
+  g_autoptr(Authorization) before = g_steal_pointer(authorization);
+  if ((before->claimed && !store_lock_order(acme->store, &before->order_id, error)) ||
+      !store_lock_authorization(acme->store, &before->id, error) ||
+      authorization_find(acme->store, &before->id, authorization, error) != STORE_FOUND)
+    return FALSE;
+  return before->claimed || !(*authorization)->claimed ||
+         store_lock_order(acme->store, &(*authorization)->order_id, error);
+}
+
+gboolean state_hold_challenge(Acme *acme, const Id *id, GError **error) {
+  g_autoptr(Challenge) challenge = NULL;
+  g_autoptr(Authorization) authorization = NULL;
+  return !store_is_shared(acme->store) || (load(acme, id, &challenge, &authorization, error) &&
+                                           state_hold_authorization(acme, &authorization, error));
 }
 
 gboolean state_challenge_is_open(const Challenge *challenge, const Authorization *authorization,
@@ -214,10 +235,32 @@ static gboolean key_missed(Acme *acme, const Id *challenge, Problem **problem, G
   return TRUE;
 }
 
+/* Looked at once more when no message can come between. */
+static gboolean is_overdue(Acme *acme, gint64 now, const Id *id, gboolean *overdue,
+                           GError **error) {
+  g_autoptr(Challenge) challenge = NULL;
+  if (!state_hold_challenge(acme, id, error) ||
+      challenge_find(acme->store, id, &challenge, error) != STORE_FOUND)
+    return FALSE;
+  gboolean open =
+      strcmp(challenge->status, "pending") == 0 || strcmp(challenge->status, "processing") == 0;
+  *overdue = open && challenge->passed_at == 0 && challenge->deadline <= now;
+  if (!*overdue)
+    return TRUE;
+  StoreFind unjudged = challenge_has_unjudged(acme->store, id, error);
+  *overdue = unjudged == STORE_MISSING;
+  return unjudged != STORE_LOOKUP_FAILED;
+}
+
 static gboolean fail_overdue(Acme *acme, gint64 now, const Id *id, GError **error) {
   g_autoptr(Challenge) challenge = NULL;
   g_autoptr(Authorization) authorization = NULL;
   g_autoptr(Problem) problem = NULL;
+  gboolean overdue = FALSE;
+  if (!is_overdue(acme, now, id, &overdue, error))
+    return FALSE;
+  if (!overdue)
+    return TRUE;
   if (!load(acme, id, &challenge, &authorization, error) ||
       !challenge_mail_missed(acme, challenge, authorization, &problem, error))
     return FALSE;
@@ -233,18 +276,18 @@ gboolean state_settle_challenge(Acme *acme, gint64 now, const Id *authorization,
   g_autoptr(Challenge) challenge = NULL;
   if (challenge_find_by_authorization(acme->store, authorization, &challenge, error) != STORE_FOUND)
     return FALSE;
-  gboolean open =
-      strcmp(challenge->status, "pending") == 0 || strcmp(challenge->status, "processing") == 0;
-  if (!open || challenge->passed_at != 0 || challenge->deadline > now)
-    return TRUE;
-  StoreFind unjudged = challenge_has_unjudged(acme->store, &challenge->id, error);
-  return unjudged == STORE_FOUND ||
-         (unjudged == STORE_MISSING && fail_overdue(acme, now, &challenge->id, error));
+  return challenge->deadline > now || fail_overdue(acme, now, &challenge->id, error);
 }
 
 /* An order that will not be finished; its pending authorizations end with it. */
 static gboolean end_order(Acme *acme, gint64 now, const Id *id, const char *authorizations_to,
                           const Problem *problem, GError **error) {
+  g_autoptr(Order) order = NULL;
+  if (!store_lock_order(acme->store, id, error) ||
+      order_find(acme->store, id, &order, error) != STORE_FOUND)
+    return FALSE;
+  if (strcmp(order->status, "pending") != 0 && strcmp(order->status, "ready") != 0)
+    return TRUE; /* finalized meanwhile, or over */
   g_autoptr(GPtrArray) all = authorization_list(acme->store, id, error);
   if (all == NULL)
     return FALSE;
@@ -273,7 +316,8 @@ gboolean state_close_account(Acme *acme, gint64 now, const Id *account, guint li
     good = end_order(acme, now, &g_array_index(orders, Id, i), "deactivated", problem, error);
   for (guint i = 0; good && i < free_ones->len; i++) {
     g_autoptr(Authorization) authorization = NULL;
-    good = authorization_find(acme->store, &g_array_index(free_ones, Id, i), &authorization,
+    good = store_lock_authorization(acme->store, &g_array_index(free_ones, Id, i), error) &&
+           authorization_find(acme->store, &g_array_index(free_ones, Id, i), &authorization,
                               error) == STORE_FOUND &&
            state_authorization_deactivated(acme, now, authorization, error);
   }

@@ -10,6 +10,12 @@
 #include "store/challenge.h"
 #include "store/order.h"
 
+/* For what is decided by what is read first: the order, authorization and challenge stay as they
+   are to the end of the transaction, but for what this one does. Where there are other writers they
+   are locked, and *authorization is read anew. */
+gboolean state_hold_authorization(Acme *acme, Authorization **authorization, GError **error);
+gboolean state_hold_challenge(Acme *acme, const Id *challenge, GError **error);
+
 /* Whether it waits for a verdict still: neither decided nor over. */
 gboolean state_challenge_is_open(const Challenge *challenge, const Authorization *authorization,
                                  gint64 now);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The ACME engine in a process of its own: a store in a temporary folder, a clock that the test
-   moves, a CA made for the test, clients with keys, and limbs that answer as the test says. */
+/* The ACME engine in a process of its own: a store (of tests/unit/store/database.h), a clock that
+   the test moves, a CA made for the test, clients with keys, and limbs that answer as the test
+   says. */
 #ifndef SIGNET_TESTS_UNIT_ACME_HARNESS_H
 #define SIGNET_TESTS_UNIT_ACME_HARNESS_H
 
@@ -14,6 +15,7 @@
 #include "store/audit_feed.h"
 #include "store/external_account_key.h"
 #include "store/sql.h"
+#include "tests/unit/store/database.h"
 
 #include <glib/gstdio.h>
 #include <openssl/core_names.h>
@@ -28,6 +30,7 @@
 #define LAB_URL "https://acme.example.org/base"
 #define LAB_PKI "http://pki.example.org/"
 #define LAB_DOMAIN "acme.example.org"
+#define LAB_NODE "node"
 #define LAB_URN "urn:ietf:params:acme:error:"
 
 /* --- the engine --- */
@@ -39,12 +42,14 @@ typedef struct {
 
 /* A certificate authority is made once a test program. */
 typedef struct {
-  char *folder;
+  StorePlace place;
+  const char *node; /* in place.owner */
   LabClock clock;
   Config *config;
   Issuer *signer; /* with the key */
   Acme acme;
   const char *peer;       /* whose requests the next ones are */
+  const char *nonce;      /* of the next requests; NULL: a fresh one each */
   GHashTable *signatures; /* to-be-signed octets -> certificate, as the signer's own log */
   GPtrArray
       *answers; /* of PerspectiveAnswer: what further perspectives say; NULL: there are none */
@@ -134,22 +139,37 @@ static inline void lab_begin(Lab *lab) {
   g_assert_true(store_handler_begin(lab->acme.store, NULL));
 }
 
-static inline void lab_commit(Lab *lab, gboolean keep) {
-  g_assert_true(store_handler_end(lab->acme.store, keep, NULL));
-  g_assert_true(store_commit(lab->acme.store, NULL));
+/* FALSE: other processes were in the way, and all is to be done again. */
+static inline gboolean lab_end(Lab *lab, gboolean keep) {
+  g_autoptr(GError) error = NULL;
+  gboolean ended =
+      store_handler_end(lab->acme.store, keep, &error) && store_commit(lab->acme.store, &error);
   record_settle(&lab->acme, 0, FALSE);
+  if (g_error_matches(error, STORE_ERROR, STORE_ERROR_AGAIN)) {
+    store_rollback(lab->acme.store);
+    return FALSE;
+  }
+  g_assert_no_error(error);
+  g_assert_true(ended);
+  return TRUE;
+}
+
+static inline void lab_commit(Lab *lab, gboolean keep) {
+  g_assert_true(lab_end(lab, keep));
 }
 
 static inline void lab_start(Lab *lab) {
   g_autoptr(GError) error = NULL;
   guint8 key[NONCE_KEY_OCTETS];
   lab_random(key, sizeof(key));
-  lab->acme.nonces = nonces_new(key);
   lab->acme.keys = jwk_cache_new();
   lab->acme.publications = g_ptr_array_new_with_free_func((GDestroyNotify)g_bytes_unref);
-  lab->acme.store = store_open(&(StorePlace){.folder = lab->folder}, &error);
+  lab->acme.store = store_open(&lab->place, &error);
   g_assert_no_error(error);
+  lab->acme.node = store_is_shared(lab->acme.store) ? lab->node : NULL;
   lab_begin(lab);
+  lab->acme.nonces = nonces_start(lab->acme.store, key, &error);
+  g_assert_no_error(error);
   g_assert_true(jobs_start(&lab->acme, &error));
   g_assert_no_error(error);
   lab_commit(lab, TRUE);
@@ -178,8 +198,8 @@ static inline Lab *lab_new_with(const char *const *overrides) {
                              .now = LAB_NOW - 30 * CLOCK_DAY};
   g_autoptr(CeremonyResult) made = ceremony_run(&plan, &error);
   g_assert_no_error(error);
-  lab->folder = g_dir_make_tmp("signet-acme-XXXXXX", &error);
-  g_assert_no_error(error);
+  lab->place = database_new();
+  lab->node = LAB_NODE;
   lab->clock.clock.now = lab_now;
   lab->clock.now = LAB_NOW;
   lab->config = lab_config(overrides);
@@ -223,13 +243,7 @@ static inline void lab_check_audit(Lab *lab) {
 static inline void lab_free(Lab *lab) {
   lab_check_audit(lab);
   lab_stop(lab);
-  static const char *const files[] = {"signet.db", "signet.db-wal", "signet.db-shm", "signet.lock"};
-  for (gsize i = 0; i < G_N_ELEMENTS(files); i++) {
-    g_autofree char *path = g_build_filename(lab->folder, files[i], NULL);
-    g_unlink(path);
-  }
-  g_assert_cmpint(g_rmdir(lab->folder), ==, 0);
-  g_free(lab->folder);
+  database_clear(&lab->place);
   config_free(lab->config);
   issuer_free(lab->signer);
   issuer_free(lab->acme.issuer);
@@ -477,11 +491,15 @@ static inline GPtrArray *lab_links(const Answer *answer, const char *relation) {
 /* Hands a request to the engine in a transaction of its own. */
 static inline Answer *lab_handle(Lab *lab, const char *method, const char *path,
                                  const char *content_type, GBytes *body) {
-  g_autoptr(Response) response = response_new();
+  g_autoptr(Response) response = NULL;
   Request request = {method, path, content_type, body, lab->peer};
-  lab_begin(lab);
-  gboolean keep = acme_handle(&lab->acme, &request, response);
-  lab_commit(lab, keep);
+  gboolean keep = FALSE;
+  do {
+    g_clear_pointer(&response, response_free);
+    response = response_new();
+    lab_begin(lab);
+    keep = acme_handle(&lab->acme, &request, response);
+  } while (!lab_end(lab, keep));
   g_assert_true(keep || response->status >= 400); /* a refusal may keep what it did */
   return lab_read_answer(response);
 }
@@ -531,7 +549,7 @@ static inline json_t *lab_binding(json_t *header, const char *payload, GBytes *m
  * FALSE. */
 static inline Answer *lab_send(Lab *lab, LabClient *client, gboolean by_key, const char *path,
                                const char *payload) {
-  g_autofree char *nonce = lab_nonce(lab);
+  g_autofree char *nonce = lab->nonce != NULL ? g_strdup(lab->nonce) : lab_nonce(lab);
   g_autofree char *url = g_strconcat(LAB_URL, path, NULL);
   json_t *header =
       json_pack("{s:s, s:s, s:s}", "alg", client->algorithm, "nonce", nonce, "url", url);
@@ -757,11 +775,16 @@ static inline char *lab_status(LabOrder *order, const char *url) {
    QUESTION_NONE when the job needed nothing. A job that fails is put off. */
 static inline gboolean lab_take(Lab *lab, JobKind kind, Question *question) {
   Job job;
-  lab_begin(lab);
-  StoreFind taken = job_take(lab->acme.store, kind, lab->clock.now,
-                             lab->clock.now + 10 * CLOCK_MINUTE, &job, NULL);
-  gboolean begun = taken == STORE_FOUND && job_begin(&lab->acme, &job, question, NULL);
-  lab_commit(lab, TRUE);
+  StoreFind taken = STORE_MISSING;
+  gboolean begun = FALSE;
+  do {
+    question_clear(question);
+    *question = (Question){0};
+    lab_begin(lab);
+    taken = job_take(lab->acme.store, kind, lab->clock.now, lab->clock.now + 10 * CLOCK_MINUTE,
+                     &job, NULL);
+    begun = taken == STORE_FOUND && job_begin(&lab->acme, &job, question, NULL);
+  } while (!lab_end(lab, TRUE));
   g_assert_cmpint(taken, >=, 0);
   g_assert_cmpint(begun, ==, taken == STORE_FOUND);
   return taken == STORE_FOUND;
@@ -776,9 +799,11 @@ static inline void lab_ask(Lab *lab, JobKind kind, QuestionKind expected, Questi
 /* Runs what an answer does in a transaction of its own. */
 #define LAB_TURN(lab, handler)                                                                     \
   do {                                                                                             \
-    lab_begin(lab);                                                                                \
-    gboolean turn_done = handler;                                                                  \
-    lab_commit(lab, turn_done);                                                                    \
+    gboolean turn_done = FALSE;                                                                    \
+    do {                                                                                           \
+      lab_begin(lab);                                                                              \
+      turn_done = handler;                                                                         \
+    } while (!lab_end(lab, turn_done));                                                            \
     g_assert_true(turn_done);                                                                      \
   } while (0)
 

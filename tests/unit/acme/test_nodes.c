@@ -1,0 +1,518 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Two processes on one PostgreSQL do the same at the same moment, many times (RFC 8555
+   sections 6.5, 7.1.6, 7.3; ca-rules 34). Without a server there is nothing to race for. */
+#include "acme/command.h"
+#include "tests/unit/acme/harness.h"
+
+#include <pthread.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+
+#define SIDES 2
+#define ROUNDS 25
+#define ANSWERS 16
+#define DEADLINE 120 /* seconds, of one race in all its rounds */
+
+/* What both see. */
+typedef struct {
+  pthread_barrier_t barrier;
+  char text[4][600];
+  guint status[SIDES][ANSWERS];
+  char location[SIDES][200];
+  guint8 leaf[3000];
+  gsize leaf_size;
+  volatile gboolean stopped;
+} Board;
+
+typedef struct {
+  Lab *lab;
+  Board *board;
+  guint self;
+  LabClient *clients[ROUNDS], *others[ROUNDS]; /* keys, the same on both sides */
+  LabClient *client, *other;                   /* of this round */
+  LabOrder *order;                             /* of the first side */
+} World;
+
+static void meet(World *world) {
+  pthread_barrier_wait(&world->board->barrier);
+}
+
+static void write_text(World *world, guint place, const char *text) {
+  g_assert_cmpuint(g_strlcpy(world->board->text[place], text, sizeof(world->board->text[0])), <,
+                   sizeof(world->board->text[0]));
+}
+
+static void note(World *world, guint place, const Answer *answer) {
+  world->board->status[world->self][place] = answer->status;
+  g_strlcpy(world->board->location[world->self], answer->location != NULL ? answer->location : "",
+            sizeof(world->board->location[0]));
+}
+
+/* How many answers of both sides had a status. */
+static guint count(const World *world, guint status) {
+  guint found = 0;
+  for (guint side = 0; side < SIDES; side++)
+    for (guint i = 0; i < ANSWERS; i++)
+      found += world->board->status[side][i] == status;
+  return found;
+}
+
+static void forget_answers(Board *board) {
+  memset(board->status, 0, sizeof(board->status));
+  memset(board->location, 0, sizeof(board->location));
+}
+
+/* prepare and check are the first side's alone; act is what both do at once. */
+typedef struct {
+  void (*prepare)(World *world);
+  void (*act)(World *world);
+  void (*check)(World *world);
+  const char *const *settings;
+} Race;
+
+static void run_rounds(World *world, const Race *race) {
+  for (guint i = 0; i < ROUNDS; i++) {
+    world->client = world->clients[i];
+    world->other = world->others[i];
+    if (world->self == 0) {
+      forget_answers(world->board);
+      race->prepare(world);
+    }
+    meet(world);
+    race->act(world);
+    meet(world);
+    if (world->self == 0) {
+      race->check(world);
+      g_clear_pointer(&world->order, lab_order_free);
+    }
+    meet(world);
+  }
+}
+
+static void begin_side(World *world, guint self) {
+  static const char *const owners[SIDES] = {"here/0", "there/0"};
+  static const char *const nodes[SIDES] = {"here", "there"};
+  alarm(DEADLINE);
+  world->self = self;
+  world->lab->place.owner = owners[self];
+  world->lab->node = nodes[self];
+  if (self == 1)
+    meet(world);
+  lab_start(world->lab);
+  if (self == 0)
+    meet(world);
+}
+
+static void run_race(gconstpointer data) {
+  const Race *race = data;
+  World world = {.lab = lab_new_with(race->settings)};
+  pthread_barrierattr_t attributes;
+  world.board =
+      mmap(NULL, sizeof(Board), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+  g_assert_true(world.board != MAP_FAILED);
+  pthread_barrierattr_init(&attributes);
+  pthread_barrierattr_setpshared(&attributes, PTHREAD_PROCESS_SHARED);
+  pthread_barrier_init(&world.board->barrier, &attributes, SIDES);
+  for (guint i = 0; i < ROUNDS; i++) {
+    world.clients[i] = lab_client_of(lab_key("P-256"));
+    world.others[i] = lab_client_of(lab_key("P-256"));
+  }
+  lab_stop(world.lab);
+  pid_t child = fork();
+  g_assert_cmpint(child, >=, 0);
+  begin_side(&world, child == 0 ? 1 : 0);
+  run_rounds(&world, race);
+  if (child == 0) {
+    lab_stop(world.lab);
+    _exit(EXIT_SUCCESS);
+  }
+  int status = 0;
+  g_assert_cmpint(waitpid(child, &status, 0), ==, child);
+  g_assert_true(WIFEXITED(status) && WEXITSTATUS(status) == EXIT_SUCCESS);
+  alarm(0);
+  for (guint i = 0; i < ROUNDS; i++) {
+    lab_client_free(world.clients[i]);
+    lab_client_free(world.others[i]);
+  }
+  munmap(world.board, sizeof(Board));
+  lab_free(world.lab);
+}
+
+/* --- accounts
+ * ---------------------------------------------------------------------------------------------- */
+
+static void nothing(World *world G_GNUC_UNUSED) {
+}
+
+static void make_account(World *world, LabClient *client) {
+  g_autoptr(Answer) answer = lab_send(world->lab, client, TRUE, "/new-account", "{}");
+  g_assert_cmpuint(answer->status, ==, 201);
+  client->kid = g_strdup(answer->location);
+  write_text(world, 0, answer->location);
+}
+
+/* The side that did not make it learns its URL. */
+static void learn_account(World *world) {
+  if (world->client->kid == NULL)
+    world->client->kid = g_strdup(world->board->text[0]);
+}
+
+static void prepare_account(World *world) {
+  make_account(world, world->client);
+}
+
+static void act_new_account(World *world) {
+  g_autoptr(Answer) answer = lab_send(world->lab, world->client, TRUE, "/new-account", "{}");
+  note(world, 0, answer);
+}
+
+static void check_new_account(World *world) {
+  g_assert_cmpuint(count(world, 201), ==, 1);
+  g_assert_cmpuint(count(world, 200), ==, 1);
+  g_assert_cmpstr(world->board->location[0], ==, world->board->location[1]);
+}
+
+/* The payload of a key change: the inner JWS. */
+static char *key_change(LabClient *client, LabClient *next) {
+  json_t *header = json_pack("{s:s, s:s, s:O}", "alg", next->algorithm, "url",
+                             LAB_URL "/key-change", "jwk", next->jwk);
+  json_t *change = json_pack("{s:s, s:O}", "account", client->kid, "oldKey", client->jwk);
+  g_autofree char *header_text = lab_dump(header);
+  g_autofree char *change_text = lab_dump(change);
+  g_autofree char *protected = lab_encode(header_text);
+  g_autofree char *payload = lab_encode(change_text);
+  g_autofree char *input = g_strconcat(protected, ".", payload, NULL);
+  g_autoptr(GBytes) signature = lab_sign(next->key, input);
+  g_autoptr(GBytes) inner = lab_flattened(protected, payload, signature);
+  json_decref(header);
+  json_decref(change);
+  return g_strndup(g_bytes_get_data(inner, NULL), g_bytes_get_size(inner));
+}
+
+/* To a key of each side's own. */
+static void act_key_change(World *world) {
+  learn_account(world);
+  g_autoptr(LabClient) next = lab_client_of(lab_key("P-256"));
+  g_autofree char *payload = key_change(world->client, next);
+  g_autoptr(Answer) answer = lab_send(world->lab, world->client, FALSE, "/key-change", payload);
+  note(world, 0, answer);
+}
+
+static void check_key_change(World *world) {
+  g_assert_cmpuint(count(world, 200), ==, 1);
+  g_assert_cmpint(lab_count(world->lab, "SELECT count(*) FROM former_key GROUP BY account_id"
+                                        " ORDER BY 1 DESC LIMIT 1"),
+                  ==, 1);
+}
+
+/* Each side makes an account of its own with the same external account. */
+static void prepare_binding(World *world) {
+  char kid[ID_TEXT];
+  g_autoptr(GBytes) octets = g_bytes_new_static("a MAC key of thirty-two octets..", 32);
+  ExternalAccountKey row = {.id = acme_id(&world->lab->acme, world->lab->clock.now),
+                            .mac_key = octets,
+                            .note = (char *)"",
+                            .identifiers = (char *)"",
+                            .profiles = (char *)"",
+                            .created_at = world->lab->clock.now};
+  lab_begin(world->lab);
+  g_assert_true(external_account_key_insert(world->lab->acme.store, &row, NULL));
+  lab_commit(world->lab, TRUE);
+  write_text(world, 1, id_text(&row.id, kid));
+}
+
+static void act_binding(World *world) {
+  LabClient *client = world->self == 0 ? world->client : world->other;
+  g_autoptr(GBytes) octets = g_bytes_new_static("a MAC key of thirty-two octets..", 32);
+  g_autofree char *jwk = lab_dump(client->jwk);
+  json_t *header = json_pack("{s:s, s:s, s:s}", "alg", "HS256", "kid", world->board->text[1], "url",
+                             LAB_URL "/new-account");
+  json_t *payload = json_pack("{s:o}", "externalAccountBinding", lab_binding(header, jwk, octets));
+  g_autofree char *text = lab_dump(payload);
+  json_decref(payload);
+  g_autoptr(Answer) answer = lab_send(world->lab, client, TRUE, "/new-account", text);
+  note(world, 0, answer);
+}
+
+static void check_binding(World *world) {
+  g_assert_cmpuint(count(world, 201), ==, 1);
+  g_assert_cmpuint(count(world, 403), ==, 1);
+}
+
+/* --- nonces
+ * ---------------------------------------------------------------------------------------------- */
+
+static void prepare_nonce(World *world) {
+  make_account(world, world->client);
+  g_autofree char *nonce = lab_nonce(world->lab);
+  write_text(world, 1, nonce);
+}
+
+/* One that is refused for what it asks uses its nonce up too. */
+static void act_nonce(World *world) {
+  learn_account(world);
+  world->lab->nonce = world->board->text[1];
+  g_autoptr(Answer) answer = lab_post(world->lab, world->client, world->client->kid,
+                                      world->self == 0 ? "{\"contact\":[\"tel:1\"]}" : NULL);
+  world->lab->nonce = NULL;
+  gboolean bad = g_strcmp0(lab_text(answer, "type"), LAB_URN "badNonce") == 0;
+  world->board->status[world->self][0] = bad ? 1 : 2;
+}
+
+static void check_nonce(World *world) {
+  g_assert_cmpuint(count(world, 1), ==, 1);
+  g_assert_cmpuint(count(world, 2), ==, 1);
+}
+
+/* --- limits
+ * ---------------------------------------------------------------------------------------------- */
+
+#define LIMIT 5
+
+static void act_limit(World *world) {
+  static const char *const alice[] = {"alice@example.org", NULL};
+  g_autofree char *payload = lab_identifiers(alice);
+  learn_account(world);
+  for (guint i = 0; i < LIMIT; i++) {
+    g_autoptr(Answer) answer = lab_send(world->lab, world->client, FALSE, "/new-order", payload);
+    note(world, i, answer);
+  }
+}
+
+static void check_limit(World *world) {
+  /* Half and one at once, the others evenly over the day. */
+  g_assert_cmpuint(count(world, 201), ==, LIMIT / 2 + 1);
+  g_assert_cmpuint(count(world, 429), ==, 2 * LIMIT - LIMIT / 2 - 1);
+}
+
+/* --- one order
+ * -------------------------------------------------------------------------------------------- */
+
+static const char *const two[] = {"alice@example.org", "bob@example.org", NULL};
+static const char *const one[] = {"alice@example.org", NULL};
+
+/* Which side has which challenge stands on the board. */
+static void order_of(World *world, const char *const *addresses) {
+  make_account(world, world->client);
+  world->order = lab_order_of(world->lab, world->client, addresses);
+  lab_send_mails(world->lab);
+  write_text(world, 1, world->order->order);
+  write_text(world, 2, world->order->finalize);
+}
+
+/* A reply is in and judged as right; the client has not answered yet. */
+static void prepare_two_replies(World *world) {
+  order_of(world, two);
+  lab_right(world->order, 0);
+  lab_right(world->order, 1);
+  g_autofree char *both = g_strconcat(world->order->challenges->pdata[0], " ",
+                                      world->order->challenges->pdata[1], NULL);
+  write_text(world, 3, both);
+}
+
+/* The last two steps that make an order ready. */
+static void act_two_challenges(World *world) {
+  learn_account(world);
+  g_auto(GStrv) challenges = g_strsplit(world->board->text[3], " ", 2);
+  g_autoptr(Answer) answer = lab_post(world->lab, world->client, challenges[world->self], "{}");
+  g_assert_cmpstr(lab_text(answer, "status"), ==, "valid");
+}
+
+static void check_ready(World *world) {
+  assert_status(world->order, world->order->order, "ready");
+}
+
+/* The reply is in and waits for its verdict. */
+static void prepare_mail(World *world) {
+  order_of(world, one);
+  g_assert_cmpuint(lab_mail_in(world->order, 0), ==, 250);
+  write_text(world, 3, world->order->challenges->pdata[0]);
+}
+
+/* One side has the client, the other one the mail. */
+static void act_client_and_mail(World *world) {
+  learn_account(world);
+  if (world->self == 0) {
+    g_auto(Question) question = {0};
+    LabReply reply = lab_right_reply(world->order, 0);
+    lab_ask(world->lab, JOB_JUDGE, QUESTION_EXAMINE, &question);
+    lab_examined(world->lab, &question, &reply);
+    lab_reply_clear(&reply);
+    return;
+  }
+  g_autoptr(Answer) answer = lab_post(world->lab, world->client, world->board->text[3], "{}");
+  g_assert_cmpuint(answer->status, ==, 200);
+}
+
+static void prepare_ready(World *world) {
+  order_of(world, one);
+  lab_validate(world->order, 0);
+}
+
+/* Answers whatever the order asks for, as core's limbs do. FALSE: nothing was due. */
+static gboolean answer_issuance(World *world) {
+  g_auto(Question) question = {0};
+  if (!lab_take(world->lab, JOB_ISSUE, &question))
+    return FALSE;
+  if (question.kind == QUESTION_CAA)
+    lab_caa(world->lab, &question, RESOLVER_NONE, NULL);
+  else if (question.kind == QUESTION_BUILD)
+    lab_built(world->lab, &question, "");
+  else if (question.kind == QUESTION_SIGN)
+    lab_signed(world->lab, &question);
+  return TRUE;
+}
+
+/* Both finalize; then both work on what comes of it until nothing is left. */
+static void act_finalize(World *world) {
+  learn_account(world);
+  EVP_PKEY *key = lab_key("P-256");
+  g_autofree char *csr = lab_csr(key, "email:alice@example.org", NULL);
+  g_autofree char *payload = g_strdup_printf("{\"csr\":\"%s\"}", csr);
+  EVP_PKEY_free(key);
+  g_autoptr(Answer) answer = lab_post(world->lab, world->client, world->board->text[2], payload);
+  note(world, 0, answer);
+  meet(world);
+  for (guint idle = 0; idle < 3;)
+    idle = answer_issuance(world) ? 0 : idle + 1;
+  meet(world);
+  while (answer_issuance(world))
+    continue;
+}
+
+static void check_issued(World *world) {
+  g_assert_cmpuint(count(world, 200), ==, 1);
+  g_assert_cmpuint(count(world, 403), ==, 1);
+  assert_status(world->order, world->order->order, "valid");
+  g_assert_cmpint(lab_count(world->lab,
+                            "SELECT count(*) FROM orders o LEFT JOIN certificate c ON c.order_id ="
+                            " o.id AND c.der IS NOT NULL WHERE c.id IS NULL"),
+                  ==, 0);
+}
+
+static void prepare_revocation(World *world) {
+  prepare_ready(world);
+  lab_issue(world->order);
+  g_autoptr(GBytes) leaf = lab_leaf(world->order);
+  world->board->leaf_size = g_bytes_get_size(leaf);
+  g_assert_cmpuint(world->board->leaf_size, <, sizeof(world->board->leaf));
+  memcpy(world->board->leaf, g_bytes_get_data(leaf, NULL), world->board->leaf_size);
+}
+
+static void act_revocation(World *world) {
+  learn_account(world);
+  g_autoptr(GBytes) leaf = g_bytes_new(world->board->leaf, world->board->leaf_size);
+  g_autoptr(Answer) answer = lab_revoke(world->lab, world->client, FALSE, leaf, "1");
+  note(world, 0, answer);
+}
+
+static void check_revocation(World *world) {
+  g_assert_cmpuint(count(world, 200), ==, 1);
+  g_assert_cmpuint(count(world, 400), ==, 1);
+}
+
+/* --- an authorization made beforehand
+ * ---------------------------------------------------------------------- */
+
+/* Its challenge has passed, but for the client's answer. */
+static void prepare_beforehand(World *world) {
+  make_account(world, world->client);
+  world->order = lab_authorize(world->lab, world->client, one[0]);
+  lab_send_mails(world->lab);
+  lab_right(world->order, 0);
+  write_text(world, 3, world->order->challenges->pdata[0]);
+}
+
+static void act_claim(World *world) {
+  g_autofree char *payload = lab_identifiers(one);
+  learn_account(world);
+  g_autoptr(Answer) answer = lab_send(world->lab, world->client, FALSE, "/new-order", payload);
+  note(world, 0, answer);
+}
+
+static void check_claim(World *world) {
+  g_assert_cmpuint(count(world, 201), ==, 2);
+  g_assert_cmpstr(world->board->location[0], !=, world->board->location[1]);
+}
+
+/* One side claims it, for the other one it becomes valid. */
+static void act_claim_and_answer(World *world) {
+  if (world->self == 0) {
+    act_claim(world);
+    return;
+  }
+  learn_account(world);
+  g_autoptr(Answer) answer = lab_post(world->lab, world->client, world->board->text[3], "{}");
+  g_assert_cmpstr(lab_text(answer, "status"), ==, "valid");
+}
+
+static void check_claimed_ready(World *world) {
+  g_autoptr(Answer) answer = lab_post(world->lab, world->client, world->board->location[0], NULL);
+  g_assert_cmpstr(lab_text(answer, "status"), ==, "ready");
+}
+
+/* --- the stop switch
+ * -------------------------------------------------------------------------------------- */
+
+static void act_stop(World *world) {
+  if (world->self == 0) {
+    g_autofree char *text = NULL;
+    gboolean done = FALSE;
+    do {
+      g_clear_pointer(&text, g_free);
+      lab_begin(world->lab);
+      done = command_run(&world->lab->acme, 0, "issuance stop", "{\"reason\":\"drill\"}", &text,
+                         NULL) == COMMAND_DONE;
+    } while (!lab_end(world->lab, done));
+    g_assert_true(done);
+    world->board->stopped = TRUE;
+    return;
+  }
+  /* What is asked was asked before the stop was there. */
+  g_auto(Question) question = {0};
+  gboolean stopped = world->board->stopped;
+  gboolean taken = lab_take(world->lab, JOB_ISSUE, &question);
+  g_assert_false(stopped && taken && question.kind != QUESTION_NONE);
+}
+
+static void prepare_stop(World *world) {
+  prepare_ready(world);
+  world->board->stopped = FALSE;
+  g_autoptr(Answer) answer = lab_finalize(world->order);
+  g_assert_cmpuint(answer->status, ==, 200);
+}
+
+static void check_stop(World *world) {
+  g_autofree char *text = NULL;
+  lab_begin(world->lab);
+  g_assert_cmpint(command_run(&world->lab->acme, 0, "issuance start", "{}", &text, NULL), ==,
+                  COMMAND_DONE);
+  lab_commit(world->lab, TRUE);
+  lab_sql(world->lab, "DELETE FROM job WHERE kind = 'issue'");
+}
+
+int main(int argc, char **argv) {
+  static const char *const limited[] = {"limits.orders-per-account", "5/86400000", NULL};
+  static const struct {
+    const char *name;
+    Race race;
+  } all[] = {
+      {"/nodes/new-account", {nothing, act_new_account, check_new_account, NULL}},
+      {"/nodes/key-change", {prepare_account, act_key_change, check_key_change, NULL}},
+      {"/nodes/external-account", {prepare_binding, act_binding, check_binding, NULL}},
+      {"/nodes/nonce", {prepare_nonce, act_nonce, check_nonce, NULL}},
+      {"/nodes/limit", {prepare_account, act_limit, check_limit, limited}},
+      {"/nodes/two-challenges", {prepare_two_replies, act_two_challenges, check_ready, NULL}},
+      {"/nodes/client-and-mail", {prepare_mail, act_client_and_mail, check_ready, NULL}},
+      {"/nodes/finalize", {prepare_ready, act_finalize, check_issued, NULL}},
+      {"/nodes/revocation", {prepare_revocation, act_revocation, check_revocation, NULL}},
+      {"/nodes/claim", {prepare_beforehand, act_claim, check_claim, NULL}},
+      {"/nodes/claim-and-answer",
+       {prepare_beforehand, act_claim_and_answer, check_claimed_ready, NULL}},
+      {"/nodes/stop", {prepare_stop, act_stop, check_stop, NULL}},
+  };
+  g_test_init(&argc, &argv, NULL);
+  for (gsize i = 0; database_server() != NULL && i < G_N_ELEMENTS(all); i++)
+    g_test_add_data_func(all[i].name, &all[i].race, run_race);
+  return g_test_run();
+}

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* core, the one brain: works in turns. A turn takes up to CORE_TURN_MAX waiting messages, runs
-   their handlers against one open transaction, hands out due jobs, commits once, and only then lets
-   answers and questions out. */
+/* core, the brain: works in turns. A turn takes up to CORE_TURN_MAX waiting messages, runs their
+   handlers against one open transaction, hands out due jobs, commits once, and only then lets
+   answers and questions out. Where the store has other writers a turn is one handler, or one job
+   that is handed out, and is run again when one of the others was in its way. */
 #ifndef SIGNET_DAEMON_CORE_H
 #define SIGNET_DAEMON_CORE_H
 
@@ -13,8 +14,11 @@
 /* Of a job that was handed out. Its end is not awaited: a process that dies gives its jobs back at
    once, and so does a start of core. */
 #define CORE_LEASE CLOCK_DAY
+/* The same beside other cores: until one of them may take the job; renewed while this one lives. */
+#define CORE_SHARED_LEASE CLOCK_MINUTE
 
 typedef struct Operators Operators;
+typedef struct Shared Shared;
 
 typedef struct {
   RoleProcess *process;
@@ -24,10 +28,14 @@ typedef struct {
   GQueue waiting;      /* of CoreItem */
   GPtrArray *out;      /* of CoreOutput: what the turn will say when it is committed */
   struct event *turn, *timer;
-  Operators *operators; /* NULL: there is no control socket */
-  gboolean stopping;    /* nothing is begun any more */
-  guint stop_asked;     /* checkpoints asked for over the stop */
-  gboolean stop_open;   /* the last of them is not answered yet */
+  Operators *operators;  /* NULL: there is no control socket */
+  Shared *shared;        /* NULL: nobody else writes to the store */
+  gboolean away;         /* the store cannot be reached */
+  gboolean stopping;     /* nothing is begun any more */
+  guint stop_asked;      /* checkpoints asked for over the stop */
+  gboolean stop_open;    /* the last of them is not answered yet */
+  gboolean stop_covered; /* the last record is below a checkpoint, or needs none */
+  gboolean held_up;      /* a due job waits for a process that takes no more questions */
 } Core;
 
 /* One thing to do in a turn. */
@@ -35,7 +43,8 @@ typedef struct CoreItem {
   /* FALSE: what it did is undone, and failed is called. */
   gboolean (*run)(Core *core, struct CoreItem *item, GError **error);
   void (*failed)(Core *core, struct CoreItem *item);
-  Channel *channel; /* that a request came by; NULL for an answer to a question of ours */
+  Channel *channel; /* that a request came by; NULL for an answer to a question of ours, or when
+                       core told itself */
   guint kind;
   guint64 id;
   GVariant *body;     /* NULL: the process that was asked is gone */
@@ -63,8 +72,9 @@ CoreItem *core_request_item(Channel *channel, guint kind, guint64 id, GVariant *
 Operators *core_operators_new(Core *core, int fd);
 /* The answer to a question. */
 CoreItem *core_answer_item(Question *question, GVariant *body);
-/* Takes due jobs and asks what they need. */
-gboolean core_hand_out_jobs(Core *core, GError **error);
+/* Takes at most limit due jobs and asks what they need. *next: when there may be more, as far as it
+   is known; they are looked for at once when a process that was asked too much has answered. */
+gboolean core_hand_out_jobs(Core *core, guint limit, gint64 *next, GError **error);
 /* Records the stop, has the end of the audit log signed if it can be, and ends the process. */
 void core_stop(Core *core);
 /* After a turn while stopping: ends the process when nothing is left to wait for. */
@@ -74,5 +84,25 @@ void core_stop_if_done(Core *core);
 gboolean core_ask_checkpoint(Core *core, GError **error);
 /* Milliseconds until a job can be handed out; -1: none. */
 gint64 core_next_job(Core *core);
+/* Runs work in a transaction of its own, again where others were in the way. FALSE: nothing of it
+   is there. */
+typedef gboolean (*CoreWork)(Core *core, gpointer user, GError **error);
+gboolean core_transact(Core *core, CoreWork work, gpointer user, GError **error);
+
+/* Whether a handler failed by what others did: then the transaction is to end, with that error. */
+gboolean core_must_run_again(const GError *failure, GError **error);
+
+/* --- beside other cores */
+
+/* Begins to renew leases, and in a node's first core to look for lists that others made. */
+Shared *core_shared_new(Core *core);
+/* Whether it is time to look for jobs; when no message waits, or one had its turn. */
+gboolean core_shared_looks(Core *core);
+/* After a turn: when to look next. looked: it was one that looked, and next what it found. */
+void core_shared_plan(Core *core, gboolean looked, gint64 next);
+/* Looks at once. */
+void core_shared_hurry(Core *core);
+/* Milliseconds until the next look. */
+gint64 core_shared_wait(const Core *core);
 
 #endif

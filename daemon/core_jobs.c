@@ -235,9 +235,28 @@ static const struct {
 };
 
 /* The checkpoint over the stop alone is asked without a taken job. */
+static gboolean is_of_stop(const Question *question) {
+  return question->job.attempts == 0;
+}
+
+/* Another core may have taken the job when this one was not heard of for long; then what it found
+   out is of no use. */
+static StoreFind is_held(Core *core, const Question *question, GError **error) {
+  if (core->shared == NULL || is_of_stop(question))
+    return STORE_FOUND;
+  StoreFind held = job_held(core->acme.store, &question->job, error);
+  if (held == STORE_MISSING)
+    log_warning("answer dropped", "job", job_names[question->job.kind], "reason",
+                "another core has taken the job meanwhile", NULL);
+  return held;
+}
+
 static gboolean run_answer(Core *core, CoreItem *item, GError **error) {
-  if (item->question->job.attempts == 0)
+  if (is_of_stop(item->question))
     core->stop_open = FALSE;
+  StoreFind held = is_held(core, item->question, error);
+  if (held != STORE_FOUND)
+    return held == STORE_MISSING;
   return item->body != NULL ? asking[item->question->kind].take(core, item, error)
                             : job_unanswered(&core->acme, &item->question->job, error);
 }
@@ -317,7 +336,7 @@ static gboolean begin_job(Core *core, const Job *job, GError **error) {
     question_clear(question);
     g_free(question);
   }
-  if (!store_handler_end(core->acme.store, keep, error))
+  if (core_must_run_again(failure, error) || !store_handler_end(core->acme.store, keep, error))
     return FALSE;
   if (keep)
     return TRUE;
@@ -334,7 +353,8 @@ gboolean core_ask_checkpoint(Core *core, GError **error) {
   Question *question = g_new0(Question, 1);
   question->job.kind = JOB_CHECKPOINT;
   gboolean good = checkpoint_ask(&core->acme, clock_now(core->acme.clock), question, error);
-  core->stop_open = good && channel != NULL && question->kind == QUESTION_CHECKPOINT;
+  core->stop_covered = good && question->kind != QUESTION_CHECKPOINT;
+  core->stop_open = good && channel != NULL && !core->stop_covered;
   if (core->stop_open)
     core_ask(core, channel, MESSAGE_CHECKPOINT, checkpoint_body(question), question);
   else
@@ -347,34 +367,50 @@ static guint batch_of(JobKind kind) {
   return kind == JOB_CRL ? 1 : BATCH;
 }
 
-static gboolean hand_out(Core *core, JobKind kind, GError **error) {
-  gint64 now = clock_now(core->acme.clock);
-  for (guint i = 0; i < batch_of(kind) && can_ask(core, kind); i++) {
+static gint64 lease_of(const Core *core) {
+  return core->shared != NULL ? CORE_SHARED_LEASE : CORE_LEASE;
+}
+
+/* Takes those of a kind that are due, from limit downwards. */
+static gboolean hand_out(Core *core, JobKind kind, gint64 now, guint *limit, GError **error) {
+  for (guint i = 0; i < batch_of(kind) && *limit > 0 && can_ask(core, kind); i++) {
     Job job;
-    StoreFind taken = job_take(core->acme.store, kind, now, now + CORE_LEASE, &job, error);
+    StoreFind taken = job_take(core->acme.store, kind, now, now + lease_of(core), &job, error);
     if (taken != STORE_FOUND)
       return taken == STORE_MISSING;
     if (!begin_job(core, &job, error))
       return FALSE;
+    *limit -= 1;
   }
   return TRUE;
 }
 
-gboolean core_hand_out_jobs(Core *core, GError **error) {
-  for (guint kind = 0; kind < JOB_KINDS; kind++)
-    if (!hand_out(core, (JobKind)kind, error))
+gboolean core_hand_out_jobs(Core *core, guint limit, gint64 *next, GError **error) {
+  gint64 due[JOB_KINDS], now = clock_now(core->acme.clock);
+  guint left = limit;
+  *next = G_MAXINT64;
+  core->held_up = FALSE;
+  if (!job_next_all(core->acme.store, now, due, error))
+    return FALSE;
+  for (guint kind = 0; kind < JOB_KINDS; kind++) {
+    if (due[kind] <= now && !hand_out(core, (JobKind)kind, now, &left, error))
       return FALSE;
+    if (can_ask(core, (JobKind)kind))
+      *next = MIN(*next, due[kind] <= now ? G_MAXINT64 : due[kind]);
+    else if (due[kind] <= now)
+      core->held_up = TRUE;
+  }
+  if (left == 0)
+    *next = now;
   return TRUE;
 }
 
 gint64 core_next_job(Core *core) {
-  gint64 first = G_MAXINT64, now = clock_now(core->acme.clock);
-  for (guint kind = 0; kind < JOB_KINDS; kind++) {
-    gint64 due = G_MAXINT64;
-    if (can_ask(core, (JobKind)kind)) {
-      gboolean known = job_next(core->acme.store, (JobKind)kind, &due, NULL);
-      first = MIN(first, known ? due : now + UNREADABLE_WAIT);
-    }
-  }
+  gint64 due[JOB_KINDS], first = G_MAXINT64, now = clock_now(core->acme.clock);
+  if (!job_next_all(core->acme.store, now, due, NULL))
+    return UNREADABLE_WAIT;
+  for (guint kind = 0; kind < JOB_KINDS; kind++)
+    if (can_ask(core, (JobKind)kind))
+      first = MIN(first, due[kind]);
   return first == G_MAXINT64 ? -1 : CLAMP(first - now, 0, CLOCK_HOUR);
 }

@@ -48,18 +48,10 @@ void core_stop(Core *core) {
   enqueue(core, run_stop);
 }
 
-/* Also when the store cannot say: then it can keep no checkpoint either. */
-static gboolean is_covered(Core *core) {
-  AuditCheckpoint head;
-  g_autoptr(GBytes) key = NULL;
-  return !config_given(core->process->config, "ca.audit-key") ||
-         !audit_head(core->acme.store, &head, &key, NULL) || head.number == head.previous;
-}
-
 void core_stop_if_done(Core *core) {
   if (!g_queue_is_empty(&core->waiting) || core->stop_open)
     return;
-  if (core->stop_asked >= ASKED_MAX || is_covered(core))
+  if (core->stop_asked >= ASKED_MAX || core->stop_covered)
     end(core);
   enqueue(core, run_again);
 }

@@ -3,7 +3,12 @@
 #include "base/log.h"
 #include "daemon/core.h"
 
+#include <stdlib.h>
+#include <unistd.h>
+
 #define RETRY_MILLISECONDS 1000
+#define AWAY_MILLISECONDS 500 /* between looks for a store that cannot be reached */
+#define RUNS_MAX 20           /* of one transaction, when others are in its way */
 
 /* What leaves when the turn is committed. */
 typedef struct {
@@ -70,6 +75,13 @@ void core_ask(Core *core, Channel *channel, guint kind, GVariant *body, Question
   g_ptr_array_add(core->out, output);
 }
 
+gboolean core_must_run_again(const GError *failure, GError **error) {
+  if (!g_error_matches(failure, STORE_ERROR, STORE_ERROR_AGAIN))
+    return FALSE;
+  g_propagate_error(error, g_error_copy(failure));
+  return TRUE;
+}
+
 /* One handler's work: kept, or undone without a trace. FALSE when the transaction itself is broken.
  */
 static gboolean run_item(Core *core, CoreItem *item, GError **error) {
@@ -79,6 +91,8 @@ static gboolean run_item(Core *core, CoreItem *item, GError **error) {
   if (!store_handler_begin(core->acme.store, error))
     return FALSE;
   gboolean keep = item->run(core, item, &failure);
+  if (core_must_run_again(failure, error))
+    return FALSE;
   if (!store_handler_end(core->acme.store, keep, error))
     return FALSE;
   if (!keep) {
@@ -100,6 +114,8 @@ typedef struct {
 
 static void on_answered(GVariant *body, gpointer user) {
   g_autofree Asked *asked = user;
+  if (asked->core->shared != NULL && asked->core->held_up)
+    core_shared_hurry(asked->core);
   core_enqueue(asked->core, core_answer_item(asked->question, body));
 }
 
@@ -120,6 +136,8 @@ static void let_out(Core *core, CoreOutput *output, gboolean committed) {
 /* Files go out after the commit; one that cannot be written is tried again at the next turn. */
 static void write_publications(Core *core) {
   GPtrArray *files = core->acme.publications;
+  if (core->process->index > 0) /* the node's first core finds them in the store */
+    g_ptr_array_set_size(files, 0);
   while (files->len > 0) {
     g_autoptr(GError) error = NULL;
     const char *name = g_bytes_get_data(files->pdata[0], NULL);
@@ -132,26 +150,56 @@ static void write_publications(Core *core) {
   }
 }
 
-/* Runs the items against one transaction. FALSE: nothing of the turn is there. */
-static gboolean run_turn(Core *core, GPtrArray *items, GError **error) {
+/* --- transactions
+ * --------------------------------------------------------------------------------------------- */
+
+static gboolean attempt(Core *core, CoreWork work, gpointer user, GError **error) {
   if (!store_begin(core->acme.store, error))
     return FALSE;
-  gboolean good = TRUE;
-  for (guint i = 0; good && i < items->len; i++)
-    good = run_item(core, items->pdata[i], error);
-  good = good && (core->stopping || core_hand_out_jobs(core, error));
-  if (good)
+  if (work(core, user, error))
     return store_commit(core->acme.store, error);
   store_rollback(core->acme.store);
   return FALSE;
 }
 
-/* Everything that the failed turn would have said becomes the fallback, also for items that did not
- * run. */
-static void fail_turn(Core *core, GPtrArray *items, guint published, const GError *error) {
-  log_error("turn failed", "reason", error->message, NULL);
-  g_ptr_array_set_size(core->out, 0);
-  g_ptr_array_set_size(core->acme.publications, (gint)published);
+gboolean core_transact(Core *core, CoreWork work, gpointer user, GError **error) {
+  guint published = core->acme.publications->len;
+  for (guint run = 1;; run++) {
+    g_autoptr(GError) failure = NULL;
+    gboolean committed = attempt(core, work, user, &failure);
+    record_settle(&core->acme, 0, committed);
+    if (committed)
+      return TRUE;
+    g_ptr_array_set_size(core->out, 0);
+    g_ptr_array_set_size(core->acme.publications, (gint)published);
+    gboolean again = g_error_matches(failure, STORE_ERROR, STORE_ERROR_AGAIN);
+    if (!again || run == RUNS_MAX) {
+      g_propagate_error(error, g_steal_pointer(&failure));
+      return FALSE;
+    }
+    log_debug("transaction run again", "reason", failure->message, NULL);
+  }
+}
+
+/* What a turn works on. */
+typedef struct {
+  GPtrArray *items;
+  gboolean jobs; /* are handed out too */
+  gint64 next;   /* when there may be more of them */
+} Turn;
+
+static gboolean run_turn(Core *core, gpointer user, GError **error) {
+  Turn *turn = user;
+  for (guint i = 0; i < turn->items->len; i++)
+    if (!run_item(core, turn->items->pdata[i], error))
+      return FALSE;
+  return !turn->jobs ||
+         core_hand_out_jobs(core, core->shared != NULL ? 1 : G_MAXUINT, &turn->next, error);
+}
+
+/* Everything that the turn would have said becomes the fallback, also for items that did not run.
+ */
+static void fail_items(Core *core, GPtrArray *items) {
   for (guint i = 0; i < items->len; i++) {
     CoreItem *item = items->pdata[i];
     if (item->channel != NULL)
@@ -159,6 +207,30 @@ static void fail_turn(Core *core, GPtrArray *items, guint published, const GErro
     else
       g_queue_push_tail(&core->waiting, g_steal_pointer(&items->pdata[i]));
   }
+}
+
+/* Its jobs are another process's now, which says that it is this one. */
+static void G_GNUC_NORETURN end_of_name(const GError *error) {
+  log_error("core ends", "reason", error->message, NULL);
+  _exit(EXIT_FAILURE);
+}
+
+static void fail_turn(Core *core, GPtrArray *items, const GError *error) {
+  if (g_error_matches(error, STORE_ERROR, STORE_ERROR_BUSY))
+    end_of_name(error);
+  core->away = g_error_matches(error, STORE_ERROR, STORE_ERROR_AWAY);
+  log_error(core->away ? "store away" : "turn failed", "reason", error->message, NULL);
+  fail_items(core, items);
+}
+
+/* Whether the store is there, as far as that can be known without waiting. */
+static gboolean has_store(Core *core) {
+  if (core->away && store_begin(core->acme.store, NULL)) {
+    store_rollback(core->acme.store);
+    core->away = FALSE;
+    log_info("store is back", NULL);
+  }
+  return !core->away;
 }
 
 static void set_timer(Core *core, gint64 wait) {
@@ -173,27 +245,52 @@ static void item_free_if_any(gpointer item) {
     core_item_free(item);
 }
 
-static void core_turn(Core *core) {
-  g_autoptr(GPtrArray) items = g_ptr_array_new_with_free_func(item_free_if_any);
-  g_autoptr(GError) error = NULL;
-  guint published = core->acme.publications->len;
-  while (items->len < CORE_TURN_MAX && !g_queue_is_empty(&core->waiting))
-    g_ptr_array_add(items, g_queue_pop_head(&core->waiting));
-  gboolean committed = run_turn(core, items, &error);
-  if (!committed)
-    fail_turn(core, items, published, error);
-  record_settle(&core->acme, 0, committed);
+/* With other writers one thing at a time, messages and jobs by turns. */
+static void choose(Core *core, Turn *turn) {
+  gboolean looks = core->shared != NULL && core_shared_looks(core);
+  guint most = core->shared == NULL || core->away ? CORE_TURN_MAX : looks ? 0 : 1;
+  while (turn->items->len < most && !g_queue_is_empty(&core->waiting))
+    g_ptr_array_add(turn->items, g_queue_pop_head(&core->waiting));
+  turn->jobs = !core->stopping && (core->shared == NULL || looks);
+}
+
+static void let_all_out(Core *core, gboolean committed) {
   for (guint i = 0; i < core->out->len; i++)
     let_out(core, core->out->pdata[i], committed);
   g_ptr_array_set_size(core->out, 0);
-  if (committed)
-    write_publications(core);
-  if (core->stopping)
-    core_stop_if_done(core);
-  gboolean again = !committed || core->acme.publications->len > 0;
+}
+
+/* When the next turn comes. */
+static void plan(Core *core, const Turn *turn, gboolean committed) {
+  if (core->shared != NULL && committed)
+    core_shared_plan(core, turn->jobs, turn->next);
   if (committed && !g_queue_is_empty(&core->waiting))
     core_wake(core);
-  set_timer(core, again ? RETRY_MILLISECONDS : core->stopping ? -1 : core_next_job(core));
+  gboolean again = !committed || core->acme.publications->len > 0;
+  set_timer(core, core->away             ? AWAY_MILLISECONDS
+                  : again                ? RETRY_MILLISECONDS
+                  : core->stopping       ? -1
+                  : core->shared != NULL ? core_shared_wait(core)
+                                         : core_next_job(core));
+}
+
+static void core_turn(Core *core) {
+  g_autoptr(GPtrArray) items = g_ptr_array_new_with_free_func(item_free_if_any);
+  g_autoptr(GError) error = NULL;
+  gboolean there = has_store(core);
+  Turn turn = {.items = items};
+  choose(core, &turn);
+  gboolean committed = there && core_transact(core, run_turn, &turn, &error);
+  if (!there)
+    fail_items(core, items);
+  else if (!committed)
+    fail_turn(core, items, error);
+  let_all_out(core, committed);
+  if (committed)
+    write_publications(core);
+  if (core->stopping && there)
+    core_stop_if_done(core);
+  plan(core, &turn, committed);
 }
 
 static void on_turn(evutil_socket_t fd G_GNUC_UNUSED, short what G_GNUC_UNUSED, void *user) {

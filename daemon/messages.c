@@ -26,8 +26,8 @@
 static const ChannelKind kinds[MESSAGE_COUNT] = {
     [MESSAGE_CONFIG] = {"config", TOLD(PARENT, ROLES, "a{ss}")},
     [MESSAGE_DESCRIPTOR] = {"descriptor", TOLD(PARENT, ROLES, "s"), .carries_fd = TRUE},
-    [MESSAGE_PEER] = {"peer", TOLD(PARENT, ROLES, "u"), .carries_fd = TRUE},
-    [MESSAGE_START] = {"start", TOLD(PARENT, ROLES, "()")},
+    [MESSAGE_PEER] = {"peer", TOLD(PARENT, ROLES, "(uu)"), .carries_fd = TRUE},
+    [MESSAGE_START] = {"start", TOLD(PARENT, ROLES, "u")},
     [MESSAGE_RELOAD] = {"reload", TOLD(PARENT, ROLES, "a{ss}")},
     [MESSAGE_STARTED] = {"started", TOLD(ROLES, PARENT, "()")},
     [MESSAGE_ROLES] = {"roles", TOLD(PARENT, CORE, ACME_ROLES_TYPE)},

@@ -10,8 +10,8 @@ typedef enum {
   /* parent to every role */
   MESSAGE_CONFIG,     /* a{ss}: first of all */
   MESSAGE_DESCRIPTOR, /* name, with a descriptor: a listening socket, a file, a folder */
-  MESSAGE_PEER,       /* role number, with one end of a socket pair to it */
-  MESSAGE_START,      /* everything is there: begin */
+  MESSAGE_PEER,       /* role number and index, with one end of a socket pair to it */
+  MESSAGE_START,      /* index among those of the role; everything is there: begin */
   MESSAGE_RELOAD,     /* a{ss}, and files that were given anew: what holds now */
   MESSAGE_STARTED,    /* back: the role has begun its work */
   /* parent to core */

@@ -11,6 +11,7 @@
 #include "daemon/role.h"
 #include "daemon/service_manager.h"
 #include "daemon/sockets.h"
+#include "daemon/store_place.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -55,7 +56,7 @@ struct Parent {
   struct event_base *base;
   GPtrArray *children;
   char *control_path;
-  int control;             /* the control socket, listening; core's; -1: not ours */
+  int control;             /* the control socket, listening; the first core's; -1: not ours */
   gboolean control_missed; /* and it was said */
   gboolean ready;          /* and the service manager was told */
   gboolean stopping;
@@ -227,9 +228,14 @@ static char *effective_settings(const Config *config) {
   return g_string_free(listing, FALSE);
 }
 
+/* Of several cores the first one has what there is once on a node. */
+static gboolean is_first_core(const Child *child) {
+  return child->role == ROLE_CORE && child->index == 0;
+}
+
 /* The whole configuration, for the audit log; no key's value is a secret. */
 static void give_settings(Child *child) {
-  if (child->role != ROLE_CORE)
+  if (!is_first_core(child))
     return;
   g_autofree char *settings = effective_settings(child->parent->config);
   int fd = memfd_create("settings", MFD_CLOEXEC);
@@ -261,23 +267,24 @@ static void give_sockets(Child *child, const char *name, GArray *sockets) {
 
 /* Kept over restarts of core: who connects meanwhile waits. */
 static void give_control(Child *child) {
-  if (child->role == ROLE_CORE)
+  if (is_first_core(child))
     give(child, "control", fcntl(child->parent->control, F_DUPFD_CLOEXEC, 0), CONTROL_NAME);
 }
 
-static void send_peer(Child *child, Role role, int fd) {
-  channel_send(child->control, MESSAGE_PEER, g_variant_new_uint32(role), fd);
+static void send_peer(Child *child, const Child *peer, int fd) {
+  channel_send(child->control, MESSAGE_PEER,
+               g_variant_new("(uu)", (guint32)peer->role, peer->index), fd);
 }
 
-/* A new pair between core and another role. */
+/* A new pair between a core and another role. */
 static void connect_pair(Child *core, Child *limb) {
   int pair[2];
   if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, pair) != 0) {
     log_error("no socket pair", "reason", g_strerror(errno), NULL);
     return;
   }
-  send_peer(core, limb->role, pair[0]);
-  send_peer(limb, ROLE_CORE, pair[1]);
+  send_peer(core, limb, pair[0]);
+  send_peer(limb, core, pair[1]);
 }
 
 /* One that is dying is passed over: its successor is connected when it starts. */
@@ -287,9 +294,9 @@ static void connect_child(Child *child) {
     Child *other = children->pdata[i];
     if (other->pid == 0 || other->control == NULL || other == child)
       continue;
-    if (child->role == ROLE_CORE)
+    if (child->role == ROLE_CORE && other->role != ROLE_CORE)
       connect_pair(child, other);
-    else if (other->role == ROLE_CORE)
+    else if (child->role != ROLE_CORE && other->role == ROLE_CORE)
       connect_pair(other, child);
   }
 }
@@ -430,7 +437,7 @@ static void start_child(Child *child) {
   give_sockets(child, "listen-http", child->http);
   give_sockets(child, "listen-smtp", child->smtp);
   give_sockets(child, "listen-lmtp", child->lmtp);
-  channel_send(child->control, MESSAGE_START, g_variant_new("()"), -1);
+  channel_send(child->control, MESSAGE_START, g_variant_new_uint32(child->index), -1);
   connect_child(child);
   child->restarts += child->since != 0 ? 1 : 0;
   child->since = clock_now(&clock_system);
@@ -595,7 +602,8 @@ static gboolean add_children(Parent *parent, GError **error) {
   if (config_given(parent->config, "ca.linter"))
     add_child(parent, ROLE_LINTER, 0);
   add_child(parent, ROLE_OUTBOUND, 0);
-  add_child(parent, ROLE_CORE, 0);
+  for (guint i = 0; i < store_place_cores(parent->config); i++)
+    add_child(parent, ROLE_CORE, i);
   Child *inbound = add_child(parent, ROLE_INBOUND, 0);
   inbound->smtp = sockets_listen(config_list(parent->config, "mail.listen"), FALSE, error);
   if (inbound->smtp != NULL)

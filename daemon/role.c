@@ -87,31 +87,70 @@ Channel *role_open_channel(RoleProcess *process, Role peer, int fd, ChannelRecei
 /* --- the way to core
  * ------------------------------------------------------------------------------------ */
 
+static void on_core_says(Channel *channel, guint kind, guint64 id, GVariant *body, int fd,
+                         gpointer user) {
+  const RoleCore *core = user;
+  core->process->core_generation = core->generation;
+  core->process->table->received(channel, kind, id, body, fd, core->process);
+}
+
 static void on_core_gone(Channel *channel G_GNUC_UNUSED, const char *nonsense, gpointer user) {
-  RoleProcess *process = user;
+  RoleCore *core = user;
+  RoleProcess *process = core->process;
   if (nonsense != NULL)
     role_die_of_nonsense(ROLE_CORE, nonsense);
-  process->core = NULL;
+  g_ptr_array_remove_fast(process->cores, core);
   if (process->table->core_down != NULL)
     process->table->core_down(process);
 }
 
 /* The end of the core before may not have been read yet: what it owes is answered now. */
-static void connect_core(RoleProcess *process, int fd) {
-  if (process->core != NULL)
-    channel_end(process->core);
-  process->core_generation++;
-  process->core =
-      role_open_channel(process, ROLE_CORE, fd, process->table->received, on_core_gone, process);
+static void end_core(RoleProcess *process, guint index) {
+  for (guint i = 0; i < process->cores->len; i++) {
+    const RoleCore *core = process->cores->pdata[i];
+    if (core->index == index) {
+      channel_end(core->channel);
+      return;
+    }
+  }
+}
+
+static void connect_core(RoleProcess *process, guint index, int fd) {
+  end_core(process, index);
+  RoleCore *core = g_new0(RoleCore, 1);
+  *core = (RoleCore){process, index, ++process->connections, NULL};
+  core->channel = role_open_channel(process, ROLE_CORE, fd, on_core_says, on_core_gone, core);
+  g_ptr_array_add(process->cores, core);
   if (process->table->core_up != NULL)
     process->table->core_up(process);
 }
 
+Channel *role_least_asked_core(const RoleProcess *process) {
+  Channel *best = NULL;
+  guint fewest = CHANNEL_MAX_OPEN;
+  for (guint i = 0; i < process->cores->len; i++) {
+    Channel *channel = ((const RoleCore *)process->cores->pdata[i])->channel;
+    guint open = channel_open_questions(channel);
+    if (open < fewest) {
+      best = channel;
+      fewest = open;
+    }
+  }
+  return best;
+}
+
 void role_answer(RoleProcess *process, guint generation, guint kind, guint64 id, GVariant *body) {
-  if (process->core != NULL && process->core_generation == generation)
-    channel_answer(process->core, kind, id, body);
-  else
-    g_variant_unref(g_variant_ref_sink(body));
+  g_autoptr(GVariant) sunk = g_variant_ref_sink(body);
+  for (guint i = 0; i < process->cores->len; i++) {
+    const RoleCore *core = process->cores->pdata[i];
+    if (core->generation == generation)
+      channel_answer(core->channel, kind, id, sunk);
+  }
+}
+
+void role_flush(const RoleProcess *process) {
+  for (guint i = 0; i < process->cores->len; i++)
+    channel_flush(((const RoleCore *)process->cores->pdata[i])->channel, FLUSH_MILLISECONDS);
 }
 
 /* --- what the parent says
@@ -164,14 +203,16 @@ static void on_parent_says(Channel *channel G_GNUC_UNUSED, guint kind, guint64 i
   } else if (kind == MESSAGE_DESCRIPTOR) {
     keep_descriptor(process, g_variant_get_string(body, NULL), fd);
   } else if (kind == MESSAGE_PEER) {
-    guint32 peer = g_variant_get_uint32(body);
+    guint32 peer = 0, index = 0;
+    g_variant_get(body, "(uu)", &peer, &index);
     if (peer >= ROLE_COUNT || (process->table->peer == NULL && peer != ROLE_CORE))
       role_die_of_nonsense(ROLE_PARENT, "an unknown role");
     if (process->table->peer != NULL)
       process->table->peer(process, (Role)peer, fd);
     else
-      connect_core(process, fd);
+      connect_core(process, index, fd);
   } else if (kind == MESSAGE_START) {
+    process->index = g_variant_get_uint32(body);
     begin(process);
   } else if (kind == MESSAGE_RELOAD) {
     take_reload(process, body);
@@ -227,7 +268,9 @@ int role_run(Role role) {
   prctl(PR_SET_DUMPABLE, 0);
   log_init(role_names[role], LOG_INFO, LOG_TEXT);
   event_set_log_callback(on_event_message);
-  RoleProcess process = {.table = tables[role], .base = new_base(tables[role])};
+  RoleProcess process = {.table = tables[role],
+                         .base = new_base(tables[role]),
+                         .cores = g_ptr_array_new_with_free_func(g_free)};
   process.descriptors = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, free_list);
   process.control = role_open_channel(&process, ROLE_PARENT, ROLE_CONTROL_FD, on_parent_says,
                                       on_parent_gone, &process);

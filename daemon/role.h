@@ -11,6 +11,14 @@
 
 typedef struct RoleProcess RoleProcess;
 
+/* The way to one core. */
+typedef struct {
+  RoleProcess *process;
+  guint index;      /* of the core */
+  guint generation; /* number of the connection */
+  Channel *channel;
+} RoleCore;
+
 /* One role: the same functions in the same order in each file role_*.c. */
 typedef struct {
   Role role;
@@ -22,7 +30,7 @@ typedef struct {
   gboolean (*start)(RoleProcess *process, GError **error);
   /* Core says something (every role but core talks to core alone). */
   ChannelReceived received;
-  /* Core is there, anew or for the first time; or it is gone. NULL: of no interest. */
+  /* A core is there, anew or for the first time; or one is gone. NULL: of no interest. */
   void (*core_up)(RoleProcess *process);
   void (*core_down)(RoleProcess *process);
   /* In core: a socket pair's end to another role, which belongs to the callee. */
@@ -38,9 +46,13 @@ typedef struct {
 struct RoleProcess {
   const RoleTable *table;
   struct event_base *base;
+  guint index; /* among those of its role; known from start on */
   Channel *control;
-  Channel *core;         /* NULL while there is none */
-  guint core_generation; /* counts the cores seen: an answer to an earlier one is dropped */
+  GPtrArray *cores;  /* of RoleCore, those that are there */
+  guint connections; /* to cores, in all */
+  /* Of the core whose message is being taken: an answer goes to it, and is dropped when it is gone.
+   */
+  guint core_generation;
   Config *config;
   GHashTable *descriptors; /* name -> GArray of int */
   GVariant *roles;         /* in core: what the parent said last; NULL: nothing yet */
@@ -53,6 +65,8 @@ extern const RoleTable role_edge, role_core, role_inbound, role_outbound, role_l
 /* Runs a role to its end; returns the exit status. */
 int role_run(Role role);
 
+/* Sends what is queued for the cores, waiting a little. */
+void role_flush(const RoleProcess *process);
 /* Ends the process in good order. */
 void role_stopped(void) G_GNUC_NORETURN;
 
@@ -65,6 +79,8 @@ GBytes *role_read_file(RoleProcess *process, const char *name, GError **error);
 /* The same for each of several descriptors of a name: of GBytes, empty when there are none; NULL
  * when one cannot be read. */
 GPtrArray *role_read_files(RoleProcess *process, const char *name, GError **error);
+/* The core with the fewest open questions; NULL when there is none, or none takes one more. */
+Channel *role_least_asked_core(const RoleProcess *process);
 /* Answers a question of the core of that generation, if it is still there; body is sunk. */
 void role_answer(RoleProcess *process, guint generation, guint kind, guint64 id, GVariant *body);
 /* A channel to another role; nonsense from it ends this process, and says so. */

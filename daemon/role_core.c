@@ -11,6 +11,7 @@
 #include "daemon/core.h"
 #include "daemon/store_place.h"
 
+#include <openssl/crypto.h>
 #include <openssl/pem.h>
 #include <openssl/rand.h>
 #include <stdlib.h>
@@ -47,6 +48,8 @@ static void peer(RoleProcess *process, Role role, int fd) {
   Core *core = process->state;
   g_ptr_array_add(core->channels,
                   role_open_channel(process, role, fd, on_role_says, on_role_gone, process));
+  if (core->shared != NULL)
+    core_shared_hurry(core);
   core_wake(core); /* a job may have waited for it */
 }
 
@@ -213,36 +216,61 @@ static gboolean read_weak_keys(RoleProcess *process, Core *core, GError **error)
   return core->acme.weak_keys != NULL;
 }
 
-static gboolean note_settings(RoleProcess *process, Core *core, const char *when, GError **error) {
-  g_autoptr(GBytes) settings = role_read_file(process, "settings", error);
-  if (settings == NULL)
-    return error == NULL || *error == NULL;
-  g_autofree char *text = g_strndup(g_bytes_get_data(settings, NULL), g_bytes_get_size(settings));
-  return settings_record(&core->acme, text, when, error);
+/* NULL: another core has them. */
+static gboolean read_settings(RoleProcess *process, char **text, GError **error) {
+  g_autoptr(GError) failure = NULL;
+  g_autoptr(GBytes) settings = role_read_file(process, "settings", &failure);
+  if (settings != NULL)
+    *text = g_strndup(g_bytes_get_data(settings, NULL), g_bytes_get_size(settings));
+  if (failure == NULL)
+    return TRUE;
+  g_propagate_error(error, g_steal_pointer(&failure));
+  return FALSE;
+}
+
+static gboolean make_nonces(Core *core, GError **error) {
+  guint8 octets[NONCE_KEY_OCTETS];
+  random_octets(octets, sizeof(octets));
+  core->acme.nonces = nonces_start(core->acme.store, octets, error);
+  OPENSSL_cleanse(octets, sizeof(octets));
+  return core->acme.nonces != NULL;
+}
+
+static gboolean run_start(Core *core, gpointer user, GError **error) {
+  const char *settings = user;
+  g_clear_pointer(&core->acme.nonces, nonces_free);
+  return make_nonces(core, error) && jobs_start(&core->acme, error) &&
+         (settings == NULL || settings_record(&core->acme, settings, "start", error));
 }
 
 static gboolean start_jobs(RoleProcess *process, Core *core, GError **error) {
-  if (!store_begin(core->acme.store, error))
+  g_autofree char *settings = NULL;
+  return read_settings(process, &settings, error) &&
+         core_transact(core, run_start, settings, error);
+}
+
+static gboolean open_store(RoleProcess *process, Core *core, GError **error) {
+  StorePlace place = store_place_read(process->config);
+  g_autofree char *owner = store_place_owner(process->config, process->index);
+  place.owner = owner;
+  core->acme.store = store_open(&place, error);
+  if (core->acme.store == NULL)
     return FALSE;
-  gboolean good = jobs_start(&core->acme, error) && note_settings(process, core, "start", error);
-  good = good && store_commit(core->acme.store, error);
-  if (!good)
-    store_rollback(core->acme.store);
-  record_settle(&core->acme, 0, good);
-  return good;
+  if (store_is_shared(core->acme.store)) {
+    core->acme.node = store_place_node(process->config);
+    core->shared = core_shared_new(core);
+  }
+  return TRUE;
 }
 
 static gboolean start(RoleProcess *process, GError **error) {
   Core *core = process->state = core_new(process);
-  guint8 nonce_key[NONCE_KEY_OCTETS];
   g_autoptr(GArray) folder = role_take_descriptors(process, "published");
   g_autoptr(GArray) control = role_take_descriptors(process, "control");
-  random_octets(nonce_key, sizeof(nonce_key));
   json_object_seed(0);
   core->acme.clock = &clock_system;
   core->acme.random = random_octets;
   core->acme.config = process->config;
-  core->acme.nonces = nonces_new(nonce_key);
   core->acme.keys = jwk_cache_new();
   core->published = published_new(folder->len > 0 ? g_array_index(folder, int, 0) : -1);
   if (config_is(process->config, "ca.caa", "off"))
@@ -250,11 +278,7 @@ static gboolean start(RoleProcess *process, GError **error) {
   if (config_given(process->config, "dns.perspectives-missing-reason"))
     log_warning("fewer network perspectives than a public CA should have", "reason",
                 config_text(process->config, "dns.perspectives-missing-reason"), NULL);
-  StorePlace place = store_place_read(process->config);
-  g_autofree char *owner = store_place_owner(process->config, 0);
-  place.owner = owner;
-  core->acme.store = store_open(&place, error);
-  if (core->acme.store == NULL || !read_ca(process, core, error) ||
+  if (!open_store(process, core, error) || !read_ca(process, core, error) ||
       !read_weak_keys(process, core, error) || !start_jobs(process, core, error))
     return FALSE;
   if (control->len > 0)
@@ -263,15 +287,14 @@ static gboolean start(RoleProcess *process, GError **error) {
   return TRUE;
 }
 
+static gboolean run_reload(Core *core, gpointer user, GError **error) {
+  return settings_record(&core->acme, user, "reload", error);
+}
+
 static gboolean note_reload(RoleProcess *process, Core *core, GError **error) {
-  if (!store_begin(core->acme.store, error))
-    return FALSE;
-  gboolean good = note_settings(process, core, "reload", error);
-  if (!good)
-    store_rollback(core->acme.store);
-  good = good && store_commit(core->acme.store, error);
-  record_settle(&core->acme, 0, good);
-  return good;
+  g_autofree char *settings = NULL;
+  return read_settings(process, &settings, error) &&
+         (settings == NULL || core_transact(core, run_reload, settings, error));
 }
 
 static void reload(RoleProcess *process, const Config *config G_GNUC_UNUSED) {

@@ -24,7 +24,7 @@ typedef struct {
   HttpFront *acme;
   HttpFront *files; /* plain HTTP */
   Published *published;
-  GQueue nonces; /* of char*; from the core that is there now */
+  GQueue nonces; /* of char*; from the cores that are there now */
   gboolean asked;
   GQueue pending; /* of Pending, oldest first */
   struct event *renewal, *patience;
@@ -36,7 +36,6 @@ typedef struct {
 
 typedef struct {
   Edge *edge;
-  guint generation;
   gboolean renews; /* the answer replaces the stock */
 } StockQuestion;
 
@@ -44,7 +43,7 @@ static void on_nonces(GVariant *body, gpointer user) {
   g_autofree StockQuestion *question = user;
   Edge *edge = question->edge;
   edge->asked = FALSE;
-  if (body == NULL || question->generation != edge->process->core_generation)
+  if (body == NULL)
     return;
   if (question->renews)
     g_queue_clear_full(&edge->nonces, g_free);
@@ -56,12 +55,13 @@ static void on_nonces(GVariant *body, gpointer user) {
 }
 
 static void ask_nonces(Edge *edge, gboolean renews) {
-  if (edge->process->core == NULL || edge->asked)
+  Channel *core = role_least_asked_core(edge->process);
+  if (core == NULL || edge->asked)
     return;
   StockQuestion *question = g_new0(StockQuestion, 1);
-  *question = (StockQuestion){edge, edge->process->core_generation, renews};
-  edge->asked = channel_ask(edge->process->core, MESSAGE_WANT_NONCES,
-                            g_variant_new_uint32(STOCK_TARGET), on_nonces, question);
+  *question = (StockQuestion){edge, renews};
+  edge->asked = channel_ask(core, MESSAGE_WANT_NONCES, g_variant_new_uint32(STOCK_TARGET),
+                            on_nonces, question);
   if (!edge->asked)
     g_free(question);
 }
@@ -268,13 +268,14 @@ static void on_request(HttpExchange *exchange, const Request *request, gpointer 
     answer_new_nonce(edge, exchange, route);
     return;
   }
-  if (edge->process->core == NULL) {
+  Channel *core = role_least_asked_core(edge->process);
+  if (core == NULL) {
     answer_busy(edge, exchange);
     return;
   }
   Pending *pending = g_new0(Pending, 1);
   *pending = (Pending){edge, exchange, g_get_monotonic_time()};
-  if (!channel_ask(edge->process->core, MESSAGE_REQUEST,
+  if (!channel_ask(core, MESSAGE_REQUEST,
                    g_variant_new("(sss@ays)", request->method, request->path, request->content_type,
                                  message_from_octets(request->body), request->peer),
                    on_response, pending)) {
@@ -381,16 +382,14 @@ static gboolean start(RoleProcess *process, GError **error) {
   return TRUE;
 }
 
-/* Nonces of an earlier core are worth nothing to the new one. */
-static void core_up(RoleProcess *process) {
-  Edge *edge = process->state;
-  g_queue_clear_full(&edge->nonces, g_free);
-  edge->asked = FALSE;
-  refill(edge);
+/* Nonces of a core that was alone are worth nothing to the next one; several take each other's. */
+static void core_down(RoleProcess *process) {
+  if (process->cores->len == 0)
+    g_queue_clear_full(&((Edge *)process->state)->nonces, g_free);
 }
 
-static void core_down(RoleProcess *process) {
-  g_queue_clear_full(&((Edge *)process->state)->nonces, g_free);
+static void core_up(RoleProcess *process) {
+  refill(process->state);
 }
 
 static void reload(RoleProcess *process, const Config *config G_GNUC_UNUSED) {

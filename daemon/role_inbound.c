@@ -46,7 +46,7 @@ static void on_smtp_answer(GVariant *body, gpointer user) {
 
 /* Asks core, or answers 451 when it cannot be asked. */
 static void ask(Inbound *inbound, SmtpQuestion *question, guint kind, GVariant *body) {
-  Channel *core = inbound->process->core;
+  Channel *core = role_least_asked_core(inbound->process);
   g_autoptr(GVariant) sunk = g_variant_ref_sink(body);
   if (core == NULL || !channel_ask(core, kind, sunk, on_smtp_answer, question))
     smtp_question_answer(question, 451, "4.3.2", "The server is busy, try again");

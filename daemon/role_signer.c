@@ -77,8 +77,7 @@ static gint64 seconds_now(void) {
 static void on_reopen(evutil_socket_t fd G_GNUC_UNUSED, short what G_GNUC_UNUSED, void *user) {
   Signer *signer = user;
   log_warning("signer begins anew", "reason", "to open its token again", NULL);
-  if (signer->process->core != NULL)
-    channel_flush(signer->process->core, FLUSH_MILLISECONDS);
+  role_flush(signer->process);
   _exit(EXIT_SUCCESS);
 }
 

@@ -13,9 +13,13 @@ const char *store_place_name(const StorePlace *place) {
   return place->postgresql != NULL && *place->postgresql != '\0' ? "postgresql" : place->folder;
 }
 
+const char *store_place_node(const Config *config) {
+  const char *given = config_text(config, "store.node");
+  return *given != '\0' ? given : g_get_host_name();
+}
+
 char *store_place_owner(const Config *config, guint index) {
-  const char *node = config_text(config, "store.node");
-  return g_strdup_printf("%s/%u", *node != '\0' ? node : g_get_host_name(), index);
+  return g_strdup_printf("%s/%u", store_place_node(config), index);
 }
 
 guint store_place_cores(const Config *config) {

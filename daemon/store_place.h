@@ -10,6 +10,8 @@
 StorePlace store_place_read(const Config *config);
 /* How it is called in messages: the folder, or "postgresql". */
 const char *store_place_name(const StorePlace *place);
+/* The name of this node among those of a shared store. */
+const char *store_place_node(const Config *config);
 /* The name of a core process as a writer: "NODE/INDEX"; the caller frees it. */
 char *store_place_owner(const Config *config, guint index);
 /* How many core processes there are. */

@@ -158,9 +158,11 @@ class Signetd:
 
     def has_all_roles(self):
         """A role that was forked a moment ago is not seen among pids() yet."""
-        edges = int(self.config["acme"].get("processes", 0)) or len(os.sched_getaffinity(0))
+        store = self.config["store"]
+        several = {"edge": int(self.config["acme"].get("processes", 0)) or len(os.sched_getaffinity(0)),
+                   "core": int(store.get("cores", 2 if "postgresql" in store else 1))}
         found = self.pids()
-        return all(len(found.get(role, [])) == (edges if role == "edge" else 1) for role in ROLES)
+        return all(len(found.get(role, [])) == several.get(role, 1) for role in ROLES)
 
     def is_up(self):
         import urllib.error

@@ -777,14 +777,16 @@ static inline gboolean lab_take(Lab *lab, JobKind kind, Question *question) {
   Job job;
   StoreFind taken = STORE_MISSING;
   gboolean begun = FALSE;
-  do {
-    question_clear(question);
+  for (;;) {
     *question = (Question){0};
     lab_begin(lab);
     taken = job_take(lab->acme.store, kind, lab->clock.now, lab->clock.now + 10 * CLOCK_MINUTE,
                      &job, NULL);
     begun = taken == STORE_FOUND && job_begin(&lab->acme, &job, question, NULL);
-  } while (!lab_end(lab, TRUE));
+    if (lab_end(lab, TRUE))
+      break;
+    question_clear(question);
+  }
   g_assert_cmpint(taken, >=, 0);
   g_assert_cmpint(begun, ==, taken == STORE_FOUND);
   return taken == STORE_FOUND;

@@ -29,6 +29,8 @@ ALLOWED = {
     "SELECT issued_at FROM certificate WHERE issued_at IS NOT NULL ORDER BY id DESC LIMIT 1": "the last ones, until one is "
                                                                                               "issued",
     "UPDATE job SET taken_until = 0, lease = lease + 1 WHERE taken_until > 0": "once, at start",
+    "UPDATE job SET taken_until = ?2 WHERE owner": "every 15 s, on a shared store alone",
+    "SELECT k.column1, (SELECT j.due_at FROM job j": "ends with the first job of a kind that nobody has taken",
     "SELECT min(CASE WHEN taken_until > due_at": "the jobs of a kind",
     "SELECT max(not_after) FROM certificate WHERE shard = ?1": "the index alone, of one shard, for its list",
     "SELECT der FROM certificate WHERE shard = ?1": "LIMIT 1; all have one but those that are signed now",

@@ -9,7 +9,7 @@ import unittest
 
 from signet_lab import BUILD, ROLES
 
-CONFIG, DESCRIPTOR, PEER, START, REQUEST, RESPONSE = 1, 2, 3, 4, 7, 8
+CONFIG, DESCRIPTOR, PEER, START, REQUEST, RESPONSE = 1, 2, 3, 4, 8, 9
 
 
 def frame(kind, body, number=0, length=None):

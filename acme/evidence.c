@@ -3,6 +3,7 @@
 
 #include "acme/issuing_ca.h"
 #include "base/base64url.h"
+#include "base/sha256.h"
 #include "ca/certificate_read.h"
 #include "store/authorization.h"
 #include "store/evidence.h"
@@ -45,7 +46,7 @@ static char *issuer_digest(const Acme *acme, gint64 shard, GError **error) {
   if (found == STORE_LOOKUP_FAILED)
     return NULL;
   g_autoptr(GBytes) der = issuer_der(found == STORE_FOUND ? ca.issuer : acme->issuer);
-  return g_compute_checksum_for_bytes(G_CHECKSUM_SHA256, der);
+  return sha256_hex(der);
 }
 
 char *evidence_facts(Acme *acme, const Order *order, gint64 shard, GError **error) {
@@ -160,13 +161,12 @@ gboolean evidence_lines(Store *store, const Id *certificate, gint64 below, Evide
 }
 
 static void add_line(const char *line, gpointer user) {
-  g_checksum_update(user, (const guchar *)line, (gssize)strlen(line));
-  g_checksum_update(user, (const guchar *)"\n", 1);
+  sha256_add(user, line, strlen(line));
+  sha256_add(user, "\n", 1);
 }
 
 char *evidence_digest(Store *store, const Id *certificate, GError **error) {
-  g_autoptr(GChecksum) sum = g_checksum_new(G_CHECKSUM_SHA256);
-  return evidence_lines(store, certificate, G_MAXINT64, add_line, sum, error)
-             ? g_strdup(g_checksum_get_string(sum))
-             : NULL;
+  g_autoptr(Sha256) sum = sha256_new();
+  return evidence_lines(store, certificate, G_MAXINT64, add_line, sum, error) ? sha256_end_hex(sum)
+                                                                              : NULL;
 }

@@ -18,6 +18,7 @@
 #include "base/base64url.h"
 #include "base/hex.h"
 #include "base/log.h"
+#include "base/sha256.h"
 #include "ca/certificate_read.h"
 #include "store/caa_check.h"
 #include "store/certificate.h"
@@ -466,7 +467,7 @@ static gboolean keep_tbs(Acme *acme, gint64 now, const Order *order, const Quest
   certificate->facts = evidence_facts(acme, order, question->shard, error);
   if (certificate->facts == NULL)
     return FALSE;
-  g_autofree char *digest = g_compute_checksum_for_bytes(G_CHECKSUM_SHA256, tbs);
+  g_autofree char *digest = sha256_hex(tbs);
   StoreChange kept = certificate_insert(acme->store, certificate, error);
   return kept == STORE_UNCHANGED ||
          (kept == STORE_CHANGED &&
@@ -566,7 +567,7 @@ gboolean job_linted(Acme *acme, const Question *question, const char *findings, 
 /* With the digest of all that led to it, before the order's state changes further. */
 static gboolean record_issued(Acme *acme, gint64 now, const Certificate *certificate, GBytes *der,
                               GError **error) {
-  g_autofree char *digest = g_compute_checksum_for_bytes(G_CHECKSUM_SHA256, der);
+  g_autofree char *digest = sha256_hex(der);
   g_autofree char *evidence = evidence_digest(acme->store, &certificate->id, error);
   return evidence != NULL &&
          record(acme, now, "issued",

@@ -1,22 +1,23 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/audit_record.h"
+#include "base/sha256.h"
 
 #include <string.h>
 
 #define RECORD_PREFIX "Signet audit record v2"
 #define CHECKPOINT_PREFIX "Signet audit checkpoint v1"
 
-static void add_number(GChecksum *sum, gint64 number) {
+static void add_number(Sha256 *sum, gint64 number) {
   gint64 octets = GINT64_TO_BE(number);
-  g_checksum_update(sum, (const guchar *)&octets, sizeof(octets));
+  sha256_add(sum, &octets, sizeof(octets));
 }
 
-static void add_text(GChecksum *sum, const char *text) {
+static void add_text(Sha256 *sum, const char *text) {
   add_number(sum, (gint64)strlen(text));
-  g_checksum_update(sum, (const guchar *)text, (gssize)strlen(text));
+  sha256_add(sum, text, strlen(text));
 }
 
-static void add_content(GChecksum *sum, const AuditRecord *record) {
+static void add_content(Sha256 *sum, const AuditRecord *record) {
   add_number(sum, record->at);
   add_text(sum, record->kind);
   add_text(sum, record->subject);
@@ -24,33 +25,30 @@ static void add_content(GChecksum *sum, const AuditRecord *record) {
 }
 
 void audit_record_content(const AuditRecord *record, guint8 content[AUDIT_HASH_OCTETS]) {
-  g_autoptr(GChecksum) sum = g_checksum_new(G_CHECKSUM_SHA256);
-  gsize length = AUDIT_HASH_OCTETS;
+  g_autoptr(Sha256) sum = sha256_new();
   add_content(sum, record);
-  g_checksum_get_digest(sum, content, &length);
+  sha256_end(sum, content);
 }
 
 void audit_record_link(const Id *chain, gint64 number, const guint8 content[AUDIT_HASH_OCTETS],
                        const guint8 previous[AUDIT_HASH_OCTETS], guint8 hash[AUDIT_HASH_OCTETS]) {
-  g_autoptr(GChecksum) sum = g_checksum_new(G_CHECKSUM_SHA256);
-  gsize length = AUDIT_HASH_OCTETS;
+  g_autoptr(Sha256) sum = sha256_new();
   add_text(sum, RECORD_PREFIX);
-  g_checksum_update(sum, chain->octets, ID_OCTETS);
-  g_checksum_update(sum, previous, AUDIT_HASH_OCTETS);
+  sha256_add(sum, chain->octets, ID_OCTETS);
+  sha256_add(sum, previous, AUDIT_HASH_OCTETS);
   add_number(sum, number);
-  g_checksum_update(sum, content, AUDIT_HASH_OCTETS);
-  g_checksum_get_digest(sum, hash, &length);
+  sha256_add(sum, content, AUDIT_HASH_OCTETS);
+  sha256_end(sum, hash);
 }
 
 /* As schema version 3 had it. */
 static void hash_without_chain(const AuditRecord *record, const guint8 previous[AUDIT_HASH_OCTETS],
                                guint8 hash[AUDIT_HASH_OCTETS]) {
-  g_autoptr(GChecksum) sum = g_checksum_new(G_CHECKSUM_SHA256);
-  gsize length = AUDIT_HASH_OCTETS;
-  g_checksum_update(sum, previous, AUDIT_HASH_OCTETS);
+  g_autoptr(Sha256) sum = sha256_new();
+  sha256_add(sum, previous, AUDIT_HASH_OCTETS);
   add_number(sum, record->number);
   add_content(sum, record);
-  g_checksum_get_digest(sum, hash, &length);
+  sha256_end(sum, hash);
 }
 
 void audit_record_hash(const AuditRecord *record, const guint8 previous[AUDIT_HASH_OCTETS],

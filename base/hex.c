@@ -4,12 +4,16 @@
 #include <string.h>
 
 char *hex_encode(GBytes *octets) {
+  static const char digits[] = "0123456789ABCDEF";
   gsize length = 0;
   const guint8 *data = g_bytes_get_data(octets, &length);
-  GString *text = g_string_sized_new(2 * length);
-  for (gsize i = 0; i < length; i++)
-    g_string_append_printf(text, "%02X", data[i]);
-  return g_string_free(text, FALSE);
+  char *text = g_malloc(2 * length + 1);
+  for (gsize i = 0; i < length; i++) {
+    text[2 * i] = digits[data[i] >> 4];
+    text[2 * i + 1] = digits[data[i] & 15];
+  }
+  text[2 * length] = '\0';
+  return text;
 }
 
 GBytes *hex_decode(const char *text, gsize max) {

@@ -28,7 +28,7 @@ HOMES = {
     "ldns": ("base/doh_message.c",),
     "event2/http": ("acme/http_front",),
     "event2": ("base/channel", "base/resolver", "base/doh", "smtp/server", "acme/http_front", "client/mail_listen.c", "daemon/"),
-    "openssl": ("base/public_key", "mime/", "smtp/server", "ca/", "acme/", "client/", "daemon/"),
+    "openssl": ("base/public_key", "base/sha256", "mime/", "smtp/server", "ca/", "acme/", "client/", "daemon/"),
 }
 
 INCLUDE = re.compile(r'^\s*#\s*include\s*(["<])([^">]+)[">]', re.M)

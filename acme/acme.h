@@ -20,6 +20,13 @@
    when (milliseconds), how often it was started again. */
 #define ACME_ROLES_TYPE "a(uuuxu)"
 
+/* What a challenge, an authorization or an order belongs to. */
+typedef struct {
+  Id id, order, account;
+} Owner;
+
+#define ACME_OWNERS 256
+
 typedef struct {
   Store *store;
   const Clock *clock;
@@ -40,6 +47,9 @@ typedef struct {
   GPtrArray *publications;
   GVariant *roles;   /* ACME_ROLES_TYPE; NULL: not told yet */
   GPtrArray *events; /* of char**: what record() will say in the log then; NULL: nothing yet */
+  /* What record() was about lately: neither the order nor the account of a thing ever changes, and
+     ids that a rollback takes back do not come again. Each at a place that its id says. */
+  Owner owners[ACME_OWNERS];
 } Acme;
 
 /* A root's revocation list, and the configuration key of its file. */

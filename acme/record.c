@@ -52,15 +52,37 @@ static char *detail_text(const Line *line) {
   return g_strdup(text->str);
 }
 
+/* The order and account of what the record is about, or what they were found to be before. */
+static StoreFind find_owner(Acme *acme, const About *about, Owner *owner, gboolean *has_order,
+                            GError **error) {
+  const Id *id = about->challenge != NULL       ? about->challenge
+                 : about->authorization != NULL ? about->authorization
+                                                : about->order;
+  if (id == NULL)
+    return STORE_MISSING;
+  Owner *kept = &acme->owners[id->octets[ID_OCTETS - 1] % ACME_OWNERS];
+  *has_order = id_equal(&kept->id, id);
+  if (*has_order) {
+    *owner = *kept;
+    return STORE_FOUND;
+  }
+  StoreFind found =
+      authorization_find_owner(acme->store, about->challenge, about->authorization, about->order,
+                               has_order, &owner->order, &owner->account, error);
+  owner->id = *id;
+  if (found == STORE_FOUND && *has_order) /* one made beforehand will get its order yet */
+    *kept = *owner;
+  return found;
+}
+
 static gboolean add_ids(Acme *acme, Line *line, About about, GError **error) {
-  Id order, account;
+  Owner owner;
   gboolean has_order = FALSE;
-  StoreFind found = authorization_find_owner(acme->store, about.challenge, about.authorization,
-                                             about.order, &has_order, &order, &account, error);
+  StoreFind found = find_owner(acme, &about, &owner, &has_order, error);
   if (found == STORE_LOOKUP_FAILED)
     return FALSE;
-  add_id(line, "account", found == STORE_FOUND ? &account : about.account);
-  add_id(line, "order", has_order ? &order : about.order);
+  add_id(line, "account", found == STORE_FOUND ? &owner.account : about.account);
+  add_id(line, "order", has_order ? &owner.order : about.order);
   add_id(line, "authorization", about.authorization);
   add_id(line, "challenge", about.challenge);
   add_id(line, "message", about.message);

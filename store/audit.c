@@ -37,11 +37,11 @@ static gboolean read_head(Store *store, const char *owner, AuditHead *head, GErr
                    head, error);
 }
 
-static gboolean insert(Store *store, const AuditRecord *record,
-                       const guint8 previous[AUDIT_HASH_OCTETS], GError **error) {
-  guint8 hash[AUDIT_HASH_OCTETS];
-  audit_record_hash(record, previous, hash);
-  g_autoptr(GBytes) octets = g_bytes_new(hash, sizeof(hash));
+/* hash: of the record before, then of this one. */
+static gboolean insert(Store *store, const AuditRecord *record, guint8 hash[AUDIT_HASH_OCTETS],
+                       GError **error) {
+  audit_record_hash(record, hash, hash);
+  g_autoptr(GBytes) octets = g_bytes_new(hash, AUDIT_HASH_OCTETS);
   return sql_run(store, error,
                  "INSERT INTO audit (number, at, kind, subject, detail, hash, chain)"
                  " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
@@ -62,7 +62,7 @@ static gboolean read_ended(Store *store, AuditHead *head, GError **error) {
 }
 
 gboolean audit_begin(Store *store, gint64 now, const Id *chain, GError **error) {
-  static const guint8 none[AUDIT_HASH_OCTETS] = {0};
+  guint8 hash[AUDIT_HASH_OCTETS] = {0};
   AuditHead head;
   if (!read_head(store, store_owner(store), &head, error))
     return FALSE;
@@ -79,25 +79,30 @@ gboolean audit_begin(Store *store, gint64 now, const Id *chain, GError **error) 
                         .kind = AUDIT_BEGUN,
                         .subject = "",
                         .detail = detail};
-  return insert(store, &record, none, error);
+  return insert(store, &record, hash, error);
 }
 
 gboolean audit_append(Store *store, gint64 now, const char *kind, const char *subject,
                       const char *detail, GError **error) {
-  AuditHead head;
-  if (!read_head(store, store_owner(store), &head, error))
+  AuditHead *head = store_audit_end(store);
+  if (!head->chain.given && !read_head(store, store_owner(store), head, error))
     return FALSE;
-  if (!head.chain.given) {
+  if (!head->chain.given) {
     g_set_error(error, STORE_ERROR, STORE_ERROR_FAILED, "no chain of audit records was begun");
     return FALSE;
   }
-  AuditRecord record = {.chain = head.chain,
-                        .number = head.number + 1,
+  AuditRecord record = {.chain = head->chain,
+                        .number = head->number + 1,
                         .at = now,
                         .kind = kind,
                         .subject = subject,
                         .detail = detail};
-  return insert(store, &record, head.hash, error);
+  if (insert(store, &record, head->hash, error)) {
+    head->number = record.number;
+    return TRUE;
+  }
+  head->chain.given = FALSE;
+  return FALSE;
 }
 
 gboolean audit_last_time(Store *store, gint64 *at, GError **error) {

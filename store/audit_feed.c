@@ -212,13 +212,21 @@ GPtrArray *audit_rows_new(void) {
   return g_ptr_array_new_with_free_func(row_free);
 }
 
+/* The same as AUDIT_ABOUT; the account has 30 characters. */
+static char *about_of(const char *subject) {
+  return strlen(subject) > 30 && subject[30] == ' ' ? g_strndup(subject + 31, 28)
+                                                    : g_strdup(subject);
+}
+
 gboolean audit_rows_about(Store *store, const char *subject, gboolean open, GPtrArray *rows,
                           GError **error) {
+  g_autofree char *about = about_of(subject);
   /* "~" is behind every character that follows in a subject. */
   SqlQuery query = sql_query(store,
                              "SELECT number, at, kind, subject, detail, hash, chain FROM audit"
-                             " WHERE subject >= ?1 AND subject <= ?1 || ?2 ORDER BY number",
-                             "tt", subject, open ? "~" : "");
+                             " WHERE " AUDIT_ABOUT " = ?3"
+                             " AND subject >= ?1 AND subject <= ?1 || ?2 ORDER BY number",
+                             "ttt", subject, open ? "~" : "", about);
   while (sql_row(&query)) {
     AuditChain chain = {0};
     chain.given = sql_id(&query, 6, &chain.id);

@@ -178,7 +178,7 @@ static const char *const migrations[] = {
     "ALTER TABLE audit_3 RENAME TO audit;"
     "CREATE UNIQUE INDEX audit_chain ON audit(chain, number);"
     "CREATE INDEX audit_at ON audit(at);"
-    "CREATE INDEX audit_subject ON audit(subject);"
+    "CREATE INDEX audit_about ON audit(" AUDIT_ABOUT ");"
     "CREATE TABLE audit_owner (owner @text PRIMARY KEY, chain @blob NOT NULL UNIQUE);"
     "ALTER TABLE job ADD COLUMN owner @text;"
     "ALTER TABLE job ADD COLUMN lease @int NOT NULL DEFAULT 0;"

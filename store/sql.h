@@ -6,6 +6,7 @@
 #ifndef SIGNET_STORE_SQL_H
 #define SIGNET_STORE_SQL_H
 
+#include "base/audit_record.h"
 #include "store/store.h"
 
 #define SQL_MAX_PARAMETERS 24
@@ -90,6 +91,15 @@ gboolean sql_end(SqlQuery *query, GError **error);
 /* The whole of a query: whether it has a row; the ids in its first column, added to ids (of Id). */
 StoreFind sql_exists(SqlQuery query, GError **error);
 gboolean sql_ids(SqlQuery query, GArray *ids, GError **error);
+
+/* The end of the owner's audit chain as the running transaction sees it, which nobody else adds to
+   (store/audit.c). chain not given: it has to be read, also since something was undone. */
+AuditHead *store_audit_end(Store *store);
+
+/* What audit_about is an index over: the second thing that a subject names, the order mostly, else
+   the whole subject. Orders begin with their time, so that new entries lie close together. */
+#define AUDIT_ABOUT                                                                                \
+  "(CASE WHEN substr(subject, 31, 1) = ' ' THEN substr(subject, 32, 28) ELSE subject END)"
 
 gboolean schema_migrate(Store *store, GError **error);
 /* Whether the store has what this program reads. */

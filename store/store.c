@@ -8,6 +8,7 @@ struct Store {
   SqlConnection *connection;
   char *owner;
   gint64 jobs_added;
+  AuditHead audit_end;
 };
 
 G_DEFINE_QUARK(signet - store - error - quark, store_error)
@@ -52,6 +53,14 @@ const char *store_owner(const Store *store) {
   return store->owner;
 }
 
+AuditHead *store_audit_end(Store *store) {
+  return &store->audit_end;
+}
+
+static void forget_audit_end(Store *store) {
+  store->audit_end.chain.given = FALSE;
+}
+
 gboolean store_lock_schema(Store *store, GError **error) {
   return store->driver->lock_schema(store->connection, error);
 }
@@ -65,10 +74,14 @@ gboolean store_begin(Store *store, GError **error) {
 }
 
 gboolean store_commit(Store *store, GError **error) {
-  return store->driver->commit(store->connection, error);
+  gboolean committed = store->driver->commit(store->connection, error);
+  if (!committed)
+    forget_audit_end(store);
+  return committed;
 }
 
 void store_rollback(Store *store) {
+  forget_audit_end(store);
   store->driver->rollback(store->connection);
 }
 
@@ -77,8 +90,11 @@ gboolean store_handler_begin(Store *store, GError **error) {
 }
 
 gboolean store_handler_end(Store *store, gboolean keep, GError **error) {
-  return (keep || store->driver->undo(store->connection, error)) &&
-         store->driver->release(store->connection, error);
+  gboolean done = (keep || store->driver->undo(store->connection, error)) &&
+                  store->driver->release(store->connection, error);
+  if (!keep || !done)
+    forget_audit_end(store);
+  return done;
 }
 
 gboolean store_keep_so_far(Store *store, GError **error) {

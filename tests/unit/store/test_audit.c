@@ -110,6 +110,13 @@ static void test_signed_in_order(Fixture *fixture G_GNUC_UNUSED, gconstpointer d
   }
 }
 
+static void open_again(Fixture *fixture) {
+  fixture_commit(fixture);
+  store_rollback(fixture->store);
+  store_close(fixture->store);
+  fixture_open(fixture);
+}
+
 static void test_good(Fixture *fixture, gconstpointer data G_GNUC_UNUSED) {
   gint64 last = -1;
   GOOD(audit_last_time(fixture->store, &last, &error));
@@ -118,10 +125,7 @@ static void test_good(Fixture *fixture, gconstpointer data G_GNUC_UNUSED) {
   assert_sound(fixture, RECORDS + 1, 3, 0);
   GOOD(audit_last_time(fixture->store, &last, &error));
   g_assert_cmpint(last, ==, NOW + RECORDS + 1);
-  fixture_commit(fixture);
-  store_rollback(fixture->store);
-  store_close(fixture->store);
-  fixture_open(fixture);
+  open_again(fixture);
   begin(fixture); /* after a restart the chain goes on */
   GOOD(audit_append(fixture->store, NOW, "kind", "", "", &error));
   assert_sound(fixture, RECORDS + 2, 3, 1);
@@ -249,6 +253,7 @@ static void add_tampering(const Tampering *changes, gsize count) {
 static void test_rewritten(Fixture *fixture, gconstpointer data G_GNUC_UNUSED) {
   fill(fixture);
   GOOD(store_script(fixture->store, "DELETE FROM audit WHERE number > 3", &error));
+  open_again(fixture);
   for (int i = 4; i <= RECORDS + 1; i++)
     GOOD(audit_append(fixture->store, NOW + i, "kind", "subject", "n=other", &error));
   g_autoptr(GPtrArray) faults = faults_of(fixture, NULL);
@@ -278,10 +283,26 @@ static void test_checkpoint_order(Fixture *fixture, gconstpointer data G_GNUC_UN
   assert_sound(fixture, RECORDS + 2, 4, 0);
 }
 
+/* The next record follows the last one that stayed. */
+static void test_undone(Fixture *fixture, gconstpointer data G_GNUC_UNUSED) {
+  fill(fixture);
+  fixture_commit(fixture);
+  add(fixture, 7);
+  fixture_undo(fixture);
+  add(fixture, 7);
+  fixture_commit(fixture);
+  GOOD(store_handler_begin(fixture->store, &error));
+  add(fixture, 8);
+  GOOD(store_handler_end(fixture->store, FALSE, &error));
+  add(fixture, 8);
+  assert_sound(fixture, RECORDS + 3, 3, 2);
+}
+
 /* A chain whose head is no hash takes no further record. */
 static void test_broken_head(Fixture *fixture, gconstpointer data G_GNUC_UNUSED) {
   fill(fixture);
   GOOD(store_script(fixture->store, "UPDATE audit SET hash = " SHORT " WHERE number = 6", &error));
+  open_again(fixture);
   BREAKS(fixture, audit_append(fixture->store, NOW, "kind", "", "", &error));
 }
 
@@ -296,6 +317,7 @@ int main(int argc, char **argv) {
   FIXTURE_TEST("/audit/stop", test_stop);
   FIXTURE_TEST("/audit/checkpoint-order", test_checkpoint_order);
   FIXTURE_TEST("/audit/signed-in-order", test_signed_in_order);
+  FIXTURE_TEST("/audit/undone", test_undone);
   FIXTURE_TEST("/audit/broken-head", test_broken_head);
   return g_test_run();
 }

@@ -1176,7 +1176,25 @@ static void test_cannot_build(void) {
   g_assert_cmpint(lab_count(lab, "SELECT count(*) FROM certificate"), ==, 0);
 }
 
-/* The signer refuses, answers another certificate, is away; then works: one serial all along. */
+/* A key that was free at finalize is an account's when the certificate is made. */
+static void test_account_key_since(void) {
+  g_autoptr(Lab) lab = lab_new();
+  g_autoptr(LabClient) client = lab_account(lab);
+  g_autoptr(LabOrder) order = lab_ready(lab, client);
+  g_auto(Question) question = {0}, none = {0};
+  g_autoptr(Answer) answer = lab_finalize(order);
+  lab_answer_caa(lab, RESOLVER_NONE, NULL);
+  lab_ask(lab, JOB_ISSUE, QUESTION_BUILD, &question);
+  g_assert_cmpint(EVP_PKEY_up_ref(order->key), ==, 1);
+  g_autoptr(LabClient) other = lab_account_with(lab, order->key);
+  lab_built(lab, &question, "");
+  g_autoptr(Answer) shown = lab_post(lab, client, order->order, NULL);
+  g_assert_cmpstr(lab_text(shown, "status"), ==, "invalid");
+  g_assert_cmpstr(error_type(shown), ==, LAB_URN "badCSR");
+  g_assert_cmpint(lab_count(lab, "SELECT count(*) FROM certificate"), ==, 0);
+  g_assert_false(lab_take(lab, JOB_ISSUE, &none));
+}
+
 /* An outside linter: its verdict is in the store before the signer is asked. */
 static void lint_answer(Lab *lab, const char *findings, const char *failure) {
   g_auto(Question) question = {0};
@@ -1258,6 +1276,7 @@ static void test_linter_silent(void) {
   g_assert_cmpint(audit_count(lab, "signing"), ==, 0);
 }
 
+/* The signer refuses, answers another certificate, is away; then works: one serial all along. */
 static void test_signer_failing(void) {
   static const gint64 waits[] = {CLOCK_SECOND, 10 * CLOCK_SECOND, CLOCK_MINUTE};
   g_autoptr(Lab) lab = lab_new();
@@ -1919,6 +1938,7 @@ static void add_issuance_tests(void) {
   TEST("caa/off", test_caa_off);
   TEST("signer/lint-finding", test_lint_finding);
   TEST("signer/cannot-build", test_cannot_build);
+  TEST("signer/account-key-since", test_account_key_since);
   TEST("linter/content", test_linter_content);
   TEST("linter/finding", test_linter_finding);
   TEST("linter/silent", test_linter_silent);

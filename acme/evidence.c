@@ -146,18 +146,21 @@ static json_t *record_line(const AuditRow *row) {
                    "hash", hash);
 }
 
-gboolean evidence_lines(Store *store, const Id *certificate, gint64 below, EvidenceLine line,
-                        gpointer user, GError **error) {
-  Lines lines = {line, user};
-  if (!evidence_rows(store, certificate, on_row, &lines, error))
+static void put_records(const Lines *lines, const GPtrArray *records) {
+  for (guint i = 0; i < records->len; i++)
+    put(lines, record_line(records->pdata[i]));
+}
+
+gboolean evidence_lines(Store *store, const Id *certificate, EvidenceLine line, gpointer user,
+                        GError **error) {
+  const Lines lines = {line, user};
+  if (!evidence_rows(store, certificate, on_row, (gpointer)&lines, error))
     return FALSE;
   g_autoptr(GPtrArray) records = evidence_records(store, certificate, error);
-  for (guint i = 0; records != NULL && i < records->len; i++) {
-    const AuditRow *row = records->pdata[i];
-    if (row->record.number < below)
-      put(&lines, record_line(row));
-  }
-  return records != NULL;
+  if (records == NULL || !evidence_records_until_issued(store, certificate, records, error))
+    return FALSE;
+  put_records(&lines, records);
+  return TRUE;
 }
 
 static void add_line(const char *line, gpointer user) {
@@ -167,6 +170,12 @@ static void add_line(const char *line, gpointer user) {
 
 char *evidence_digest(Store *store, const Id *certificate, GError **error) {
   g_autoptr(Sha256) sum = sha256_new();
-  return evidence_lines(store, certificate, G_MAXINT64, add_line, sum, error) ? sha256_end_hex(sum)
-                                                                              : NULL;
+  const Lines lines = {add_line, sum};
+  if (!evidence_rows(store, certificate, on_row, (gpointer)&lines, error))
+    return NULL;
+  g_autoptr(GPtrArray) records = evidence_records_now(store, certificate, error);
+  if (records == NULL)
+    return NULL;
+  put_records(&lines, records);
+  return sha256_end_hex(sum);
 }

@@ -17,12 +17,13 @@
 char *evidence_facts(Acme *acme, const Order *order, gint64 shard, GError **error);
 
 /* Each line {"evidence":KIND, ...}, without its end: rows of the store and, by number and hash, the
-   audit records below a number. Octets are {"base64":TEXT}, ids their text; a value that is null is
-   left out. */
+   audit records from before it was issued. Octets are {"base64":TEXT}, ids their text; a value that
+   is null is left out. */
 typedef void (*EvidenceLine)(const char *line, gpointer user);
-gboolean evidence_lines(Store *store, const Id *certificate, gint64 below, EvidenceLine line,
-                        gpointer user, GError **error);
-/* SHA-256 of the lines with their ends, hexadecimal; the caller frees it. NULL on failure. */
+gboolean evidence_lines(Store *store, const Id *certificate, EvidenceLine line, gpointer user,
+                        GError **error);
+/* When it is being issued: SHA-256 of the lines with their ends, hexadecimal; the caller frees it.
+   NULL on failure. */
 char *evidence_digest(Store *store, const Id *certificate, GError **error);
 
 #endif

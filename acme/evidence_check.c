@@ -183,7 +183,7 @@ guint evidence_check(const Evidence *evidence, const EvidenceTrust *trust, Evide
   check.keys = given(trust->keys, read_keys(&check));
   check.mailboxes = g_ptr_array_new_with_free_func(g_free);
   check.facts = json_loads(evidence_text(evidence_row(evidence, "certificate"), "facts"), 0, NULL);
-  check.records = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+  check.records = g_hash_table_new(g_str_hash, g_str_equal);
   check.shown = g_ptr_array_new();
   find_mailboxes(&check);
   check_file(&check);

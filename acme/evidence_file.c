@@ -132,19 +132,6 @@ static gboolean put_log(Writing *writing, gboolean *covered, GError **error) {
   return TRUE;
 }
 
-/* Number of the record "issued"; those before it are bound by what it says. */
-static gint64 issued_number(const Writing *writing, const Id *certificate) {
-  char id[ID_TEXT];
-  id_text(certificate, id);
-  for (guint i = 0; i < writing->records->len; i++) {
-    const AuditRecord *record = &((AuditRow *)writing->records->pdata[i])->record;
-    if (g_strcmp0(record->kind, "issued") == 0 && record->subject != NULL &&
-        g_str_has_suffix(record->subject, id))
-      return record->number;
-  }
-  return G_MAXINT64;
-}
-
 static void put_issuer(Writing *writing, const Certificate *certificate, GPtrArray *issuers) {
   const Issuer *issuer = certificate_issuer_of(certificate->der, issuers);
   g_autofree char *text = issuer != NULL ? issuer_pem(issuer) : NULL;
@@ -165,8 +152,7 @@ static gboolean write_all(Writing *writing, const Certificate *certificate, GPtr
                           GPtrArray *keys, gboolean *covered, GError **error) {
   g_autofree char *serial = hex_encode(certificate->serial);
   put(writing, json_pack("{s:i, s:s}", NAME, FORMAT, "serial", serial));
-  if (!evidence_lines(writing->store, &certificate->id, issued_number(writing, &certificate->id),
-                      put_text, writing, error))
+  if (!evidence_lines(writing->store, &certificate->id, put_text, writing, error))
     return FALSE;
   put_issuer(writing, certificate, issuers);
   if (!put_log(writing, covered, error))

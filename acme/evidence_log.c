@@ -68,8 +68,7 @@ static json_t *walk_record(LogWalk *log, const json_t *line) {
   audit_line_read_record(line, &log->chain, &record, &hash);
   log->covered = FALSE;
   audit_walk_record(log->walk, &record, hash);
-  g_hash_table_replace(log->check->records, g_strdup_printf("%" G_GINT64_FORMAT, record.number),
-                       (gpointer)line);
+  g_hash_table_replace(log->check->records, (gpointer)evidence_text(line, "hash"), (gpointer)line);
   g_ptr_array_add(log->check->shown, (gpointer)line);
   return audit_line_record(&record, hash);
 }
@@ -154,19 +153,26 @@ static const json_t *find_record(const EvidenceCheck *check, const char *kind, c
   return NULL;
 }
 
-/* Every record that led to it is shown as it was. */
-static char *shown_fault(const EvidenceCheck *check, gint64 issued) {
+/* Every record that led to it is shown as it was. The hash tells which one it is: chain, number and
+   content are in it. */
+static char *shown_fault(const EvidenceCheck *check) {
   guint at = 0;
   const json_t *line = NULL;
   while ((line = evidence_next(check->evidence, "audit", NULL, NULL, &at)) != NULL) {
-    g_autofree char *number = g_strdup_printf("%" G_GINT64_FORMAT, evidence_number(line, "number"));
-    const json_t *record = g_hash_table_lookup(check->records, number);
-    if (record == NULL || strcmp(evidence_text(record, "hash"), evidence_text(line, "hash")) != 0)
-      return g_strdup_printf("audit record %s is missing, or another", number);
-    if (evidence_number(line, "number") >= issued)
-      return g_strdup_printf("audit record %s is not from before the certificate", number);
+    const json_t *record = g_hash_table_lookup(check->records, evidence_text(line, "hash"));
+    if (record == NULL || evidence_number(record, "record") != evidence_number(line, "number"))
+      return g_strdup_printf("audit record %" G_GINT64_FORMAT " is missing, or another",
+                             evidence_number(line, "number"));
   }
   return NULL;
+}
+
+/* Whether the digest in the record "issued" covers the record: only one that was there before can
+   be in it, of whatever chain. */
+static gboolean was_before(const EvidenceCheck *check, const json_t *record) {
+  guint at = 0;
+  return evidence_next(check->evidence, "audit", "hash", evidence_text(record, "hash"), &at) !=
+         NULL;
 }
 
 char *evidence_digest_fault(const EvidenceCheck *check, char **found) {
@@ -183,7 +189,7 @@ char *evidence_digest_fault(const EvidenceCheck *check, char **found) {
         "the audit record names no digest of the evidence: it is of an earlier release");
   if (!detail_has(issued, "evidence-sha256", check->evidence->digest))
     return g_strdup("the audit record names another digest of the evidence: it was changed");
-  char *fault = shown_fault(check, evidence_number(issued, "record"));
+  char *fault = shown_fault(check);
   if (fault == NULL)
     *found = g_strdup_printf("the evidence is what audit record %" G_GINT64_FORMAT
                              " vouches for, SHA-256 %s",
@@ -198,13 +204,12 @@ char *evidence_steps_fault(const EvidenceCheck *check, char **found) {
              *order = evidence_text(certificate, "order_id");
   const json_t *signing = find_record(check, "signing", id),
                *built = find_record(check, "built", id);
-  const json_t *issued = find_record(check, "issued", id);
   g_autoptr(GBytes) tbs = evidence_octets(certificate, "tbs");
   g_autofree char *digest = g_compute_checksum_for_bytes(G_CHECKSUM_SHA256, tbs);
   /* With an outside linter its verdict stands between. */
   if (signing == NULL || !detail_has(built != NULL ? built : signing, "tbs-sha256", digest))
     return g_strdup("no audit record names the octets that were to be signed");
-  if (issued == NULL || evidence_number(signing, "record") >= evidence_number(issued, "record"))
+  if (!was_before(check, signing))
     return g_strdup("the octets were not recorded before the certificate");
   if (find_record(check, "order created", order) == NULL)
     return g_strdup("there is no audit record of the order");

@@ -18,7 +18,7 @@ typedef struct {
   GPtrArray *keys;      /* of EVP_PKEY */
   GPtrArray *mailboxes; /* of EvidenceMailbox */
   json_t *facts;
-  GHashTable *records; /* number as text -> json_t: the audit records that are shown */
+  GHashTable *records; /* hash as text -> json_t: the audit records that are shown */
   GPtrArray *shown;    /* the same in their order */
   guint walk_faults;
 } EvidenceCheck;

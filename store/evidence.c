@@ -157,3 +157,114 @@ GPtrArray *evidence_records(Store *store, const Id *certificate, GError **error)
   g_ptr_array_sort(rows, compare_rows);
   return good ? g_steal_pointer(&rows) : NULL;
 }
+
+/* --- where each chain ended
+ * -------------------------------------------------------------------------------
+
+   With one writer its numbers tell what came before the record "issued". Numbers of several chains
+   do not: there the last one of each is kept, as "CHAIN:NUMBER CHAIN:NUMBER". A chain grows in the
+   order of its numbers, so all that one statement sees of it is all up to the last that it sees. */
+
+#define ENDS_SEPARATOR " "
+
+/* A chain that nobody goes on with has no owner. */
+static const char heads_sql[] =
+    "SELECT chain, (SELECT max(a.number) FROM audit a WHERE a.chain = o.chain) FROM audit_owner o"
+    " UNION ALL SELECT NULL, max(number) FROM audit WHERE chain IS NULL";
+
+static void add_end(GString *ends, const AuditChain *chain, gint64 number) {
+  char id[ID_TEXT] = "";
+  g_string_append_printf(ends, "%s%s:%" G_GINT64_FORMAT, ends->len > 0 ? ENDS_SEPARATOR : "",
+                         chain->given ? id_text(&chain->id, id) : "", number);
+}
+
+static char *read_heads(Store *store, GError **error) {
+  g_autoptr(GString) heads = g_string_new(NULL);
+  SqlQuery query = sql_query(store, heads_sql, "");
+  while (sql_row(&query)) {
+    AuditChain chain = {0};
+    chain.given = sql_id(&query, 0, &chain.id);
+    add_end(heads, &chain, sql_int(&query, 1));
+  }
+  return sql_end(&query, error) ? g_strdup(heads->str) : NULL;
+}
+
+/* 0: nothing of the chain. */
+static gint64 end_of(const char *const *ends, const AuditChain *chain) {
+  char id[ID_TEXT] = "";
+  g_autofree char *name = g_strconcat(chain->given ? id_text(&chain->id, id) : "", ":", NULL);
+  for (; *ends != NULL; ends++)
+    if (g_str_has_prefix(*ends, name))
+      return g_ascii_strtoll(*ends + strlen(name), NULL, 10);
+  return 0;
+}
+
+static void cut_to(GPtrArray *records, const char *ends) {
+  g_auto(GStrv) list = g_strsplit(ends, ENDS_SEPARATOR, -1);
+  for (guint i = records->len; i > 0; i--) {
+    const AuditRecord *record = &((AuditRow *)records->pdata[i - 1])->record;
+    if (record->number > end_of((const char *const *)list, &record->chain))
+      g_ptr_array_remove_index(records, i - 1);
+  }
+}
+
+/* Of the chains that have a part in it alone. */
+static char *ends_of(const GPtrArray *records) {
+  g_autoptr(GString) ends = g_string_new(NULL);
+  for (guint i = 0; i < records->len; i++) {
+    const AuditRecord *record = &((AuditRow *)records->pdata[i])->record,
+                      *next = i + 1 < records->len ? &((AuditRow *)records->pdata[i + 1])->record
+                                                   : NULL;
+    if (next == NULL || !audit_chain_equal(&record->chain, &next->chain))
+      add_end(ends, &record->chain, record->number);
+  }
+  return g_strdup(ends->str);
+}
+
+GPtrArray *evidence_records_now(Store *store, const Id *certificate, GError **error) {
+  if (!store_is_shared(store))
+    return evidence_records(store, certificate, error);
+  g_autofree char *heads = read_heads(store, error);
+  g_autoptr(GPtrArray) records = heads != NULL ? evidence_records(store, certificate, error) : NULL;
+  if (records == NULL)
+    return NULL;
+  cut_to(records, heads);
+  g_autofree char *ends = ends_of(records);
+  return sql_run(store, error, "UPDATE certificate SET audited = ?2 WHERE id = ?1", "dt",
+                 certificate, ends)
+             ? g_steal_pointer(&records)
+             : NULL;
+}
+
+static gboolean is_issued(const AuditRecord *record, const char *certificate) {
+  return g_strcmp0(record->kind, "issued") == 0 && record->subject != NULL &&
+         g_str_has_suffix(record->subject, certificate);
+}
+
+static void cut_by_number(GPtrArray *records, const Id *certificate) {
+  char id[ID_TEXT];
+  gint64 issued = G_MAXINT64;
+  id_text(certificate, id);
+  for (guint i = 0; i < records->len; i++) {
+    const AuditRecord *record = &((AuditRow *)records->pdata[i])->record;
+    if (is_issued(record, id))
+      issued = MIN(issued, record->number);
+  }
+  for (guint i = records->len; i > 0; i--)
+    if (((AuditRow *)records->pdata[i - 1])->record.number >= issued)
+      g_ptr_array_remove_index(records, i - 1);
+}
+
+gboolean evidence_records_until_issued(Store *store, const Id *certificate, GPtrArray *records,
+                                       GError **error) {
+  SqlQuery query =
+      sql_query(store, "SELECT audited FROM certificate WHERE id = ?1", "d", certificate);
+  g_autofree char *ends = sql_row(&query) ? sql_text(&query, 0) : NULL;
+  if (!sql_end(&query, error))
+    return FALSE;
+  if (ends != NULL)
+    cut_to(records, ends);
+  else
+    cut_by_number(records, certificate);
+  return TRUE;
+}

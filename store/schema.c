@@ -195,7 +195,9 @@ static const char *const migrations[] = {
     "DROP INDEX certificate_revoked;"
     "ALTER TABLE job ADD COLUMN only_for @text;"
     "CREATE TABLE node (name @text PRIMARY KEY, seen_at @int NOT NULL);"
-    "ALTER TABLE certificate ADD COLUMN asked @text;",
+    "ALTER TABLE certificate ADD COLUMN asked @text;"
+    /* Audit chains and the last record in each that led to it, where there are several. */
+    "ALTER TABLE certificate ADD COLUMN audited @text;",
 };
 
 #define MIGRATION_TRIES 10

@@ -4,12 +4,14 @@
 
 #include <errno.h>
 #include <poll.h>
+#include <stddef.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #define READ_SIZE 65536
 #define MAX_WAITING_FDS 16
+#define MAX_JOINED 64 /* frames in one system call */
 
 /* A frame is a header and a body of `length` octets, a serialised GVariant of the kind's type. */
 typedef struct {
@@ -19,9 +21,12 @@ typedef struct {
 } Header;
 G_STATIC_ASSERT(sizeof(Header) == 16);
 
+/* octets: header and body, aligned for both. */
 typedef struct {
-  GBytes *octets;
+  GList link;
   int fd;
+  gsize size;
+  _Alignas(max_align_t) guint8 octets[];
 } Outgoing;
 
 typedef struct {
@@ -49,15 +54,77 @@ struct Channel {
   gboolean ended; /* the owner is about to hear it */
 };
 
-static void outgoing_free(gpointer data) {
-  Outgoing *frame = data;
-  g_bytes_unref(frame->octets);
+/* --- the socket
+ * ---------------------------------------------------------------------------------------- */
+
+static void drop_first(Channel *channel) {
+  Outgoing *frame = g_queue_pop_head_link(&channel->outgoing)->data;
   if (frame->fd >= 0)
     close(frame->fd);
   g_free(frame);
 }
 
+/* The outgoing frames up to one with a descriptor, which goes with the first octet of its own. */
+static guint join_frames(Channel *channel, struct iovec parts[MAX_JOINED]) {
+  guint count = 0;
+  for (const GList *link = channel->outgoing.head; link != NULL && count < MAX_JOINED;
+       link = link->next) {
+    Outgoing *frame = link->data;
+    gsize sent = count == 0 ? channel->sent : 0;
+    if (count > 0 && frame->fd >= 0)
+      break;
+    parts[count++] = (struct iovec){frame->octets + sent, frame->size - sent};
+  }
+  return count;
+}
+
+/* FALSE: the socket takes no more now. A peer that left is seen by the reader. */
+static gboolean send_some(Channel *channel) {
+  const Outgoing *first = g_queue_peek_head(&channel->outgoing);
+  struct iovec parts[MAX_JOINED];
+  struct msghdr message = {.msg_iov = parts, .msg_iovlen = join_frames(channel, parts)};
+  char control[CMSG_SPACE(sizeof(int))];
+  if (first->fd >= 0 && channel->sent == 0) {
+    memset(control, 0, sizeof(control));
+    message.msg_control = control;
+    message.msg_controllen = sizeof(control);
+    struct cmsghdr *header = CMSG_FIRSTHDR(&message);
+    header->cmsg_level = SOL_SOCKET;
+    header->cmsg_type = SCM_RIGHTS;
+    header->cmsg_len = CMSG_LEN(sizeof(int));
+    memcpy(CMSG_DATA(header), &first->fd, sizeof(int));
+  }
+  ssize_t sent = sendmsg(channel->fd, &message, MSG_DONTWAIT | MSG_NOSIGNAL);
+  if (sent <= 0)
+    return FALSE;
+  channel->sent += (gsize)sent;
+  while (!g_queue_is_empty(&channel->outgoing)) {
+    const Outgoing *frame = g_queue_peek_head(&channel->outgoing);
+    if (channel->sent < frame->size)
+      return channel->sent == 0;
+    channel->sent -= frame->size;
+    drop_first(channel);
+  }
+  return TRUE;
+}
+
+/* Sends what can be sent now; the loop comes here again for the rest. */
+static void send_now(Channel *channel) {
+  while (!g_queue_is_empty(&channel->outgoing) && send_some(channel))
+    ;
+}
+
+static void on_writable(evutil_socket_t fd G_GNUC_UNUSED, short what G_GNUC_UNUSED, void *user) {
+  Channel *channel = user;
+  send_now(channel);
+  if (g_queue_is_empty(&channel->outgoing))
+    event_del(channel->writable);
+  else
+    event_add(channel->writable, NULL);
+}
+
 static void destroy(Channel *channel) {
+  send_now(channel);
   event_free(channel->readable);
   event_free(channel->writable);
   close(channel->fd);
@@ -65,7 +132,8 @@ static void destroy(Channel *channel) {
   for (gpointer fd = g_queue_pop_head(&channel->fds); fd != NULL;
        fd = g_queue_pop_head(&channel->fds))
     close(GPOINTER_TO_INT(fd) - 1);
-  g_queue_clear_full(&channel->outgoing, outgoing_free);
+  while (!g_queue_is_empty(&channel->outgoing))
+    drop_first(channel);
   g_hash_table_unref(channel->open);
   g_hash_table_unref(channel->owed);
   g_free(channel);
@@ -212,43 +280,6 @@ static void on_readable(evutil_socket_t fd, short what G_GNUC_UNUSED, void *user
 /* --- sending
  * ----------------------------------------------------------------------------------------- */
 
-/* TRUE when the first outgoing frame has left. */
-static gboolean send_some(Channel *channel) {
-  Outgoing *frame = g_queue_peek_head(&channel->outgoing);
-  gsize size = 0;
-  const guint8 *data = g_bytes_get_data(frame->octets, &size);
-  struct iovec part = {(void *)(data + channel->sent), size - channel->sent};
-  struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1};
-  char control[CMSG_SPACE(sizeof(int))];
-  if (frame->fd >= 0 && channel->sent == 0) {
-    memset(control, 0, sizeof(control));
-    message.msg_control = control;
-    message.msg_controllen = sizeof(control);
-    struct cmsghdr *header = CMSG_FIRSTHDR(&message);
-    header->cmsg_level = SOL_SOCKET;
-    header->cmsg_type = SCM_RIGHTS;
-    header->cmsg_len = CMSG_LEN(sizeof(int));
-    memcpy(CMSG_DATA(header), &frame->fd, sizeof(int));
-  }
-  ssize_t sent = sendmsg(channel->fd, &message, MSG_DONTWAIT | MSG_NOSIGNAL);
-  if (sent <= 0)
-    return FALSE; /* a peer that left is seen by the reader */
-  channel->sent += (gsize)sent;
-  if (channel->sent < size)
-    return FALSE;
-  outgoing_free(g_queue_pop_head(&channel->outgoing));
-  channel->sent = 0;
-  return TRUE;
-}
-
-static void on_writable(evutil_socket_t fd G_GNUC_UNUSED, short what G_GNUC_UNUSED, void *user) {
-  Channel *channel = user;
-  while (!g_queue_is_empty(&channel->outgoing) && send_some(channel))
-    ;
-  if (g_queue_is_empty(&channel->outgoing))
-    event_del(channel->writable);
-}
-
 void channel_flush(Channel *channel, int timeout) {
   struct pollfd wait = {channel->fd, POLLOUT, 0};
   while (!g_queue_is_empty(&channel->outgoing))
@@ -264,18 +295,13 @@ static void queue_frame(Channel *channel, guint kind, guint64 id, GVariant *body
   gsize size = g_variant_get_size(sunk);
   if (!g_variant_is_of_type(sunk, G_VARIANT_TYPE(entry->type)) || size > CHANNEL_MAX_FRAME)
     g_error("message %s to %s does not fit the catalogue", entry->name, role_names[channel->peer]);
-  Header header = {(guint32)size, kind, id};
-  guint8 *octets = g_malloc(sizeof(header) + size);
-  memcpy(octets, &header, sizeof(header));
-  g_variant_store(sunk, octets + sizeof(header));
-  Outgoing *frame = g_new0(Outgoing, 1);
-  frame->octets = g_bytes_new_take(octets, sizeof(header) + size);
-  frame->fd = fd;
-  g_queue_push_tail(&channel->outgoing, frame);
-  if (g_queue_get_length(&channel->outgoing) == 1)
-    on_writable(channel->fd, EV_WRITE, channel);
-  if (!g_queue_is_empty(&channel->outgoing) && !channel->free_later)
-    event_add(channel->writable, NULL);
+  Outgoing *frame = g_malloc(sizeof(Outgoing) + sizeof(Header) + size);
+  *frame = (Outgoing){.link.data = frame, .fd = fd, .size = sizeof(Header) + size};
+  *(Header *)frame->octets = (Header){(guint32)size, kind, id};
+  g_variant_store(sunk, frame->octets + sizeof(Header));
+  g_queue_push_tail_link(&channel->outgoing, &frame->link);
+  if (!channel->free_later)
+    event_active(channel->writable, EV_WRITE, 1);
 }
 
 void channel_send(Channel *channel, guint kind, GVariant *body, int fd) {

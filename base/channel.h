@@ -41,14 +41,17 @@ typedef void (*ChannelClosed)(Channel *channel, const char *nonsense, gpointer u
 /* fd: one end of a stream socket pair, owned from now on. */
 Channel *channel_new(struct event_base *base, int fd, const ChannelCatalogue *catalogue, Role own,
                      Role peer, ChannelReceived received, ChannelClosed closed, gpointer user);
-void channel_free(Channel *channel); /* open questions are dropped; closed is not called */
+/* Open questions are dropped, closed is not called. What is queued leaves as far as the socket
+   takes it. */
+void channel_free(Channel *channel);
 /* As if the peer had closed it: answers, closes and frees. Not from within a call of this channel.
  */
 void channel_end(Channel *channel);
 Role channel_peer(const Channel *channel);
 
-/* Queues a message; body is sunk. fd (-1: none) is duplicated by the kernel and stays the caller's
-   until the message left: it is closed by the channel then. */
+/* Queues a message, which leaves with the others of this turn of the loop; body is sunk. fd (-1:
+   none) is duplicated by the kernel and stays the caller's until the message left: it is closed by
+   the channel then. */
 void channel_send(Channel *channel, guint kind, GVariant *body, int fd);
 /* FALSE when CHANNEL_MAX_OPEN questions wait already or the channel is at its end (body is sunk and
    dropped). */

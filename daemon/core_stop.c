@@ -13,6 +13,16 @@ static void G_GNUC_NORETURN end(Core *core) {
   role_stopped();
 }
 
+static void on_end(evutil_socket_t fd G_GNUC_UNUSED, short what G_GNUC_UNUSED, void *user) {
+  end(user);
+}
+
+/* When the answers of this turn have left. */
+static void end_soon(Core *core) {
+  static const struct timeval at_once = {0, 0};
+  event_base_once(core->process->base, -1, EV_TIMEOUT, on_end, core, &at_once);
+}
+
 static void on_patience_over(evutil_socket_t fd G_GNUC_UNUSED, short what G_GNUC_UNUSED,
                              void *user) {
   log_warning("no checkpoint over the stop", "reason", "the signer does not answer", NULL);
@@ -52,6 +62,7 @@ void core_stop_if_done(Core *core) {
   if (!g_queue_is_empty(&core->waiting) || core->stop_open)
     return;
   if (core->stop_asked >= ASKED_MAX || core->stop_covered)
-    end(core);
-  enqueue(core, run_again);
+    end_soon(core);
+  else
+    enqueue(core, run_again);
 }

@@ -11,7 +11,7 @@
 
 gboolean ca_making_needs(const char *value, const char *option) {
   if (value == NULL)
-    fprintf(stderr, "%s: %s is needed\n", g_get_prgname(), option);
+    ctl_misused("%s is needed", option);
   return value != NULL;
 }
 

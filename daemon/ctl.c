@@ -13,19 +13,30 @@ gboolean ctl_options(const char *command, const char *summary, const GOptionEntr
   g_autoptr(GError) error = NULL;
   g_autofree char *name = g_strconcat("signetctl ", command, NULL);
   g_set_prgname(name);
+  const char *example = ctl_example(command);
+  g_autofree char *ending = example != NULL ? g_strconcat("Example:\n  ", example, NULL) : NULL;
   g_option_context_set_summary(context, summary);
+  g_option_context_set_description(context, ending);
   g_option_context_add_main_entries(context, options, NULL);
   if (g_option_context_parse(context, &argc, &argv, &error) && argc == 1)
     return TRUE;
-  fprintf(stderr, "%s: %s\n", name,
-          error != NULL ? error->message : "takes no arguments; see --help");
+  ctl_misused("%s", error != NULL ? error->message : "takes no arguments");
   return FALSE;
+}
+
+int ctl_misused(const char *format, ...) {
+  va_list arguments;
+  va_start(arguments, format);
+  g_autofree char *text = g_strdup_vprintf(format, arguments);
+  va_end(arguments);
+  fprintf(stderr, "%s: %s; see %s --help\n", g_get_prgname(), text, g_get_prgname());
+  return CTL_USAGE;
 }
 
 gboolean ctl_count_words(char **words, guint wanted, const char *shown) {
   if (words != NULL && g_strv_length(words) == wanted)
     return TRUE;
-  fprintf(stderr, "%s: needs %s; see --help\n", g_get_prgname(), shown);
+  ctl_misused("needs %s", shown);
   return FALSE;
 }
 

@@ -60,6 +60,10 @@ gboolean ctl_options(const char *command, const char *summary, const GOptionEntr
   { G_OPTION_REMAINING, 0, 0, G_OPTION_ARG_STRING_ARRAY, &(words), NULL, shown }
 /* Whether there are as many of them as wanted; prints and returns FALSE otherwise. */
 gboolean ctl_count_words(char **words, guint wanted, const char *shown);
+/* Prints what is wrong with the command line, and where its help is; returns CTL_USAGE. */
+int ctl_misused(const char *format, ...) G_GNUC_PRINTF(1, 2);
+/* How a command is used, as its --help ends, from a table; NULL for one that needs no example. */
+const char *ctl_example(const char *command);
 /* Prints what went wrong; returns CTL_FAILED. */
 int ctl_failed(const char *what, GError **error);
 /* Writes a new file; refuses to replace one. */

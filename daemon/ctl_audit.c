@@ -41,21 +41,20 @@ gboolean ctl_audit_key_make(const char *path, const char *passphrase, char **pub
 
 int ctl_audit_key(int argc, char **argv) {
   g_autofree char *path = NULL, *passphrase_file = NULL, *public_path = NULL;
-  const GOptionEntry options[] = {
-      {"key", 'k', 0, G_OPTION_ARG_FILENAME, &path, "[ca] audit-key: file to be made", "FILE"},
-      {"passphrase-file", 0, 0, G_OPTION_ARG_FILENAME, &passphrase_file,
-       "First line encrypts the key; the same as [ca] passphrase-file", "FILE"},
-      G_OPTION_ENTRY_NULL};
+  const GOptionEntry options[] = {{"key", 'k', 0, G_OPTION_ARG_FILENAME, &path,
+                                   "[ca] audit-key: file to be made (needed)", "FILE"},
+                                  {"passphrase-file", 0, 0, G_OPTION_ARG_FILENAME, &passphrase_file,
+                                   "First line encrypts the key; the same as [ca] passphrase-file",
+                                   "FILE"},
+                                  G_OPTION_ENTRY_NULL};
   g_autoptr(GError) error = NULL;
   if (!ctl_options("audit key",
                    "Makes the key that signs checkpoints of the audit log, and its public half "
                    "beside it, .pub, for verifiers.",
                    options, argc, argv))
     return CTL_USAGE;
-  if (path == NULL) {
-    fprintf(stderr, "%s: --key is needed\n", g_get_prgname());
-    return CTL_USAGE;
-  }
+  if (path == NULL)
+    return ctl_misused("--key is needed");
   g_autofree char *passphrase = ctl_passphrase(passphrase_file, &error);
   if (error != NULL)
     return ctl_failed("passphrase", &error);
@@ -240,7 +239,7 @@ int ctl_audit_verify(int argc, char **argv) {
 static gboolean read_time(const char *text, const char *option, gint64 *at) {
   if (text == NULL || clock_read_rfc3339(text, at))
     return TRUE;
-  fprintf(stderr, "%s: --%s is no time like 2026-01-31T00:00:00Z\n", g_get_prgname(), option);
+  ctl_misused("--%s is no time like 2026-01-31T00:00:00Z", option);
   return FALSE;
 }
 

@@ -75,8 +75,9 @@ int ctl_ca_init(int argc, char **argv) {
                   *passphrase_file = NULL, *country = NULL;
   const GOptionEntry options[] = {
       {"directory", 'd', 0, G_OPTION_ARG_FILENAME, &folder,
-       "Folder for the files (made when missing)", "DIR"},
-      {"url", 'u', 0, G_OPTION_ARG_STRING, &url, "[publish] url: http://HOST/, ends in /", "URL"},
+       "Folder for the files, made when missing (needed)", "DIR"},
+      {"url", 'u', 0, G_OPTION_ARG_STRING, &url, "[publish] url: http://HOST/, ends in / (needed)",
+       "URL"},
       {"organization", 'o', 0, G_OPTION_ARG_STRING, &organization, "O of both names", "NAME"},
       {"country", 'c', 0, G_OPTION_ARG_STRING, &country,
        "C of both names, two capital letters (ISO 3166-1)", "CC"},
@@ -196,8 +197,8 @@ int ctl_ca_root(int argc, char **argv) {
   g_auto(RootOptions) given = {0};
   const GOptionEntry options[] = {
       {"directory", 'd', 0, G_OPTION_ARG_FILENAME, &given.directory,
-       "Folder for the files (made when missing)", "DIR"},
-      {"name", 'n', 0, G_OPTION_ARG_STRING, &given.name, "CN", "NAME"},
+       "Folder for the files, made when missing (needed)", "DIR"},
+      {"name", 'n', 0, G_OPTION_ARG_STRING, &given.name, "CN (needed)", "NAME"},
       {"organization", 'o', 0, G_OPTION_ARG_STRING, &given.organization, "O", "NAME"},
       {"country", 'c', 0, G_OPTION_ARG_STRING, &given.country,
        "C, two capital letters (ISO 3166-1)", "CC"},
@@ -326,13 +327,12 @@ static gboolean check_list_options(const ListOptions *options) {
   if (!ca_making_needs(options->directory, "--directory"))
     return FALSE;
   if ((options->serials == NULL) != (options->reason == NULL)) {
-    fprintf(stderr, "%s: --revoke and --reason go together\n", g_get_prgname());
+    ctl_misused("--revoke and --reason go together");
     return FALSE;
   }
   if (options->days >= 1 && options->days <= CRL_MAX_CA_DAYS)
     return TRUE;
-  fprintf(stderr, "%s: --days is 1 to %d (S/MIME BR 4.9.7: twelve months)\n", g_get_prgname(),
-          CRL_MAX_CA_DAYS);
+  ctl_misused("--days is 1 to %d (S/MIME BR 4.9.7: twelve months)", CRL_MAX_CA_DAYS);
   return FALSE;
 }
 
@@ -341,12 +341,12 @@ int ctl_ca_crl(int argc, char **argv) {
   g_auto(ListOptions) given = {.days = CEREMONY_ROOT_CRL_DAYS};
   const GOptionEntry options[] = {
       {"directory", 'd', 0, G_OPTION_ARG_FILENAME, &given.directory,
-       "Folder of the root, with its transcript", "DIR"},
+       "Folder of the root, with its transcript (needed)", "DIR"},
       {"revoke", 'r', 0, G_OPTION_ARG_STRING_ARRAY, &given.serials,
        "A certificate that the root issued, by its serial number; may be given again", "SERIAL"},
       {"reason", 0, 0, G_OPTION_ARG_STRING, &given.reason,
        "keyCompromise, cACompromise, affiliationChanged, superseded, cessationOfOperation or "
-       "privilegeWithdrawn",
+       "privilegeWithdrawn (needed with --revoke)",
        "REASON"},
       {"days", 0, 0, G_OPTION_ARG_INT, &given.days, "Until the next list (364)", "N"},
       {"root-key", 0, 0, G_OPTION_ARG_STRING, &given.key.where,

@@ -37,16 +37,21 @@ G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(BelowOptions, below_options_clear)
    0,                                                                                              \
    G_OPTION_ARG_FILENAME,                                                                          \
    &(given).directory,                                                                             \
-   "Folder of the root, with its transcript",                                                      \
+   "Folder of the root, with its transcript (needed)",                                             \
    "DIR"},                                                                                         \
       {"url",                                                                                      \
        'u',                                                                                        \
        0,                                                                                          \
        G_OPTION_ARG_STRING,                                                                        \
        &(given).url,                                                                               \
-       "Where root.crl and root.der are served: http://HOST/, ends in /",                          \
+       "Where root.crl and root.der are served: http://HOST/, ends in / (needed)",                 \
        "URL"},                                                                                     \
-      {"output", 0, 0, G_OPTION_ARG_STRING, &(given).output, "What the files' names begin with",   \
+      {"output",                                                                                   \
+       0,                                                                                          \
+       0,                                                                                          \
+       G_OPTION_ARG_STRING,                                                                        \
+       &(given).output,                                                                            \
+       "What the files' names begin with (issuing; cross)",                                        \
        "NAME"},                                                                                    \
       {"years",                                                                                    \
        'y',                                                                                        \
@@ -199,7 +204,7 @@ static gboolean check_issuing(const BelowOptions *options) {
       !ca_making_needs(options->url, "--url"))
     return FALSE;
   if ((options->name != NULL) == (options->request != NULL)) {
-    fprintf(stderr, "%s: --name or --request is needed, and not both\n", g_get_prgname());
+    ctl_misused("--name or --request is needed, and not both");
     return FALSE;
   }
   return TRUE;
@@ -210,7 +215,7 @@ int ctl_ca_issuing(int argc, char **argv) {
   g_auto(BelowOptions) given = {0};
   const GOptionEntry options[] = {
       BELOW_OPTIONS(given),
-      {"name", 'n', 0, G_OPTION_ARG_STRING, &given.name, "CN", "NAME"},
+      {"name", 'n', 0, G_OPTION_ARG_STRING, &given.name, "CN; this or --request is needed", "NAME"},
       {"organization", 'o', 0, G_OPTION_ARG_STRING, &given.organization, "O", "NAME"},
       {"country", 'c', 0, G_OPTION_ARG_STRING, &given.country,
        "C, two capital letters (ISO 3166-1)", "CC"},
@@ -237,7 +242,7 @@ int ctl_ca_cross(int argc, char **argv) {
   g_auto(BelowOptions) given = {0};
   const GOptionEntry options[] = {BELOW_OPTIONS(given),
                                   {"certificate", 0, 0, G_OPTION_ARG_FILENAME, &given.certificate,
-                                   "The other CA's certificate, PEM or DER", "FILE"},
+                                   "The other CA's certificate, PEM or DER (needed)", "FILE"},
                                   G_OPTION_ENTRY_NULL};
   g_autoptr(GError) error = NULL;
   if (!ctl_options("ca cross", "Makes cross.pem: another CA's name and key, signed by the root.",

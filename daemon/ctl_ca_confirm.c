@@ -102,7 +102,8 @@ int ctl_ca_confirm(int argc, char **argv) {
   g_auto(GStrv) words = NULL;
   gboolean refuse = FALSE, yes = FALSE;
   const GOptionEntry options[] = {
-      {"directory", 'd', 0, G_OPTION_ARG_FILENAME, &directory, "Folder of the root", "DIR"},
+      {"directory", 'd', 0, G_OPTION_ARG_FILENAME, &directory, "Folder of the root (needed)",
+       "DIR"},
       {"refuse", 0, 0, G_OPTION_ARG_NONE, &refuse, "Ends it: nothing is signed", NULL},
       {"yes", 0, 0, G_OPTION_ARG_NONE, &yes, "Does not ask", NULL},
       CTL_WORDS(words, "ID"),
@@ -114,11 +115,9 @@ int ctl_ca_confirm(int argc, char **argv) {
                    options, argc, argv) ||
       !ctl_count_words(words, 1, "an ID"))
     return CTL_USAGE;
-  if (directory == NULL || (refuse && yes)) {
-    fprintf(stderr, "%s: %s\n", g_get_prgname(),
-            directory == NULL ? "--directory is needed" : "--refuse or --yes, not both");
-    return CTL_USAGE;
-  }
+  if (directory == NULL || (refuse && yes))
+    return ctl_misused("%s",
+                       directory == NULL ? "--directory is needed" : "--refuse or --yes, not both");
   g_autofree char *path = g_build_filename(directory, CA_FOLDER_SOCKET, NULL);
   int fd = sockets_connect_to(path);
   if (fd < 0)

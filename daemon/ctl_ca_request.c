@@ -80,8 +80,8 @@ int ctl_ca_csr(int argc, char **argv) {
   g_auto(RequestOptions) given = {0};
   const GOptionEntry options[] = {
       {"directory", 'd', 0, G_OPTION_ARG_FILENAME, &given.directory,
-       "Folder for the files (made when missing)", "DIR"},
-      {"name", 'n', 0, G_OPTION_ARG_STRING, &given.name, "CN", "NAME"},
+       "Folder for the files, made when missing (needed)", "DIR"},
+      {"name", 'n', 0, G_OPTION_ARG_STRING, &given.name, "CN (needed)", "NAME"},
       {"organization", 'o', 0, G_OPTION_ARG_STRING, &given.organization, "O", "NAME"},
       {"country", 'c', 0, G_OPTION_ARG_STRING, &given.country,
        "C, two capital letters (ISO 3166-1)", "CC"},
@@ -184,11 +184,12 @@ int ctl_ca_import(int argc, char **argv) {
   g_autofree char *command = ca_folder_command(argc, argv);
   g_auto(ImportOptions) given = {0};
   const GOptionEntry options[] = {{"directory", 'd', 0, G_OPTION_ARG_FILENAME, &given.directory,
-                                   "Folder of the request", "DIR"},
+                                   "Folder of the request (needed)", "DIR"},
                                   {"certificate", 0, 0, G_OPTION_ARG_FILENAME, &given.certificate,
-                                   "What the root's CA answered, PEM or DER", "FILE"},
+                                   "What the root's CA answered, PEM or DER (needed)", "FILE"},
                                   {"root", 0, 0, G_OPTION_ARG_FILENAME, &given.root,
-                                   "The certificate of the CA that signed it, PEM or DER", "FILE"},
+                                   "The certificate of the CA that signed it, PEM or DER (needed)",
+                                   "FILE"},
                                   {"output", 0, 0, G_OPTION_ARG_STRING, &given.output,
                                    "What the files' names begin with (issuing)", "NAME"},
                                   G_OPTION_ENTRY_NULL};

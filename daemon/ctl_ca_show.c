@@ -109,7 +109,7 @@ static gboolean show(const char *directory, GError **error) {
 static char *read_directory(const char *command, const char *summary, int argc, char **argv) {
   char *directory = NULL;
   const GOptionEntry options[] = {
-      {"directory", 'd', 0, G_OPTION_ARG_FILENAME, &directory, "Folder of the CA", "DIR"},
+      {"directory", 'd', 0, G_OPTION_ARG_FILENAME, &directory, "Folder of the CA (needed)", "DIR"},
       G_OPTION_ENTRY_NULL};
   if (!ctl_options(command, summary, options, argc, argv))
     return NULL;

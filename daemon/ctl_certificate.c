@@ -162,10 +162,8 @@ int ctl_certificate_revoke(int argc, char **argv) {
                    argc, argv))
     return CTL_USAGE;
   const char *fault = find_fault(&wish);
-  if (fault != NULL) {
-    fprintf(stderr, "%s: %s\n", g_get_prgname(), fault);
-    return CTL_USAGE;
-  }
+  if (fault != NULL)
+    return ctl_misused("%s", fault);
   if (wish.file != NULL && !read_list(&wish, &error))
     return ctl_failed("nothing revoked", &error);
   return wish.serials != NULL ? revoke_serials(&server, &wish) : revoke_all(&server, &wish);

@@ -165,7 +165,7 @@ static gboolean show_sample(CtlCheck *check, const Plan *plan, GError **error) {
 static gboolean read_time(const char *text, const char *option, gint64 *at) {
   if (text == NULL || clock_read_rfc3339(text, at))
     return TRUE;
-  fprintf(stderr, "%s: --%s is no time like 2026-01-31T00:00:00Z\n", g_get_prgname(), option);
+  ctl_misused("--%s is no time like 2026-01-31T00:00:00Z", option);
   return FALSE;
 }
 
@@ -177,8 +177,8 @@ static gboolean make_plan(Plan *plan, const char *since, const char *until, gint
   if (!read_time(since, "since", &plan->since))
     return FALSE;
   if (plan->percent < LEAST_PERCENT || plan->percent > 100 || seed > G_MAXUINT32) {
-    fprintf(stderr, "%s: --percent is from %d (S/MIME BR 8.7) to 100, --seed at most %u\n",
-            g_get_prgname(), LEAST_PERCENT, G_MAXUINT32);
+    ctl_misused("--percent is from %d (S/MIME BR 8.7) to 100, --seed at most %u", LEAST_PERCENT,
+                G_MAXUINT32);
     return FALSE;
   }
   plan->seed = seed >= 0 ? (guint32)seed : g_random_int();

@@ -38,7 +38,7 @@ static const char *selector_for(const char *algorithm) {
   for (gsize i = 0; i < G_N_ELEMENTS(algorithms); i++)
     if (strcmp(algorithm, algorithms[i].name) == 0)
       return algorithms[i].selector;
-  fprintf(stderr, "%s: --algorithm is rsa or ed25519\n", g_get_prgname());
+  ctl_misused("--algorithm is rsa or ed25519");
   return NULL;
 }
 
@@ -58,21 +58,19 @@ char *ctl_dkim_make(const char *algorithm, const char *path, GError **error) {
 int ctl_dkim_init(int argc, char **argv) {
   g_autofree char *domain = NULL, *selector = NULL, *path = NULL, *algorithm = NULL;
   const GOptionEntry options[] = {
-      {"domain", 'd', 0, G_OPTION_ARG_STRING, &domain, "[mail] domain", "DOMAIN"},
+      {"domain", 'd', 0, G_OPTION_ARG_STRING, &domain, "[mail] domain (needed)", "DOMAIN"},
       {"algorithm", 'a', 0, G_OPTION_ARG_STRING, &algorithm, "rsa or ed25519 (rsa)", "NAME"},
       {"selector", 's', 0, G_OPTION_ARG_STRING, &selector,
        "[mail] dkim-selector (signet), or dkim-ed25519-selector (signet-ed25519)", "NAME"},
       {"key", 'k', 0, G_OPTION_ARG_FILENAME, &path,
-       "[mail] dkim-key, or dkim-ed25519-key: file to be made", "FILE"},
+       "[mail] dkim-key, or dkim-ed25519-key: file to be made (needed)", "FILE"},
       G_OPTION_ENTRY_NULL};
   g_autoptr(GError) error = NULL;
   if (!ctl_options("dkim init", "Makes a key and prints the record to publish, in zone-file form.",
                    options, argc, argv))
     return CTL_USAGE;
-  if (domain == NULL || path == NULL) {
-    fprintf(stderr, "%s: --domain and --key are needed\n", g_get_prgname());
-    return CTL_USAGE;
-  }
+  if (domain == NULL || path == NULL)
+    return ctl_misused("--domain and --key are needed");
   if (algorithm == NULL)
     algorithm = g_strdup(algorithms[0].name);
   const char *usual_selector = selector_for(algorithm);

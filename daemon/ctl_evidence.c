@@ -185,10 +185,8 @@ int ctl_evidence_verify(int argc, char **argv) {
                    "Checks evidence from its raw material, without store, server or network.",
                    options, argc, argv))
     return CTL_USAGE;
-  if (paths == NULL) {
-    fprintf(stderr, "%s: needs a file; see --help\n", g_get_prgname());
-    return CTL_USAGE;
-  }
+  if (paths == NULL)
+    return ctl_misused("needs a file");
   if (issuers != NULL)
     read = ctl_check_read_issuers((const char *const *)issuers, &error);
   if ((issuers != NULL && read == NULL) || !read_keys(key_paths, &keys, &error)) {

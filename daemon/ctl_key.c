@@ -107,10 +107,8 @@ int ctl_key_block(int argc, char **argv) {
           options, argc, argv) ||
       !ctl_count_words(words, 1, "FILE|SHA256"))
     return CTL_USAGE;
-  if (why == NULL) {
-    fprintf(stderr, "%s: needs --why\n", g_get_prgname());
-    return CTL_USAGE;
-  }
+  if (why == NULL)
+    return ctl_misused("needs --why");
   g_autofree char *digest = ctl_key_digest(words[0], &error);
   if (digest == NULL)
     return ctl_failed("no key blocked", &error);

@@ -8,7 +8,7 @@
 static json_t *renewal_arguments(char **serials, const char *before, const char *why) {
   json_t *arguments = json_object(), *list = json_array();
   if ((serials != NULL) == (before != NULL)) {
-    fprintf(stderr, "%s: needs either serial numbers or --issued-before\n", g_get_prgname());
+    ctl_misused("needs either serial numbers or --issued-before");
     json_decref(list);
     json_decref(arguments);
     return NULL;

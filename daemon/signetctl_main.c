@@ -58,30 +58,50 @@ static const struct {
     {"status", NULL, "tell how the server does, for people", ctl_status},
 };
 
-static int usage(FILE *out, int status) {
-  fprintf(out, "Usage: signetctl COMMAND [OPTION...]\n\nCommands (each has --help):\n");
+/* The commands of a noun, or all for NULL; whether there is one. */
+static gboolean print_commands(const char *noun) {
+  gboolean found = FALSE;
   for (gsize i = 0; i < G_N_ELEMENTS(commands); i++)
-    fprintf(out, "  %-11s %-10s %s\n", commands[i].noun,
-            commands[i].verb != NULL ? commands[i].verb : "", commands[i].help);
-  fprintf(out, "\n  --version  print the version\n  --help     print this\n");
-  return status;
+    if (noun == NULL || strcmp(commands[i].noun, noun) == 0) {
+      if (!found)
+        printf("Usage: signetctl %s%sCOMMAND [OPTION...]\n\nCommands (each has --help):\n",
+               noun != NULL ? noun : "", noun != NULL ? " " : "");
+      printf("  %-11s %-10s %s\n", commands[i].noun,
+             commands[i].verb != NULL ? commands[i].verb : "", commands[i].help);
+      found = TRUE;
+    }
+  return found;
+}
+
+static int usage(void) {
+  print_commands(NULL);
+  printf("\n  --version  print the version\n  --help     print this\n");
+  return CTL_DONE;
+}
+
+static gboolean is_help(const char *word) {
+  return strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0;
 }
 
 int main(int argc, char **argv) {
   setlocale(LC_ALL, "");
+  g_set_prgname("signetctl");
   if (argc == 2 && strcmp(argv[1], "--version") == 0) {
     printf("signetctl %s\n", SIGNET_VERSION);
     return CTL_DONE;
   }
-  if (argc < 2 || strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0)
-    return usage(argc < 2 ? stderr : stdout, argc < 2 ? CTL_USAGE : CTL_DONE);
+  if (argc >= 2 && is_help(argv[1]))
+    return usage();
   for (gsize i = 0; i < G_N_ELEMENTS(commands); i++) {
     int words = commands[i].verb != NULL ? 2 : 1;
     if (argc > words && strcmp(argv[1], commands[i].noun) == 0 &&
         (words == 1 || strcmp(argv[2], commands[i].verb) == 0))
       return commands[i].run(argc - words, argv + words);
   }
-  fprintf(stderr, "signetctl: there is no command \"%s%s%s\"\n", argv[1], argc > 2 ? " " : "",
-          argc > 2 ? argv[2] : "");
-  return usage(stderr, CTL_USAGE);
+  if (argc == 3 && is_help(argv[2]) && print_commands(argv[1]))
+    return CTL_DONE;
+  if (argc < 2)
+    return ctl_misused("needs a command");
+  return ctl_misused("there is no command \"%s%s%s\"", argv[1], argc > 2 ? " " : "",
+                     argc > 2 ? argv[2] : "");
 }

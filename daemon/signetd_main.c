@@ -85,10 +85,14 @@ int main(int argc, char **argv) {
   g_autoptr(GError) error = NULL;
   Config *config = NULL;
   setlocale(LC_ALL, "");
+  g_option_context_set_summary(
+      context, "Starts all processes of the server, stays in the foreground and writes the log to "
+               "standard error.");
+  g_option_context_set_description(context, "Example:\n  signetd --check");
   g_option_context_add_main_entries(context, options, NULL);
   if (!g_option_context_parse(context, &argc, &argv, &error) || argc > 1) {
-    fprintf(stderr, "signetd: %s\n",
-            error != NULL ? error->message : "takes no arguments; see --help");
+    fprintf(stderr, "signetd: %s; see signetd --help\n",
+            error != NULL ? error->message : "takes no arguments");
     return EXIT_USAGE;
   }
   if (role != NULL)

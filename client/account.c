@@ -37,7 +37,7 @@ static const OptionField rollover_fields[] = {
 
 static const OptionField deactivate_fields[] = {
     {"yes", 0, OPTION_FLAG, 0, offsetof(AccountOptions, yes),
-     "Really: an account that was deactivated never comes back", NULL},
+     "Needed: an account that was deactivated never comes back", NULL},
     {0},
 };
 
@@ -138,20 +138,26 @@ static const char *refuse_deactivate(const AccountOptions *o) {
 
 /* refuse: why the options cannot be carried out (static text), or NULL; itself NULL: they can. */
 static const struct {
-  const char *word, *command, *summary;
+  const char *word, *command, *summary, *example;
   const OptionField *fields;
   const char *(*refuse)(const AccountOptions *o);
   gboolean (*run)(AccountSession *session, const AccountOptions *o, GError **error);
 } actions[] = {
-    {"show", "signet account show", "Shows the account of this key.", no_fields, NULL,
-     account_show},
+    {"show", "signet account show", "Shows the account of this key.",
+     "Example:\n  signet account show --directory https://ca.example.org/acme/directory", no_fields,
+     NULL, account_show},
     {"update", "signet account update", "Changes the account's contacts, or agrees to new terms.",
+     "Example:\n  signet account update --directory https://ca.example.org/acme/directory "
+     "--contact ann@example.org",
      update_fields, refuse_update, account_update},
     {"rollover", "signet account rollover",
      "Gives the account a new key, which takes the place of the old one in its file.",
+     "Example:\n  signet account rollover --directory https://ca.example.org/acme/directory",
      rollover_fields, refuse_rollover, account_rollover},
-    {"deactivate", "signet account deactivate", "Ends the account, for ever.", deactivate_fields,
-     refuse_deactivate, account_deactivate},
+    {"deactivate", "signet account deactivate", "Ends the account, for ever.",
+     "Example:\n  signet account deactivate --directory https://ca.example.org/acme/directory "
+     "--yes",
+     deactivate_fields, refuse_deactivate, account_deactivate},
 };
 
 static gboolean parse(AccountOptions *o, gsize action, char **arguments, GError **error) {
@@ -159,6 +165,7 @@ static gboolean parse(AccountOptions *o, gsize action, char **arguments, GError 
   o->prove.command = actions[action].command;
   g_set_prgname(o->prove.command);
   g_option_context_set_summary(context, actions[action].summary);
+  g_option_context_set_description(context, actions[action].example);
   option_fields_add(context, actions[action].fields, o);
   option_fields_add(context, prove_server_fields, o);
   g_autoptr(GError) reason = NULL;

@@ -55,6 +55,9 @@ static gboolean parse(ExportOptions *o, char **arguments, GError **error) {
   o->prove.command = "signet export";
   g_set_prgname(o->prove.command);
   g_option_context_set_summary(context, "Makes a PKCS#12 file of a certificate chain and its key.");
+  g_option_context_set_description(
+      context, "Example:\n  signet export ann.pem --key ann.key --output ann.p12 "
+               "--p12-password-file ann.p12.password");
   option_fields_add(context, export_fields, o);
   g_option_context_add_main_entries(context, rest, NULL);
   g_autoptr(GError) reason = NULL;
@@ -105,13 +108,17 @@ gboolean command_export(char **arguments, GError **error) {
 gboolean command_import_help(char **arguments, GError **error) {
   const char *word = arguments[1] != NULL ? arguments[1] : "";
   if (strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0) {
-    output_text("signet import-help PROGRAM\n    PROGRAM: " IMPORT_HELP_PROGRAMS "\n");
+    output_text("Usage:\n  signet import-help PROGRAM\n\n"
+                "Says how a PKCS#12 file comes into a mail program.\n\n"
+                "PROGRAM: " IMPORT_HELP_PROGRAMS "\n\n"
+                "Example:\n  signet import-help thunderbird\n");
     return TRUE;
   }
   if (import_help_known(word)) {
     import_help_print(word, NULL, NULL);
     return TRUE;
   }
-  g_set_error(error, CLIENT_ERROR, CLIENT_USAGE, "import-help takes one of " IMPORT_HELP_PROGRAMS);
+  g_set_error(error, CLIENT_ERROR, CLIENT_USAGE,
+              "import-help takes one of " IMPORT_HELP_PROGRAMS " (signet import-help --help)");
   return FALSE;
 }

@@ -22,7 +22,7 @@ gboolean prove_options_refuse(const ProveOptions *o, GError **error, const char 
 
 const OptionField prove_server_fields[] = {
     {"directory", 0, OPTION_TEXT, 0, offsetof(ProveOptions, directory),
-     "The server's ACME directory", "URL"},
+     "The server's ACME directory (needed)", "URL"},
     {"ca-file", 0, OPTION_FILE, 0, offsetof(ProveOptions, ca_file),
      "Roots for HTTPS (default: the system's)", "FILE"},
     {"account-key", 0, OPTION_FILE, 0, offsetof(ProveOptions, account_key),

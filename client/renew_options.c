@@ -56,6 +56,8 @@ RenewOptions *renew_options_parse(char **arguments, GError **error) {
       context, "Renews the certificates in FOLDER whose time has come, with what they were "
                "requested with\nand what is given here in its place. Says nothing when there is "
                "nothing to do.");
+  g_option_context_set_description(
+      context, "Example:\n  signet renew ~/smime --dry-run\n  signet renew ~/smime");
   option_fields_add(context, renew_fields, o);
   for (const OptionField *const *table = given_tables; *table != NULL; table++)
     option_fields_add(context, *table, o->request);

@@ -113,6 +113,9 @@ RequestOptions *request_options_parse(char **arguments, GError **error) {
   g_set_prgname(o->prove.command);
   g_option_context_set_summary(
       context, "Gets an S/MIME certificate for mail addresses from an ACME server.");
+  g_option_context_set_description(
+      context, "Example:\n  signet request ann@example.org --directory "
+               "https://ca.example.org/acme/directory --agree-tos --out ~/smime");
   for (const OptionField *const *table = request_tables; *table != NULL; table++)
     option_fields_add(context, *table, o);
   g_option_context_add_main_entries(context, rest, NULL);

@@ -56,6 +56,10 @@ RevokeOptions *revoke_options_parse(char **arguments, GError **error) {
   g_option_context_set_summary(
       context, "Revokes the first certificate in CERTFILE: by the account that ordered it, by its "
                "key (--key),\nor by proving its mailboxes (--prove, and the options of mail).");
+  g_option_context_set_description(
+      context,
+      "Example:\n  signet revoke ann.pem --directory https://ca.example.org/acme/directory "
+      "--key ann.key --reason 1");
   add_revoke_options(context, o);
   prove_options_add(context, &o->prove);
   g_autoptr(GError) reason = NULL;

@@ -55,8 +55,9 @@ static gboolean run_command(char **arguments, GError **error) {
   for (gsize i = 0; i < G_N_ELEMENTS(commands); i++)
     if (strcmp(commands[i].word, word) == 0)
       return commands[i].run(arguments + 1, error);
-  g_set_error(error, CLIENT_ERROR, CLIENT_USAGE,
-              "what to do? request, renew, revoke, account ... (signet --help)");
+  g_set_error(error, CLIENT_ERROR, CLIENT_USAGE, "%s%s%s (signet --help)",
+              *word != '\0' ? "there is no command \"" : "what to do?", word,
+              *word != '\0' ? "\"" : "");
   return FALSE;
 }
 

@@ -3,10 +3,12 @@
 table of configuration keys is that of signetd --keys, the man pages name exactly the options of --help, links lead
 somewhere."""
 
+import functools
 import math
 import os
 import pathlib
 import re
+import shlex
 import subprocess
 import unittest
 
@@ -197,48 +199,175 @@ class Configuration(unittest.TestCase):
         self.assertEqual(table, [entry[:3] for entry in self.keys()])
 
 
-class ManPages(unittest.TestCase):
+class Command:
+    """One command as its program tells of it, and as its manual page does. words: the program first."""
+
     OPTION = re.compile(r"(?<![\w-])(--?[a-z][a-z0-9-]*)")
+    PAGES = {"signetd": "signetd.8.md", "signetctl": "signetctl.8.md", "signet": "signet.1.md"}
 
-    def help(self, program, *words):
-        lines = [line for line in run(program, *words, "--help").splitlines() if re.match(r"\s+-", line)]
-        return {option for line in lines for option in self.OPTION.findall(re.split(r"\s{2,}", line.strip())[0])}
+    def __init__(self, *words):
+        self.words, self.name = words, " ".join(words)
+        self.text = run(words[0], *words[1:], "--help")
+        self.page = (DOCS / "man" / self.PAGES[words[0]]).read_text()
 
-    def page(self, name, *titles):
-        """The options defined in a page, or in its sections of these titles: lines that begin with one."""
-        sections = re.split(r"^##+ ", (DOCS / "man" / name).read_text(), flags=re.M)[1:]
-        chosen = [text for text in sections if not titles or text.split("\n", 1)[0] in titles]
-        self.assertTrue(chosen, titles)
-        lines = [line for text in chosen for line in re.findall(r"^`-.*\n(?=:)", text, re.M)]
-        return {option for line in lines for term in re.findall(r"`([^`]+)`", line)
-                for option in self.OPTION.findall(term)[:1]}
+    def meanings(self):
+        """{option: what --help says of it}"""
+        rows = [re.split(r"\s{2,}", line.strip(), maxsplit=1) for line in self.text.splitlines() if re.match(r"\s+-", line)]
+        return {option: row[-1] for row in rows for option in self.OPTION.findall(row[0])}
 
-    def test_signetd(self):
-        self.assertEqual(self.page("signetd.8.md", "OPTIONS"), self.help("signetd"))
+    def examples(self):
+        return re.findall(r"^  (\S.*)", self.text.partition("\nExample:\n")[2], re.M)
 
-    def test_signetctl(self):
-        text = (DOCS / "man/signetctl.8.md").read_text()
-        commands = [tuple(filter(None, map(str.strip, columns))) for columns in
-                    re.findall(r"^  ([a-z]+ *)(?<=^.{13}) (.{10}) ", run("signetctl", "--help"), re.M)]
-        self.assertEqual(re.findall(r"^## ([a-z]+(?: [a-z]+)?)$", text, re.M), [" ".join(words) for words in commands])
-        for words in commands:
-            self.assertEqual(self.page("signetctl.8.md", " ".join(words)), self.help("signetctl", *words), words)
+    def section(self, title):
+        """{option: what a section of the page, which may not be there, says of it}"""
+        found = re.search(rf"^##+ {re.escape(title)}\n((?:(?!##+ ).*\n)*)", self.page, re.M)
+        return {option: meaning for terms, meaning in re.findall(r"^(`-.*)\n:   (.*(?:\n    .*)*)", found[1] if found else "", re.M)
+                for term in re.findall(r"`([^`]+)`", terms) for option in self.OPTION.findall(term)[:1]}
 
-    def test_signet(self):
-        usual, proofs = {"-h", "--help"}, ("Server", "Account", "Mail")
-        sections = {
-            "request": ("request", "Certificate", *proofs), "renew": ("renew", "Certificate", *proofs),
-            "revoke": ("revoke", *proofs), "account show": ("Server",),
-            "account update": ("account update", "Server"), "account rollover": ("account rollover", "Server"),
-            "account deactivate": ("account deactivate", "Server")}
-        for command, titles in sections.items():
-            self.assertEqual(self.page("signet.1.md", *titles) | usual, self.help("signet", *command.split()), command)
-        shown = re.findall(r"^signet ([a-z-]+) ", run("signet", "--help"), re.M)
-        self.assertEqual(shown, ["request", "renew", "revoke", "account", "export", "import-help"])
-        self.assertEqual(self.help("signet", "export") - usual,
-                         {"--key", "-o", "--output", "--p12-password-file", "--p12", "--for"})
-        for command in shown:
-            self.assertIn(f"signet {command} ", run("signet", *command.split(), "--help") + "\n", command)
+    def on_page(self):
+        """The options that the page has for it: those of its own section, of signet those of the sections that it takes whole, too."""
+        own = self.section("OPTIONS" if self.words == ("signetd",) else " ".join(self.words[1:]))
+        if self.words[0] != "signet":
+            return own
+        shared = map(self.section, ("Server", "Account", "Mail", "Certificate"))
+        found = {"-h": "", "--help": ""} if self.meanings() else {}
+        for section in shared:
+            if section.keys() <= self.meanings().keys():
+                found.update(section)
+        return {**found, **own}
+
+
+@functools.cache
+def commands():
+    """All of them, from the tables that the programs print."""
+    table = re.findall(r"^  ([a-z]+) +(?<=^.{14})([a-z]*) ", run("signetctl", "--help"), re.M)
+    found = [("signetctl", *filter(None, row)) for row in table]
+    for noun, verbs in re.findall(r"^signet ([a-z][a-z-]*)(?: ([a-z|]+))?", run("signet", "--help"), re.M):
+        found += [("signet", noun, verb) for verb in verbs.split("|")] if "|" in verbs else [("signet", noun)]
+    return {words: Command(*words) for words in [("signetd",), *found]}
+
+
+class Commands(unittest.TestCase):
+    """Every command of the three programs, now and later: what it says of itself, and what the pages say of it."""
+
+    def test_they_are_found(self):
+        for words in [("signetctl", "ca", "init"), ("signetctl", "ca", "transcript"), ("signetctl", "status"), ("signet", "request"),
+                      ("signet", "account", "show"), ("signet", "import-help"), ("signetd",)]:
+            self.assertIn(words, commands())
+        self.assertGreater(len(commands()), 50)
+
+    def fails(self, *words):
+        """What it ends with, and its only line on standard error."""
+        done = subprocess.run([BUILD / words[0], *words[1:]], capture_output=True, text=True, stdin=subprocess.DEVNULL)
+        self.assertEqual((done.stdout, done.stderr.count("\n")), ("", 1), words)
+        return done.returncode, done.stderr
+
+    def test_help(self):
+        """It says how it is called and, in a sentence, what it does, and needs no more than that."""
+        for command in commands().values():
+            with self.subTest(command.name):
+                usage, text = re.match(r"Usage:\n  (.*)\n\n((?:.+\n)+)", command.text).groups()
+                self.assertTrue(usage.startswith(command.name), usage)
+                self.assertRegex(text, r"(?s)^[A-Z].*\.\n$")
+
+    def test_wrong_use(self):
+        for command in commands().values():
+            with self.subTest(command.name):
+                status, said = self.fails(*command.words, "--no-such-option")
+                self.assertEqual(status, 64 if "64 wrong use" in command.text else 2)
+                self.assertIn(f"{command.name} --help", said)
+        for words in [(program, *more) for program in ("signetctl", "signet") for more in ((), ("nonsense",))] + [
+                ("signetctl", "ca"), ("signetctl", "ca", "nonsense"), ("signet", "account"), ("signet", "account", "nonsense")]:
+            status, said = self.fails(*words)
+            self.assertEqual(status, 2, words)
+            self.assertRegex(said, rf"{words[0]}( account)? --help", words)
+
+    def test_commands_of_a_noun(self):
+        for noun in {words[1] for words in commands() if words[0] == "signetctl" and len(words) == 3}:
+            said = run("signetctl", noun, "--help")
+            self.assertEqual(re.findall(r"^  ([a-z]+) +([a-z]+) ", said, re.M), [words[1:] for words in commands() if words[1:2] == (noun,) and
+                                                                                  words[0] == "signetctl"])
+
+    def test_options(self):
+        for command in commands().values():
+            with self.subTest(command.name):
+                self.assertEqual(command.on_page().keys(), command.meanings().keys())
+
+    def test_no_option_is_left_over(self):
+        """What the page of signet tells of options in common is taken by some command."""
+        taken = set().union(*(command.meanings() for words, command in commands().items() if words[0] == "signet"))
+        for title in ("Server", "Account", "Mail", "Certificate"):
+            section = commands()["signet", "request"].section(title)
+            self.assertTrue(section)
+            self.assertLessEqual(section.keys(), taken)
+
+    def test_defaults(self):
+        """What is needed, and what holds when an option is not given, stands in --help as it does on the page."""
+        for command in commands().values():
+            for option, told in command.on_page().items():
+                meaning = command.meanings()[option].lower()
+                told = re.sub(r"\s+", " ", told)
+                default = re.search(r"Default: `?([\w./-]+)`?\.", told) or re.search(r"`([\w-]+)` \(default\)", told)
+                with self.subTest(f"{command.name} {option}"):
+                    if re.search(r"Needed\b", told):
+                        self.assertIn("needed", meaning)
+                    elif default and default[1] not in ("none", "all"):
+                        self.assertIn(default[1].lower(), meaning)
+
+    def test_signetctl_sections(self):
+        """One for each command, in the order of the table."""
+        titles = re.findall(r"^## ([a-z]+(?: [a-z]+)?)$", (DOCS / "man/signetctl.8.md").read_text(), re.M)
+        self.assertEqual(titles, [" ".join(words[1:]) for words in commands() if words[0] == "signetctl"])
+
+    def test_sections(self):
+        for page in Command.PAGES.values():
+            titles = re.findall(r"^## (.*)", (DOCS / "man" / page).read_text(), re.M)
+            self.assertEqual((titles[:3], titles[-1]), (["NAME", "SYNOPSIS", "DESCRIPTION"], "SEE ALSO"), page)
+            self.assertLessEqual({"EXIT STATUS", "ENVIRONMENT", "FILES", "EXAMPLES"}, set(titles), page)
+        for words, command in commands().items():
+            synopsis = command.page.split("## SYNOPSIS")[1].split("## ")[0]
+            self.assertRegex(synopsis, rf"(?m)^    {' '.join(words[:2])} ", command.name)
+
+    def test_examples(self):
+        """Those of --help are on the page, whose code has no command or option that there is not."""
+        for command in commands().values():
+            for line in command.examples():
+                self.assertTrue(line.startswith(command.name), line)
+                self.assertIn(f"    {line}\n", command.page)
+        self.assertGreater(sum(len(command.examples()) for command in commands().values()), 40)
+
+
+class CommandsInText(unittest.TestCase):
+    """Every command in a block of code, anywhere in docs/."""
+
+    # What SYNOPSIS and unit files have in their place.
+    OPEN = re.compile(r"[{}\[\]|]|\.\.\.|\bCOMMAND\b")
+
+    def blocks(self, page):
+        text = re.sub(r"^```.*\n((?:.*\n)*?)```\n", lambda block: re.sub(r"(?m)^", "    ", block[1]), page.read_text(), flags=re.M)
+        return re.findall(r"(?:^(?: {4}.*)?\n)+", text, re.M)
+
+    def lines(self):
+        for page in [*DOCS.rglob("*.md"), SOURCE / "README.md"]:
+            for block in self.blocks(page):
+                for line in re.sub(r"\\\n\s*", "", block).splitlines():
+                    call = re.match(r"    (?:[$#] )?(?:sudo (?:-u \w+ )?)?((?:signetd|signetctl|signet) .*)", line)
+                    if call and not self.OPEN.search(call[1]):
+                        yield page.name, call[1]
+
+    def test_they_exist(self):
+        seen, wrong = 0, []
+        for page, line in self.lines():
+            words = shlex.split(line, comments=True)
+            if words[1:] in (["--version"], ["--help"]):
+                continue
+            command = next((commands()[tuple(words[:count])] for count in (3, 2, 1) if tuple(words[:count]) in commands()), None)
+            options = {word.split("=")[0] for word in words if word.startswith("-") and word != "-"}
+            if command is None or options - command.meanings().keys():
+                wrong.append(f"{page}: {line}")
+            seen += 1
+        self.assertEqual(wrong, [])
+        self.assertGreater(seen, 100)
 
 
 if __name__ == "__main__":

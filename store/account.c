@@ -26,6 +26,20 @@ StoreChange account_insert(Store *store, const Account *account, GError **error)
       account->bound ? &account->external_key_id : NULL, account->external_binding);
 }
 
+const Id account_unknown = {{0}};
+
+gboolean account_ensure_unknown(Store *store, gint64 now, GError **error) {
+  static const char name[] = "unknown";
+  g_autoptr(GBytes) thumbprint = g_bytes_new_static(name, sizeof(name) - 1);
+  Account account = {.id = account_unknown,
+                     .status = (char *)"revoked",
+                     .thumbprint = thumbprint,
+                     .jwk = (char *)"{}",
+                     .contact = (char *)"[]",
+                     .created_at = now};
+  return account_insert(store, &account, error) != STORE_FAILED;
+}
+
 static StoreFind find(SqlQuery query, Account **account, GError **error) {
   StoreFind found = STORE_MISSING;
   if (sql_row(&query)) {

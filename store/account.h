@@ -20,6 +20,10 @@ typedef struct {
 
 #define ACCOUNT_FORMER_KEYS 16 /* that are kept and looked at */
 
+/* Whose certificates are those whose order was lost (store/restored.h). Nobody has its key. */
+extern const Id account_unknown;
+gboolean account_ensure_unknown(Store *store, gint64 now, GError **error);
+
 void account_free(Account *account);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Account, account_free)
 

@@ -61,25 +61,52 @@ static gboolean read_ended(Store *store, AuditHead *head, GError **error) {
                     head, error));
 }
 
-gboolean audit_begin(Store *store, gint64 now, const Id *chain, GError **error) {
+/* The first record of a chain, which says where the one before had its end. */
+static gboolean insert_first(Store *store, gint64 now, const Id *chain, const AuditHead *before,
+                             GError **error) {
   guint8 hash[AUDIT_HASH_OCTETS] = {0};
-  AuditHead head;
-  if (!read_head(store, store_owner(store), &head, error))
-    return FALSE;
-  if (head.chain.given)
-    return TRUE;
-  if (!read_ended(store, &head, error) ||
-      !sql_run(store, error, "INSERT INTO audit_owner (owner, chain) VALUES (?1, ?2)", "td",
-               store_owner(store), chain))
-    return FALSE;
-  g_autofree char *detail = audit_begun_text(&head);
+  g_autofree char *detail = audit_begun_text(before);
   AuditRecord record = {.chain = {TRUE, *chain},
-                        .number = head.number + 1,
+                        .number = before->number + 1,
                         .at = now,
                         .kind = AUDIT_BEGUN,
                         .subject = "",
                         .detail = detail};
   return insert(store, &record, hash, error);
+}
+
+gboolean audit_begin(Store *store, gint64 now, const Id *chain, GError **error) {
+  AuditHead head;
+  if (!read_head(store, store_owner(store), &head, error))
+    return FALSE;
+  if (head.chain.given)
+    return TRUE;
+  return read_ended(store, &head, error) &&
+         sql_run(store, error, "INSERT INTO audit_owner (owner, chain) VALUES (?1, ?2)", "td",
+                 store_owner(store), chain) &&
+         insert_first(store, now, chain, &head, error);
+}
+
+GPtrArray *audit_owners(Store *store, GError **error) {
+  g_autoptr(GPtrArray) owners = g_ptr_array_new_with_free_func(g_free);
+  SqlQuery query = sql_query(store, "SELECT owner FROM audit_owner ORDER BY owner", "");
+  while (sql_row(&query))
+    g_ptr_array_add(owners, sql_text(&query, 0));
+  return sql_end(&query, error) ? g_steal_pointer(&owners) : NULL;
+}
+
+StoreFind audit_begin_anew(Store *store, const char *owner, gint64 now, const Id *chain,
+                           AuditHead *before, GError **error) {
+  store_audit_end(store)->chain.given = FALSE;
+  if (!read_head(store, owner, before, error))
+    return STORE_LOOKUP_FAILED;
+  if (!before->chain.given)
+    return STORE_MISSING;
+  return sql_run(store, error, "UPDATE audit_owner SET chain = ?2 WHERE owner = ?1", "td", owner,
+                 chain) &&
+                 insert_first(store, now, chain, before, error)
+             ? STORE_FOUND
+             : STORE_LOOKUP_FAILED;
 }
 
 gboolean audit_append(Store *store, gint64 now, const char *kind, const char *subject,

@@ -11,6 +11,12 @@
 /* At start: goes on with the chain, or begins one with that id, whose first record names the end of
    the one before, where the store was not shared until now. */
 gboolean audit_begin(Store *store, gint64 now, const Id *chain, GError **error);
+/* Names of all that have a chain; of char*. NULL on failure. */
+GPtrArray *audit_owners(Store *store, GError **error);
+/* Of a restored store: an owner's chain may have gone on in what was lost, so it has its end here
+   and another one begins, with that id. before: where that end is. STORE_MISSING: it has none. */
+StoreFind audit_begin_anew(Store *store, const char *owner, gint64 now, const Id *chain,
+                           AuditHead *before, GError **error);
 /* Appends a record to the chain (base/audit_record.h).
    subject: the id of what it is about, text; detail: one line, key=value. */
 gboolean audit_append(Store *store, gint64 now, const char *kind, const char *subject,

@@ -171,15 +171,30 @@ GPtrArray *crl_shard_list(Store *store, GError **error) {
   return sql_end(&query, error) ? g_steal_pointer(&list) : NULL;
 }
 
-GPtrArray *crl_shard_entries(Store *store, gint64 shard, gint64 since, GError **error) {
-  g_autoptr(GPtrArray) list =
-      g_ptr_array_new_with_free_func((GDestroyNotify)revoked_certificate_free);
-  SqlQuery query =
-      sql_query(store,
-                "SELECT serial, revoked_at, reason, not_after FROM certificate WHERE shard = ?1"
-                " AND revoked_at IS NOT NULL AND (not_after >= ?2 OR not_after >="
-                " (SELECT this_update FROM crl_shard WHERE number = ?1)) ORDER BY revoked_at, id",
-                "ii", shard, since);
+StoreChange crl_shard_take_list(Store *store, const CrlShard *shard, GError **error) {
+  return sql_change(store, error,
+                    "INSERT INTO crl_shard (number, issued, crl_number, this_update, next_update,"
+                    " crl, issuer) VALUES (?1, 0, ?2, ?3, ?4, ?5, ?6) ON CONFLICT (number)"
+                    " DO UPDATE SET crl_number = ?2, this_update = ?3, next_update = ?4, crl = ?5"
+                    " WHERE crl_shard.crl_number < ?2",
+                    "iiiibb", shard->number, shard->crl_number, shard->this_update,
+                    shard->next_update, shard->crl, shard->issuer);
+}
+
+gboolean crl_shard_enter(Store *store, gint64 number, GBytes *issuer, gboolean *opened,
+                         GError **error) {
+  StoreChange made = sql_change(
+      store, error,
+      "INSERT INTO crl_shard (number, issued, crl_number, this_update, next_update, issuer)"
+      " VALUES (?1, 0, 0, 0, 0, ?2) ON CONFLICT (number) DO NOTHING",
+      "ib", number, issuer);
+  *opened = made == STORE_CHANGED;
+  return made != STORE_FAILED &&
+         sql_run(store, error, "UPDATE crl_shard SET issued = issued + 1 WHERE number = ?1", "i",
+                 number);
+}
+
+static gboolean add_entries(SqlQuery query, GPtrArray *list, GError **error) {
   while (sql_row(&query)) {
     RevokedCertificate *revoked = g_new0(RevokedCertificate, 1);
     revoked->serial = sql_bytes(&query, 0);
@@ -188,7 +203,29 @@ GPtrArray *crl_shard_entries(Store *store, gint64 shard, gint64 since, GError **
     revoked->not_after = sql_int(&query, 3);
     g_ptr_array_add(list, revoked);
   }
-  return sql_end(&query, error) ? g_steal_pointer(&list) : NULL;
+  return sql_end(&query, error);
+}
+
+GPtrArray *crl_shard_entries(Store *store, gint64 shard, gint64 since, GError **error) {
+  g_autoptr(GPtrArray) list =
+      g_ptr_array_new_with_free_func((GDestroyNotify)revoked_certificate_free);
+  return add_entries(
+             sql_query(
+                 store,
+                 "SELECT serial, revoked_at, reason, not_after FROM certificate WHERE shard = ?1"
+                 " AND revoked_at IS NOT NULL AND (not_after >= ?2 OR not_after >="
+                 " (SELECT this_update FROM crl_shard WHERE number = ?1)) ORDER BY revoked_at, id",
+                 "ii", shard, since),
+             list, error) &&
+                 add_entries(sql_query(store,
+                                       "SELECT serial, revoked_at, reason, not_after FROM listed l"
+                                       " WHERE shard = ?1 AND not_after >= ?2 AND NOT EXISTS"
+                                       " (SELECT 1 FROM certificate c WHERE c.serial = l.serial"
+                                       " AND c.revoked_at IS NOT NULL) ORDER BY not_after",
+                                       "ii", shard, since),
+                             list, error)
+             ? g_steal_pointer(&list)
+             : NULL;
 }
 
 gboolean crl_shard_span(Store *store, gint64 at, CrlSpan *span, GError **error) {

@@ -43,6 +43,12 @@ gboolean crl_shard_next_number(Store *store, gint64 shard, gint64 now, gint64 *c
                                GError **error);
 /* Keeps a list; STORE_UNCHANGED when a later one is kept already. */
 StoreChange crl_shard_keep(Store *store, const CrlShard *shard, GError **error);
+/* Of a restored store: takes a list that was out, newer than its own, also of a shard that it does
+   not have yet. STORE_UNCHANGED when its own is as new. */
+StoreChange crl_shard_take_list(Store *store, const CrlShard *shard, GError **error);
+/* The same of one certificate: it is in that shard, which is made if it is not there (opened). */
+gboolean crl_shard_enter(Store *store, gint64 number, GBytes *issuer, gboolean *opened,
+                         GError **error);
 /* All shards, with their lists; of CrlShard. */
 GPtrArray *crl_shard_list(Store *store, GError **error);
 
@@ -65,7 +71,8 @@ typedef struct {
 
 void revoked_certificate_free(RevokedCertificate *revoked);
 /* Revoked certificates of shard that were not expired before `since`, or when its last list was
-   made: each is on one list after its expiry. Of RevokedCertificate; NULL on failure. */
+   made: each is on one list after its expiry. With them what lists had that were out when the store
+   was restored (store/restored.h). Of RevokedCertificate; NULL on failure. */
 GPtrArray *crl_shard_entries(Store *store, gint64 shard, gint64 since, GError **error);
 
 /* Adds shard -> when its list was made, both gint64*, of those that have one. */

@@ -21,7 +21,10 @@ StoreChange issuance_stop_set(Store *store, const IssuanceStop *stop, GError **e
 }
 
 StoreChange issuance_stop_clear(Store *store, GError **error) {
-  return sql_change(store, error, "DELETE FROM issuance_stop WHERE id = 1", "");
+  return sql_change(store, error,
+                    "DELETE FROM issuance_stop WHERE id = 1"
+                    " AND NOT EXISTS (SELECT 1 FROM restored WHERE done_at IS NULL)",
+                    "");
 }
 
 StoreFind issuance_stop_find(Store *store, IssuanceStop **stop, GError **error) {

@@ -16,7 +16,8 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(IssuanceStop, issuance_stop_free)
 
 /* STORE_UNCHANGED: issuance is stopped already, and that stop stands. */
 StoreChange issuance_stop_set(Store *store, const IssuanceStop *stop, GError **error);
-/* STORE_UNCHANGED: it is not stopped. */
+/* STORE_UNCHANGED: it is not stopped, or a restored store is not reconciled yet
+   (store/restored.h). */
 StoreChange issuance_stop_clear(Store *store, GError **error);
 StoreFind issuance_stop_find(Store *store, IssuanceStop **stop, GError **error);
 

@@ -108,3 +108,32 @@ gboolean purge_remove(Store *store, const PurgeEnded *ended, GError **error) {
     good = sql_run(store, error, parts[i], "d", &ended->certificate);
   return good && remove_order(store, &ended->order, error);
 }
+
+static gboolean sum_of(SqlQuery query, PurgeSum *sum, GError **error) {
+  *sum = (PurgeSum){0};
+  if (sql_row(&query))
+    *sum = (PurgeSum){sql_int(&query, 0), sql_int(&query, 1), sql_int(&query, 2)};
+  return sql_end(&query, error);
+}
+
+#define SUM(column) "SELECT count(*), coalesce(min(" column "), 0), coalesce(max(" column "), 0) "
+
+gboolean purge_preview(Store *store, gint64 expired_before, gint64 ended_before, gint64 full_before,
+                       PurgePreview *preview, GError **error) {
+  return sum_of(
+             sql_query(store,
+                       SUM("expires_at") "FROM orders WHERE status = 'invalid' AND expires_at < ?1"
+                                         " AND NOT EXISTS (SELECT 1 FROM certificate"
+                                         " WHERE order_id = orders.id)",
+                       "i", expired_before),
+             &preview->failed, error) &&
+         sum_of(sql_query(store,
+                          SUM("expires_at") "FROM authz WHERE order_id IS NULL AND expires_at < ?1",
+                          "i", expired_before),
+                &preview->free, error) &&
+         sum_of(sql_query(store, SUM("not_after") "FROM certificate WHERE not_after < ?1", "i",
+                          ended_before),
+                &preview->ended, error) &&
+         sum_of(sql_query(store, SUM("full_at") "FROM rate WHERE full_at <= ?1", "i", full_before),
+                &preview->rates, error);
+}

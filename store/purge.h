@@ -23,4 +23,18 @@ GPtrArray *purge_ended(Store *store, gint64 ended_before, guint limit, GError **
 /* Removes one, with its order and everything that led to it. */
 gboolean purge_remove(Store *store, const PurgeEnded *ended, GError **error);
 
+/* What these would remove, and nothing is removed; also from rate limits that are full again at a
+   time. Times: when the first and the last of them ended; 0: there are none. */
+typedef struct {
+  gint64 count, first, last;
+} PurgeSum;
+typedef struct {
+  PurgeSum failed; /* invalid orders without certificate */
+  PurgeSum free;   /* authorizations without order */
+  PurgeSum ended;  /* certificates */
+  PurgeSum rates;
+} PurgePreview;
+gboolean purge_preview(Store *store, gint64 expired_before, gint64 ended_before, gint64 full_before,
+                       PurgePreview *preview, GError **error);
+
 #endif

@@ -197,7 +197,17 @@ static const char *const migrations[] = {
     "CREATE TABLE node (name @text PRIMARY KEY, seen_at @int NOT NULL);"
     "ALTER TABLE certificate ADD COLUMN asked @text;"
     /* Audit chains and the last record in each that led to it, where there are several. */
-    "ALTER TABLE certificate ADD COLUMN audited @text;",
+    "ALTER TABLE certificate ADD COLUMN audited @text;"
+    /* Each time the store was put back, and revocations of lists that were out then: until the
+       certificate is known (store/restored.h). */
+    "CREATE TABLE restored ("
+    "  at @int PRIMARY KEY, taken_at @int NOT NULL, source @text NOT NULL, log_lost @int NOT NULL,"
+    "  done_at @int);"
+    "CREATE TABLE listed ("
+    "  serial @blob PRIMARY KEY, shard @int NOT NULL, revoked_at @int NOT NULL, reason @int NOT "
+    "NULL,"
+    "  not_after @int NOT NULL);"
+    "CREATE INDEX listed_shard ON listed(shard, not_after);",
 };
 
 #define MIGRATION_TRIES 10

@@ -96,8 +96,18 @@ static SqlConnection *connection_new(int lock) {
   return connection;
 }
 
+/* Whether signetctl restore came to its end there. */
+static gboolean is_finished(const char *folder, GError **error) {
+  g_autofree char *path = g_build_filename(folder, STORE_UNFINISHED, NULL);
+  if (!g_file_test(path, G_FILE_TEST_EXISTS))
+    return TRUE;
+  g_set_error(error, STORE_ERROR, STORE_ERROR_OPEN,
+              "%s: signetctl restore was begun there and not finished; run it again", folder);
+  return FALSE;
+}
+
 static SqlConnection *open_writer(const char *folder, GError **error) {
-  int lock = take_lock(folder, error);
+  int lock = is_finished(folder, error) ? take_lock(folder, error) : -1;
   if (lock < 0)
     return NULL;
   SqlConnection *connection = connection_new(lock);

@@ -36,6 +36,10 @@ typedef struct {
   const char *owner;         /* of a writer on PostgreSQL: "node/index", one process at a time */
 } StorePlace;
 
+/* While a file of this name is in the folder a store that was being put back there is not whole,
+   and nobody opens it. */
+#define STORE_UNFINISHED "restore.unfinished"
+
 /* What is wrong with a connection string, NULL: nothing that can be seen; the caller frees it. */
 char *store_place_fault(const char *postgresql);
 

@@ -350,6 +350,24 @@ static gboolean scan_records(const guint8 *payload, gsize length,
   return TRUE;
 }
 
+gboolean signer_log_whole(const guint8 *data, gsize size, gsize *whole, GError **error) {
+  SignerChain chain = {0};
+  for (*whole = 0; *whole < size;) {
+    gsize payload = 0;
+    SignerFrameState state = signer_frame_read(&chain, data + *whole, size - *whole, &payload);
+    if (state == SIGNER_FRAME_TORN)
+      return TRUE;
+    if (state == SIGNER_FRAME_DAMAGED) {
+      g_set_error(error, CA_ERROR, CA_ERROR_LOG,
+                  "the signer's log is damaged at octet %" G_GSIZE_FORMAT " of %" G_GSIZE_FORMAT,
+                  *whole, size);
+      return FALSE;
+    }
+    *whole += SIGNER_FRAME_HEADER + payload + SIGNER_FRAME_DIGEST;
+  }
+  return TRUE;
+}
+
 gboolean signer_log_scan(const guint8 *data, gsize size,
                          void (*found)(const SignerRecord *record, gpointer user), gpointer user,
                          gboolean *torn, GError **error) {

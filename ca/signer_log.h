@@ -38,4 +38,7 @@ gboolean signer_log_scan(const guint8 *data, gsize size,
                          void (*found)(const SignerRecord *record, gpointer user), gpointer user,
                          gboolean *torn, GError **error);
 
+/* How many octets at the begin of a log are whole frames; FALSE: damaged, CA_ERROR_LOG. */
+gboolean signer_log_whole(const guint8 *data, gsize size, gsize *whole, GError **error);
+
 #endif

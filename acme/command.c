@@ -36,6 +36,9 @@ static const struct {
     {"order show", command_order_show, {"order"}},
     {"renewal ask", command_renewal_ask, {"serials", "issued-before", "why"}},
     {"status", command_status, {NULL}},
+    {"store enter", command_store_enter, {"certificates", "times"}},
+    {"store settle", command_store_settle, {NULL}},
+    {"store show", command_store_show, {NULL}},
 };
 
 gboolean command_refuse(Command *command, const char *format, ...) {

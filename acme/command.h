@@ -68,6 +68,9 @@ gboolean command_mail_ingest(Command *command, GError **error);
 gboolean command_order_list(Command *command, GError **error);
 gboolean command_order_show(Command *command, GError **error);
 gboolean command_renewal_ask(Command *command, GError **error);
+gboolean command_store_enter(Command *command, GError **error);
+gboolean command_store_settle(Command *command, GError **error);
+gboolean command_store_show(Command *command, GError **error);
 gboolean command_status(Command *command, GError **error);
 
 #endif

@@ -4,6 +4,7 @@
 #include "acme/issuance.h"
 #include "acme/record.h"
 #include "store/issuance_stop.h"
+#include "store/restored.h"
 
 #define REASON_MAX 300 /* octets */
 
@@ -22,6 +23,15 @@ gboolean command_issuance_stop(Command *command, GError **error) {
 }
 
 gboolean command_issuance_start(Command *command, GError **error) {
+  g_autoptr(Restored) restored = NULL;
+  StoreFind open = restored_find_open(command->acme->store, &restored, error);
+  if (open == STORE_LOOKUP_FAILED)
+    return FALSE;
+  if (open == STORE_FOUND)
+    return command_refuse(command,
+                          "The store was put back (%s), and what was issued and revoked since that "
+                          "state is not entered yet: run signetctl store reconcile first.",
+                          restored->source);
   StoreChange cleared = issuance_stop_clear(command->acme->store, error);
   if (cleared == STORE_UNCHANGED)
     return command_refuse(command, "Issuance is not stopped by an operator.");

@@ -181,7 +181,11 @@ char *evidence_digest_fault(const EvidenceCheck *check, char **found) {
   g_autoptr(GBytes) der = evidence_octets(certificate, "der");
   g_autofree char *der_digest = g_compute_checksum_for_bytes(G_CHECKSUM_SHA256, der);
   if (issued == NULL)
-    return g_strdup("there is no audit record that it was issued");
+    return g_strdup(find_record(check, "certificate entered", evidence_text(certificate, "id")) !=
+                            NULL
+                        ? "it was entered from the signer's log into a restored store: what led "
+                          "to it is lost"
+                        : "there is no audit record that it was issued");
   if (!detail_has(issued, "sha256", der_digest))
     return g_strdup("the audit record names another certificate");
   if (strstr(evidence_text(issued, "detail"), "evidence-sha256=") == NULL)

@@ -71,13 +71,19 @@ static gboolean shares_mailbox(GPtrArray *authorizations, GPtrArray *mailboxes) 
   return FALSE;
 }
 
+/* Whose order was lost is renewed by whoever proves its mailboxes. */
+static gboolean may_replace(const Certificate *certificate, const Account *account) {
+  return id_equal(&certificate->account_id, &account->id) ||
+         id_equal(&certificate->account_id, &account_unknown);
+}
+
 Problem *renewal_read_replaces(Call *call, const char *identifier, GPtrArray *mailboxes,
                                Certificate **certificate) {
   g_autoptr(GError) error = NULL;
   Problem *problem = renewal_find(call->acme, identifier, certificate);
   if (problem != NULL && problem->status != 404)
     return problem;
-  if (problem != NULL || !id_equal(&(*certificate)->account_id, &call->account->id)) {
+  if (problem != NULL || !may_replace(*certificate, call->account)) {
     problem_free(problem);
     return problem_new(PROBLEM_MALFORMED, 0, "replaces names no certificate of this account.");
   }

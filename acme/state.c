@@ -299,6 +299,12 @@ static gboolean end_order(Acme *acme, gint64 now, const Id *id, const char *auth
          move_order(acme, now, id, "ready", "invalid", problem, error);
 }
 
+gboolean state_order_given_up(Acme *acme, gint64 now, const Id *order, const Problem *problem,
+                              GError **error) {
+  return end_order(acme, now, order, "deactivated", problem, error) &&
+         state_order_failed(acme, now, order, problem, error);
+}
+
 static gboolean expire_order(Acme *acme, gint64 now, const Id *id, GError **error) {
   g_autoptr(Problem) problem =
       problem_new(PROBLEM_MALFORMED, 0, "The order expired before it was finalized; order anew.");

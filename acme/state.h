@@ -42,6 +42,9 @@ gboolean state_order_authorized(Acme *acme, gint64 now, const Id *order, GError 
    section 7.3.6); *more: there may be others. */
 gboolean state_close_account(Acme *acme, gint64 now, const Id *account, guint limit, gboolean *more,
                              GError **error);
+/* pending, ready or processing -> invalid, whatever it waits for. */
+gboolean state_order_given_up(Acme *acme, gint64 now, const Id *order, const Problem *problem,
+                              GError **error);
 /* ready -> processing with the CSR's contents; STORE_UNCHANGED when it is not ready. */
 StoreChange state_order_finalized(Acme *acme, const Order *order, GError **error);
 /* What an order in processing waits for, shown as its error (RFC 8555 section 7.1.3); NULL: nothing

@@ -11,6 +11,7 @@ enum { CTL_DONE = 0, CTL_FAILED = 1, CTL_USAGE = 2 }; /* exit status */
 int ctl_audit_key(int argc, char **argv);
 int ctl_audit_verify(int argc, char **argv);
 int ctl_audit_export_command(int argc, char **argv);
+int ctl_backup(int argc, char **argv);
 int ctl_ca_confirm(int argc, char **argv);
 int ctl_ca_crl(int argc, char **argv);
 int ctl_ca_cross(int argc, char **argv);
@@ -48,9 +49,13 @@ int ctl_limit_list(int argc, char **argv);
 int ctl_mail_ingest(int argc, char **argv);
 int ctl_order_list(int argc, char **argv);
 int ctl_order_show(int argc, char **argv);
+int ctl_purge_show(int argc, char **argv);
 int ctl_renewal_ask(int argc, char **argv);
+int ctl_restore(int argc, char **argv);
 int ctl_setup(int argc, char **argv);
 int ctl_status(int argc, char **argv);
+int ctl_store_reconcile(int argc, char **argv);
+int ctl_store_restored(int argc, char **argv);
 
 /* Parses the options of a command; prints and returns FALSE when they are wrong. */
 gboolean ctl_options(const char *command, const char *summary, const GOptionEntry *options,

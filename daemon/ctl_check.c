@@ -98,7 +98,7 @@ static gboolean add_all_configured(CtlCheck *check, GError **error) {
   return TRUE;
 }
 
-gboolean ctl_check_open(CtlCheck *check, const char *const *issuers, GError **error) {
+gboolean ctl_check_open_issuers(CtlCheck *check, const char *const *issuers, GError **error) {
   check->issuers = g_ptr_array_new_with_free_func((GDestroyNotify)issuer_free);
   check->roots = g_ptr_array_new_with_free_func((GDestroyNotify)root_list_free);
   if (!add_all_configured(check, error))
@@ -106,6 +106,12 @@ gboolean ctl_check_open(CtlCheck *check, const char *const *issuers, GError **er
   for (const char *const *path = issuers; path != NULL && *path != NULL; path++)
     if (!add_issuer(check->issuers, *path, error))
       return FALSE;
+  return TRUE;
+}
+
+gboolean ctl_check_open(CtlCheck *check, const char *const *issuers, GError **error) {
+  if (!ctl_check_open_issuers(check, issuers, error))
+    return FALSE;
   StorePlace place = store_place_read(check->config);
   check->store = store_open_reader(&place, error);
   return check->store != NULL;

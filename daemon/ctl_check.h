@@ -23,8 +23,10 @@ typedef struct {
   CtlReport report;
 } CtlCheck;
 
-/* Opens what the configuration names, which is there already; issuers: files of issuing CAs that
+/* Reads the CAs of the configuration, which is there already; issuers: files of issuing CAs that
    it does not name any more, NULL: none. */
+gboolean ctl_check_open_issuers(CtlCheck *check, const char *const *issuers, GError **error);
+/* The same, and the store. */
 gboolean ctl_check_open(CtlCheck *check, const char *const *issuers, GError **error);
 void ctl_check_clear(CtlCheck *check);
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(CtlCheck, ctl_check_clear)

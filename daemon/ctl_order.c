@@ -154,7 +154,11 @@ static void print_authorization(const json_t *authorization) {
   printf("%s: %s\n", ctl_member(authorization, "identifier"), ctl_member(authorization, "status"));
   member_line("authorization", authorization, "url");
   member_line("expires", authorization, "expires");
-  print_challenge(json_object_get(authorization, "challenge"));
+  const json_t *challenge = json_object_get(authorization, "challenge");
+  if (challenge != NULL)
+    print_challenge(challenge);
+  else
+    line("known of it", "nothing: it was entered from the signer's log into a restored store");
 }
 
 static void print_certificate(const json_t *certificate) {

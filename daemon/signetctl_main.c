@@ -14,6 +14,7 @@ static const struct {
     {"audit", "export", "write the audit log as JSON lines", ctl_audit_export_command},
     {"audit", "key", "make the key that signs its checkpoints", ctl_audit_key},
     {"audit", "verify", "verify the audit log, of the store or exported", ctl_audit_verify},
+    {"backup", NULL, "write store, signer's log and configuration to a file", ctl_backup},
     {"ca", "init", "make a root and an issuing CA", ctl_ca_init},
     {"ca", "root", "make a root alone", ctl_ca_root},
     {"ca", "issuing", "make an issuing CA below it", ctl_ca_issuing},
@@ -53,9 +54,13 @@ static const struct {
     {"mail", "ingest", "hand a message over, for the pipe of a mail server", ctl_mail_ingest},
     {"order", "list", "list orders, newest first", ctl_order_list},
     {"order", "show", "tell what happened to an order, and why", ctl_order_show},
+    {"purge", "show", "tell what will be removed, and when", ctl_purge_show},
     {"renewal", "ask", "ask clients to renew certificates at once", ctl_renewal_ask},
+    {"restore", NULL, "put the store back from such a file", ctl_restore},
     {"setup", NULL, "make everything that a server needs", ctl_setup},
     {"status", NULL, "tell how the server does, for people", ctl_status},
+    {"store", "reconcile", "enter what a restored store does not know", ctl_store_reconcile},
+    {"store", "restored", "say that the database was put back by other means", ctl_store_restored},
 };
 
 /* The commands of a noun, or all for NULL; whether there is one. */

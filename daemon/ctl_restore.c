@@ -168,8 +168,13 @@ static gboolean mark_store(Restore *restore, GError **error) {
                       .issuers = restore->check.issuers,
                       .folder = restore->folder,
                       .more = (const char *const *)restore->options->lists};
-  g_autoptr(Store) store = store_open(&place, error);
-  return store != NULL && restore_mark(store, &mark, &restore->marked, error);
+  g_autofree char *log = in_place(restore, BACKUP_STORE "-wal");
+  Store *store = store_open(&place, error);
+  gboolean marked = store != NULL && restore_mark(store, &mark, &restore->marked, error);
+  store_close(store);
+  /* It has no file beside it once nobody has it open. */
+  return marked && (!g_file_test(log, G_FILE_TEST_EXISTS) ||
+                    fail(error, "%s: it is not written back into the store", log));
 }
 
 /* The files to be: the store with its marks, and the log if it is replaced. */
@@ -199,21 +204,36 @@ static gboolean put(const Restore *restore, const char *name, GError **error) {
   return give(restore, from, error) && backup_move(from, to, error);
 }
 
-static gboolean move_aside(Restore *restore, GError **error) {
-  static const char *const files[] = {BACKUP_STORE, BACKUP_STORE "-wal", BACKUP_STORE "-shm"};
+/* A folder of this moment; several tries may have the same. */
+static char *make_aside(const Restore *restore, GError **error) {
   g_autoptr(GDateTime) time = g_date_time_new_from_unix_utc(restore->now / CLOCK_SECOND);
   g_autofree char *name = g_date_time_format(time, "before-restore-%Y%m%dT%H%M%SZ");
-  g_autofree char *folder = in_store(restore, name);
+  for (guint i = 1;; i++) {
+    g_autofree char *numbered = i > 1 ? g_strdup_printf("%s-%u", name, i) : g_strdup(name);
+    char *folder = in_store(restore, numbered);
+    if (g_mkdir(folder, 0700) == 0)
+      return folder;
+    gboolean taken = errno == EEXIST;
+    if (!taken)
+      fail(error, "%s: %s", folder, g_strerror(errno));
+    g_free(folder);
+    if (!taken)
+      return NULL;
+  }
+}
+
+static gboolean move_aside(Restore *restore, GError **error) {
+  static const char *const files[] = {BACKUP_STORE, BACKUP_STORE "-wal", BACKUP_STORE "-shm"};
   for (gsize i = 0; i < G_N_ELEMENTS(files); i++) {
     g_autofree char *from = in_store(restore, files[i]);
-    g_autofree char *to = g_build_filename(folder, files[i], NULL);
     if (!g_file_test(from, G_FILE_TEST_EXISTS))
       continue;
-    if (restore->aside == NULL && g_mkdir(folder, 0700) != 0)
-      return fail(error, "%s: %s", folder, g_strerror(errno));
     if (restore->aside == NULL)
-      restore->aside = g_strdup(folder);
-    if (!give(restore, folder, error) || !backup_move(from, to, error))
+      restore->aside = make_aside(restore, error);
+    if (restore->aside == NULL || !give(restore, restore->aside, error))
+      return FALSE;
+    g_autofree char *to = g_build_filename(restore->aside, files[i], NULL);
+    if (!backup_move(from, to, error))
       return FALSE;
   }
   return backup_sync_folder(restore->folder, error);

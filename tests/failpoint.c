@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Loaded into signetd (LD_PRELOAD) by scenario/test_failpoints.py: freezes one role before or after
-   its n-th call that makes something durable or tells another process, so that what the store holds
-   at that moment can be looked at; then the test kills it. SIGNET_FAILPOINT names the shared file.
+/* Loaded into signetd (LD_PRELOAD) by scenario/test_failpoints.py, and into signetctl, whose role
+   is "signetctl", by scenario/test_backup.py: freezes one role before or after its n-th call that
+   makes something durable or tells another process, so that what the store holds at that moment can
+   be looked at; then the test kills it. SIGNET_FAILPOINT names the shared file.
  */
 #include <dlfcn.h>
 #include <fcntl.h>
@@ -12,6 +13,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
@@ -36,6 +38,8 @@ __attribute__((constructor)) static void map(void) {
   const char *argument = length > 0 ? line + strlen(line) + 1 : line;
   if (strncmp(argument, "--role=", 7) == 0)
     snprintf(own_role, sizeof(own_role), "%s", argument + 7);
+  else if (strstr(line, "/signetctl") != NULL)
+    snprintf(own_role, sizeof(own_role), "signetctl");
   close(command);
   if (file < 0)
     return;
@@ -60,7 +64,7 @@ static void freeze(void) {
   raise(SIGSTOP);
 }
 
-#define POINT(result, name, parameters, arguments)                                                 \
+#define POINT(result, name, fd, parameters, arguments)                                             \
   result name parameters {                                                                         \
     static result(*real) parameters;                                                               \
     if (real == NULL)                                                                              \
@@ -74,9 +78,13 @@ static void freeze(void) {
     return done;                                                                                   \
   }
 
-POINT(int, fsync, (int fd), (fd))
-POINT(int, fdatasync, (int fd), (fd))
-POINT(ssize_t, pwrite64, (int fd, const void *data, size_t size, off64_t at), (fd, data, size, at))
-POINT(ssize_t, write, (int fd, const void *data, size_t size), (fd, data, size))
-POINT(ssize_t, writev, (int fd, const struct iovec *parts, int count), (fd, parts, count))
-POINT(ssize_t, sendmsg, (int fd, const struct msghdr *message, int flags), (fd, message, flags))
+POINT(int, fsync, fd, (int fd), (fd))
+POINT(int, fdatasync, fd, (int fd), (fd))
+POINT(ssize_t, pwrite64, fd, (int fd, const void *data, size_t size, off64_t at),
+      (fd, data, size, at))
+POINT(ssize_t, write, fd, (int fd, const void *data, size_t size), (fd, data, size))
+POINT(ssize_t, writev, fd, (int fd, const struct iovec *parts, int count), (fd, parts, count))
+POINT(ssize_t, sendmsg, fd, (int fd, const struct msghdr *message, int flags), (fd, message, flags))
+POINT(int, rename, -1, (const char *from, const char *to), (from, to))
+POINT(int, unlink, -1, (const char *path), (path))
+POINT(int, mkdir, -1, (const char *path, mode_t mode), (path, mode))

@@ -2,55 +2,54 @@
 """signetctl backup, restore and store reconcile with a real signetd: what was issued and revoked after the backup is known
 and revoked again, nothing is issued before, and nothing is left half by whoever is killed on the way."""
 
+import contextlib
+import ctypes
 import hashlib
 import json
+import mmap
 import os
-import pathlib
-import random
 import shutil
 import signal
 import sqlite3
 import subprocess
 import tarfile
 import threading
-import time
 import unittest
 
 from acme import messages
 from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
 
 import faults
 import lab
 import share
 import signet_lab as signet
+from test_failpoints import Failpoint, preload
 
-KILLS = 6, 60  # of each command
+POINTS = 10  # of a command's calls, in ./check
+MOVED = 12  # calls of restore before its last, between the store moved aside and the end
 
 
 def serial_of(leaf):
     return f"{leaf.serial_number:x}"
 
 
-class Backup(lab.SharedLabCase):
-    @classmethod
-    def setUpClass(cls):
-        super().setUpClass()
-        cls.rng = share.seed()
-        cls.world = faults.World(cls)
-        cls.server = cls.world.server
-        cls.user = faults.new_user(cls.server)
-        cls.store = cls.server.folder / "store"
-        cls.file = cls.lab.path / "signet.backup"
+class Backup(lab.LabCase):
+    def setUp(self):
+        super().setUp()
+        self.rng = share.seed()
+        self.world = faults.World(self)
+        self.server = self.world.server
+        self.user = faults.new_user(self.server)
+        self.store = self.server.folder / "store"
+        self.file = self.lab.path / "signet.backup"
 
-    @classmethod
-    def ctl(cls, *words, server=None, **options):
-        done = subprocess.run([signet.BUILD / "signetctl", *map(str, words), "--config", (server or cls.server).path],
-                              capture_output=True, text=True, timeout=200, **options)
+    def ctl(self, *words):
+        done = subprocess.run([signet.BUILD / "signetctl", *map(str, words), "--config", self.server.path],
+                              capture_output=True, text=True, timeout=200)
         return done.returncode, done.stdout, done.stderr
 
-    def good(self, *words, **options):
-        status, out, err = self.ctl(*words, **options)
+    def good(self, *words):
+        status, out, err = self.ctl(*words)
         self.assertEqual((status, err), (0, ""), out)
         return out
 
@@ -90,6 +89,7 @@ class Backup(lab.SharedLabCase):
         self.bad("issuance", "start", why="run signetctl store reconcile first")
 
     def assert_all_good(self):
+        self.lab.wait_for(lambda: self.ctl("check", "crl")[0] == 0, "the list to be published")
         out = self.good("check", "all")
         self.assertIn("everything is as it should be", out)
 
@@ -184,8 +184,96 @@ class Backup(lab.SharedLabCase):
         self.server.stop()
         out = self.good("check", "all")
         self.assertIn("in 2 chains", out)
-        self.assertNotIn("after the last checkpoint", out)
+        last, signed = (self.server.query(f"SELECT max(number) FROM {table}")[0] for table in ("audit", "audit_checkpoint"))
+        self.assertEqual(last, signed)  # the new chain is signed to its end; the old one has lost its own
         self.server.start()
+
+    # --- killed on the way ---
+
+    def frozen_at(self, point, *words):
+        """Runs a command until its point-th call that makes something durable, and kills it there; whether it came so far,
+        and the calls until then."""
+        environment = {"LD_PRELOAD": " ".join(preload("signetctl")), "SIGNET_FAILPOINT": str(self.lab.path / "failpoint")}
+        memory = self.failpoint
+        memory.point, memory.calls, memory.frozen, memory.role = point, 0, 0, b"signetctl"
+        process = subprocess.Popen([signet.BUILD / "signetctl", *map(str, words), "--config", self.server.path],
+                                   stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, env={**os.environ, **environment})
+        self.lab.wait_for(lambda: memory.frozen or process.poll() is not None, "the command")
+        if memory.frozen:
+            process.kill()
+        said = process.communicate()[1]
+        self.assertEqual(process.returncode, -signal.SIGKILL if memory.frozen else 0, said)
+        return bool(memory.frozen), memory.calls
+
+    def points(self, *words, also=()):
+        """Kills the command at a share of all its calls, in random order, and at some counted from the last; each time
+        yields before the next."""
+        path = self.lab.path / "failpoint"
+        path.write_bytes(bytes(ctypes.sizeof(Failpoint)))
+        with open(path, "r+b") as file, mmap.mmap(file.fileno(), 0) as memory:
+            self.failpoint = Failpoint.from_buffer(memory)
+            try:
+                _, calls = self.frozen_at(0, *words)
+                some = self.rng.sample(range(1, calls + 1), share.share(min(calls, POINTS), calls))
+                for point in some + [calls - last for last in also]:
+                    if self.frozen_at(point, *words)[0]:
+                        yield point
+            finally:
+                del self.failpoint
+
+    def assert_refuses_to_start(self):
+        """A server over a restore that was killed between."""
+        done = subprocess.Popen([signet.BUILD / "signetd", "--config", self.server.path], stderr=subprocess.PIPE, text=True)
+        with done.stderr:
+            self.assertTrue(any("run it again" in line for line in done.stderr))
+            done.terminate()
+            done.stderr.read()
+        done.wait(60)
+        self.assertTrue((self.store / "restore.unfinished").exists())
+
+    def assert_old_or_new(self, old):
+        """Without the mark of a restore that is under way the store is the one before, or the one put back."""
+        if (self.store / "restore.unfinished").exists():
+            return True
+        if (self.store / "signet.db").read_bytes() != old:
+            self.assertFalse((self.store / "signet.db-wal").exists())
+            with contextlib.closing(sqlite3.connect(f"file:{self.store}/signet.db?immutable=1", uri=True)) as store:
+                self.assertEqual(store.execute("PRAGMA integrity_check").fetchall(), [("ok",)])
+                self.assertEqual(store.execute("SELECT count(*) FROM restored WHERE done_at IS NULL").fetchall(), [(1,)])
+        return False
+
+    def test_killed_backup(self):
+        self.good("backup", self.file)
+        for _ in self.points("backup", self.file):
+            self.look_into(self.file)  # the one before, or the next one
+        self.good("backup", self.file)
+        self.assertEqual([path.name for path in self.file.parent.glob("signet.backup*")], ["signet.backup"])
+
+    def test_killed_restore(self):
+        self.good("backup", self.file)
+        leaf = self.issue("user6")
+        known = self.known()
+        self.server.stop()
+        self.destroy()
+        old, between = (self.store / "signet.db").read_bytes(), []
+        for point in self.points("restore", self.file, also=[MOVED]):
+            if self.assert_old_or_new(old):
+                between.append(point)
+                if len(between) == 1:
+                    self.assert_refuses_to_start()
+        self.assertTrue(between)
+        self.good("restore", self.file)
+        self.assertEqual([path.name for path in self.store.glob("restore*")], [])
+        self.assertIn(old, [path.read_bytes() for path in self.store.glob("before-restore-*/signet.db")])
+        self.server.start()
+        self.assert_refuses()
+        for _ in self.points("store", "reconcile"):
+            self.server.query("PRAGMA integrity_check")
+        self.good("store", "reconcile")
+        self.assertEqual(self.known(), known)
+        self.revoke(leaf, "superseded")
+        self.good("issuance", "start")
+        self.assert_all_good()
 
 
 if __name__ == "__main__":

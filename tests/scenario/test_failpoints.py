@@ -34,6 +34,13 @@ class Failpoint(ctypes.Structure):
                 ("frozen", ctypes.c_int), ("call", ctypes.c_char * 16)]
 
 
+def preload(program):
+    """What LD_PRELOAD must have for a program of Signet."""
+    found = [line.decode() for line in pathlib.Path(signet.BUILD / program).read_bytes().split(b"\0")
+             if line.startswith(b"libasan.so")]  # must be the first
+    return found + [str(LIBRARY)]
+
+
 class Failpoints(FaultCase):
     def setUp(self):
         super().setUp()
@@ -43,12 +50,8 @@ class Failpoints(FaultCase):
             self.memory = mmap.mmap(file.fileno(), 0)
         self.failpoint = Failpoint.from_buffer(self.memory)
         self.addCleanup(self.thaw)
-        preload = [str(LIBRARY)]
-        for line in pathlib.Path(signet.BUILD / "signetd").read_bytes().split(b"\0"):
-            if line.startswith(b"libasan.so"):  # must be the first
-                preload.insert(0, line.decode())
         self.saved = {name: os.environ.get(name) for name in ("LD_PRELOAD", "SIGNET_FAILPOINT")}
-        self.environment = {"LD_PRELOAD": " ".join(preload), "SIGNET_FAILPOINT": str(path)}
+        self.environment = {"LD_PRELOAD": " ".join(preload("signetd")), "SIGNET_FAILPOINT": str(path)}
         program = self.lab.path / "linter"
         program.write_text(LINTER)
         program.chmod(0o755)

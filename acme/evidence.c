@@ -91,11 +91,30 @@ static void put(const Lines *lines, json_t *object) {
   json_decref(object);
 }
 
-static void append_json(GString *line, json_t *value) {
-  char *text = json_dumps(value, JSON_COMPACT | JSON_ENCODE_ANY);
-  g_string_append(line, text);
-  free(text);
+/* Whether each character of the text stands for itself in JSON. */
+static gboolean is_plain(const char *text, gsize size) {
+  for (gsize i = 0; i < size; i++)
+    if (text[i] < ' ' || text[i] > '~' || text[i] == '"' || text[i] == '\\')
+      return FALSE;
+  return TRUE;
+}
+
+/* FALSE: it is no UTF-8. */
+static gboolean append_text(GString *line, const char *text, gsize size) {
+  if (is_plain(text, size)) {
+    g_string_append_c(line, '"');
+    g_string_append_len(line, text, (gssize)size);
+    g_string_append_c(line, '"');
+    return TRUE;
+  }
+  json_t *value = json_stringn(text, size);
+  if (value == NULL)
+    return FALSE;
+  char *dumped = json_dumps(value, JSON_COMPACT | JSON_ENCODE_ANY);
+  g_string_append(line, dumped);
+  free(dumped);
   json_decref(value);
+  return TRUE;
 }
 
 static void append_octets(GString *line, const EvidenceValue *value) {
@@ -113,14 +132,9 @@ static void append_octets(GString *line, const EvidenceValue *value) {
 }
 
 static void append_value(GString *line, const EvidenceValue *value) {
-  json_t *text = NULL;
-  if (value->type == EVIDENCE_TEXT)
-    text = json_stringn(value->data, value->size);
   if (value->type == EVIDENCE_NUMBER)
     g_string_append_printf(line, "%" G_GINT64_FORMAT, value->number);
-  else if (text != NULL)
-    append_json(line, text);
-  else
+  else if (value->type != EVIDENCE_TEXT || !append_text(line, value->data, value->size))
     append_octets(line, value);
 }
 

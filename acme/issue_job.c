@@ -45,9 +45,9 @@ static const gint64 signer_retry_steps[] = {CLOCK_SECOND, 10 * CLOCK_SECOND, CLO
                                             5 * CLOCK_MINUTE};
 
 /* The next step follows at once; attempts count anew. */
-static gboolean next_step(Acme *acme, gint64 now, const Job *job, GError **error) {
-  return job_done(acme->store, job, error) &&
-         job_add(acme->store, JOB_ISSUE, &job->subject, now, error);
+static gboolean next_step(Acme *acme, Question *question, GError **error) {
+  question->goes_on = question->may_go_on && question->job.attempts == 1;
+  return question->goes_on || job_anew(acme, &question->job, error);
 }
 
 /* What the signer may have signed though its answer never came. */
@@ -66,14 +66,10 @@ static gboolean fail_order(Acme *acme, gint64 now, const Job *job, const Problem
   StoreFind found = find_at_signer(acme, &job->subject, &certificate, error);
   return found != STORE_LOOKUP_FAILED &&
          state_order_failed(acme, now, &job->subject, problem, error) &&
-         (found == STORE_FOUND ? next_step(acme, now, job, error)
-                               : job_done(acme->store, job, error));
+         (found == STORE_FOUND ? job_anew(acme, job, error) : job_done(acme->store, job, error));
 }
 
-static char **names_of(Acme *acme, const Id *order, GError **error) {
-  g_autoptr(GPtrArray) authorizations = authorization_list(acme->store, order, error);
-  if (authorizations == NULL)
-    return NULL;
+static char **names_of(GPtrArray *authorizations) {
   char **names = g_new0(char *, authorizations->len + 1);
   for (guint i = 0; i < authorizations->len; i++)
     names[i] = g_strdup(((Authorization *)authorizations->pdata[i])->address);
@@ -100,18 +96,15 @@ static Problem *choose_validity(const Acme *acme, gint64 now, const Order *order
                            "for; order anew.");
 }
 
-static gboolean ask_build(Acme *acme, gint64 now, const Job *job, const Order *order,
-                          Question *question, GError **error) {
+static gboolean fill_build(Acme *acme, gint64 now, const Order *order, GPtrArray *authorizations,
+                           gint64 not_before, gint64 not_after, Question *question,
+                           GError **error) {
   guint8 random[CERTIFICATE_SERIAL_OCTETS + 2];
-  gint64 not_before = 0, not_after = 0;
-  g_autoptr(Problem) problem = choose_validity(acme, now, order, &not_before, &not_after);
-  if (problem != NULL)
-    return fail_order(acme, now, job, problem, error);
   gboolean opened = FALSE;
-  question->names = names_of(acme, &order->id, error);
+  question->names = names_of(authorizations);
   question->authority = issuing_ca_current(acme);
   g_autofree char *file = issuing_ca_file(acme, question->authority, error);
-  if (question->names == NULL || file == NULL ||
+  if (file == NULL ||
       !crl_shard_take(acme->store, question->authority, &question->shard, &opened, error))
     return FALSE;
   if (opened && !crl_opened(acme, now, question->shard, error))
@@ -137,16 +130,58 @@ static gboolean ask_build(Acme *acme, gint64 now, const Job *job, const Order *o
   return TRUE;
 }
 
+static gboolean ask_build(Acme *acme, gint64 now, const Job *job, const Order *order,
+                          GPtrArray *authorizations, Question *question, GError **error) {
+  gint64 not_before = 0, not_after = 0;
+  g_autoptr(Problem) problem = choose_validity(acme, now, order, &not_before, &not_after);
+  return problem != NULL
+             ? fail_order(acme, now, job, problem, error)
+             : fill_build(acme, now, order, authorizations, not_before, not_after, question, error);
+}
+
 /* A reply may be judged before the relay's answer, with which the mail that it answers is kept.
    That one belongs to what the certificate stands on (ca-rules 6). */
 static gboolean build_when_kept(Acme *acme, gint64 now, const Job *job, const Order *order,
-                                Question *question, GError **error) {
+                                GPtrArray *authorizations, Question *question, GError **error) {
   StoreFind leaving = challenge_mail_is_leaving(acme->store, &order->id, now, error);
   if (leaving == STORE_MISSING)
-    return ask_build(acme, now, job, order, question, error);
+    return ask_build(acme, now, job, order, authorizations, question, error);
   return leaving == STORE_FOUND &&
          job_waits_for(acme, job, error, "the relay's answer about a mail of the order") &&
          job_again(acme->store, job, now + CLOCK_SECOND, FALSE, error);
+}
+
+/* Whether nothing but one answer on CAA stands between the order and what is to be signed. */
+static gboolean lacks_caa_alone(Acme *acme, gint64 now, const Order *order,
+                                GPtrArray *authorizations, gboolean *alone, GError **error) {
+  const Authorization *first = authorizations->pdata[0];
+  *alone = TRUE;
+  for (guint i = 1; i < authorizations->len; i++)
+    *alone =
+        *alone && strcmp(((Authorization *)authorizations->pdata[i])->domain, first->domain) == 0;
+  StoreFind leaving = challenge_mail_is_leaving(acme->store, &order->id, now, error);
+  *alone = *alone && leaving == STORE_MISSING;
+  return leaving != STORE_LOOKUP_FAILED;
+}
+
+/* It is built while CAA is asked about. What is built is kept, and may be signed, only when CAA
+   permits (ca-rules 9). */
+static gboolean build_beside(Acme *acme, gint64 now, const Job *job, const Order *order,
+                             GPtrArray *authorizations, Question *question, GError **error) {
+  gint64 not_before = 0, not_after = 0;
+  gboolean alone = FALSE;
+  if (!question->may_go_on || job->attempts > 1)
+    return TRUE;
+  if (!lacks_caa_alone(acme, now, order, authorizations, &alone, error))
+    return FALSE;
+  g_autoptr(Problem) problem = choose_validity(acme, now, order, &not_before, &not_after);
+  if (!alone || problem != NULL)
+    return TRUE;
+  question->beside = g_new0(Question, 1);
+  question->beside->job = *job;
+  question->beside->may_go_on = TRUE;
+  return fill_build(acme, now, order, authorizations, not_before, not_after, question->beside,
+                    error);
 }
 
 /* A domain of the order whose CAA records must be looked up now, also again when a signature had to
@@ -226,7 +261,7 @@ static gboolean choose_signer(Acme *acme, gint64 now, const Job *job,
 
 /* Decides the step: the first one whose result is not in the store. */
 static gboolean choose_step(Acme *acme, gint64 now, const Job *job, const Order *order,
-                            Question *question, GError **error) {
+                            GPtrArray *authorizations, Question *question, GError **error) {
   g_autoptr(Certificate) certificate = NULL;
   StoreFind found = certificate_find_by_order(acme->store, &order->id, &certificate, error);
   if (found == STORE_LOOKUP_FAILED)
@@ -237,10 +272,11 @@ static gboolean choose_step(Acme *acme, gint64 now, const Job *job, const Order 
     return FALSE;
   if (question->domain != NULL) {
     question->kind = QUESTION_CAA;
-    return TRUE;
+    return found == STORE_FOUND ||
+           build_beside(acme, now, job, order, authorizations, question, error);
   }
   if (found == STORE_MISSING)
-    return build_when_kept(acme, now, job, order, question, error);
+    return build_when_kept(acme, now, job, order, authorizations, question, error);
   question->kind = must_lint(acme, certificate) ? QUESTION_LINT : QUESTION_SIGN;
   return (question->kind == QUESTION_LINT ||
           choose_signer(acme, now, job, certificate, question, error)) &&
@@ -279,14 +315,12 @@ static gboolean external_revoked(Acme *acme, const Account *account, gboolean *r
 
 /* Why the order may not go on: what it stands on can be taken back until the signature. NULL with
    error when the store fails, NULL without when it may. */
-static Problem *withdrawn(Acme *acme, const Order *order, GError **error) {
+static Problem *withdrawn(Acme *acme, const Order *order, GPtrArray *authorizations,
+                          GError **error) {
   g_autoptr(Account) account = NULL;
-  g_autoptr(GPtrArray) authorizations = authorization_list(acme->store, &order->id, error);
   g_autoptr(GBytes) digest = key_digest(order->spki);
   gboolean revoked = FALSE;
-  StoreFind blocked = STORE_LOOKUP_FAILED;
-  if (authorizations != NULL)
-    blocked = key_blocked(acme->store, digest, error);
+  StoreFind blocked = key_blocked(acme->store, digest, error);
   if (blocked == STORE_LOOKUP_FAILED ||
       account_find(acme->store, &order->account_id, &account, error) != STORE_FOUND ||
       !external_revoked(acme, account, &revoked, error))
@@ -332,13 +366,16 @@ gboolean issue_job_begin(Acme *acme, gint64 now, const Job *job, Question *quest
   if (held != NULL)
     return hold(acme, now, job, held, error);
   GError *failure = NULL;
-  g_autoptr(Problem) problem = withdrawn(acme, order, &failure);
+  g_autoptr(GPtrArray) authorizations = authorization_list(acme->store, &order->id, error);
+  if (authorizations == NULL)
+    return FALSE;
+  g_autoptr(Problem) problem = withdrawn(acme, order, authorizations, &failure);
   if (failure != NULL) {
     g_propagate_error(error, failure);
     return FALSE;
   }
   return problem != NULL ? fail_order(acme, now, job, problem, error)
-                         : choose_step(acme, now, job, order, question, error);
+                         : choose_step(acme, now, job, order, authorizations, question, error);
 }
 
 /* --- CAA
@@ -397,7 +434,7 @@ static gboolean ask_caa_again(Acme *acme, gint64 now, const Question *question, 
   return state_order_delayed(acme, now, &job->subject, problem, error);
 }
 
-gboolean job_caa_answered(Acme *acme, const Question *question, const CaaRecordSet *set,
+gboolean job_caa_answered(Acme *acme, Question *question, const CaaRecordSet *set,
                           GPtrArray *answers, GError **error) {
   static const char *const verdicts[] = {
       [CAA_PERMITTED] = "permitted", [CAA_FORBIDDEN] = "forbidden", [CAA_TRY_AGAIN] = "failed"};
@@ -405,7 +442,8 @@ gboolean job_caa_answered(Acme *acme, const Question *question, const CaaRecordS
   const Job *job = &question->job;
   g_autoptr(Order) order = NULL;
   g_autofree char *explanation = NULL;
-  if (order_find(acme->store, &job->subject, &order, error) != STORE_FOUND)
+  if (!store_lock_order(acme->store, &job->subject, error) ||
+      order_find(acme->store, &job->subject, &order, error) != STORE_FOUND)
     return FALSE;
   g_autofree char *account = acme_url(acme, "account", &order->account_id, "");
   CaaRequest request = {config_list(acme->config, "ca.caa-identities"), account, "email-reply-00"};
@@ -422,10 +460,10 @@ gboolean job_caa_answered(Acme *acme, const Question *question, const CaaRecordS
               question->domain, "verdict", verdicts[verdict], "reason", explanation, NULL))
     return FALSE;
   if (strcmp(order->status, "processing") != 0)
-    return next_step(acme, now, job, error);
+    return next_step(acme, question, error);
   if (verdict == CAA_PERMITTED)
     return state_order_delayed(acme, now, &order->id, NULL, error) &&
-           next_step(acme, now, job, error);
+           next_step(acme, question, error);
   gint64 retry_at = now + job_delay(caa_retry_steps, G_N_ELEMENTS(caa_retry_steps), job->attempts);
   if (verdict == CAA_TRY_AGAIN &&
       (job->attempts < CAA_QUIET_ATTEMPTS || retry_at < order->expires_at))
@@ -480,19 +518,20 @@ static gboolean keep_tbs(Acme *acme, gint64 now, const Order *order, const Quest
                  NULL));
 }
 
-gboolean job_built(Acme *acme, const Question *question, GBytes *tbs, const char *findings,
+gboolean job_built(Acme *acme, Question *question, GBytes *tbs, const char *findings,
                    const char *failure, GError **error) {
   gint64 now = clock_now(acme->clock);
   const Job *job = &question->job;
   g_autoptr(Order) order = NULL;
-  if (order_find(acme->store, &job->subject, &order, error) != STORE_FOUND)
+  if (!store_lock_order(acme->store, &job->subject, error) ||
+      order_find(acme->store, &job->subject, &order, error) != STORE_FOUND)
     return FALSE;
   g_autoptr(Certificate) kept = NULL;
   StoreFind found = certificate_find_by_order(acme->store, &order->id, &kept, error);
   if (found == STORE_LOOKUP_FAILED)
     return FALSE;
   if (found == STORE_FOUND || strcmp(order->status, "processing") != 0)
-    return next_step(acme, now, job, error); /* late: what is to be signed is decided */
+    return next_step(acme, question, error); /* late: what is to be signed is decided */
   StoreFind account = STORE_LOOKUP_FAILED;
   if (account_hold_key(acme, order->spki, error))
     account = account_of_key(acme, order->spki, error);
@@ -514,7 +553,7 @@ gboolean job_built(Acme *acme, const Question *question, GBytes *tbs, const char
       !keep_tbs(acme, now, order, question, tbs, findings, error))
     return FALSE;
   return problem != NULL ? fail_order(acme, now, job, problem, error)
-                         : next_step(acme, now, job, error);
+                         : next_step(acme, question, error);
 }
 
 /* Nothing is signed without a verdict: asked again, and in the end the order is given up. */
@@ -537,7 +576,7 @@ static gboolean no_verdict(Acme *acme, gint64 now, const Job *job, const char *f
   return fail_order(acme, now, job, problem, error);
 }
 
-gboolean job_linted(Acme *acme, const Question *question, const char *findings, const char *failure,
+gboolean job_linted(Acme *acme, Question *question, const char *findings, const char *failure,
                     GError **error) {
   gint64 now = clock_now(acme->clock);
   const Job *job = &question->job;
@@ -547,7 +586,7 @@ gboolean job_linted(Acme *acme, const Question *question, const char *findings, 
       certificate_find_by_order(acme->store, &job->subject, &certificate, error) != STORE_FOUND)
     return FALSE;
   if (certificate->linter_findings != NULL || strcmp(order->status, "processing") != 0)
-    return next_step(acme, now, job, error); /* late: it is decided */
+    return next_step(acme, question, error); /* late: it is decided */
   if (*failure != '\0')
     return no_verdict(acme, now, job, failure, error);
   if (certificate_set_linted(acme->store, &certificate->id, findings, error) == STORE_FAILED ||
@@ -556,7 +595,7 @@ gboolean job_linted(Acme *acme, const Question *question, const char *findings, 
               *findings == '\0' ? "nothing found" : findings, NULL))
     return FALSE;
   if (*findings == '\0')
-    return next_step(acme, now, job, error);
+    return next_step(acme, question, error);
   g_autoptr(Problem) problem = problem_new(PROBLEM_SERVER_INTERNAL, 0,
                                            "The outside linter of this server refuses the "
                                            "certificate; tell the operator: %s.",

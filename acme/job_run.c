@@ -20,6 +20,9 @@
 #define UNANSWERED_DELAY ((gint64)200)
 
 void question_clear(Question *question) {
+  if (question->beside != NULL)
+    question_clear(question->beside);
+  g_free(question->beside);
   g_free(question->envelope_from);
   g_free(question->from);
   g_free(question->reply_to);
@@ -41,6 +44,11 @@ void question_clear(Question *question) {
   g_free(question->issuer_url);
   g_clear_pointer(&question->authority, g_bytes_unref);
   g_clear_pointer(&question->crl.entries, g_ptr_array_unref);
+}
+
+gboolean job_anew(Acme *acme, const Job *job, GError **error) {
+  return job_done(acme->store, job, error) &&
+         job_add(acme->store, job->kind, &job->subject, clock_now(acme->clock), error);
 }
 
 gint64 job_delay(const gint64 *steps, gsize count, gint64 attempt) {

@@ -32,9 +32,15 @@ typedef enum {
 } QuestionKind;
 
 /* One question and all that it is made of; freed by question_clear. */
-typedef struct {
+typedef struct Question {
   QuestionKind kind;
   Job job;
+  /* Said before job_begin: whoever asks can begin the job once more in the handler that takes the
+     answer; said by that handler: he is to, for the next step can follow. The job stays taken. */
+  gboolean may_go_on, goes_on;
+  /* CAA: what is asked at the same time, NULL for nothing. Its answer is taken behind that on CAA,
+     in the same handler, when the job goes on; else it is dropped. */
+  struct Question *beside;
   /* DELIVER */
   char *envelope_from, *from, *reply_to, *to, *token, *message_id;
   gint64 date;
@@ -62,7 +68,9 @@ typedef struct {
 void question_clear(Question *question);
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Question, question_clear)
 
-/* Looks at a taken job and fills question. */
+/* Frees the job, to be begun anew at once; attempts count anew. */
+gboolean job_anew(Acme *acme, const Job *job, GError **error);
+/* Looks at a taken job and fills question, which is empty but for may_go_on. */
 gboolean job_begin(Acme *acme, const Job *job, Question *question, GError **error);
 /* The process that was asked is gone: the job is free again soon, and this attempt does not count
    but for a message, which may be to blame. */
@@ -89,14 +97,14 @@ gboolean job_bounce_examined(Acme *acme, const Question *question, const DsnFact
                              const char *evidence, GError **error);
 /* The same for a message of which only its challenge was asked. */
 gboolean job_sorted(Acme *acme, const Question *question, const ReplyFacts *facts, GError **error);
-gboolean job_caa_answered(Acme *acme, const Question *question, const CaaRecordSet *set,
+gboolean job_caa_answered(Acme *acme, Question *question, const CaaRecordSet *set,
                           GPtrArray *answers, GError **error);
 /* failure: why it could not be built, "" when it was; findings: of the lint, "" when there are
  * none. */
-gboolean job_built(Acme *acme, const Question *question, GBytes *tbs, const char *findings,
+gboolean job_built(Acme *acme, Question *question, GBytes *tbs, const char *findings,
                    const char *failure, GError **error);
 /* failure: why there is no verdict, "" when there is one. */
-gboolean job_linted(Acme *acme, const Question *question, const char *findings, const char *failure,
+gboolean job_linted(Acme *acme, Question *question, const char *findings, const char *failure,
                     GError **error);
 /* certificate: empty when only_if_logged was asked and it is not signed. */
 gboolean job_signed(Acme *acme, const Question *question, GBytes *certificate, const char *failure,

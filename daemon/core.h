@@ -49,6 +49,7 @@ typedef struct CoreItem {
   guint64 id;
   GVariant *body;     /* NULL: the process that was asked is gone */
   Question *question; /* that this answers */
+  GVariant *beside;   /* the answer to what was asked beside it; NULL: nothing was, or as body */
   guint uid;          /* of the operator whose command it is */
 } CoreItem;
 
@@ -66,12 +67,14 @@ void core_answer(Core *core, Channel *channel, guint kind, guint64 id, GVariant 
                  GVariant *fallback);
 /* A question to be asked when the turn is committed; question is taken. */
 void core_ask(Core *core, Channel *channel, guint kind, GVariant *body, Question *question);
+/* A further one to be asked with it: the answers come as one item. */
+void core_ask_beside(Core *core, Channel *channel, guint kind, GVariant *body);
 /* A request of an edge or of inbound as an item; NULL when core takes no such message. */
 CoreItem *core_request_item(Channel *channel, guint kind, guint64 id, GVariant *body);
 /* Takes operators' commands at the control socket, which is listening; fd is taken. */
 Operators *core_operators_new(Core *core, int fd);
-/* The answer to a question. */
-CoreItem *core_answer_item(Question *question, GVariant *body);
+/* The answer to a question, and to the one beside it. */
+CoreItem *core_answer_item(Question *question, GVariant *body, GVariant *beside);
 /* Takes at most limit due jobs and asks what they need. *next: when there may be more, as far as it
    is known; they are looked for at once when a process that was asked too much has answered. */
 gboolean core_hand_out_jobs(Core *core, guint limit, gint64 *next, GError **error);

@@ -234,52 +234,6 @@ static const struct {
     [QUESTION_CHECKPOINT] = {ROLE_SIGNER, MESSAGE_CHECKPOINT, checkpoint_body, take_checkpoint},
 };
 
-/* The checkpoint over the stop alone is asked without a taken job. */
-static gboolean is_of_stop(const Question *question) {
-  return question->job.attempts == 0;
-}
-
-/* Another core may have taken the job when this one was not heard of for long; then what it found
-   out is of no use. */
-static StoreFind is_held(Core *core, const Question *question, GError **error) {
-  if (core->shared == NULL || is_of_stop(question))
-    return STORE_FOUND;
-  StoreFind held = job_held(core->acme.store, &question->job, error);
-  if (held == STORE_MISSING)
-    log_warning("answer dropped", "job", job_names[question->job.kind], "reason",
-                "another core has taken the job meanwhile", NULL);
-  return held;
-}
-
-static gboolean run_answer(Core *core, CoreItem *item, GError **error) {
-  if (is_of_stop(item->question))
-    core->stop_open = FALSE;
-  StoreFind held = is_held(core, item->question, error);
-  if (held != STORE_FOUND)
-    return held == STORE_MISSING;
-  return item->body != NULL ? asking[item->question->kind].take(core, item, error)
-                            : job_unanswered(&core->acme, &item->question->job, error);
-}
-
-/* The handler's own work is undone: the job is put off, in what is left of the turn. */
-static void answer_failed(Core *core, CoreItem *item) {
-  g_autoptr(GError) error = NULL;
-  if (!job_again(core->acme.store, &item->question->job,
-                 clock_now(core->acme.clock) + BROKEN_JOB_DELAY, TRUE, &error))
-    log_error("job not put off", "job", job_names[item->question->job.kind], "reason",
-              error->message, NULL);
-}
-
-CoreItem *core_answer_item(Question *question, GVariant *body) {
-  CoreItem *item = g_new0(CoreItem, 1);
-  item->run = run_answer;
-  item->failed = answer_failed;
-  item->kind = asking[question->kind].kind;
-  item->body = body != NULL ? g_variant_ref(body) : NULL;
-  item->question = question;
-  return item;
-}
-
 /* --- handing out
  * ------------------------------------------------------------------------------------------ */
 
@@ -318,24 +272,37 @@ static gboolean can_ask(Core *core, JobKind kind) {
   return TRUE;
 }
 
-/* Begins one taken job; its question, if any, leaves with the commit. */
-static gboolean begin_job(Core *core, const Job *job, GError **error) {
-  g_autoptr(GError) failure = NULL;
+static void ask(Core *core, Question *question) {
+  Question *beside = question->beside;
+  core_ask(core, core_channel(core, asking[question->kind].role), asking[question->kind].kind,
+           asking[question->kind].body(question), question);
+  if (beside == NULL)
+    return;
+  core_ask_beside(core, core_channel(core, asking[beside->kind].role), asking[beside->kind].kind,
+                  asking[beside->kind].body(beside));
+}
+
+/* The question of a taken job, if it has one, leaves with the commit. */
+static gboolean begin(Core *core, const Job *job, GError **error) {
   Question *question = g_new0(Question, 1);
-  guint published = core->acme.publications->len;
-  guint events = core->acme.events != NULL ? core->acme.events->len : 0;
-  if (!store_handler_begin(core->acme.store, error)) {
-    g_free(question);
-    return FALSE;
-  }
-  gboolean keep = job_begin(&core->acme, job, question, &failure);
-  if (keep && question->kind != QUESTION_NONE) {
-    core_ask(core, core_channel(core, asking[question->kind].role), asking[question->kind].kind,
-             asking[question->kind].body(question), question);
+  question->may_go_on = TRUE;
+  gboolean begun = job_begin(&core->acme, job, question, error);
+  if (begun && question->kind != QUESTION_NONE) {
+    ask(core, question);
   } else {
     question_clear(question);
     g_free(question);
   }
+  return begun;
+}
+
+static gboolean begin_job(Core *core, const Job *job, GError **error) {
+  g_autoptr(GError) failure = NULL;
+  guint published = core->acme.publications->len;
+  guint events = core->acme.events != NULL ? core->acme.events->len : 0;
+  if (!store_handler_begin(core->acme.store, error))
+    return FALSE;
+  gboolean keep = begin(core, job, &failure);
   if (core_must_run_again(failure, error) || !store_handler_end(core->acme.store, keep, error))
     return FALSE;
   if (keep)
@@ -413,4 +380,74 @@ gint64 core_next_job(Core *core) {
     if (can_ask(core, (JobKind)kind))
       first = MIN(first, due[kind]);
   return first == G_MAXINT64 ? -1 : CLAMP(first - now, 0, CLOCK_HOUR);
+}
+
+/* --- taking answers
+ * ---------------------------------------------------------------------------------------------- */
+
+/* The checkpoint over the stop alone is asked without a taken job. */
+static gboolean is_of_stop(const Question *question) {
+  return question->job.attempts == 0;
+}
+
+/* Another core may have taken the job when this one was not heard of for long; then what it found
+   out is of no use. */
+static StoreFind is_held(Core *core, const Question *question, GError **error) {
+  if (core->shared == NULL || is_of_stop(question))
+    return STORE_FOUND;
+  StoreFind held = job_held(core->acme.store, &question->job, error);
+  if (held == STORE_MISSING)
+    log_warning("answer dropped", "job", job_names[question->job.kind], "reason",
+                "another core has taken the job meanwhile", NULL);
+  return held;
+}
+
+/* The job stays taken and goes on, or is begun anew when somebody cannot be asked now. */
+static gboolean go_on(Core *core, const Job *job, GError **error) {
+  return can_ask(core, job->kind) ? begin(core, job, error) : job_anew(&core->acme, job, error);
+}
+
+static gboolean take_answers(Core *core, CoreItem *item, GError **error) {
+  Question *question = item->question, *beside = question->beside;
+  question->goes_on = FALSE; /* the handler may be run again */
+  if (!asking[question->kind].take(core, item, error))
+    return FALSE;
+  if (question->goes_on && beside != NULL && item->beside != NULL) {
+    CoreItem other = {.body = item->beside, .question = beside};
+    beside->goes_on = FALSE;
+    if (!asking[beside->kind].take(core, &other, error))
+      return FALSE;
+    question = beside;
+  }
+  return !question->goes_on || go_on(core, &question->job, error);
+}
+
+static gboolean run_answer(Core *core, CoreItem *item, GError **error) {
+  if (is_of_stop(item->question))
+    core->stop_open = FALSE;
+  StoreFind held = is_held(core, item->question, error);
+  if (held != STORE_FOUND)
+    return held == STORE_MISSING;
+  return item->body != NULL ? take_answers(core, item, error)
+                            : job_unanswered(&core->acme, &item->question->job, error);
+}
+
+/* The handler's own work is undone: the job is put off, in what is left of the turn. */
+static void answer_failed(Core *core, CoreItem *item) {
+  g_autoptr(GError) error = NULL;
+  if (!job_again(core->acme.store, &item->question->job,
+                 clock_now(core->acme.clock) + BROKEN_JOB_DELAY, TRUE, &error))
+    log_error("job not put off", "job", job_names[item->question->job.kind], "reason",
+              error->message, NULL);
+}
+
+CoreItem *core_answer_item(Question *question, GVariant *body, GVariant *beside) {
+  CoreItem *item = g_new0(CoreItem, 1);
+  item->run = run_answer;
+  item->failed = answer_failed;
+  item->kind = asking[question->kind].kind;
+  item->body = body;
+  item->beside = beside;
+  item->question = question;
+  return item;
 }

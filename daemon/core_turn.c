@@ -16,7 +16,10 @@ typedef struct {
   guint kind;
   guint64 id;
   GVariant *body, *fallback;
-  Question *question; /* for a question of ours */
+  Question *question;      /* for a question of ours */
+  Channel *beside_channel; /* NULL: nothing is asked beside it */
+  guint beside_kind;
+  GVariant *beside;
 } CoreOutput;
 
 static void question_free(Question *question) {
@@ -28,6 +31,7 @@ static void question_free(Question *question) {
 
 void core_item_free(CoreItem *item) {
   g_clear_pointer(&item->body, g_variant_unref);
+  g_clear_pointer(&item->beside, g_variant_unref);
   question_free(item->question);
   g_free(item);
 }
@@ -36,6 +40,7 @@ static void output_free(gpointer data) {
   CoreOutput *output = data;
   g_clear_pointer(&output->body, g_variant_unref);
   g_clear_pointer(&output->fallback, g_variant_unref);
+  g_clear_pointer(&output->beside, g_variant_unref);
   question_free(output->question);
   g_free(output);
 }
@@ -64,15 +69,26 @@ void core_drop_items(Core *core, const Channel *channel) {
 void core_answer(Core *core, Channel *channel, guint kind, guint64 id, GVariant *body,
                  GVariant *fallback) {
   CoreOutput *output = g_new0(CoreOutput, 1);
-  *output =
-      (CoreOutput){channel, kind, id, g_variant_ref_sink(body), g_variant_ref_sink(fallback), NULL};
+  *output = (CoreOutput){.channel = channel,
+                         .kind = kind,
+                         .id = id,
+                         .body = g_variant_ref_sink(body),
+                         .fallback = g_variant_ref_sink(fallback)};
   g_ptr_array_add(core->out, output);
 }
 
 void core_ask(Core *core, Channel *channel, guint kind, GVariant *body, Question *question) {
   CoreOutput *output = g_new0(CoreOutput, 1);
-  *output = (CoreOutput){channel, kind, 0, g_variant_ref_sink(body), NULL, question};
+  *output = (CoreOutput){
+      .channel = channel, .kind = kind, .body = g_variant_ref_sink(body), .question = question};
   g_ptr_array_add(core->out, output);
+}
+
+void core_ask_beside(Core *core, Channel *channel, guint kind, GVariant *body) {
+  CoreOutput *output = core->out->pdata[core->out->len - 1];
+  output->beside_channel = channel;
+  output->beside_kind = kind;
+  output->beside = g_variant_ref_sink(body);
 }
 
 gboolean core_must_run_again(const GError *failure, GError **error) {
@@ -107,16 +123,38 @@ static gboolean run_item(Core *core, CoreItem *item, GError **error) {
   return TRUE;
 }
 
+/* A question that has left, and what was answered so far. */
 typedef struct {
   Core *core;
   Question *question;
+  GVariant *body, *beside;
+  guint open; /* answers that are not there yet */
 } Asked;
 
-static void on_answered(GVariant *body, gpointer user) {
-  g_autofree Asked *asked = user;
+static void take_answer(Asked *asked, GVariant **place, GVariant *body) {
+  *place = body != NULL ? g_variant_ref(body) : NULL;
   if (asked->core->shared != NULL && asked->core->held_up)
     core_shared_hurry(asked->core);
-  core_enqueue(asked->core, core_answer_item(asked->question, body));
+  if (--asked->open > 0)
+    return;
+  core_enqueue(asked->core, core_answer_item(asked->question, asked->body, asked->beside));
+  g_free(asked);
+}
+
+static void on_answered(GVariant *body, gpointer user) {
+  Asked *asked = user;
+  take_answer(asked, &asked->body, body);
+}
+
+static void on_beside_answered(GVariant *body, gpointer user) {
+  Asked *asked = user;
+  take_answer(asked, &asked->beside, body);
+}
+
+static void ask(Channel *channel, guint kind, GVariant *body, ChannelAnswered answered,
+                Asked *asked) {
+  if (!channel_ask(channel, kind, body, answered, asked))
+    answered(NULL, asked);
 }
 
 static void let_out(Core *core, CoreOutput *output, gboolean committed) {
@@ -128,9 +166,12 @@ static void let_out(Core *core, CoreOutput *output, gboolean committed) {
   if (!committed)
     return; /* the job was not taken either */
   Asked *asked = g_new0(Asked, 1);
-  *asked = (Asked){core, g_steal_pointer(&output->question)};
-  if (!channel_ask(output->channel, output->kind, output->body, on_answered, asked))
-    on_answered(NULL, asked);
+  *asked = (Asked){.core = core,
+                   .question = g_steal_pointer(&output->question),
+                   .open = output->beside != NULL ? 2 : 1};
+  if (output->beside != NULL)
+    ask(output->beside_channel, output->beside_kind, output->beside, on_beside_answered, asked);
+  ask(output->channel, output->kind, output->body, on_answered, asked);
 }
 
 /* Files go out after the commit; one that cannot be written is tried again at the next turn. */

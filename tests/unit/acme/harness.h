@@ -988,7 +988,7 @@ static inline Answer *lab_finalize(LabOrder *order) {
 }
 
 /* A CAA answer: record "issuemail VALUE", or none when value is NULL. */
-static inline void lab_caa(Lab *lab, const Question *question, ResolverOutcome outcome,
+static inline void lab_caa(Lab *lab, Question *question, ResolverOutcome outcome,
                            const char *value) {
   g_autoptr(CaaRecordSet) set = g_new0(CaaRecordSet, 1);
   set->outcome = outcome;
@@ -1007,7 +1007,7 @@ static inline void lab_caa(Lab *lab, const Question *question, ResolverOutcome o
 }
 
 /* What the signer builds and finds. */
-static inline void lab_built(Lab *lab, const Question *question, const char *findings) {
+static inline void lab_built(Lab *lab, Question *question, const char *findings) {
   g_autoptr(GError) error = NULL;
   g_autoptr(GBytes) tbs = certificate_build(lab->signer, &question->fields, &error);
   g_assert_no_error(error);

@@ -1070,14 +1070,26 @@ static void finalize_many(LabOrder *order) {
   g_assert_cmpstr(lab_text(answer, "status"), ==, "processing");
 }
 
+static void ask_caa_as_core(Lab *lab, Question *question) {
+  Job job;
+  question->may_go_on = TRUE;
+  LAB_TURN(lab, job_take(lab->acme.store, JOB_ISSUE, lab->clock.now, lab->clock.now + CLOCK_MINUTE,
+                         &job, NULL) == STORE_FOUND &&
+                    job_begin(&lab->acme, &job, question, NULL));
+  g_assert_cmpint(question->kind, ==, QUESTION_CAA);
+}
+
 /* Every domain is asked for once; the set of those that were. */
 static GHashTable *answer_for_many(Lab *lab, guint count) {
   GHashTable *asked = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
   for (guint i = 0; i < count; i++) {
     g_auto(Question) question = {0};
-    lab_ask(lab, JOB_ISSUE, QUESTION_CAA, &question);
+    ask_caa_as_core(lab, &question);
+    g_assert_null(question.beside); /* which answer on CAA is the last is not known yet */
     g_assert_true(g_hash_table_add(asked, g_strdup(question.domain)));
     lab_caa(lab, &question, RESOLVER_NONE, NULL);
+    g_assert_true(question.goes_on);
+    LAB_TURN(lab, job_anew(&lab->acme, &question.job, NULL));
   }
   return asked;
 }
@@ -1129,6 +1141,50 @@ static void test_caa_an_hour_old(void) {
   lab_answer_sign(lab);
   assert_status(order, order->order, "valid");
   g_assert_cmpint(lab_count(lab, "SELECT count(*) FROM caa_check"), ==, 1);
+}
+
+/* What core does with two questions that it asked at the same time: the second answer is taken when
+   the first lets the job go on, and the job goes on while it is taken. */
+static void test_built_beside(gconstpointer forbids) {
+  g_autoptr(Lab) lab = lab_new();
+  g_autoptr(LabClient) client = lab_account(lab);
+  g_autoptr(LabOrder) order = lab_ready(lab, client);
+  g_auto(Question) question = {0}, none = {0};
+  g_autoptr(Answer) answer = lab_finalize(order);
+  ask_caa_as_core(lab, &question);
+  g_assert_cmpint(question.beside->kind, ==, QUESTION_BUILD);
+  lab_caa(lab, &question, RESOLVER_FOUND, forbids != NULL ? forbids : "ca.example.org");
+  g_assert_false(lab_take(lab, JOB_ISSUE, &none));
+  g_assert_cmpint(lab_count(lab, "SELECT count(*) FROM certificate"), ==, 0);
+  g_assert_cmpint(question.goes_on, ==, forbids == NULL);
+  if (forbids != NULL) {
+    assert_status(order, order->order, "invalid");
+    return;
+  }
+  lab_built(lab, question.beside, "");
+  g_assert_true(question.beside->goes_on);
+  g_assert_cmpint(audit_count(lab, "signing"), ==, 1);
+  g_assert_false(lab_take(lab, JOB_ISSUE, &none));
+  LAB_TURN(lab, job_anew(&lab->acme, &question.job, NULL));
+  lab_answer_sign(lab);
+  assert_status(order, order->order, "valid");
+}
+
+/* Once the DNS has failed nothing is built for nothing, and attempts count anew with the next step.
+ */
+static void test_built_later(void) {
+  g_autoptr(Lab) lab = lab_new();
+  g_autoptr(LabClient) client = lab_account(lab);
+  g_autoptr(LabOrder) order = lab_ready(lab, client);
+  g_auto(Question) question = {0};
+  g_autoptr(Answer) answer = lab_finalize(order);
+  lab_answer_caa(lab, RESOLVER_TEMPORARY, NULL);
+  lab->clock.now += CLOCK_SECOND;
+  ask_caa_as_core(lab, &question);
+  g_assert_null(question.beside);
+  lab_caa(lab, &question, RESOLVER_NONE, NULL);
+  g_assert_false(question.goes_on);
+  finish(order);
 }
 
 static void test_caa_off(void) {
@@ -1313,7 +1369,7 @@ static void test_signer_failing(void) {
 }
 
 /* A handler that cannot record is undone whole; FALSE comes back, as core sees it. */
-static gboolean turn_fails(Lab *lab, const Question *question, GBytes *der) {
+static gboolean turn_fails(Lab *lab, Question *question, GBytes *der) {
   g_autoptr(GBytes) tbs = g_bytes_new_static("to be signed", 12);
   g_autoptr(GError) error = NULL;
   lab_begin(lab);
@@ -1935,6 +1991,9 @@ static void add_issuance_tests(void) {
   TEST_WITH("caa/many-domains", test_caa_of_many, NULL);
   TEST_WITH("caa/many-domains-one-forbids", test_caa_of_many, ";");
   TEST("caa/an-hour-old", test_caa_an_hour_old);
+  TEST_WITH("caa/built-beside", test_built_beside, NULL);
+  TEST_WITH("caa/built-beside-for-nothing", test_built_beside, ";");
+  TEST("caa/built-later", test_built_later);
   TEST("caa/off", test_caa_off);
   TEST("signer/lint-finding", test_lint_finding);
   TEST("signer/cannot-build", test_cannot_build);

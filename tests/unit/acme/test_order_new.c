@@ -40,7 +40,7 @@ static void ask_build(LabOrder *order, const char *usage, Question *question) {
   lab_ask(order->lab, JOB_ISSUE, QUESTION_BUILD, question);
 }
 
-static void finish(LabOrder *order, const Question *question) {
+static void finish(LabOrder *order, Question *question) {
   lab_built(order->lab, question, "");
   lab_answer_sign(order->lab);
   assert_status(order, order->order, "valid");

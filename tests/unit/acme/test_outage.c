@@ -42,7 +42,7 @@ static void hurry(Lab *lab) {
 
 /* --- limbs that are there or not --- */
 
-static void answer_mail(World *world, const Question *question) {
+static void answer_mail(World *world, Question *question) {
   if (world->away)
     lab_delivered(world->lab, question, SENDER_UNREACHED, 0,
                   "no connection to the relay: Connection refused");
@@ -61,7 +61,7 @@ static LabOrder *find_order(World *world, const char *from) {
 }
 
 /* Every reply is the right one. */
-static void answer_examination(World *world, const Question *question) {
+static void answer_examination(World *world, Question *question) {
   SqlQuery query = sql_query(world->lab->acme.store,
                              "SELECT c.mail_from FROM message m JOIN challenge c"
                              " ON c.id = m.challenge_id WHERE m.id = ?1",
@@ -77,7 +77,7 @@ static void answer_examination(World *world, const Question *question) {
   lab_reply_clear(&reply);
 }
 
-static void answer_issue(World *world, const Question *question) {
+static void answer_issue(World *world, Question *question) {
   if (question->kind == QUESTION_CAA)
     lab_caa(world->lab, question, world->away ? RESOLVER_TEMPORARY : RESOLVER_NONE, NULL);
   else if (question->kind == QUESTION_BUILD)
@@ -88,7 +88,7 @@ static void answer_issue(World *world, const Question *question) {
 
 static const struct {
   JobKind kind;
-  void (*answer)(World *world, const Question *question);
+  void (*answer)(World *world, Question *question);
 } limbs[] = {{JOB_MAIL, answer_mail}, {JOB_JUDGE, answer_examination}, {JOB_ISSUE, answer_issue}};
 
 /* Does everything that is due now; when the next thing is. */

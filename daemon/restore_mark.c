@@ -130,30 +130,42 @@ static gboolean begin_chains(Store *store, gint64 now, RestoreMarked *marked, GE
   return good && new_chain(now, &chain, error) && audit_begin(store, now, &chain, error);
 }
 
-/* What the signer signed last says how much is lost at least. */
-static char *gap_of(const char *folder, const AuditHead *head) {
-  CheckpointFile file;
+/* The signer's last checkpoint of that chain, else of any; number 0: there is none. */
+static AuditCheckpoint last_signed(const char *folder, const AuditHead *head) {
+  g_auto(CheckpointFile) file = {0};
+  AuditCheckpoint last = {.number = 0};
   g_autofree char *path = g_build_filename(folder, "signer.checkpoint", NULL);
   int fd = open(path, O_RDONLY | O_CLOEXEC);
-  gboolean good = fd >= 0 && checkpoint_file_open(&file, fd, NULL) && file.last.number > 0;
+  if (fd >= 0 && checkpoint_file_open(&file, fd, NULL)) {
+    if (head->chain.given)
+      last = checkpoint_file_last(&file, &head->chain.id);
+    if (last.number == 0)
+      last = checkpoint_file_newest(&file);
+  }
   if (fd >= 0)
     close(fd);
-  if (!good)
+  return last;
+}
+
+/* What the signer signed last says how much is lost at least. */
+static char *gap_of(const char *folder, const AuditHead *head) {
+  const AuditCheckpoint last = last_signed(folder, head);
+  if (last.number == 0)
     return g_strdup("there is no checkpoint of the signer to tell how many audit records are lost");
-  g_autofree char *at = clock_rfc3339(file.last.at);
-  if (!head->chain.given || !id_equal(&head->chain.id, &file.last.chain))
+  g_autofree char *at = clock_rfc3339(last.at);
+  if (!head->chain.given || !id_equal(&head->chain.id, &last.chain))
     return g_strdup_printf("the signer's last checkpoint, of %s, is of another chain of audit "
                            "records than the one that the backup ends with: all of that chain is "
                            "lost, up to record %" G_GINT64_FORMAT " at least",
-                           at, file.last.number);
-  if (file.last.number <= head->number)
+                           at, last.number);
+  if (last.number <= head->number)
     return g_strdup_printf("the signer's last checkpoint, of %s, is of record %" G_GINT64_FORMAT
                            ", which the backup has",
-                           at, file.last.number);
+                           at, last.number);
   return g_strdup_printf("the audit log of the backup ends with record %" G_GINT64_FORMAT
                          "; the signer's last checkpoint, of %s, is of record %" G_GINT64_FORMAT
                          ": at least %" G_GINT64_FORMAT " records are lost",
-                         head->number, at, file.last.number, file.last.number - head->number);
+                         head->number, at, last.number, last.number - head->number);
 }
 
 static gboolean record_restore(Store *store, const RestoreMark *mark, const RestoreMarked *marked,

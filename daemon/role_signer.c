@@ -283,9 +283,9 @@ static void on_checkpoint(Signer *signer, guint64 id, GVariant *body) {
   if (!take_octets(body, 0, &asked.chain, ID_OCTETS) ||
       !take_octets(body, 2, asked.hash, AUDIT_HASH_OCTETS))
     role_die_of_nonsense(ROLE_CORE, "a checkpoint that cannot be");
-  const char *fault = signer->audit_key == NULL
-                          ? "there is no audit key"
-                          : audit_checkpoint_fault(&signer->checkpoint.last, &asked);
+  const AuditCheckpoint last = checkpoint_file_last(&signer->checkpoint, &asked.chain);
+  const char *fault =
+      signer->audit_key == NULL ? "there is no audit key" : audit_checkpoint_fault(&last, &asked);
   g_autoptr(GBytes) signature =
       fault == NULL ? audit_key_sign(signer->audit_key, &asked, &error) : NULL;
   g_autoptr(GBytes) nothing = g_bytes_new(NULL, 0);

@@ -16,7 +16,7 @@
 /* Options of all these commands. */
 typedef struct {
   char *config, *report;
-  char **keys, **issuers;
+  char **keys, **issuers, **logs;
   gboolean progress;
 } Options;
 
@@ -25,6 +25,7 @@ static void options_clear(Options *options) {
   g_free(options->report);
   g_strfreev(options->keys);
   g_strfreev(options->issuers);
+  g_strfreev(options->logs);
 }
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Options, options_clear)
 
@@ -130,8 +131,8 @@ void ctl_check_clear(CtlCheck *check) {
 
 typedef gboolean (*Part)(CtlCheck *check, const Options *options, GError **error);
 
-static gboolean part_certificates(CtlCheck *check, const Options *options G_GNUC_UNUSED,
-                                  GError **error) {
+static gboolean part_certificates(CtlCheck *check, const Options *options, GError **error) {
+  check->logs = (const char *const *)options->logs;
   return ctl_check_certificates(check, error);
 }
 
@@ -167,7 +168,7 @@ static int run_parts(CtlCheck *check, const Options *options, const Part *parts)
 }
 
 static int run(int argc, char **argv, const char *command, const char *summary, const Part *parts) {
-  g_auto(Options) given = {NULL, NULL, NULL, NULL, FALSE};
+  g_auto(Options) given = {NULL, NULL, NULL, NULL, NULL, FALSE};
   const GOptionEntry options[] = {
       {"config", 'c', 0, G_OPTION_ARG_FILENAME, &given.config,
        "Configuration of the server (" CTL_DEFAULT_CONFIG ")", "FILE"},
@@ -176,6 +177,10 @@ static int run(int argc, char **argv, const char *command, const char *summary, 
        "FILE"},
       {"issuer", 'i', 0, G_OPTION_ARG_FILENAME_ARRAY, &given.issuers,
        "Certificate of an issuing CA that the configuration has no more; may be given again",
+       "FILE"},
+      {"log", 'l', 0, G_OPTION_ARG_FILENAME_ARRAY, &given.logs,
+       "Signer's log of another node; may be given again. With those of all of them no certificate "
+       "is taken for another node's",
        "FILE"},
       {"report", 'r', 0, G_OPTION_ARG_FILENAME, &given.report,
        "File for the whole result as JSON; replaced", "FILE"},

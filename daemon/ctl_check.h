@@ -20,6 +20,7 @@ typedef struct {
   Store *store;
   GPtrArray *issuers; /* of Issuer: that of [ca] first, those of each [issuer], further ones */
   GPtrArray *roots;   /* of CtlRootList: that of [ca] first, those of each [issuer] with its own */
+  const char *const *logs; /* of the signers of other nodes; NULL: not given */
   CtlReport report;
 } CtlCheck;
 

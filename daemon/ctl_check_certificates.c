@@ -5,6 +5,7 @@
 #include "ca/certificate_read.h"
 #include "ca/signer_log.h"
 #include "daemon/ctl_check.h"
+#include "daemon/store_place.h"
 #include "store/audit.h"
 #include "store/authorization.h"
 #include "store/order.h"
@@ -31,6 +32,8 @@ typedef struct {
   GHashTable *recorded, *issued; /* id -> SHA-256 of what was to be signed, of the certificate */
   GHashTable *revoked;           /* id -> reason="..." as its record has it */
   gint64 rows, signed_rows, unsigned_rows, logged, expired;
+  gint64 elsewhere; /* in the log of another node's signer, which is not here */
+  gint64 twice;     /* signed by a signer whose node another one then signed it for */
   GError *error;
 } Walk;
 
@@ -74,6 +77,12 @@ GPtrArray *ctl_check_certificate(CtlCheck *check, const Certificate *certificate
   return faults;
 }
 
+/* Whether another node's signer was the one asked. */
+static gboolean is_elsewhere(const Walk *walk, const Certificate *certificate) {
+  return store_is_shared(walk->check->store) && certificate->asked != NULL &&
+         strcmp(certificate->asked, store_place_node(walk->check->config)) != 0;
+}
+
 static gboolean look_at_signed(Walk *walk, const Certificate *certificate, GError **error) {
   char id[ID_TEXT];
   g_autoptr(GPtrArray) faults = ctl_check_certificate(walk->check, certificate, error);
@@ -92,6 +101,10 @@ static gboolean look_at_signed(Walk *walk, const Certificate *certificate, GErro
     return TRUE;
   g_hash_table_replace(walk->recorded, g_strdup(id),
                        g_compute_checksum_for_bytes(G_CHECKSUM_SHA256, certificate->tbs));
+  if (walk->check->logs == NULL && is_elsewhere(walk, certificate)) {
+    walk->elsewhere++;
+    return TRUE;
+  }
   g_hash_table_replace(walk->unlogged,
                        g_compute_checksum_for_bytes(G_CHECKSUM_SHA256, certificate->tbs),
                        g_bytes_ref(certificate->serial));
@@ -141,7 +154,27 @@ static gboolean is_processing(Walk *walk, const Certificate *certificate) {
          strcmp(order->status, "processing") == 0;
 }
 
-static void compare_logged(Walk *walk, GBytes *der, GBytes *serial, const char *digest) {
+/* A node that died with a signature which it gave to nobody: another one signed the same octets
+   (acme/issue_job.c:take_over). own: it is this node's log. */
+static gboolean is_given_up(const Walk *walk, const Certificate *row, gboolean own) {
+  return own ? is_elsewhere(walk, row) : store_is_shared(walk->check->store);
+}
+
+/* The certificate of the row is then still to be found. */
+static void compare_octets(Walk *walk, const Certificate *row, GBytes *der, gboolean own,
+                           const char *digest) {
+  if (g_bytes_equal(row->der, der))
+    g_hash_table_remove(walk->unlogged, digest);
+  else if (is_given_up(walk, row, own))
+    walk->twice++;
+  else {
+    fault(walk, row->serial, "the signer's log has another certificate for it");
+    g_hash_table_remove(walk->unlogged, digest);
+  }
+}
+
+static void compare_logged(Walk *walk, GBytes *der, GBytes *serial, const char *digest,
+                           gboolean own) {
   g_autoptr(Certificate) row = NULL;
   StoreFind found = certificate_find_by_serial(walk->check->store, serial, &row, &walk->error);
   if (found == STORE_MISSING && may_be_purged(walk, der))
@@ -150,8 +183,8 @@ static void compare_logged(Walk *walk, GBytes *der, GBytes *serial, const char *
     fault(walk, serial, "the signer's log has it, and the store does not know it");
   else if (found == STORE_FOUND && row->der == NULL && !is_processing(walk, row))
     fault(walk, serial, "it is signed, and the store has no certificate although its order ended");
-  else if (found == STORE_FOUND && row->der != NULL && !g_bytes_equal(row->der, der))
-    fault(walk, serial, "the signer's log has another certificate for it");
+  else if (found == STORE_FOUND && row->der != NULL)
+    compare_octets(walk, row, der, own, digest);
   g_autofree char *recorded = found == STORE_FOUND && row->tbs != NULL
                                   ? g_compute_checksum_for_bytes(G_CHECKSUM_SHA256, row->tbs)
                                   : NULL;
@@ -159,8 +192,14 @@ static void compare_logged(Walk *walk, GBytes *der, GBytes *serial, const char *
     fault(walk, serial, "the signer signed other octets than those recorded");
 }
 
+typedef struct {
+  Walk *walk;
+  gboolean own;
+} Log;
+
 static void on_logged(const SignerRecord *record, gpointer user) {
-  Walk *walk = user;
+  const Log *log = user;
+  Walk *walk = log->walk;
   g_autofree char *digest = audit_hex(record->digest, SIGNER_FRAME_DIGEST);
   g_autoptr(GBytes) der = g_bytes_new(record->certificate, record->length);
   g_autoptr(GBytes) serial = certificate_serial_of(der);
@@ -171,29 +210,37 @@ static void on_logged(const SignerRecord *record, gpointer user) {
     fault(walk, NULL, "entry %" G_GINT64_FORMAT " of the signer's log is no certificate",
           walk->logged);
   else
-    compare_logged(walk, der, serial, digest);
-  g_hash_table_remove(walk->unlogged, digest);
+    compare_logged(walk, der, serial, digest, log->own);
 }
 
-/* After the rows: whatever they have was in the log before. */
-static gboolean look_at_log(Walk *walk, GError **error) {
+static gboolean look_at_log(Walk *walk, const char *path, gboolean own, GError **error) {
   g_autoptr(GError) damage = NULL;
   gboolean torn = FALSE;
-  g_autofree char *path =
-      g_build_filename(config_text(walk->check->config, "store.directory"), "signer.log", NULL);
+  Log log = {walk, own};
   g_autoptr(GMappedFile) file = g_mapped_file_new(path, FALSE, error);
   if (file == NULL)
     return FALSE;
   const guint8 *data = (const guint8 *)g_mapped_file_get_contents(file);
-  if (!signer_log_scan(data, g_mapped_file_get_length(file), on_logged, walk, &torn, &damage))
+  if (!signer_log_scan(data, g_mapped_file_get_length(file), on_logged, &log, &torn, &damage))
     ctl_report_fault(&walk->check->report, damage->message);
   if (torn)
     ctl_report_note(&walk->check->report, "the last entry of the signer's log is not whole: it is "
                                           "being written, or was cut by a crash");
-  if (walk->error != NULL) {
-    g_propagate_error(error, g_steal_pointer(&walk->error));
+  if (walk->error == NULL)
+    return TRUE;
+  g_propagate_error(error, g_steal_pointer(&walk->error));
+  return FALSE;
+}
+
+/* After the rows: whatever they have was in a log before. */
+static gboolean look_at_logs(Walk *walk, GError **error) {
+  g_autofree char *own =
+      g_build_filename(config_text(walk->check->config, "store.directory"), "signer.log", NULL);
+  if (!look_at_log(walk, own, TRUE, error))
     return FALSE;
-  }
+  for (const char *const *path = walk->check->logs; path != NULL && *path != NULL; path++)
+    if (!look_at_log(walk, *path, FALSE, error))
+      return FALSE;
   GHashTableIter iter;
   gpointer serial = NULL;
   g_hash_table_iter_init(&iter, walk->unlogged);
@@ -302,6 +349,12 @@ static gboolean look_at_revocations(Walk *walk, GError **error) {
   return FALSE;
 }
 
+static void note(CtlCheck *check, gint64 count, const char *what) {
+  g_autofree char *sentence = g_strdup_printf("%" G_GINT64_FORMAT " %s", count, what);
+  if (count > 0)
+    ctl_report_note(&check->report, sentence);
+}
+
 gboolean ctl_check_certificates(CtlCheck *check, GError **error) {
   Walk walk = {.check = check};
   gint64 before = check->report.faults;
@@ -311,7 +364,7 @@ gboolean ctl_check_certificates(CtlCheck *check, GError **error) {
   walk.issued = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
   walk.recorded = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
   walk.revoked = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
-  gboolean good = look_at_rows(&walk, error) && look_at_log(&walk, error) &&
+  gboolean good = look_at_rows(&walk, error) && look_at_logs(&walk, error) &&
                   look_at_audit(&walk, "signing", walk.recorded, error) &&
                   look_at_audit(&walk, "issued", walk.issued, error) &&
                   look_at_revocations(&walk, error);
@@ -319,13 +372,20 @@ gboolean ctl_check_certificates(CtlCheck *check, GError **error) {
   g_hash_table_unref(walk.issued);
   g_hash_table_unref(walk.recorded);
   g_hash_table_unref(walk.revoked);
-  if (good)
-    ctl_report_sum(&check->report,
-                   "%" G_GINT64_FORMAT " certificates, %" G_GINT64_FORMAT
-                   " never signed; %" G_GINT64_FORMAT
-                   " entries of the signer's log, %" G_GINT64_FORMAT
-                   " of them past their retention; %" G_GINT64_FORMAT " faults",
-                   walk.signed_rows, walk.unsigned_rows, walk.logged, walk.expired,
-                   check->report.faults - before);
-  return good;
+  if (!good)
+    return FALSE;
+  note(check, walk.elsewhere,
+       "certificates are in the log of another node's signer: look there, or name it with --log");
+  note(
+      check, walk.twice,
+      "entries of the log are signatures that a node which died gave to nobody: another one signed "
+      "the same octets");
+  ctl_report_sum(&check->report,
+                 "%" G_GINT64_FORMAT " certificates, %" G_GINT64_FORMAT
+                 " never signed; %" G_GINT64_FORMAT
+                 " entries of the signer's log, %" G_GINT64_FORMAT
+                 " of them past their retention; %" G_GINT64_FORMAT " faults",
+                 walk.signed_rows, walk.unsigned_rows, walk.logged, walk.expired,
+                 check->report.faults - before);
+  return TRUE;
 }

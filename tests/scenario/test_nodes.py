@@ -98,6 +98,44 @@ class TwoNodes(FaultCase):
         self.assertEqual(done.returncode, 0, done.stderr)
         return done.stdout
 
+    def check(self, node, *words):
+        """Status and words of check certs."""
+        done = subprocess.run([signet.BUILD / "signetctl", "check", "certs", "--config", node.path, *map(str, words)],
+                              capture_output=True, text=True, timeout=120)
+        self.assertEqual(done.stderr, "")
+        return done.returncode, done.stdout
+
+    def check_logs(self, nodes):
+        """Each node's certificates are looked for in its own log, all of them where the other one's is named."""
+        names = [node.config["store"]["node"] for node in nodes]
+        logs = [node.folder / "store/signer.log" for node in nodes]
+        empty = self.lab.path / "empty.log"
+        empty.write_bytes(b"")
+        for own, other in ((0, 1), (1, 0)):
+            others = int(self.value(f"SELECT count(*) FROM certificate WHERE asked = '{names[other]}'"))
+            status, printed = self.check(nodes[own])
+            self.assertEqual(status, 0, printed)
+            note = f"{others} certificates are in the log of another node's signer"
+            (self.assertIn if others else self.assertNotIn)(note, printed)
+            status, printed = self.check(nodes[own], "--log", logs[other])
+            self.assertEqual(status, 0, printed)
+            self.assertNotIn("another node", printed)
+            _, printed = self.check(nodes[own], "--log", empty)
+            self.assertEqual(printed.count("the signer's log does not have it"), others, printed)
+            # As after a take-over: what this node signed is not what is in the store.
+            mine = self.value(f"SELECT id, der FROM certificate WHERE asked = '{names[own]}' LIMIT 1")
+            if mine:
+                of, der = mine.split("|")
+                self.value(f"UPDATE certificate SET asked = '{names[other]}', der = set_byte(der, length(der) - 1,"
+                           f" 255 - get_byte(der, length(der) - 1)) WHERE id = '{of}'")
+                _, printed = self.check(nodes[own])
+                self.assertIn("1 entries of the log are signatures that a node which died gave to nobody", printed)
+                self.assertNotIn("the signer's log has another certificate for it", printed)
+                self.value(f"UPDATE certificate SET asked = '{names[own]}' WHERE id = '{of}'")
+                _, printed = self.check(nodes[own])
+                self.assertIn("the signer's log has another certificate for it", printed)
+                self.value(f"UPDATE certificate SET der = '{der}' WHERE id = '{of}'")
+
     def value(self, sql):
         return self.database.query(f"SET search_path = signet; {sql}", "signet")
 
@@ -112,6 +150,8 @@ class TwoNodes(FaultCase):
         self.assertEqual(self.value("SELECT count(*), count(DISTINCT order_id) FROM certificate WHERE der IS NOT NULL"),
                          "3|3")
         self.assertGreater(int(self.value("SELECT count(DISTINCT chain) FROM audit")), 2)
+
+        self.check_logs(self.world.nodes)
 
         # Revoked at one, listed at both.
         self.ctl(first, "certificate", "revoke", f"{leaves[0].serial_number:x}", "--reason", "superseded")

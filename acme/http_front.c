@@ -4,6 +4,7 @@
 #include "acme/http_front_proxy.h"
 #include "base/log.h"
 #include "base/network.h"
+#include "base/stream_write.h"
 
 #include <errno.h>
 #include <event2/buffer.h>
@@ -244,11 +245,12 @@ void http_exchange_close_after(HttpExchange *exchange) {
   exchange->close_after = TRUE;
 }
 
-/* evhttp leaves header and body in pieces, and each would be a record and a system call. What is
-   not sent at once is sent when the loop comes to it. */
-static void join(struct evbuffer *output) {
+/* evhttp leaves header and body in pieces, and each would be a record and a system call. */
+static void send_joined(struct bufferevent *stream) {
+  struct evbuffer *output = bufferevent_get_output(stream);
   if (evbuffer_get_length(output) <= ONE_RECORD)
     evbuffer_pullup(output, -1);
+  stream_write_soon(stream);
 }
 
 void http_exchange_answer(HttpExchange *exchange, guint status, GPtrArray *headers, GBytes *body) {
@@ -267,7 +269,7 @@ void http_exchange_answer(HttpExchange *exchange, guint status, GPtrArray *heade
   evhttp_send_reply(exchange->raw, (int)status, NULL, buffer);
   evbuffer_free(buffer);
   if (connection != NULL)
-    join(bufferevent_get_output(evhttp_connection_get_bufferevent(connection)));
+    send_joined(evhttp_connection_get_bufferevent(connection));
   g_free(exchange->path);
   g_free(exchange->content_type);
   g_free(exchange->peer);

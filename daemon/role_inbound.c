@@ -348,5 +348,8 @@ static void reload(RoleProcess *process, const Config *config G_GNUC_UNUSED) {
   g_clear_error(&failure);
 }
 
-const RoleTable role_inbound = {
-    .role = ROLE_INBOUND, .start = start, .received = on_core_says, .reload = reload};
+const RoleTable role_inbound = {.role = ROLE_INBOUND,
+                                .joins_changes = TRUE,
+                                .start = start,
+                                .received = on_core_says,
+                                .reload = reload};

@@ -2,6 +2,7 @@
 #include "smtp/server.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/stream_write.h"
 
 #include <arpa/inet.h>
 #include <event2/buffer.h>
@@ -211,6 +212,7 @@ static void send_output(Connection *connection) {
   connection->taken = 0;
   arm(connection->command_timer, connection->server->options.command_seconds);
   bufferevent_write(connection->stream, g_bytes_get_data(output, NULL), length);
+  stream_write_soon(connection->stream);
 }
 
 /* Backpressure: a client that is ahead of the answers is not read. */

@@ -47,6 +47,12 @@ char *sha256_end_hex(Sha256 *sum) {
   return audit_hex(digest, sizeof(digest));
 }
 
+void sha256_of(GBytes *octets, guint8 digest[SHA256_OCTETS]) {
+  gsize size = 0;
+  const guint8 *data = g_bytes_get_data(octets, &size);
+  g_assert(EVP_Digest(data, size, digest, NULL, algorithm(), NULL) == 1);
+}
+
 char *sha256_hex(GBytes *octets) {
   g_autoptr(Sha256) sum = sha256_new();
   sha256_add(sum, g_bytes_get_data(octets, NULL), g_bytes_get_size(octets));

@@ -20,6 +20,7 @@ void sha256_end(Sha256 *sum, guint8 digest[SHA256_OCTETS]);
 /* The same in hexadecimal, lower case; the caller frees it. */
 char *sha256_end_hex(Sha256 *sum);
 
+void sha256_of(GBytes *octets, guint8 digest[SHA256_OCTETS]);
 /* Of octets as a whole, in hexadecimal; the caller frees it. */
 char *sha256_hex(GBytes *octets);
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "ca/issuer.h"
 
+#include "ca/lint.h"
 #include "ca/openssl_auto.h"
 #include "ca/signature.h"
 
@@ -81,6 +82,7 @@ gboolean issuer_take_key(Issuer *issuer, EVP_PKEY *key, GError **error) {
     return openssl_fail(error, CA_ERROR_MISMATCH, "the private key is not the CA certificate's");
   }
   issuer->key = key;
+  issuer->linted = lint_memory_new();
   return TRUE;
 }
 
@@ -89,6 +91,7 @@ void issuer_free(Issuer *issuer) {
     return;
   X509_free(issuer->certificate);
   EVP_PKEY_free(issuer->key);
+  lint_memory_free(issuer->linted);
   g_free(issuer);
 }
 

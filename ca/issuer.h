@@ -22,10 +22,14 @@ typedef enum {
   CA_ERROR_PIN       /* a token refused the PIN */
 } CaError;
 
-/* key is NULL outside the signer. */
+/* What the lint found nothing in, of late: for lint.c alone. */
+typedef struct LintMemory LintMemory;
+
+/* key and linted are NULL outside the signer. */
 typedef struct {
   X509 *certificate;
   EVP_PKEY *key;
+  LintMemory *linted;
 } Issuer;
 
 /* Reads one PEM certificate and, when key_pem is given, its private key (passphrase may be NULL).

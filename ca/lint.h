@@ -18,6 +18,11 @@ void lint_finding_free(LintFinding *finding);
    how they were made. Returns the findings (of LintFinding), empty when there are none; never NULL.
  */
 GPtrArray *lint_tbs(GBytes *tbs, const Issuer *issuer);
+/* Whether lint_tbs found nothing in exactly these octets for this issuer a short time ago, so that
+   they need not be linted again. FALSE also when that has been forgotten, or issuer has no key. */
+gboolean lint_is_known(GBytes *tbs, const Issuer *issuer);
+LintMemory *lint_memory_new(void);
+void lint_memory_free(LintMemory *memory);
 
 /* The same for CA certificates (S/MIME BR 7.1.2.1, 7.1.2.2; ca-rules 18a). A cross certificate is
    one for a root's name and key by another CA. */

@@ -55,7 +55,7 @@ static X509 *sign(const CaFolder *folder, const CaMaking *making, GBytes *tbs, G
 
 static GBytes *first_list(const CaFolder *folder, const CaMaking *making, X509 *certificate,
                           GError **error) {
-  const Issuer root = {certificate, making->certificate.key};
+  const Issuer root = {.certificate = certificate, .key = making->certificate.key};
   const CeremonyList list = {.now = making->certificate.now, .days = CEREMONY_ROOT_CRL_DAYS};
   g_autoptr(GBytes) crl = ceremony_root_crl(&root, &list, error);
   return crl != NULL && ca_folder_replace(folder, CA_FOLDER_ROOT_CRL, crl, error)

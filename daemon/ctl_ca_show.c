@@ -67,7 +67,7 @@ static void print_certificate(const char *name, X509 *certificate) {
   char *digits = BN_bn2hex(serial);
   const Algorithm *algorithm =
       X509_get0_pubkey(certificate) != NULL ? algorithm_of_ca(X509_get0_pubkey(certificate)) : NULL;
-  const Issuer view = {certificate, NULL};
+  const Issuer view = {.certificate = certificate};
   printf("%s\n  %-11s %s\n  %-11s %s\n  %-11s %s\n  %-11s %s\n", name, "subject", subject, "issuer",
          issuer, "serial", digits, "key", algorithm != NULL ? algorithm->title : "of another kind");
   print_end("ends", issuer_not_after(&view));

@@ -259,8 +259,8 @@ static void test_sign_refuses(void) {
   g_autoptr(GBytes) tbs = certificate_build(issuer, &fields, NULL);
   g_autoptr(GBytes) junk = g_bytes_new_static("0\0", 2);
   g_autoptr(GBytes) none = g_bytes_new_static("", 0);
-  const Issuer keyless = {issuer->certificate, NULL};
-  const Issuer mixed = {issuer->certificate, other->key};
+  const Issuer keyless = {.certificate = issuer->certificate};
+  const Issuer mixed = {.certificate = issuer->certificate, .key = other->key};
   const struct {
     const Issuer *issuer;
     GBytes *tbs;

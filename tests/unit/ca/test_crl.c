@@ -146,7 +146,7 @@ static void test_verify(void) {
     g_assert_false(crl_verify(changed, issuer, fields.number, &error));
     g_assert_error(error, CA_ERROR, CA_ERROR_SIGN);
   }
-  const Issuer keyless = {issuer->certificate, NULL};
+  const Issuer keyless = {.certificate = issuer->certificate};
   g_autoptr(GError) error = NULL;
   g_assert_null(crl_sign(&keyless, &fields, &error));
   g_assert_error(error, CA_ERROR, CA_ERROR_SIGN);

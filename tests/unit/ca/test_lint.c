@@ -542,7 +542,7 @@ static Issuer *rekeyed(const Issuer *issuer, EVP_PKEY *fresh) {
   return made;
 }
 
-static GBytes *build(Base base) {
+static GBytes *build_for(const Issuer *issuer, Base base) {
   static const char *const longer[] = {
       "aaaaaaaaaabbbbbbbbbbccccccccccddddddddddeeeeeeeeeeffffffffff@example.org", NULL};
   g_autoptr(GError) error = NULL;
@@ -554,9 +554,13 @@ static GBytes *build(Base base) {
     fields.names = longer;
   if (base == BY_STRICT)
     fields.profile = PROFILE_MULTIPURPOSE;
-  GBytes *tbs = certificate_build(issuers[base], &fields, &error);
+  GBytes *tbs = certificate_build(issuer, &fields, &error);
   g_assert_no_error(error);
   return tbs;
+}
+
+static GBytes *build(Base base) {
+  return build_for(issuers[base], base);
 }
 
 static void make_issuers(void) {
@@ -704,6 +708,28 @@ static void test_every_octet(void) {
   }
 }
 
+/* What was linted is known to the issuer that it was linted for alone, octet for octet, and only
+   when nothing was found. */
+static void test_known(void) {
+  g_autoptr(Issuer) issuer = fixture_issuer("P-256");
+  g_autoptr(Issuer) other = fixture_issuer("P-256");
+  g_autoptr(GBytes) tbs = build_for(issuer, EC);
+  gsize length = 0;
+  const guint8 *octets = g_bytes_get_data(tbs, &length);
+  g_autofree guint8 *copy = g_memdup2(octets, length);
+  copy[length - 1] ^= 1;
+  g_autoptr(GBytes) changed = g_bytes_new(copy, length);
+  g_assert_false(lint_is_known(tbs, issuer));
+  g_autoptr(GPtrArray) findings = lint_tbs(tbs, issuer);
+  g_assert_cmpuint(findings->len, ==, 0);
+  g_assert_true(lint_is_known(tbs, issuer));
+  g_assert_false(lint_is_known(changed, issuer));
+  g_assert_false(lint_is_known(tbs, other));
+  g_autoptr(GPtrArray) more = lint_tbs(tbs, other);
+  g_assert_cmpuint(more->len, >, 0);
+  g_assert_false(lint_is_known(tbs, other));
+}
+
 int main(int argc, char **argv) {
   g_test_init(&argc, &argv, NULL);
   make_issuers();
@@ -714,6 +740,7 @@ int main(int argc, char **argv) {
   g_test_add_func("/lint/issuer-key", test_issuer_key);
   g_test_add_func("/lint/allowed", test_allowed);
   g_test_add_func("/lint/every-octet", test_every_octet);
+  g_test_add_func("/lint/known", test_known);
   int failed = g_test_run();
   for (guint base = 0; base < BASES; base++)
     issuer_free(issuers[base]);

@@ -370,5 +370,67 @@ class CommandsInText(unittest.TestCase):
         self.assertGreater(seen, 100)
 
 
+def literals(*folders):
+    """The texts in the C sources of folders, each put together from its parts; what a format fills in is "...". """
+    found = []
+    for path in (path for folder in folders for path in (SOURCE / folder).glob("*.c")):
+        code = re.sub(r"/\*.*?\*/", " ", path.read_text(), flags=re.S)
+        code = re.sub(r"^#.*?(?<!\\)$", "", code, flags=re.M | re.S)
+        code = re.sub(r'"\s*(?:[A-Z]\w+\s*)?"', "", re.sub(r'"(\s*)PRI\w+(\s*)"|"(\s*)G_G\w+_FORMAT(\s*)"', "d", code))
+        for text in re.findall(r'"((?:[^"\\\n]|\\.)*)"', code):
+            text = re.sub(r"%%|%[-.*0-9]*(?:l*[dusx]|c|%)", lambda place: "%" if place[0] == "%%" else "...", text)
+            found.append(text.replace('\\"', '"').replace("\\n", " "))
+    return found
+
+
+class Troubleshooting(unittest.TestCase):
+    """What docs/troubleshooting.md quotes is said by the programs, and every warning and error of the log has a row."""
+
+    FOLDERS = "base", "store", "mime", "smtp", "ca", "acme", "daemon", "client"
+
+    def setUp(self):
+        self.text = (DOCS / "troubleshooting.md").read_text()
+        self.rows = [cells(line) for line in self.text.splitlines() if line.startswith("| ")]
+
+    def test_rows(self):
+        for row in self.rows:
+            self.assertEqual((len(row), "" in row), (3, False), row)
+        self.assertGreater(len(self.rows), 100)
+
+    def test_what_is_quoted_is_said(self):
+        said = "\n".join(literals(*self.FOLDERS))
+        seen, wrong = 0, []
+        for row in self.rows:
+            for quoted in re.findall(r"`([^`]+)`", row[1]):
+                if quoted.split()[0] in ("signet", "signetd", "signetctl", "journalctl", "systemctl", "order"):
+                    continue
+                seen += 1
+                for part in filter(None, quoted.split("...")):
+                    if part.strip(" .;:,()") and part.strip() not in said:
+                        wrong.append((quoted, part))
+        self.assertEqual(wrong, [])
+        self.assertGreater(seen, 150)
+
+    def test_every_warning_and_error_of_the_log(self):
+        calls = "".join((path.read_text()) for folder in self.FOLDERS for path in (SOURCE / folder).glob("*.c"))
+        events = set(re.findall(r'log_(?:warning|error)\((?:[^";]*\? )?"([^"]+)"', calls)) | set(
+            re.findall(r'log_(?:warning|error)\([^";]*\? "[^"]+" : "([^"]+)"', calls))
+        self.assertGreater(len(events), 60)
+        self.assertEqual({event for event in events if f"`{event}`" not in self.text}, set())
+
+    def test_every_rule_and_every_type(self):
+        rules = re.findall(r'\{"([a-z-]+)", rule_\w+\}', (SOURCE / "acme/judge.c").read_text())
+        types = re.findall(r'^ +\[PROBLEM_\w+\] = \{"(\w+)"', (SOURCE / "acme/problem.c").read_text(), re.M)
+        self.assertGreater(len(rules) + len(types), 30)
+        self.assertEqual({name for name in rules + types if f"`{name}`" not in self.text}, set())
+
+    def test_keys(self):
+        """What is named as a key of the configuration is one, here and in the guides."""
+        known = {entry[:2] for entry in Configuration().keys()}
+        for page in [DOCS / "troubleshooting.md", *DOCS.glob("guide-*.md")]:
+            for group, key in re.findall(r"`\[([a-z]+)\] ([a-z][\w-]*)\b", page.read_text()):
+                self.assertIn((group, key), known, page.name)
+
+
 if __name__ == "__main__":
     unittest.main()

@@ -139,7 +139,7 @@ static gboolean enter_row(const Entry *entry, const Order *order, GError **error
   g_autofree char *digest = g_compute_checksum_for_bytes(G_CHECKSUM_SHA256, entry->der);
   g_autofree char *tbs = g_compute_checksum_for_bytes(G_CHECKSUM_SHA256, row->tbs);
   g_autofree char *signed_at = clock_rfc3339(entry->at);
-  return enter_shard(entry, error) &&
+  return store_lock_key(acme->store, row->key_digest, error) && enter_shard(entry, error) &&
          certificate_insert(acme->store, row, error) == STORE_CHANGED &&
          certificate_set_der(acme->store, &row->id, entry->der, entry->at, error) ==
              STORE_CHANGED &&
@@ -352,8 +352,9 @@ static gboolean revoke_listed(Command *command, const Listed *listed, GError **e
                  "reason", reason, "by", "revocation list before the restore", "revoked", at,
                  NULL)) &&
          (listed->reason != REVOCATION_KEY_COMPROMISE ||
-          key_block(acme->store, row->key_digest, command->now,
-                    "a certificate of it was revoked for keyCompromise", error)) &&
+          (store_lock_key(acme->store, row->key_digest, error) &&
+           key_block(acme->store, row->key_digest, command->now,
+                     "a certificate of it was revoked for keyCompromise", error))) &&
          listed_remove(acme->store, listed->serial, error);
 }
 

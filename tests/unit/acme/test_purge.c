@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What came to nothing is removed when its time is over (security.md 10), in bounded steps; what a
    certificate rests on stays. */
+#include "store/purge.h"
 #include "tests/unit/acme/harness.h"
 
 #define LIFETIME (72 * CLOCK_HOUR) /* of an order */
@@ -17,6 +18,21 @@ static gboolean purge(Lab *lab) {
 static gint64 rows(Lab *lab, const char *table) {
   g_autofree char *sql = g_strdup_printf("SELECT count(*) FROM %s", table);
   return lab_count(lab, sql);
+}
+
+/* What is shown before it is removed. */
+static void assert_preview(Lab *lab, gint64 failed, gint64 of_no_order, gint64 ended) {
+  PurgePreview preview;
+  gint64 now = lab->clock.now,
+         expired_before = now - config_number(lab->config, "store.keep-failed"),
+         ended_before = now - config_number(lab->config, "ca.retention");
+  g_assert_true(purge_preview(lab->acme.store, expired_before, ended_before, now, &preview, NULL));
+  g_assert_cmpint(preview.failed.count, ==, failed);
+  g_assert_cmpint(preview.free.count, ==, of_no_order);
+  g_assert_cmpint(preview.ended.count, ==, ended);
+  g_assert_cmpint(preview.failed.first, <=, preview.failed.last);
+  g_assert_cmpint(preview.failed.last, <, expired_before);
+  g_assert_cmpint(preview.ended.last, <, ended_before);
 }
 
 /* An order for two, with a mail that was sent, one that is yet to be, a note, and a reply that
@@ -138,10 +154,12 @@ static void test_retention(void) {
   gint64 records = rows(lab, "audit");
   gint64 over = lab_count(lab, ended) + config_number(lab->config, "ca.retention");
   lab->clock.now = over;
+  assert_preview(lab, 0, 0, 0);
   g_assert_true(purge(lab));
   assert_rows(lab, kept);
   lab->clock.now = over + 1;
   lab_restart(lab);
+  assert_preview(lab, 0, 0, 1);
   g_assert_true(purge(lab));
   assert_rows(lab, none);
   g_assert_cmpint(rows(lab, "certificate"), ==, 0);
@@ -168,7 +186,9 @@ static void test_steps(void) {
   lab->clock.now += LIFETIME;
   lab_run(lab, JOB_SWEEP);
   lab->clock.now += KEPT + 1;
+  assert_preview(lab, 12, 15, 0);
   g_assert_true(purge(lab));
+  assert_preview(lab, 2, 5, 0);
   g_assert_cmpint(rows(lab, "orders"), ==, 2);
   g_assert_cmpint(rows(lab, "authz WHERE order_id IS NULL"), ==, 5);
   g_assert_true(purge(lab));

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "ca/certificate_parts.h"
 #include "ca/crl.h"
 
 #include "tests/unit/ca/fixture.h"
@@ -171,12 +172,33 @@ static void test_full_shard(void) {
   g_assert_cmpuint(g_bytes_get_size(der), <, 1024 * 1024);
 }
 
+/* What is read of a list that lies somewhere: its number, and the shard by the file's name. */
+static void test_read(void) {
+  static const struct {
+    const char *name;
+    gint64 shard;
+  } names[] = {{"crl-1.crl", 1},  {"crl-4294967295.crl", G_MAXUINT32},
+               {"crl-.crl", 0},   {"crl-4294967296.crl", 0},
+               {"crl--1.crl", 0}, {"crl- 1.crl", 0},
+               {"root.crl", 0},   {"crl-1.crl.new", 0},
+               {"crl-1.der", 0},  {"crl-1", 0}};
+  g_autoptr(Issuer) issuer = fixture_issuer("P-256");
+  const CrlFields fields = fields_of(NULL);
+  g_autoptr(GBytes) der = crl_sign(issuer, &fields, NULL);
+  g_autoptr(GBytes) none = g_bytes_new_static("none", 4);
+  g_assert_cmpint(crl_number_of(der), ==, fields.number);
+  g_assert_cmpint(crl_number_of(none), ==, 0);
+  for (gsize i = 0; i < G_N_ELEMENTS(names); i++)
+    g_assert_cmpint(crl_file_shard(names[i].name), ==, names[i].shard);
+}
+
 int main(int argc, char **argv) {
   g_test_init(&argc, &argv, NULL);
   g_test_add_func("/crl/contents", test_contents);
   g_test_add_func("/crl/scope", test_scope);
   g_test_add_func("/crl/refused", test_refused);
   g_test_add_func("/crl/verify", test_verify);
+  g_test_add_func("/crl/read", test_read);
   g_test_add_func("/crl/full-shard", test_full_shard);
   return g_test_run();
 }

@@ -188,6 +188,9 @@ static void test_cut(Fixture *f, gconstpointer data G_GNUC_UNUSED) {
   gsize before = g_bytes_get_size(two);
   for (gsize cut = before; cut <= length; cut++) {
     g_autoptr(GError) error = NULL;
+    gsize good = 0;
+    g_assert_true(signer_log_whole(octets, cut, &good, &error));
+    g_assert_cmpuint(good, ==, cut == length ? length : before);
     write_file(f, octets, cut);
     g_autoptr(SignerLog) log = open_log(f, &error);
     g_assert_no_error(error);

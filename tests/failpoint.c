@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Loaded into signetd (LD_PRELOAD) by scenario/test_failpoints.py, and into signetctl, whose role
-   is "signetctl", by scenario/test_backup.py: freezes one role before or after its n-th call that
-   makes something durable or tells another process, so that what the store holds at that moment can
-   be looked at; then the test kills it. SIGNET_FAILPOINT names the shared file.
+   is "signetctl", by scenario/test_backup_kills.py: freezes one role before or after its n-th call
+   that makes something durable or tells another process, so that what the store holds at that
+   moment can be looked at; then the test kills it. SIGNET_FAILPOINT names the shared file.
  */
 #include <dlfcn.h>
 #include <fcntl.h>

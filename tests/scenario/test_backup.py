@@ -1,129 +1,19 @@
 # SPDX-License-Identifier: Apache-2.0
 """signetctl backup, restore and store reconcile with a real signetd: what was issued and revoked after the backup is known
-and revoked again, nothing is issued before, and nothing is left half by whoever is killed on the way."""
+and revoked again, and nothing is issued before."""
 
 import contextlib
-import ctypes
-import hashlib
 import json
-import mmap
-import os
 import shutil
-import signal
 import sqlite3
-import subprocess
-import tarfile
-import threading
 import unittest
 
-from acme import messages
-from cryptography import x509
-
 import faults
-import lab
-import share
-import signet_lab as signet
-from test_failpoints import Failpoint, preload
-
-POINTS = 10  # of a command's calls, in ./check
-MOVED = 12  # calls of restore before its last, between the store moved aside and the end
+from keeping import KeepingCase, serial_of
+from postgres import OWNER, Postgres
 
 
-def serial_of(leaf):
-    return f"{leaf.serial_number:x}"
-
-
-class Backup(lab.LabCase):
-    def setUp(self):
-        super().setUp()
-        self.rng = share.seed()
-        self.world = faults.World(self)
-        self.server = self.world.server
-        self.user = faults.new_user(self.server)
-        self.store = self.server.folder / "store"
-        self.file = self.lab.path / "signet.backup"
-
-    def ctl(self, *words):
-        done = subprocess.run([signet.BUILD / "signetctl", *map(str, words), "--config", self.server.path],
-                              capture_output=True, text=True, timeout=200)
-        return done.returncode, done.stdout, done.stderr
-
-    def good(self, *words):
-        status, out, err = self.ctl(*words)
-        self.assertEqual((status, err), (0, ""), out)
-        return out
-
-    def bad(self, *words, why, status=1):
-        found, out, err = self.ctl(*words)
-        self.assertEqual(found, status, out + err)
-        self.assertIn(why, err)
-        self.assertEqual(len(err.strip().splitlines()), 1, err)
-
-    def issue(self, mailbox):
-        return self.world.issue(self.user, mailbox)[0]
-
-    def listed(self):
-        """The published list: its number, {serial number: (time, reason)}."""
-        crl = x509.load_der_x509_crl((self.store / "published/crl-1.crl").read_bytes())
-        return crl.extensions.get_extension_for_class(x509.CRLNumber).value.crl_number, {
-            entry.serial_number: (entry.revocation_date, entry.extensions.get_extension_for_class(x509.CRLReason).value.reason)
-            for entry in crl}
-
-    def wait_listed(self, *leaves):
-        wanted = {leaf.serial_number for leaf in leaves}
-        self.lab.wait_for(lambda: wanted <= set(self.listed()[1]), "the list")
-        return self.listed()
-
-    def revoke(self, leaf, reason):
-        self.good("certificate", "revoke", serial_of(leaf), "--reason", reason)
-
-    def destroy(self):
-        (self.store / "signet.db").write_bytes(self.rng.randbytes(5000))
-        for name in ("signet.db-wal", "signet.db-shm"):
-            (self.store / name).unlink(missing_ok=True)
-
-    def assert_refuses(self):
-        with self.assertRaises(messages.Error) as raised:
-            self.user.new_order("user7@user.test")
-        self.assertIn("run signetctl store reconcile", raised.exception.detail)
-        self.bad("issuance", "start", why="run signetctl store reconcile first")
-
-    def assert_all_good(self):
-        self.lab.wait_for(lambda: self.ctl("check", "crl")[0] == 0, "the list to be published")
-        out = self.good("check", "all")
-        self.assertIn("everything is as it should be", out)
-
-    def known(self):
-        return {row[0] for row in self.server.query("SELECT der FROM certificate WHERE der IS NOT NULL AND der <> ''")}
-
-    def backup_while_issuing(self, mailbox):
-        """Backups one after another until an issuance beside them is done."""
-        found, backups = [], 0
-        thread = threading.Thread(target=lambda: found.append(self.issue(mailbox)))
-        thread.start()
-        while thread.is_alive() or backups == 0:
-            self.good("backup", self.file)
-            backups += 1
-        thread.join()
-        return found[0]
-
-    def look_into(self, path):
-        """The backup opened by others: its members, the store checked by SQLite."""
-        folder = self.lab.path / "opened"
-        shutil.rmtree(folder, ignore_errors=True)
-        with tarfile.open(path) as archive:
-            names = archive.getnames()
-            archive.extractall(folder)
-        manifest = json.loads((folder / "manifest.json").read_text())
-        for member in manifest["files"]:
-            octets = (folder / member["name"]).read_bytes()
-            self.assertEqual((len(octets), hashlib.sha256(octets).hexdigest()), (member["size"], member["sha256"]))
-        with sqlite3.connect(folder / "signet.db") as store:
-            self.assertEqual(store.execute("PRAGMA integrity_check").fetchall(), [("ok",)])
-            count = store.execute("SELECT count(*) FROM certificate").fetchone()[0]
-        self.assertEqual(count, manifest["certificates"])
-        return names, manifest
-
+class Backup(KeepingCase):
     def test_story(self):
         first, second = self.issue("user0"), self.backup_while_issuing("user1")
         self.good("backup", self.file)
@@ -188,92 +78,135 @@ class Backup(lab.LabCase):
         self.assertEqual(last, signed)  # the new chain is signed to its end; the old one has lost its own
         self.server.start()
 
-    # --- killed on the way ---
+    # --- what is refused, and what is lost ---
 
-    def frozen_at(self, point, *words):
-        """Runs a command until its point-th call that makes something durable, and kills it there; whether it came so far,
-        and the calls until then."""
-        environment = {"LD_PRELOAD": " ".join(preload("signetctl")), "SIGNET_FAILPOINT": str(self.lab.path / "failpoint")}
-        memory = self.failpoint
-        memory.point, memory.calls, memory.frozen, memory.role = point, 0, 0, b"signetctl"
-        process = subprocess.Popen([signet.BUILD / "signetctl", *map(str, words), "--config", self.server.path],
-                                   stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, env={**os.environ, **environment})
-        self.lab.wait_for(lambda: memory.frozen or process.poll() is not None, "the command")
-        if memory.frozen:
-            process.kill()
-        said = process.communicate()[1]
-        self.assertEqual(process.returncode, -signal.SIGKILL if memory.frozen else 0, said)
-        return bool(memory.frozen), memory.calls
-
-    def points(self, *words, also=()):
-        """Kills the command at a share of all its calls, in random order, and at some counted from the last; each time
-        yields before the next."""
-        path = self.lab.path / "failpoint"
-        path.write_bytes(bytes(ctypes.sizeof(Failpoint)))
-        with open(path, "r+b") as file, mmap.mmap(file.fileno(), 0) as memory:
-            self.failpoint = Failpoint.from_buffer(memory)
-            try:
-                _, calls = self.frozen_at(0, *words)
-                some = self.rng.sample(range(1, calls + 1), share.share(min(calls, POINTS), calls))
-                for point in some + [calls - last for last in also]:
-                    if self.frozen_at(point, *words)[0]:
-                        yield point
-            finally:
-                del self.failpoint
-
-    def assert_refuses_to_start(self):
-        """A server over a restore that was killed between."""
-        done = subprocess.Popen([signet.BUILD / "signetd", "--config", self.server.path], stderr=subprocess.PIPE, text=True)
-        with done.stderr:
-            self.assertTrue(any("run it again" in line for line in done.stderr))
-            done.terminate()
-            done.stderr.read()
-        done.wait(60)
-        self.assertTrue((self.store / "restore.unfinished").exists())
-
-    def assert_old_or_new(self, old):
-        """Without the mark of a restore that is under way the store is the one before, or the one put back."""
-        if (self.store / "restore.unfinished").exists():
-            return True
-        if (self.store / "signet.db").read_bytes() != old:
-            self.assertFalse((self.store / "signet.db-wal").exists())
-            with contextlib.closing(sqlite3.connect(f"file:{self.store}/signet.db?immutable=1", uri=True)) as store:
-                self.assertEqual(store.execute("PRAGMA integrity_check").fetchall(), [("ok",)])
-                self.assertEqual(store.execute("SELECT count(*) FROM restored WHERE done_at IS NULL").fetchall(), [(1,)])
-        return False
-
-    def test_killed_backup(self):
-        self.good("backup", self.file)
-        for _ in self.points("backup", self.file):
-            self.look_into(self.file)  # the one before, or the next one
-        self.good("backup", self.file)
-        self.assertEqual([path.name for path in self.file.parent.glob("signet.backup*")], ["signet.backup"])
-
-    def test_killed_restore(self):
-        self.good("backup", self.file)
-        leaf = self.issue("user6")
-        known = self.known()
+    def test_refused(self):
+        """Each says what to do, and changes nothing."""
+        self.issue("user0"), self.issue("user1")
+        self.bad("restore", self.file, why="stop it first")
+        self.bad("store", "restored", "--note", "by hand", why="another process works on this store")
+        self.bad("backup", "/nowhere/signet.backup", why="No such file")
+        self.bad("backup", why="needs FILE", status=2)
+        self.bad("store", "restored", why="--note is needed", status=2)
+        self.assertIn("nothing to reconcile", self.good("store", "reconcile"))
+        self.good("backup", "--quiet", self.file)
         self.server.stop()
-        self.destroy()
-        old, between = (self.store / "signet.db").read_bytes(), []
-        for point in self.points("restore", self.file, also=[MOVED]):
-            if self.assert_old_or_new(old):
-                between.append(point)
-                if len(between) == 1:
-                    self.assert_refuses_to_start()
-        self.assertTrue(between)
-        self.good("restore", self.file)
-        self.assertEqual([path.name for path in self.store.glob("restore*")], [])
-        self.assertIn(old, [path.read_bytes() for path in self.store.glob("before-restore-*/signet.db")])
+        self.bad("store", "reconcile", why="not done")
+        whole, cases = self.file.read_bytes(), self.lab.path / "broken.backup"
+        before = {path.name: path.read_bytes() for path in self.store.iterdir() if path.is_file()}
+        for why, octets in (("cut short", whole[:self.rng.randrange(600, len(whole) - 1024)]),
+                            ("signet.db in it is damaged", self.flipped(whole, whole.index(b"SQLite format 3") + 5000)),
+                            ("signer.log in it is damaged", self.flipped(whole, whole.index(b"SIGNETL1") + 60)),
+                            ("no backup of Signet", self.flipped(whole, 3)), ("no backup of Signet", b"x" * 4096)):
+            cases.write_bytes(octets)
+            self.bad("restore", cases, why=why)
+        other = self.lab.path / "other.log"
+        other.write_bytes((self.store / "signer.log").read_bytes() + b"x")
+        self.bad("restore", self.file, "--log", self.lab.path / "missing.log", why="there is no such file")
+        other.write_bytes(self.flipped((self.store / "signer.log").read_bytes(), 60))
+        self.bad("restore", self.file, "--log", other, why="damaged at octet")
+        self.bad("restore", self.file, "--list", other, why="it is no revocation list")
+        self.assertEqual({path.name: path.read_bytes() for path in self.store.iterdir() if path.is_file()}, before)
+        self.server.config["store"]["postgresql"] = "host=127.0.0.1 dbname=signet"
+        self.server.write_config()
+        self.bad("backup", self.file, why="pg_basebackup with WAL archiving")
+        self.bad("restore", self.file, why="signetctl store restored")
+
+    @staticmethod
+    def flipped(octets, at):
+        return octets[:at] + bytes([octets[at] ^ 1]) + octets[at + 1:]
+
+    def test_machine_lost(self):
+        """Only the backup is left, and a list that was fetched by somebody: its revocations hold, open orders end."""
+        first = self.issue("user0")
+        order = self.user.new_order("user1@user.test")
+        self.good("backup", self.file)
+        second = self.issue("user2")
+        self.revoke(first, "superseded")
+        self.revoke(second, "keyCompromise")
+        number, entries = self.wait_listed(first, second)
+        fetched = self.lab.path / "crl-1.crl"
+        shutil.copy(self.store / "published/crl-1.crl", fetched)
+        log = (self.store / "signer.log").read_bytes()
+        self.server.stop()
+        shutil.rmtree(self.store)
+        self.bad("restore", self.file, why="--accept-lost-log")
+        given = self.lab.path / "copy.log"
+        given.write_bytes(log[:-1])  # cut while it was copied: what is whole counts
+        self.assertIn("the one that was given", self.good("restore", self.file, "--log", given))
+        shutil.rmtree(self.store)
+        out = self.good("restore", self.file, "--accept-lost-log", "--list", fetched)
+        self.assertIn("that of the backup; a later one is lost", out)
+        self.server.start()
+        done = json.loads(self.good("store", "reconcile", "--json"))
+        self.assertEqual((done["ended"], done["revoked"], done["revoked-unknown"]), (1, 1, 1))
+        self.assertEqual(self.user.get(order["url"])["status"], "invalid")
+        self.good("issuance", "start")
+        third = self.issue("user3")
+        self.revoke(third, "superseded")
+        later, found = self.wait_listed(third)
+        self.assertGreater(later, number)
+        self.assertEqual({serial: found[serial] for serial in entries}, entries)
+        self.assert_all_good()
+
+    def put_back(self, copy):
+        self.server.stop()
+        for path in self.store.glob("signet.db*"):
+            path.unlink()
+        shutil.copy(copy, self.store / "signet.db")
+
+    def test_put_back_by_hand(self):
+        """A database that other tools put back, without a word to Signet: told, and then mended."""
+        self.issue("user0")
+        copy = self.lab.path / "copy.db"
+        with contextlib.closing(sqlite3.connect(self.store / "signet.db")) as store:
+            store.execute("VACUUM INTO ?", (str(copy),))
+        self.issue("user1")
+        known = self.known()
+        self.put_back(copy)
+        self.server.start()
+        self.bad("store", "reconcile", why="run signetctl store restored first")
+        self.put_back(copy)
+        self.assertIn("Issuance is stopped", self.good("store", "restored", "--note", "copied by hand"))
         self.server.start()
         self.assert_refuses()
-        for _ in self.points("store", "reconcile"):
-            self.server.query("PRAGMA integrity_check")
         self.good("store", "reconcile")
         self.assertEqual(self.known(), known)
-        self.revoke(leaf, "superseded")
-        self.good("issuance", "start")
         self.assert_all_good()
+
+    def test_postgresql(self):
+        """A database that PostgreSQL's tools put back, and the chain of each core in it."""
+        self.server.stop()
+        with Postgres(durable=True) as database:
+            place = database.make_database("signet")
+            self.server.config["store"].update(postgresql=place, cores=2)
+            self.server.write_config()
+            self.server.start()
+            self.user = faults.new_user(self.server)
+            count = lambda: database.query("SET search_path = signet; SELECT count(*) FROM certificate WHERE der IS NOT NULL", "signet")
+            self.issue("user0")
+            self.server.stop()
+            database.query("CREATE DATABASE before TEMPLATE signet")
+            self.server.start()
+            revoked = self.issue("user1")
+            self.revoke(revoked, "superseded")
+            number, entries = self.wait_listed(revoked)
+            self.server.stop()
+            database.query("DROP DATABASE signet")
+            database.query(f"CREATE DATABASE signet OWNER {OWNER} TEMPLATE before")
+            self.assertIn("with 1 revocations", self.good("store", "restored", "--note", "template"))
+            self.server.start()
+            self.assertEqual(count(), "1")
+            self.assert_refuses()
+            self.assertEqual(json.loads(self.good("store", "reconcile", "--json"))["alone"], 1)
+            self.assertEqual(count(), "2")
+            self.assertEqual(self.listed(), (number, entries))
+            self.good("issuance", "start")
+            later = self.issue("user2")
+            self.revoke(later, "superseded")
+            self.assertGreater(self.wait_listed(later, revoked)[0], number)
+            self.server.stop()
+            self.assertIn("in 4 chains", self.good("check", "all"))
 
 
 if __name__ == "__main__":

@@ -16,7 +16,8 @@ BUILD = pathlib.Path(os.environ["SIGNET_BUILD"])
 STATEMENT = re.compile(rb"(?<=\0)(?:SELECT|INSERT|UPDATE|DELETE|WITH) [\x20-\x7e]+(?=\0)")
 # Tables that never have many rows: a scan of them is no matter.
 SMALL = {"crl_shard": "one for 20,000 certificates", "setting": "one for each setting", "stray": "STRAY_MAX rows",
-         "renewal": "one for each time that an operator asks for renewals of many", "schema_version": "one for each migration"}
+         "renewal": "one for each time that an operator asks for renewals of many", "schema_version": "one for each migration",
+         "restored": "one for each time that the store was put back", "audit_owner": "one for each core process"}
 # A column that many rows have alike finds too many of them, when nothing else is compared.
 COARSE = ("kind=?", "status=?", "account_id=?", "shard=?", "domain=?")
 ALLOWED = {
@@ -38,6 +39,8 @@ ALLOWED = {
     "SELECT number, crl_number, this_update, next_update FROM crl_shard s": "while a shard has no list yet, a moment; ends "
                                                                               "with the first row",
     "SELECT id FROM orders WHERE account_id = ?1": "in the order of the index, with a LIMIT",
+    "SELECT count(*) FROM listed": "signetctl store reconcile",
+    "SELECT l.serial, l.shard": "the same: what lists had and the store had not, which it takes away",
     "SELECT id FROM authz WHERE account_id = ?1": "once, when an account is closed",
 }
 

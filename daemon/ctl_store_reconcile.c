@@ -316,8 +316,8 @@ int ctl_store_restored(int argc, char **argv) {
   const GOptionEntry options[] = {
       {"config", 'c', 0, G_OPTION_ARG_FILENAME, &given.config,
        "Configuration of the server (" CTL_DEFAULT_CONFIG ")", "FILE"},
-      {"note", 0, 0, G_OPTION_ARG_STRING, &given.note, "What was put back, for the audit log",
-       "TEXT"},
+      {"note", 0, 0, G_OPTION_ARG_STRING, &given.note,
+       "What was put back, for the audit log; needed", "TEXT"},
       {"list", 0, 0, G_OPTION_ARG_FILENAME_ARRAY, &given.lists,
        "Revocation list that was out, crl-N.crl, beside those in the folder published; may be "
        "given again",

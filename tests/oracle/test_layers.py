@@ -16,18 +16,19 @@ BELOW = {"base": (), **{folder: ("base",) for folder in _MIDDLE}, "acme": ("base
 
 # Files and folders (ending in "/") that may include a library's headers.
 HOMES = {
-    "sqlite3": ("store/sqlite.c",),
+    "sqlite3": ("store/sqlite.c", "store/sqlite_copy.c"),
     "libpq": ("store/postgres.c", "store/postgres_link.c", "store/postgres_pipe.c", "store/postgres_pipe.h"),
     "unbound": ("base/resolver.c",),
     "idn2": ("base/mailbox.c",),
     "libpsl": ("mime/dmarc.c",),
     "libesmtp": ("smtp/sender_esmtp.c",),
     "gmime": ("mime/", "client/signet_main.c"),  # there g_mime_init alone
-    "jansson": ("acme/", "client/", "daemon/ctl_", "daemon/role_linter"),
+    "jansson": ("acme/", "client/", "daemon/ctl_", "daemon/backup_file.c", "daemon/role_linter"),
     "curl": ("client/", "smtp/sender_curl.c", "base/doh.c", "daemon/ctl_probe.c"),
     "ldns": ("base/doh_message.c",),
     "event2/http": ("acme/http_front",),
-    "event2": ("base/channel", "base/resolver", "base/doh", "smtp/server", "acme/http_front", "client/mail_listen.c", "daemon/"),
+    "event2": ("base/channel", "base/stream_write", "base/resolver", "base/doh", "smtp/server", "acme/http_front",
+               "client/mail_listen.c", "daemon/"),
     "openssl": ("base/public_key", "base/sha256", "mime/", "smtp/server", "ca/", "acme/", "client/", "daemon/"),
 }
 

@@ -17,6 +17,7 @@ static const struct {
     {"ca root", "signetctl ca root --directory /media/root --name \"Example Root\" --country DE"},
     {"ca issuing", "signetctl ca issuing --directory /media/root --request issuing.csr "
                    "--url http://pki.example.org/"},
+    {"backup", "signetctl backup --quiet /backup/signet.tar"},
     {"ca cross", "signetctl ca cross --directory /media/root --url http://pki.example.org/ "
                  "--certificate other.pem"},
     {"ca csr", "signetctl ca csr --directory /etc/signet/ca --name \"Example Issuing CA\""},
@@ -54,10 +55,14 @@ static const struct {
                     "acme-challenge+vp24ow3zh2riaoybblw3dz3t0r@ca.example.org < message"},
     {"order list", "signetctl order list --address ann@example.com"},
     {"order show", "signetctl order show AaH6mZk76pLHzfZMzaWNYA"},
+    {"purge show", "signetctl purge show --until 2027-01-01T00:00:00Z"},
     {"renewal ask", "signetctl renewal ask 2F:4A:71 --why https://ca.example.org/incident"},
+    {"restore", "signetctl restore /backup/signet.tar --log /elsewhere/signer.log"},
     {"setup", "signetctl setup --domain ca.example.org --relay 127.0.0.1:25 "
               "--url https://acme.example.org"},
     {"status", "signetctl status"},
+    {"store reconcile", "signetctl store reconcile"},
+    {"store restored", "signetctl store restored --note \"base backup of 1 March\""},
 };
 
 const char *ctl_example(const char *command) {

@@ -97,11 +97,8 @@ int ctl_purge_show(int argc, char **argv) {
                    "it is in the file: how much and how old. Removes nothing.",
                    options, argc, argv))
     return CTL_USAGE;
-  if (until != NULL && !clock_read_rfc3339(until, &at)) {
-    fprintf(stderr, "%s: --until: \"%s\" is no time as 2026-03-01T00:00:00Z\n", g_get_prgname(),
-            until);
-    return CTL_USAGE;
-  }
+  if (until != NULL && !clock_read_rfc3339(until, &at))
+    return ctl_misused("--until: \"%s\" is no time as 2026-03-01T00:00:00Z", until);
   g_autoptr(Config) config = ctl_audit_config(path);
   return config != NULL ? show(config, at, json) : CTL_USAGE;
 }

@@ -317,7 +317,7 @@ int ctl_store_restored(int argc, char **argv) {
       {"config", 'c', 0, G_OPTION_ARG_FILENAME, &given.config,
        "Configuration of the server (" CTL_DEFAULT_CONFIG ")", "FILE"},
       {"note", 0, 0, G_OPTION_ARG_STRING, &given.note,
-       "What was put back, for the audit log; needed", "TEXT"},
+       "What was put back, for the audit log (needed)", "TEXT"},
       {"list", 0, 0, G_OPTION_ARG_FILENAME_ARRAY, &given.lists,
        "Revocation list that was out, crl-N.crl, beside those in the folder published; may be "
        "given again",
@@ -330,10 +330,8 @@ int ctl_store_restored(int argc, char **argv) {
                    "PostgreSQL's own tools; while every signetd on it is stopped.",
                    options, argc, argv))
     return CTL_USAGE;
-  if (given.note == NULL || *given.note == '\0') {
-    fprintf(stderr, "%s: --note is needed; see --help\n", g_get_prgname());
-    return CTL_USAGE;
-  }
+  if (given.note == NULL || *given.note == '\0')
+    return ctl_misused("--note is needed");
   g_auto(CtlCheck) check = {.config = ctl_audit_config(given.config)};
   if (check.config == NULL)
     return CTL_USAGE;

@@ -157,8 +157,7 @@ static gboolean add_mails_received(Acme *acme, const Challenge *challenge, json_
 
 static gboolean add_challenge(Acme *acme, const Id *authorization, json_t *row, GError **error) {
   g_autoptr(Challenge) challenge = NULL;
-  StoreFind found =
-      challenge_find_by_authorization(acme->store, authorization, &challenge, error);
+  StoreFind found = challenge_find_by_authorization(acme->store, authorization, &challenge, error);
   if (found != STORE_FOUND) /* entered from the signer's log: nothing is known of its proof */
     return found == STORE_MISSING;
   json_t *object = add_object(row, "challenge");

@@ -15,6 +15,7 @@ struct SqlConnection {
   GHashTable *prepared; /* text as it was given -> Prepared */
   GHashTable *given;    /* where that text lay -> the same Prepared */
   int lock;
+  enum { NO_MARK, MARK_WANTED, MARKED } mark; /* a savepoint: made before the first change */
 };
 
 typedef struct {
@@ -213,7 +214,7 @@ static void release(sqlite3_stmt *statement) {
   sqlite3_clear_bindings(statement);
 }
 
-static gint64 sqlite_change(SqlConnection *connection, const char *sql, const char *format,
+static gint64 run_statement(SqlConnection *connection, const char *sql, const char *format,
                             const SqlValue *values, GError **error) {
   sqlite3_stmt *statement = bind(connection, sql, format, values, SQLITE_STATIC, error);
   if (statement == NULL)
@@ -226,16 +227,32 @@ static gint64 sqlite_change(SqlConnection *connection, const char *sql, const ch
   return changed;
 }
 
+/* Handlers that only read need nothing to go back to. */
+static gboolean make_mark(SqlConnection *connection, const char *sql, GError **error) {
+  if (connection->mark != MARK_WANTED || g_str_has_prefix(sql, "SELECT"))
+    return TRUE;
+  connection->mark = MARKED;
+  return run_statement(connection, "SAVEPOINT handler", "", NULL, error) >= 0;
+}
+
+static gint64 sqlite_change(SqlConnection *connection, const char *sql, const char *format,
+                            const SqlValue *values, GError **error) {
+  return make_mark(connection, sql, error) ? run_statement(connection, sql, format, values, error)
+                                           : -1;
+}
+
 static gboolean sqlite_run(SqlConnection *connection, const char *sql, const char *format,
                            const SqlValue *values, GError **error) {
   return sqlite_change(connection, sql, format, values, error) >= 0;
 }
 
 static gboolean sqlite_begin(SqlConnection *connection, GError **error) {
+  connection->mark = NO_MARK;
   return sqlite_run(connection, "BEGIN IMMEDIATE", "", NULL, error);
 }
 
 static void sqlite_rollback(SqlConnection *connection) {
+  connection->mark = NO_MARK;
   sqlite_run(connection, "ROLLBACK", "", NULL, NULL);
 }
 
@@ -254,6 +271,8 @@ static gboolean sqlite_lock_schema(SqlConnection *connection G_GNUC_UNUSED,
 
 static SqlCursor *sqlite_query(SqlConnection *connection, const char *sql, const char *format,
                                const SqlValue *values, GError **error) {
+  if (!make_mark(connection, sql, error))
+    return NULL;
   sqlite3_stmt *statement = bind(connection, sql, format, values, SQLITE_TRANSIENT, error);
   if (statement == NULL)
     return NULL;
@@ -304,16 +323,20 @@ static void sqlite_finish(SqlCursor *cursor) {
   g_free(cursor);
 }
 
-static gboolean sqlite_mark(SqlConnection *connection, GError **error) {
-  return sqlite_run(connection, "SAVEPOINT handler", "", NULL, error);
+static gboolean sqlite_mark(SqlConnection *connection, GError **error G_GNUC_UNUSED) {
+  connection->mark = MARK_WANTED;
+  return TRUE;
 }
 
 static gboolean sqlite_release(SqlConnection *connection, GError **error) {
-  return sqlite_run(connection, "RELEASE handler", "", NULL, error);
+  gboolean marked = connection->mark == MARKED;
+  connection->mark = NO_MARK;
+  return !marked || sqlite_run(connection, "RELEASE handler", "", NULL, error);
 }
 
 static gboolean sqlite_undo(SqlConnection *connection, GError **error) {
-  return sqlite_run(connection, "ROLLBACK TO handler", "", NULL, error);
+  return connection->mark != MARKED ||
+         sqlite_run(connection, "ROLLBACK TO handler", "", NULL, error);
 }
 
 const SqlDriver sql_driver_sqlite = {

@@ -61,7 +61,7 @@ gboolean job_waits_for(Acme *acme, const Job *job, GError **error, const char *f
   va_start(values, format);
   g_autofree char *text = g_strdup_vprintf(format, values);
   va_end(values);
-  return job_explain(acme->store, job->kind, &job->subject, text, error) != STORE_FAILED;
+  return job_say(acme->store, job->kind, &job->subject, text, error);
 }
 
 /* Whoever is asked may take his time, or be gone. */

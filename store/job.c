@@ -154,12 +154,18 @@ gboolean job_next_all(Store *store, gint64 now, gint64 due[JOB_KINDS], GError **
   return sql_end(&query, error);
 }
 
+#define EXPLAIN                                                                                    \
+  "UPDATE job SET waits_for = ?3 WHERE kind = ?1 AND subject = ?2"                                 \
+  " AND waits_for IS DISTINCT FROM ?3"
+
 StoreChange job_explain(Store *store, JobKind kind, const Id *subject, const char *waits_for,
                         GError **error) {
-  return sql_change(store, error,
-                    "UPDATE job SET waits_for = ?3 WHERE kind = ?1 AND subject = ?2"
-                    " AND waits_for IS DISTINCT FROM ?3",
-                    "tdt", job_names[kind], subject, waits_for);
+  return sql_change(store, error, EXPLAIN, "tdt", job_names[kind], subject, waits_for);
+}
+
+gboolean job_say(Store *store, JobKind kind, const Id *subject, const char *waits_for,
+                 GError **error) {
+  return sql_run(store, error, EXPLAIN, "tdt", job_names[kind], subject, waits_for);
 }
 
 StoreFind job_find(Store *store, JobKind kind, const Id *subject, Job *job, char **waits_for,

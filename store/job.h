@@ -61,6 +61,9 @@ gboolean job_release_all(Store *store, GError **error);
    already. */
 StoreChange job_explain(Store *store, JobKind kind, const Id *subject, const char *waits_for,
                         GError **error);
+/* The same where nobody asks whether it was said. */
+gboolean job_say(Store *store, JobKind kind, const Id *subject, const char *waits_for,
+                 GError **error);
 /* *waits_for: the caller frees it. */
 StoreFind job_find(Store *store, JobKind kind, const Id *subject, Job *job, char **waits_for,
                    GError **error);

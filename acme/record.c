@@ -101,12 +101,14 @@ static void remember(Acme *acme, const char *kind, const Line *line) {
 }
 
 void record_settle(Acme *acme, guint from, gboolean keep) {
-  if (acme->events == NULL)
+  if (acme->events == NULL || acme->events->len == from)
     return;
+  log_hold();
   for (guint i = from; keep && i < acme->events->len; i++) {
     char **event = acme->events->pdata[i];
     log_pairs(LOG_INFO, event[0], (const char *const *)event + 1);
   }
+  log_release();
   g_ptr_array_set_size(acme->events, (gint)from);
 }
 

@@ -2,6 +2,7 @@
 #include "base/log.h"
 #include "base/clock.h"
 
+#include <limits.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
@@ -13,7 +14,8 @@ static struct {
   const char *role;
   LogLevel level;
   LogFormat format;
-} settings = {"signet", LOG_INFO, LOG_TEXT};
+  GString *held; /* lines of a process that will write more at once; NULL: each by itself */
+} settings = {"signet", LOG_INFO, LOG_TEXT, NULL};
 
 static const char *const level_names[] = {
     [LOG_DEBUG] = "debug", [LOG_INFO] = "info", [LOG_WARNING] = "warning", [LOG_ERROR] = "error"};
@@ -133,6 +135,26 @@ static void append_time(GString *line) {
   append_pair(line, "time", time);
 }
 
+/* One write for whole lines, of a size that a pipe takes at once, so that the lines of several
+   processes do not mix; nobody can be told of a failure. */
+static void write_out(const GString *lines) {
+  if (lines->len > 0 && write(STDERR_FILENO, lines->str, lines->len) < 0)
+    return;
+}
+
+static void write_line(const GString *line) {
+  GString *held = settings.held;
+  if (held == NULL) {
+    write_out(line);
+    return;
+  }
+  if (held->len + line->len > PIPE_BUF) {
+    write_out(held);
+    g_string_truncate(held, 0);
+  }
+  g_string_append_len(held, line->str, (gssize)line->len);
+}
+
 void log_pairs(LogLevel level, const char *event, const char *const *pairs) {
   if (level < settings.level)
     return;
@@ -144,10 +166,16 @@ void log_pairs(LogLevel level, const char *event, const char *const *pairs) {
   for (; pairs[0] != NULL; pairs += 2)
     append_pair(line, pairs[0], pairs[1]);
   g_string_append(line, settings.format == LOG_JSON ? "}\n" : "\n");
-  /* One write a line, so that the lines of several processes do not mix; nobody can be told of a
-   * failure. */
-  if (write(STDERR_FILENO, line->str, line->len) < 0)
-    return;
+  write_line(line);
+}
+
+void log_hold(void) {
+  settings.held = g_string_sized_new(PIPE_BUF);
+}
+
+void log_release(void) {
+  g_autoptr(GString) held = g_steal_pointer(&settings.held);
+  write_out(held);
 }
 
 void log_event(LogLevel level, const char *event, ...) {

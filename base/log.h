@@ -20,6 +20,11 @@ void log_event(LogLevel level, const char *event, ...) G_GNUC_NULL_TERMINATED;
 /* The same with the pairs in an array: key, value, key, value, NULL. */
 void log_pairs(LogLevel level, const char *event, const char *const *pairs);
 
+/* Lines between the two leave together, as many at once as a pipe takes whole. Nothing between them
+   may end the process. */
+void log_hold(void);
+void log_release(void);
+
 #define log_debug(...) log_event(LOG_DEBUG, __VA_ARGS__)
 #define log_info(...) log_event(LOG_INFO, __VA_ARGS__)
 #define log_warning(...) log_event(LOG_WARNING, __VA_ARGS__)

@@ -139,6 +139,29 @@ static void test_glib(void) {
   g_test_trap_assert_stderr("*event=\"library message\" text=\"from a library\"*");
 }
 
+/* Held lines leave whole and in their order, also when they are more than leave at once. */
+static void test_held(void) {
+  g_autofree char *long_value = g_strnfill(390, 'x');
+  Capture capture = capture_begin();
+  log_hold();
+  log_info("first", NULL);
+  g_assert_cmpint(lseek(STDERR_FILENO, 0, SEEK_CUR), ==, 0);
+  for (int i = 0; i < 12; i++)
+    log_info("more", "value", long_value, NULL);
+  off_t early = lseek(STDERR_FILENO, 0, SEEK_CUR);
+  log_release();
+  log_info("last", NULL);
+  g_autofree char *text = capture_end(capture);
+  g_auto(GStrv) lines = g_strsplit(text, "\n", -1);
+  g_assert_cmpint(early, >, 0);
+  g_assert_cmpint(early, <=, 4096);
+  g_assert_cmpint(text[early - 1], ==, '\n');
+  g_assert_cmpuint(g_strv_length(lines), ==, 15);
+  g_assert_nonnull(strstr(lines[0], "event=first"));
+  g_assert_nonnull(strstr(lines[12], "event=more"));
+  g_assert_nonnull(strstr(lines[13], "event=last"));
+}
+
 int main(int argc, char **argv) {
   g_test_init(&argc, &argv, NULL);
   g_test_add_func("/log/escape", test_escape);
@@ -147,6 +170,7 @@ int main(int argc, char **argv) {
   g_test_add_func("/log/hostile-text", test_hostile_text);
   g_test_add_func("/log/json", test_json);
   g_test_add_func("/log/long-value", test_long_value);
+  g_test_add_func("/log/held", test_held);
   g_test_add_func("/log/glib", test_glib);
   return g_test_run();
 }

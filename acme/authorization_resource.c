@@ -34,6 +34,14 @@ static Problem *deactivate(Call *call, Authorization **authorization) {
              : problem_internal(&error);
 }
 
+static Problem *load_anew(Call *call, const Id *id, Authorization **authorization) {
+  g_autoptr(GError) error = NULL;
+  g_clear_pointer(authorization, authorization_free);
+  return authorization_find(call->acme->store, id, authorization, &error) == STORE_FOUND
+             ? NULL
+             : problem_internal(&error);
+}
+
 /* The caller's authorization; settled, so that what time ended is shown as ended. */
 static Problem *load(Call *call, Authorization **authorization) {
   g_autoptr(GError) error = NULL;
@@ -42,20 +50,17 @@ static Problem *load(Call *call, Authorization **authorization) {
     return problem_internal(&error);
   if (found == STORE_MISSING || !id_equal(&(*authorization)->account_id, &call->account->id))
     return resource_missing();
-  g_clear_pointer(authorization, authorization_free);
-  return state_settle_challenge(call->acme, call->now, &call->id, &error) &&
-                 authorization_find(call->acme->store, &call->id, authorization, &error) ==
-                     STORE_FOUND
-             ? NULL
-             : problem_internal(&error);
+  gboolean changed = FALSE;
+  if (!state_settle_challenge(call->acme, call->now, &call->id, &changed, &error))
+    return problem_internal(&error);
+  return changed ? load_anew(call, &call->id, authorization) : NULL;
 }
 
-Problem *authorization_answer(Call *call, const Id *id, guint status) {
+static Problem *show(Call *call, const Authorization *authorization, guint status) {
   g_autoptr(GError) error = NULL;
-  g_autoptr(Authorization) authorization = NULL;
   g_autoptr(Challenge) challenge = NULL;
-  if (authorization_find(call->acme->store, id, &authorization, &error) != STORE_FOUND ||
-      challenge_find_by_authorization(call->acme->store, id, &challenge, &error) != STORE_FOUND ||
+  const Id *id = &authorization->id;
+  if (challenge_find_by_authorization(call->acme->store, id, &challenge, &error) != STORE_FOUND ||
       !challenge_retry_after(call, challenge, &error))
     return problem_internal(&error);
   json_t *document = authorization_json(call->acme, authorization, challenge, &error);
@@ -67,13 +72,22 @@ Problem *authorization_answer(Call *call, const Id *id, guint status) {
   return NULL;
 }
 
+Problem *authorization_answer(Call *call, const Id *id, guint status) {
+  g_autoptr(Authorization) authorization = NULL;
+  Problem *problem = load_anew(call, id, &authorization);
+  return problem != NULL ? problem : show(call, authorization, status);
+}
+
 Problem *authorization_post(Call *call) {
   g_autoptr(GError) error = NULL;
   g_autoptr(Authorization) authorization = NULL;
   Problem *problem = load(call, &authorization);
-  if (problem == NULL && call->payload != NULL)
+  if (problem != NULL)
+    return problem;
+  if (call->payload != NULL) {
     problem = deactivate(call, &authorization);
-  else if (problem == NULL && !challenge_mail_trigger(call, authorization, &error))
-    problem = problem_internal(&error);
-  return problem != NULL ? problem : authorization_answer(call, &call->id, 200);
+    return problem != NULL ? problem : authorization_answer(call, &call->id, 200);
+  }
+  return challenge_mail_trigger(call, authorization, &error) ? show(call, authorization, 200)
+                                                             : problem_internal(&error);
 }

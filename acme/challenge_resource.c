@@ -108,7 +108,8 @@ Problem *challenge_post(Call *call) {
   g_autoptr(Challenge) before = NULL, challenge = NULL;
   g_autoptr(Authorization) authorization = NULL;
   Problem *problem = load(call, &before, &authorization);
-  if (problem == NULL && !state_settle_challenge(call->acme, call->now, &authorization->id, &error))
+  if (problem == NULL &&
+      !state_settle_challenge(call->acme, call->now, &authorization->id, NULL, &error))
     problem = problem_internal(&error);
   if (problem == NULL && call->payload != NULL)
     problem = respond(call, &authorization);

@@ -98,7 +98,7 @@ static gboolean find_one(Call *call, const OrderedMailbox *ordered, Authorizatio
     if (exists != STORE_FOUND)
       return exists == STORE_MISSING;
     if (!store_lock_authorization(call->acme->store, &seen->id, error) ||
-        !state_settle_challenge(call->acme, call->now, &seen->id, error) ||
+        !state_settle_challenge(call->acme, call->now, &seen->id, NULL, error) ||
         authorization_find(call->acme->store, &seen->id, &settled, error) != STORE_FOUND)
       return FALSE;
     if (!settled->claimed && strcmp(seen->status, settled->status) == 0) {

@@ -81,25 +81,32 @@ static gboolean processing_wait(Acme *acme, gint64 now, const Id *order, gint64 
   return found != STORE_LOOKUP_FAILED;
 }
 
-Problem *order_answer(Call *call, const Id *id, guint status) {
+static Problem *show(Call *call, const Order *order, guint status) {
   g_autoptr(GError) error = NULL;
-  g_autoptr(Order) order = NULL;
-  if (order_find(call->acme->store, id, &order, &error) != STORE_FOUND)
-    return problem_internal(&error);
+  const Id *id = &order->id;
+  gboolean processing = strcmp(order->status, "processing") == 0;
   gint64 wait = 0;
-  if (!processing_wait(call->acme, call->now, id, &wait, &error))
+  if (processing && !processing_wait(call->acme, call->now, id, &wait, &error))
     return problem_internal(&error);
   json_t *document = order_json(call->acme, order, &error);
   if (document == NULL)
     return problem_internal(&error);
   g_autofree char *location = acme_url(call->acme, "order", id, "");
   response_header(call->response, "Location", "%s", location);
-  if (strcmp(order->status, "processing") == 0)
+  if (processing)
     response_header(call->response, "Retry-After", "%" G_GINT64_FORMAT, wait);
   else if (strcmp(order->status, "pending") == 0)
     response_header(call->response, "Retry-After", "10");
   response_json(call->response, status, "application/json", document);
   return NULL;
+}
+
+Problem *order_answer(Call *call, const Id *id, guint status) {
+  g_autoptr(GError) error = NULL;
+  g_autoptr(Order) order = NULL;
+  return order_find(call->acme->store, id, &order, &error) == STORE_FOUND
+             ? show(call, order, status)
+             : problem_internal(&error);
 }
 
 Problem *order_load(Call *call, Order **order) {
@@ -125,5 +132,5 @@ Problem *order_post(Call *call) {
   Problem *problem = resource_post_as_get_only(call);
   if (problem == NULL)
     problem = order_load(call, &order);
-  return problem != NULL ? problem : order_answer(call, &call->id, 200);
+  return problem != NULL ? problem : show(call, order, 200);
 }

@@ -272,11 +272,15 @@ static gboolean fail_overdue(Acme *acme, gint64 now, const Id *id, GError **erro
   return state_challenge_failed(acme, now, id, problem, error);
 }
 
-gboolean state_settle_challenge(Acme *acme, gint64 now, const Id *authorization, GError **error) {
+gboolean state_settle_challenge(Acme *acme, gint64 now, const Id *authorization, gboolean *changed,
+                                GError **error) {
   g_autoptr(Challenge) challenge = NULL;
   if (challenge_find_by_authorization(acme->store, authorization, &challenge, error) != STORE_FOUND)
     return FALSE;
-  return challenge->deadline > now || fail_overdue(acme, now, &challenge->id, error);
+  gboolean over = challenge->deadline <= now;
+  if (changed != NULL)
+    *changed = over;
+  return !over || fail_overdue(acme, now, &challenge->id, error);
 }
 
 /* An order that will not be finished; its pending authorizations end with it. */

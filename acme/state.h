@@ -63,7 +63,8 @@ gboolean state_sweep(Acme *acme, gint64 now, guint limit, GError **error);
 gboolean state_settle_order(Acme *acme, gint64 now, const Order *order, gboolean *changed,
                             GError **error);
 /* The same for the challenge of an authorization; the deadline may have passed since the last
- * sweep. */
-gboolean state_settle_challenge(Acme *acme, gint64 now, const Id *authorization, GError **error);
+   sweep. changed: it may have been ended now; may be NULL. */
+gboolean state_settle_challenge(Acme *acme, gint64 now, const Id *authorization, gboolean *changed,
+                                GError **error);
 
 #endif

@@ -53,6 +53,8 @@ typedef struct {
   GHashTable *signatures; /* to-be-signed octets -> certificate, as the signer's own log */
   GPtrArray
       *answers; /* of PerspectiveAnswer: what further perspectives say; NULL: there are none */
+  void (*before_end)(gpointer user); /* in each transaction, when all is done but the commit */
+  gpointer user;
 } Lab;
 
 static inline gint64 lab_now(const Clock *clock) {
@@ -142,6 +144,8 @@ static inline void lab_begin(Lab *lab) {
 /* FALSE: other processes were in the way, and all is to be done again. */
 static inline gboolean lab_end(Lab *lab, gboolean keep) {
   g_autoptr(GError) error = NULL;
+  if (lab->before_end != NULL)
+    lab->before_end(lab->user);
   gboolean ended =
       store_handler_end(lab->acme.store, keep, &error) && store_commit(lab->acme.store, &error);
   record_settle(&lab->acme, 0, FALSE);

@@ -1,7 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Two processes on one PostgreSQL do the same at the same moment, many times (RFC 8555
-   sections 6.5, 7.1.6, 7.3; ca-rules 34). Without a server there is nothing to race for. */
+   sections 6.5, 7.1.6, 7.3; ca-rules 34): by chance, and so that one of them has done all but the
+   commit while the other one does its part, or waits for it. Without a server there is nothing to
+   race for. */
 #include "acme/command.h"
+#include "acme/issuing_ca.h"
+#include "acme/renewal.h"
+#include "ca/certificate_read.h"
+#include "store/node.h"
 #include "tests/unit/acme/harness.h"
 
 #include <pthread.h>
@@ -10,6 +16,7 @@
 
 #define SIDES 2
 #define ROUNDS 25
+#define HELD_ROUNDS 4 /* of them: the sides by turns are the one that is held up */
 #define ANSWERS 16
 #define DEADLINE 120 /* seconds, of one race in all its rounds */
 
@@ -22,6 +29,8 @@ typedef struct {
   guint8 leaf[3000];
   gsize leaf_size;
   volatile gboolean stopped;
+  volatile gint held;        /* the one that is held up has done all but the commit */
+  volatile gint done[SIDES]; /* it has nothing more to do at once */
 } Board;
 
 typedef struct {
@@ -31,10 +40,39 @@ typedef struct {
   LabClient *clients[ROUNDS], *others[ROUNDS]; /* keys, the same on both sides */
   LabClient *client, *other;                   /* of this round */
   LabOrder *order;                             /* of the first side */
+  gint holding;  /* transactions until this side is held up; below 0: it is not */
+  gboolean late; /* issuance was stopped before its last commit */
+  PGconn *watch;
 } World;
 
 static void meet(World *world) {
+  g_atomic_int_set(&world->board->done[world->self], TRUE);
   pthread_barrier_wait(&world->board->barrier);
+}
+
+static void pause_shortly(void) {
+  g_usleep(500);
+}
+
+/* Whether somebody waits for what a transaction has locked or written. */
+static gboolean is_blocked(World *world) {
+  PGresult *result = PQexec(world->watch, "SELECT 1 FROM pg_stat_activity WHERE datname ="
+                                          " current_database() AND wait_event_type = 'Lock'");
+  g_assert_cmpint(PQresultStatus(result), ==, PGRES_TUPLES_OK);
+  gboolean blocked = PQntuples(result) > 0;
+  PQclear(result);
+  return blocked;
+}
+
+/* In the transaction that matters, before its commit: the other side goes as far as it can. */
+static void hold_up(gpointer user) {
+  World *world = user;
+  if (world->holding-- == 0) {
+    g_atomic_int_set(&world->board->held, TRUE);
+    while (!g_atomic_int_get(&world->board->done[1 - world->self]) && !is_blocked(world))
+      pause_shortly();
+  }
+  world->late = world->board->stopped;
 }
 
 static void write_text(World *world, guint place, const char *text) {
@@ -68,7 +106,19 @@ typedef struct {
   void (*act)(World *world);
   void (*check)(World *world);
   const char *const *settings;
+  gint before[SIDES]; /* transactions of each side before the one that matters */
 } Race;
+
+/* One side is held up in it, and the other one begins then. */
+static void act_held(World *world, const Race *race, guint holder) {
+  if (world->self != holder)
+    while (!g_atomic_int_get(&world->board->held))
+      pause_shortly();
+  world->holding = world->self == holder ? race->before[holder] : -1;
+  race->act(world);
+  world->holding = -1;
+  g_atomic_int_set(&world->board->held, TRUE);
+}
 
 static void run_rounds(World *world, const Race *race) {
   for (guint i = 0; i < ROUNDS; i++) {
@@ -79,7 +129,14 @@ static void run_rounds(World *world, const Race *race) {
       race->prepare(world);
     }
     meet(world);
-    race->act(world);
+    g_atomic_int_set(&world->board->done[world->self], FALSE);
+    if (world->self == 0)
+      g_atomic_int_set(&world->board->held, FALSE);
+    pthread_barrier_wait(&world->board->barrier);
+    if (i < HELD_ROUNDS)
+      act_held(world, race, i % SIDES);
+    else
+      race->act(world);
     meet(world);
     if (world->self == 0) {
       race->check(world);
@@ -96,9 +153,14 @@ static void begin_side(World *world, guint self) {
   world->self = self;
   world->lab->place.owner = owners[self];
   world->lab->node = nodes[self];
+  world->holding = -1;
   if (self == 1)
     meet(world);
   lab_start(world->lab);
+  world->watch = PQconnectdb(world->lab->place.postgresql);
+  g_assert_cmpint(PQstatus(world->watch), ==, CONNECTION_OK);
+  world->lab->before_end = hold_up;
+  world->lab->user = world;
   if (self == 0)
     meet(world);
 }
@@ -122,6 +184,7 @@ static void run_race(gconstpointer data) {
   g_assert_cmpint(child, >=, 0);
   begin_side(&world, child == 0 ? 1 : 0);
   run_rounds(&world, race);
+  PQfinish(world.watch);
   if (child == 0) {
     lab_stop(world.lab);
     _exit(EXIT_SUCCESS);
@@ -411,6 +474,60 @@ static void check_revocation(World *world) {
   g_assert_cmpuint(count(world, 400), ==, 1);
 }
 
+/* Both replace one certificate. */
+static void prepare_replaces(World *world) {
+  prepare_ready(world);
+  lab_issue(world->order);
+  g_autoptr(GBytes) leaf = lab_leaf(world->order), serial = certificate_serial_of(leaf);
+  g_autofree char *identifier = renewal_identifier(issuing_ca_current(&world->lab->acme), serial);
+  write_text(world, 3, identifier);
+}
+
+static void act_replaces(World *world) {
+  learn_account(world);
+  g_autofree char *payload =
+      g_strdup_printf("{\"identifiers\":[{\"type\":\"email\",\"value\":\"%s\"}],"
+                      "\"replaces\":\"%s\"}",
+                      one[0], world->board->text[3]);
+  g_autoptr(Answer) answer = lab_send(world->lab, world->client, FALSE, "/new-order", payload);
+  note(world, 0, answer);
+}
+
+static void check_replaces(World *world) {
+  g_assert_cmpuint(count(world, 201), ==, 1);
+  g_assert_cmpuint(count(world, 409), ==, 1);
+}
+
+/* --- what a key is for
+ * -------------------------------------------------------------------------------- */
+
+/* One side makes an account of the key that the other one has a certificate built for. */
+static void prepare_key(World *world) {
+  prepare_ready(world);
+  g_autoptr(Answer) answer = lab_finalize(world->order);
+  g_assert_cmpuint(answer->status, ==, 200);
+  lab_answer_caa(world->lab, RESOLVER_NONE, NULL);
+}
+
+static void act_key(World *world) {
+  if (world->self == 0) {
+    g_assert_cmpint(EVP_PKEY_up_ref(world->order->key), ==, 1);
+    g_autoptr(LabClient) client = lab_client_of(world->order->key);
+    g_autoptr(Answer) answer = lab_send(world->lab, client, TRUE, "/new-account", "{}");
+    note(world, 0, answer);
+    return;
+  }
+  g_auto(Question) question = {0};
+  lab_ask(world->lab, JOB_ISSUE, QUESTION_BUILD, &question);
+  lab_built(world->lab, &question, "");
+}
+
+static void check_key(World *world) {
+  while (answer_issuance(world))
+    continue;
+  assert_status(world->order, world->order->order, count(world, 201) == 1 ? "invalid" : "valid");
+}
+
 /* --- an authorization made beforehand
  * ---------------------------------------------------------------------- */
 
@@ -451,6 +568,28 @@ static void check_claimed_ready(World *world) {
   g_assert_cmpstr(lab_text(answer, "status"), ==, "ready");
 }
 
+/* --- an account ends
+ * ---------------------------------------------------------------------------------- */
+
+/* What one side orders, the end of the account by the other one ends too. */
+static void act_deactivation(World *world) {
+  learn_account(world);
+  if (world->self == 1) {
+    act_claim(world);
+    return;
+  }
+  g_autoptr(Answer) answer =
+      lab_post(world->lab, world->client, world->client->kid, "{\"status\":\"deactivated\"}");
+  g_assert_cmpuint(answer->status, ==, 200);
+  lab_run(world->lab, JOB_CLOSE);
+}
+
+static void check_deactivation(World *world) {
+  g_assert_cmpuint(count(world, 201) + count(world, 401), ==, 1);
+  g_assert_cmpint(lab_count(world->lab, "SELECT count(*) FROM orders WHERE status = 'pending'"), ==,
+                  0);
+}
+
 /* --- the stop switch
  * -------------------------------------------------------------------------------------- */
 
@@ -468,11 +607,10 @@ static void act_stop(World *world) {
     world->board->stopped = TRUE;
     return;
   }
-  /* What is asked was asked before the stop was there. */
+  /* What is asked is committed before the stop is. */
   g_auto(Question) question = {0};
-  gboolean stopped = world->board->stopped;
   gboolean taken = lab_take(world->lab, JOB_ISSUE, &question);
-  g_assert_false(stopped && taken && question.kind != QUESTION_NONE);
+  g_assert_false(world->late && taken && question.kind != QUESTION_NONE);
 }
 
 static void prepare_stop(World *world) {
@@ -491,28 +629,149 @@ static void check_stop(World *world) {
   lab_sql(world->lab, "DELETE FROM job WHERE kind = 'issue'");
 }
 
+/* --- a node that is lost
+ * ------------------------------------------------------------------------------ */
+
+/* Another core beside it, on a node of its own. */
+static Lab *lab_beside(const Lab *lab, const char *owner, const char *node) {
+  Lab *beside = g_memdup2(lab, sizeof(*lab));
+  beside->acme.clock = &beside->clock.clock;
+  beside->acme.store = NULL;
+  beside->acme.nonces = NULL;
+  beside->acme.keys = NULL;
+  beside->acme.publications = NULL;
+  beside->acme.events = NULL;
+  beside->place.owner = owner;
+  beside->node = node;
+  beside->signatures = g_hash_table_new_full(
+      g_bytes_hash, g_bytes_equal, (GDestroyNotify)g_bytes_unref, (GDestroyNotify)g_bytes_unref);
+  lab_start(beside);
+  return beside;
+}
+
+static void lab_beside_free(Lab *beside) {
+  lab_stop(beside);
+  g_hash_table_unref(beside->signatures);
+  g_free(beside);
+}
+
+static StoreFind held(Lab *lab, const Job *job) {
+  lab_begin(lab);
+  StoreFind found = job_held(lab->acme.store, job, NULL);
+  lab_commit(lab, TRUE);
+  return found;
+}
+
+static void seen(Lab *lab) {
+  lab_begin(lab);
+  g_assert_true(node_seen(lab->acme.store, lab->node, lab->clock.now, NULL));
+  lab_commit(lab, TRUE);
+}
+
+/* A node's signer has signed and logged, and the node is heard of no more. */
+static void test_take_over(void) {
+  g_autoptr(Lab) lab = lab_new();
+  Lab *other = lab_beside(lab, "there/0", "there");
+  g_autoptr(LabClient) client = lab_account(lab);
+  g_autoptr(LabOrder) order = lab_ready(lab, client);
+  g_auto(Question) lost = {0}, left = {0}, again = {0};
+  g_autoptr(Answer) answer = lab_finalize(order);
+  lab_answer_caa(lab, RESOLVER_NONE, NULL);
+  lab_answer_build(lab);
+  lab_ask(lab, JOB_ISSUE, QUESTION_SIGN, &lost);
+  GBytes *first = lab_certificate(lab, &lost);
+  seen(lab);
+
+  /* Its job is free again before the node is taken for dead: it is left to it. */
+  other->clock.now = lab->clock.now + 10 * CLOCK_MINUTE + 1;
+  lab->clock.now = other->clock.now - CLOCK_MINUTE + 2;
+  seen(lab);
+  g_assert_true(lab_take(other, JOB_ISSUE, &left));
+  g_assert_cmpint(left.kind, ==, QUESTION_NONE);
+  g_assert_cmpint(lab_count(lab, "SELECT count(*) FROM certificate WHERE asked = 'node'"), ==, 1);
+
+  /* Then the same octets are signed there. */
+  other->clock.now += CLOCK_MINUTE;
+  lab_ask(other, JOB_ISSUE, QUESTION_SIGN, &again);
+  g_assert_true(g_bytes_equal(again.octets, lost.octets));
+  g_assert_cmpint(lab_count(lab, "SELECT count(*) FROM audit WHERE kind ="
+                                 " 'signing at another node'"),
+                  ==, 1);
+  GBytes *second = lab_certificate(other, &again);
+  g_assert_false(g_bytes_equal(first, second)); /* ECDSA */
+  g_assert_cmpint(held(lab, &lost.job), ==, STORE_MISSING);
+  g_assert_cmpint(held(other, &again.job), ==, STORE_FOUND);
+  lab_signed(other, &again);
+  assert_status(order, order->order, "valid");
+
+  /* The answer that comes late after all is dropped, and would change nothing. */
+  g_assert_cmpint(held(lab, &lost.job), ==, STORE_MISSING);
+  lab_signed(lab, &lost);
+  g_autoptr(GBytes) leaf = lab_leaf(order);
+  g_assert_true(g_bytes_equal(leaf, second));
+  g_assert_cmpint(lab_count(lab, "SELECT count(*) FROM certificate WHERE asked = 'there'"), ==, 1);
+  g_assert_cmpint(lab_count(lab, "SELECT count(*) FROM certificate"), ==, 1);
+  g_assert_cmpint(lab_count(lab, "SELECT count(*) FROM audit WHERE kind = 'issued'"), ==, 1);
+  lab_beside_free(other);
+}
+
+/* A core that is slow beyond its lease: what another one has taken is not its any more. */
+static void test_lease(void) {
+  g_autoptr(Lab) lab = lab_new();
+  Lab *other = lab_beside(lab, "there/0", "there");
+  g_autoptr(LabClient) client = lab_account(lab);
+  g_autoptr(LabOrder) order = lab_ready(lab, client);
+  g_auto(Question) slow = {0}, none = {0}, next = {0};
+  g_autoptr(Answer) answer = lab_finalize(order);
+  lab_ask(lab, JOB_ISSUE, QUESTION_CAA, &slow);
+  g_assert_false(lab_take(other, JOB_ISSUE, &none));
+  lab_begin(lab);
+  g_assert_true(job_renew(lab->acme.store, lab->clock.now + 20 * CLOCK_MINUTE, NULL));
+  lab_commit(lab, TRUE);
+  other->clock.now += 19 * CLOCK_MINUTE;
+  g_assert_false(lab_take(other, JOB_ISSUE, &none));
+  other->clock.now += 2 * CLOCK_MINUTE;
+  g_assert_cmpint(held(lab, &slow.job), ==, STORE_FOUND);
+  lab_ask(other, JOB_ISSUE, QUESTION_CAA, &next);
+  g_assert_cmpint(held(lab, &slow.job), ==, STORE_MISSING);
+  lab_caa(other, &next, RESOLVER_NONE, NULL);
+  lab_answer_build(other);
+  lab_answer_sign(other);
+  assert_status(order, order->order, "valid");
+  lab_beside_free(other);
+}
+
 int main(int argc, char **argv) {
   static const char *const limited[] = {"limits.orders-per-account", "5/86400000", NULL};
   static const struct {
     const char *name;
     Race race;
   } all[] = {
-      {"/nodes/new-account", {nothing, act_new_account, check_new_account, NULL}},
-      {"/nodes/key-change", {prepare_account, act_key_change, check_key_change, NULL}},
-      {"/nodes/external-account", {prepare_binding, act_binding, check_binding, NULL}},
-      {"/nodes/nonce", {prepare_nonce, act_nonce, check_nonce, NULL}},
-      {"/nodes/limit", {prepare_account, act_limit, check_limit, limited}},
-      {"/nodes/two-challenges", {prepare_two_replies, act_two_challenges, check_ready, NULL}},
-      {"/nodes/client-and-mail", {prepare_mail, act_client_and_mail, check_ready, NULL}},
-      {"/nodes/finalize", {prepare_ready, act_finalize, check_issued, NULL}},
-      {"/nodes/revocation", {prepare_revocation, act_revocation, check_revocation, NULL}},
-      {"/nodes/claim", {prepare_beforehand, act_claim, check_claim, NULL}},
+      {"/nodes/new-account", {nothing, act_new_account, check_new_account, NULL, {0, 0}}},
+      {"/nodes/key-change", {prepare_account, act_key_change, check_key_change, NULL, {0, 0}}},
+      {"/nodes/external-account", {prepare_binding, act_binding, check_binding, NULL, {0, 0}}},
+      {"/nodes/nonce", {prepare_nonce, act_nonce, check_nonce, NULL, {0, 0}}},
+      {"/nodes/limit", {prepare_account, act_limit, check_limit, limited, {0, 0}}},
+      {"/nodes/two-challenges",
+       {prepare_two_replies, act_two_challenges, check_ready, NULL, {0, 0}}},
+      {"/nodes/client-and-mail", {prepare_mail, act_client_and_mail, check_ready, NULL, {1, 0}}},
+      {"/nodes/finalize", {prepare_ready, act_finalize, check_issued, NULL, {0, 0}}},
+      {"/nodes/revocation", {prepare_revocation, act_revocation, check_revocation, NULL, {0, 0}}},
+      {"/nodes/replaces", {prepare_replaces, act_replaces, check_replaces, NULL, {0, 0}}},
+      {"/nodes/key", {prepare_key, act_key, check_key, NULL, {0, 1}}},
+      {"/nodes/deactivation",
+       {prepare_account, act_deactivation, check_deactivation, NULL, {0, 0}}},
+      {"/nodes/claim", {prepare_beforehand, act_claim, check_claim, NULL, {0, 0}}},
       {"/nodes/claim-and-answer",
-       {prepare_beforehand, act_claim_and_answer, check_claimed_ready, NULL}},
-      {"/nodes/stop", {prepare_stop, act_stop, check_stop, NULL}},
+       {prepare_beforehand, act_claim_and_answer, check_claimed_ready, NULL, {0, 0}}},
+      {"/nodes/stop", {prepare_stop, act_stop, check_stop, NULL, {0, 0}}},
   };
   g_test_init(&argc, &argv, NULL);
   for (gsize i = 0; database_server() != NULL && i < G_N_ELEMENTS(all); i++)
     g_test_add_data_func(all[i].name, &all[i].race, run_race);
+  if (database_server() != NULL) {
+    g_test_add_func("/nodes/take-over", test_take_over);
+    g_test_add_func("/nodes/lease", test_lease);
+  }
   return g_test_run();
 }

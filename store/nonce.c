@@ -19,7 +19,7 @@ GBytes *nonce_key(Store *store, GBytes *fresh, GError **error) {
 StoreChange nonce_use(Store *store, GBytes *nonce, gint64 expires_at, GError **error) {
   return sql_change(store, error,
                     "INSERT INTO nonce (value, expires_at) VALUES (?1, ?2)"
-                    " ON CONFLICT (value) DO NOTHING",
+                    " ON CONFLICT (value) DO NOTHING @light",
                     "bi", nonce, expires_at);
 }
 

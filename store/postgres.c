@@ -14,6 +14,8 @@
 #define COMMIT_PATIENCE (10 * SECOND)
 #define AWAY_PAUSE (SECOND / 2) /* after which it is tried again */
 
+static const char save[] = "SAVEPOINT handler";
+
 #define TYPE_BOOL 16
 #define TYPE_BYTEA 17
 #define TYPE_INT8 20
@@ -25,6 +27,7 @@ struct SqlConnection {
   PostgresPipe pipe;
   char *owner;
   gboolean open, begun, wrote; /* a transaction; the server knows of it; it has changed something */
+  gboolean wrote_light;        /* the same with what is lost without harm */
   gboolean marked;             /* there is a place to go back to */
   GError *failure;             /* what the transaction failed by: nothing more is sent */
   gint64 commits;              /* of this owner, as its row says */
@@ -129,7 +132,8 @@ static SqlConnection *postgres_open(const StorePlace *place, gboolean reader, GE
  * ------------------------------------------------------------------------------------------ */
 
 static void end_transaction(SqlConnection *connection) {
-  connection->open = connection->begun = connection->wrote = connection->marked = FALSE;
+  connection->open = connection->begun = connection->wrote = FALSE;
+  connection->wrote_light = connection->marked = FALSE;
   connection->pipe.patience = connection->owner != NULL ? ANSWER_PATIENCE : 0;
   g_clear_error(&connection->failure);
 }
@@ -200,13 +204,20 @@ static gboolean resolve(SqlConnection *connection, GError **error) {
   return FALSE;
 }
 
+/* What goes before COMMIT. */
+static gboolean send_end(SqlConnection *connection, GError **error) {
+  if (connection->wrote)
+    return send_commits(connection, error);
+  return !connection->wrote_light ||
+         pipe_send(&connection->pipe, "SET LOCAL synchronous_commit = off", "", NULL, error);
+}
+
 static gboolean commit_sent(SqlConnection *connection, GError **error) {
   GError *failure = NULL;
   gboolean wrote = connection->wrote;
   connection->pipe.warned = FALSE;
-  PGresult *result = (!wrote || send_commits(connection, &failure))
-                         ? ask(connection, "COMMIT", "", NULL, &failure)
-                         : NULL;
+  PGresult *result =
+      send_end(connection, &failure) ? ask(connection, "COMMIT", "", NULL, &failure) : NULL;
   gboolean committed = result != NULL && strcmp(PQcmdStatus(result), "COMMIT") == 0;
   if (result != NULL && !committed)
     failure = g_error_new(STORE_ERROR, STORE_ERROR_FAILED, "the database undid the transaction");
@@ -264,12 +275,19 @@ static gboolean make_ready(SqlConnection *connection, GError **error) {
   return fail(connection, failure, error);
 }
 
+static void note_change(SqlConnection *connection, const char *sql) {
+  if (g_str_has_suffix(sql, "@light"))
+    connection->wrote_light = TRUE;
+  else if (!g_str_has_prefix(sql, "SELECT") && strcmp(sql, save) != 0)
+    connection->wrote = TRUE;
+}
+
 static gboolean send_statement(SqlConnection *connection, const char *sql, const char *format,
                                const SqlValue *values, GError **error) {
   GError *failure = NULL;
   if (!make_ready(connection, error))
     return FALSE;
-  connection->wrote = connection->wrote || !g_str_has_prefix(sql, "SELECT");
+  note_change(connection, sql);
   return pipe_send(&connection->pipe, sql, format, values, &failure) ||
          fail(connection, failure, error);
 }
@@ -334,7 +352,7 @@ static gboolean postgres_lock_schema(SqlConnection *connection, GError **error) 
 /* The begin of a transaction needs no savepoint. */
 static gboolean postgres_mark(SqlConnection *connection, GError **error) {
   connection->marked = connection->begun;
-  return !connection->begun || send_statement(connection, "SAVEPOINT handler", "", NULL, error);
+  return !connection->begun || send_statement(connection, save, "", NULL, error);
 }
 
 /* The next one takes its name, and its place. */

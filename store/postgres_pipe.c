@@ -19,6 +19,7 @@ static const SqlWord words[] = {{"@int", "bigint"},
                                 {"@text", "text COLLATE \"C\""}, /* SQLite compares octets too */
                                 {"@lock", "FOR NO KEY UPDATE"},
                                 {"@skip-locked", "FOR UPDATE SKIP LOCKED"},
+                                {"@light", ""},
                                 {NULL, NULL}};
 
 void pipe_init(PostgresPipe *pipe, gint64 patience) {

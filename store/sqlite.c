@@ -30,7 +30,8 @@ struct SqlCursor {
 
 /* One writer needs no locks. */
 static const SqlWord words[] = {{"@int", "INTEGER"}, {"@blob", "BLOB"},    {"@text", "TEXT"},
-                                {"@lock", ""},       {"@skip-locked", ""}, {NULL, NULL}};
+                                {"@lock", ""},       {"@skip-locked", ""}, {"@light", ""},
+                                {NULL, NULL}};
 
 static void fail(SqlConnection *connection, const char *doing, GError **error) {
   g_set_error(error, STORE_ERROR, STORE_ERROR_FAILED, "%s: %s", doing,

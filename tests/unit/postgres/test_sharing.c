@@ -113,6 +113,25 @@ static void test_nonce(Fixture *fixture, gconstpointer data) {
   g_assert_cmpint(second.result, ==, kept ? STORE_UNCHANGED : STORE_CHANGED);
 }
 
+/* A request that changes nothing else waits for no disk, and is no commit in the owner's row. */
+static void test_nonce_alone(Fixture *fixture, gconstpointer data G_GNUC_UNUSED) {
+  static const char commits[] = "SELECT commits FROM writer",
+                    waits[] = "SELECT CASE current_setting('synchronous_commit') WHEN 'on' THEN 1"
+                              " ELSE 0 END";
+  fixture_commit(fixture);
+  gint64 before = number_of(fixture->store, commits);
+  GIVES(STORE_CHANGED, use_nonce(fixture->store, &error));
+  GOOD(store_keep_so_far(fixture->store, &error));
+  fixture_commit(fixture);
+  g_assert_cmpint(number_of(fixture->store, commits), ==, before);
+  g_assert_cmpint(number_of(fixture->store, "SELECT count(*) FROM nonce"), ==, 1);
+  g_assert_cmpint(number_of(fixture->store, waits), ==, 1);
+  GIVES(STORE_UNCHANGED, use_nonce(fixture->store, &error));
+  add_account(fixture->store, 7);
+  fixture_commit(fixture);
+  g_assert_cmpint(number_of(fixture->store, commits), ==, before + 1);
+}
+
 static void test_nonce_key(Fixture *fixture, gconstpointer data G_GNUC_UNUSED) {
   g_autoptr(Store) other = open_as(fixture, "node/1");
   g_autoptr(GBytes) first = octets("key of the first"), second = octets("key of the second");
@@ -380,6 +399,7 @@ int main(int argc, char **argv) {
   g_test_add("/sharing/nonce-undone", Fixture, GINT_TO_POINTER(FALSE), fixture_set_up, test_nonce,
              fixture_tear_down);
   FIXTURE_TEST("/sharing/nonce-key", test_nonce_key);
+  FIXTURE_TEST("/sharing/nonce-alone", test_nonce_alone);
   FIXTURE_TEST("/sharing/jobs-once", test_jobs_once);
   FIXTURE_TEST("/sharing/job-skipped", test_job_skipped);
   FIXTURE_TEST("/sharing/start-frees-own", test_start_frees_own);

@@ -46,21 +46,35 @@ gboolean crl_shard_ensure(Store *store, GBytes *issuer, gint64 *number, GError *
          (*number != 0 || open_shard(store, issuer, 0, number, error));
 }
 
+/* STORE_UNCHANGED: it is full. Several writers count for themselves, and what others are about to
+   commit is not seen: a list may get one more for each of them. */
+static StoreChange take_place(Store *store, gint64 number, GError **error) {
+  if (!store_is_shared(store))
+    return sql_change(store, error,
+                      "UPDATE crl_shard SET issued = issued + 1 WHERE number = ?1 AND issued < ?2",
+                      "ii", number, (gint64)CRL_SHARD_SIZE);
+  return sql_change(store, error,
+                    "INSERT INTO crl_shard_use (number, owner, issued)"
+                    " SELECT s.number, ?3, 1 FROM crl_shard s WHERE s.number = ?1"
+                    " AND s.issued + coalesce((SELECT sum(u.issued) FROM crl_shard_use u"
+                    " WHERE u.number = s.number), 0) < ?2"
+                    " ON CONFLICT (number, owner) DO UPDATE SET issued = crl_shard_use.issued + 1",
+                    "iit", number, (gint64)CRL_SHARD_SIZE, store_owner(store));
+}
+
 gboolean crl_shard_take(Store *store, GBytes *issuer, gint64 *number, gboolean *opened,
                         GError **error) {
-  static const char take[] =
-      "UPDATE crl_shard SET issued = issued + 1 WHERE number = ?1 AND issued < ?2";
   SqlQuery newest =
       sql_query(store, "SELECT max(number) FROM crl_shard WHERE issuer = ?1", "b", issuer);
   *opened = FALSE;
   if (!one_number(newest, number, error))
     return FALSE;
-  StoreChange taken = sql_change(store, error, take, "ii", *number, (gint64)CRL_SHARD_SIZE);
+  StoreChange taken = take_place(store, *number, error);
   if (taken != STORE_UNCHANGED)
     return taken == STORE_CHANGED;
   *opened = TRUE;
   return open_shard(store, issuer, *number, number, error) &&
-         sql_change(store, error, take, "ii", *number, (gint64)CRL_SHARD_SIZE) == STORE_CHANGED;
+         take_place(store, *number, error) == STORE_CHANGED;
 }
 
 static StoreFind one_blob(SqlQuery query, GBytes **octets, GError **error) {

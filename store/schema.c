@@ -198,6 +198,11 @@ static const char *const migrations[] = {
     "ALTER TABLE certificate ADD COLUMN asked @text;"
     /* Audit chains and the last record in each that led to it, where there are several. */
     "ALTER TABLE certificate ADD COLUMN audited @text;"
+    /* Certificates of a list that each of several writers made, beside crl_shard.issued: a row that
+       all write they would wait for. */
+    "CREATE TABLE crl_shard_use ("
+    "  number @int NOT NULL, owner @text NOT NULL, issued @int NOT NULL,"
+    "  PRIMARY KEY (number, owner));"
     /* Each time the store was put back, and revocations of lists that were out then: until the
        certificate is known (store/restored.h). */
     "CREATE TABLE restored ("

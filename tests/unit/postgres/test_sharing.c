@@ -278,6 +278,24 @@ static int take_place(Store *store, GError **error) {
   return crl_shard_take(store, issuer, &number, &opened, error) ? (int)number : -1;
 }
 
+/* Nobody waits for the commit of another one that issues; all count. */
+static void test_shard_together(Fixture *fixture, gconstpointer data G_GNUC_UNUSED) {
+  g_autoptr(Store) other = open_as(fixture, "node/1");
+  GError *problem = NULL;
+  g_assert_cmpint(take_place(fixture->store, &problem), ==, 1);
+  GOOD(sql_run(fixture->store, &error, "UPDATE crl_shard SET issued = ?1", "i",
+               (gint64)CRL_SHARD_SIZE - 3));
+  fixture_commit(fixture);
+  g_assert_cmpint(take_place(fixture->store, &problem), ==, 1);
+  GOOD(store_begin(other, &error));
+  GOOD(sql_run(other, &error, "SET LOCAL lock_timeout = 1", ""));
+  g_assert_cmpint(take_place(other, &problem), ==, 1);
+  g_assert_no_error(problem);
+  GOOD(store_commit(other, &error));
+  fixture_commit(fixture);
+  g_assert_cmpint(take_place(fixture->store, &problem), ==, 2);
+}
+
 /* Two who find the list full make one new list. */
 static void test_shard_opened_once(Fixture *fixture, gconstpointer data G_GNUC_UNUSED) {
   g_autoptr(Store) other = open_as(fixture, "node/1");
@@ -400,6 +418,7 @@ int main(int argc, char **argv) {
              fixture_tear_down);
   FIXTURE_TEST("/sharing/nonce-key", test_nonce_key);
   FIXTURE_TEST("/sharing/nonce-alone", test_nonce_alone);
+  FIXTURE_TEST("/sharing/shard-together", test_shard_together);
   FIXTURE_TEST("/sharing/jobs-once", test_jobs_once);
   FIXTURE_TEST("/sharing/job-skipped", test_job_skipped);
   FIXTURE_TEST("/sharing/start-frees-own", test_start_frees_own);

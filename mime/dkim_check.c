@@ -135,7 +135,7 @@ static void apply_record(const DkimCheck *check, DkimReading *reading, const cha
     why = "the key is not for subdomains (t=s) and i= is one";
   if (why != NULL)
     dkim_reading_decide(reading, DKIM_UNUSABLE, why);
-  else if (!dkim_key_verify(key->key, reading->header_hash, reading->value))
+  else if (!dkim_key_verify(key, reading->header_hash, reading->value))
     dkim_reading_decide(reading, DKIM_FAIL, "the signature does not fit the header and the key");
   else
     dkim_reading_decide(reading, DKIM_PASS, NULL);

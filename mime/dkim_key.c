@@ -19,6 +19,7 @@
 void dkim_key_free(DkimKey *key) {
   if (key == NULL)
     return;
+  EVP_PKEY_CTX_free(key->context);
   EVP_PKEY_free(key->key);
   g_free(key);
 }
@@ -144,6 +145,7 @@ DkimKey *dkim_key_read(const char *record, const char *algorithm, const char **w
   *why = dkim_key_weakness(key->key);
   if (*why != NULL)
     return NULL;
+  key->context = dkim_key_context(key->key, EVP_PKEY_verify_init);
   const char *flags = dkim_tags_value(tags, "t");
   key->strict = flags != NULL && lists(flags, "s", NULL);
   return g_steal_pointer(&key);
@@ -158,7 +160,9 @@ static gboolean verify_ed25519(EVP_PKEY *key, const guint8 *hash, const guint8 *
   return good;
 }
 
-static EVP_PKEY_CTX *rsa_context(EVP_PKEY *key, int (*init)(EVP_PKEY_CTX *)) {
+EVP_PKEY_CTX *dkim_key_context(EVP_PKEY *key, int (*init)(EVP_PKEY_CTX *)) {
+  if (EVP_PKEY_get_base_id(key) != EVP_PKEY_RSA)
+    return NULL;
   g_autoptr(EVP_PKEY_CTX) context = EVP_PKEY_CTX_new_from_pkey(NULL, key, NULL);
   if (context == NULL || init(context) != 1 ||
       EVP_PKEY_CTX_set_rsa_padding(context, RSA_PKCS1_PADDING) != 1 ||
@@ -167,18 +171,15 @@ static EVP_PKEY_CTX *rsa_context(EVP_PKEY *key, int (*init)(EVP_PKEY_CTX *)) {
   return g_steal_pointer(&context);
 }
 
-static gboolean verify_rsa(EVP_PKEY *key, const guint8 *hash, const guint8 *data, gsize length) {
-  g_autoptr(EVP_PKEY_CTX) context = rsa_context(key, EVP_PKEY_verify_init);
-  return context != NULL && EVP_PKEY_verify(context, data, length, hash, DKIM_HASH_OCTETS) == 1;
-}
-
-gboolean dkim_key_verify(EVP_PKEY *key, const guint8 hash[DKIM_HASH_OCTETS], GBytes *signature) {
+gboolean dkim_key_verify(const DkimKey *key, const guint8 hash[DKIM_HASH_OCTETS],
+                         GBytes *signature) {
   gsize length = 0;
   const guint8 *data = g_bytes_get_data(signature, &length);
   ERR_set_mark();
-  gboolean good = EVP_PKEY_get_base_id(key) == EVP_PKEY_ED25519
-                      ? verify_ed25519(key, hash, data, length)
-                      : verify_rsa(key, hash, data, length);
+  gboolean good = EVP_PKEY_get_base_id(key->key) == EVP_PKEY_ED25519
+                      ? verify_ed25519(key->key, hash, data, length)
+                      : key->context != NULL && EVP_PKEY_verify(key->context, data, length, hash,
+                                                                DKIM_HASH_OCTETS) == 1;
   ERR_pop_to_mark();
   return good;
 }
@@ -191,17 +192,13 @@ static gboolean sign_ed25519(EVP_PKEY *key, const guint8 *hash, guint8 *data, gs
   return done;
 }
 
-static gboolean sign_rsa(EVP_PKEY *key, const guint8 *hash, guint8 *data, gsize *length) {
-  g_autoptr(EVP_PKEY_CTX) context = rsa_context(key, EVP_PKEY_sign_init);
-  return context != NULL && EVP_PKEY_sign(context, data, length, hash, DKIM_HASH_OCTETS) == 1;
-}
-
-GBytes *dkim_key_sign(EVP_PKEY *key, const guint8 hash[DKIM_HASH_OCTETS]) {
+GBytes *dkim_key_sign(EVP_PKEY *key, EVP_PKEY_CTX *context, const guint8 hash[DKIM_HASH_OCTETS]) {
   gsize length = (gsize)EVP_PKEY_get_size(key);
   g_autofree guint8 *data = g_malloc(length);
-  gboolean done = EVP_PKEY_get_base_id(key) == EVP_PKEY_ED25519
-                      ? sign_ed25519(key, hash, data, &length)
-                      : sign_rsa(key, hash, data, &length);
+  gboolean done =
+      EVP_PKEY_get_base_id(key) == EVP_PKEY_ED25519
+          ? sign_ed25519(key, hash, data, &length)
+          : context != NULL && EVP_PKEY_sign(context, data, &length, hash, DKIM_HASH_OCTETS) == 1;
   return done ? g_bytes_new_take(g_steal_pointer(&data), length) : NULL;
 }
 

@@ -11,8 +11,10 @@
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(EVP_PKEY, EVP_PKEY_free)
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(EVP_PKEY_CTX, EVP_PKEY_CTX_free)
 
+/* context: of dkim_key_context. */
 typedef struct {
   EVP_PKEY *key;
+  EVP_PKEY_CTX *context;
   gboolean strict; /* t=s: i= must have the very domain of d= */
 } DkimKey;
 
@@ -28,9 +30,13 @@ const char *dkim_key_algorithm(EVP_PKEY *key);
 /* Why the key is not to be used (static text), or NULL. */
 const char *dkim_key_weakness(EVP_PKEY *key);
 
-gboolean dkim_key_verify(EVP_PKEY *key, const guint8 hash[DKIM_HASH_OCTETS], GBytes *signature);
+/* What an RSA key verifies with, or signs with, every time; NULL: it is none, or cannot. */
+EVP_PKEY_CTX *dkim_key_context(EVP_PKEY *key, int (*init)(EVP_PKEY_CTX *));
 
-/* NULL when OpenSSL cannot sign. */
-GBytes *dkim_key_sign(EVP_PKEY *key, const guint8 hash[DKIM_HASH_OCTETS]);
+gboolean dkim_key_verify(const DkimKey *key, const guint8 hash[DKIM_HASH_OCTETS],
+                         GBytes *signature);
+
+/* NULL when OpenSSL cannot sign. context: of dkim_key_context with EVP_PKEY_sign_init. */
+GBytes *dkim_key_sign(EVP_PKEY *key, EVP_PKEY_CTX *context, const guint8 hash[DKIM_HASH_OCTETS]);
 
 #endif

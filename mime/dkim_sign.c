@@ -24,6 +24,7 @@ struct DkimSigner {
   char *selector;
   char *question;
   EVP_PKEY *key;
+  EVP_PKEY_CTX *context; /* of dkim_key_context */
 };
 
 G_DEFINE_QUARK(signet - dkim - error, dkim_error)
@@ -36,6 +37,7 @@ static gpointer fail(GError **error, DkimError code, const char *why) {
 void dkim_signer_free(DkimSigner *signer) {
   if (signer == NULL)
     return;
+  EVP_PKEY_CTX_free(signer->context);
   EVP_PKEY_free(signer->key);
   g_free(signer->domain);
   g_free(signer->selector);
@@ -63,6 +65,7 @@ DkimSigner *dkim_signer_new(const char *domain, const char *selector, EVP_PKEY *
   if (EVP_PKEY_up_ref(key) != 1)
     return fail(error, DKIM_ERROR_KEY, "the key cannot be kept");
   signer->key = key;
+  signer->context = dkim_key_context(key, EVP_PKEY_sign_init);
   return g_steal_pointer(&signer);
 }
 
@@ -135,7 +138,7 @@ char *dkim_sign(const DkimSigner *signer, GBytes *bytes, gint64 now, GError **er
   g_autofree char *body_hash = g_base64_encode(hash, sizeof hash);
   g_autoptr(GString) text = unsigned_field(signer, body_hash, now);
   dkim_hash_header(message, names, NULL, text->str, DKIM_CANON_RELAXED, hash);
-  g_autoptr(GBytes) signature = dkim_key_sign(signer->key, hash);
+  g_autoptr(GBytes) signature = dkim_key_sign(signer->key, signer->context, hash);
   if (signature == NULL)
     return fail(error, DKIM_ERROR_KEY, "the key does not sign");
   append_folded(text, signature);

@@ -476,7 +476,8 @@ static char *forge(EVP_PKEY *key, const char *tags, const char *text) {
   g_autofree char *body_hash = g_base64_encode(hash, sizeof hash);
   g_autofree char *field = g_strdup_printf("DKIM-Signature: %s; bh=%s; b=", tags, body_hash);
   dkim_hash_header(message, list == NULL ? nothing : list, NULL, field, header, hash);
-  g_autoptr(GBytes) value = dkim_key_sign(key, hash);
+  g_autoptr(EVP_PKEY_CTX) context = dkim_key_context(key, EVP_PKEY_sign_init);
+  g_autoptr(GBytes) value = dkim_key_sign(key, context, hash);
   g_autofree char *base64 = g_base64_encode(g_bytes_get_data(value, NULL), g_bytes_get_size(value));
   return g_strconcat(field, base64, "\r\n", text, NULL);
 }
@@ -673,7 +674,8 @@ static void test_value_in_the_middle(void) {
   g_autofree char *rest = g_strdup_printf(";d=example.org; s=sel;\r\n\th=from; bh=%s ", body_hash);
   g_autofree char *whole = g_strconcat(start, rest, NULL);
   dkim_hash_header(message, names, NULL, whole, DKIM_CANON_SIMPLE, hash);
-  g_autoptr(GBytes) value = dkim_key_sign(rsa, hash);
+  g_autoptr(EVP_PKEY_CTX) context = dkim_key_context(rsa, EVP_PKEY_sign_init);
+  g_autoptr(GBytes) value = dkim_key_sign(rsa, context, hash);
   g_autofree char *base64 = g_base64_encode(g_bytes_get_data(value, NULL), g_bytes_get_size(value));
   g_autofree char *text =
       g_strconcat(start, " \r\n\t ", base64, "\r\n ", rest, "\r\n" HEADER "\r\n" BODY, NULL);

@@ -35,7 +35,8 @@ GBytes *tbs_crl_encode(const TbsCrlParts *parts);
 /* The same as the next for a TBSCertList. */
 GBytes *tbs_crl_signature_algorithm(GBytes *der);
 
-/* The AlgorithmIdentifier inside tbs; NULL when tbs is not a DER TBSCertificate. */
+/* The AlgorithmIdentifier inside tbs; NULL when tbs is not DER with the parts of a TBSCertificate,
+   into whose validity, keys and extensions it does not look. */
 GBytes *tbs_signature_algorithm(GBytes *tbs);
 
 /* An INTEGER from big-endian octets; milliseconds as UTCTime until 2049, then GeneralizedTime. */

@@ -36,7 +36,7 @@ struct HttpExchange {
   HttpFront *front;
   struct evhttp_request *raw;
   Request request;
-  char *path, *content_type, *peer;
+  char *path, *peer;
   gboolean head, close_after;
 };
 
@@ -183,13 +183,13 @@ static char *path_of(const HttpFront *front, struct evhttp_request *raw) {
   const char *uri = evhttp_request_get_uri(raw);
   gsize prefix = strlen(front->base_path);
   gboolean posts = evhttp_request_get_command(raw) == EVHTTP_REQ_POST;
-  g_autofree char *path = g_strndup(uri, strcspn(uri, posts ? "#" : "?#"));
-  for (const char *p = path; *p != '\0'; p++)
-    if (!g_ascii_isgraph(*p))
+  gsize length = strcspn(uri, posts ? "#" : "?#");
+  for (gsize i = 0; i < length; i++)
+    if (!g_ascii_isgraph(uri[i]))
       return NULL;
-  if (strncmp(path, front->base_path, prefix) != 0 || path[prefix] != '/')
+  if (length <= prefix || strncmp(uri, front->base_path, prefix) != 0 || uri[prefix] != '/')
     return NULL;
-  return g_strdup(path + prefix);
+  return g_strndup(uri + prefix, length - prefix);
 }
 
 static HttpExchange *exchange_new(HttpFront *front, struct evhttp_request *raw, int fd) {
@@ -199,11 +199,10 @@ static HttpExchange *exchange_new(HttpFront *front, struct evhttp_request *raw, 
   exchange->front = front;
   exchange->raw = raw;
   exchange->path = path_of(front, raw);
-  exchange->content_type = g_strdup(type != NULL && g_utf8_validate(type, -1, NULL) ? type : "");
   exchange->peer = g_strdup(connections_peer(front->connections, fd));
   exchange->request.method = method_name(evhttp_request_get_command(raw));
   exchange->request.path = exchange->path != NULL ? exchange->path : "";
-  exchange->request.content_type = exchange->content_type;
+  exchange->request.content_type = type != NULL && g_utf8_validate(type, -1, NULL) ? type : "";
   exchange->request.peer = exchange->peer;
   gsize size = MIN(evbuffer_get_length(input), HTTP_MAX_BODY);
   guint8 *body = g_malloc(size + 1);
@@ -271,7 +270,6 @@ void http_exchange_answer(HttpExchange *exchange, guint status, GPtrArray *heade
   if (connection != NULL)
     send_joined(evhttp_connection_get_bufferevent(connection));
   g_free(exchange->path);
-  g_free(exchange->content_type);
   g_free(exchange->peer);
   g_bytes_unref(exchange->request.body);
   g_free(exchange);

@@ -30,6 +30,7 @@ typedef struct {
 } Outgoing;
 
 typedef struct {
+  guint64 id;
   ChannelAnswered answered;
   gpointer user;
   guint kind; /* of the question */
@@ -158,7 +159,7 @@ static void end(Channel *channel, const char *nonsense) {
   gpointer question = NULL;
   /* An answer may lead to another question, which is refused: it would never be answered. */
   g_autoptr(GHashTable) open = g_steal_pointer(&channel->open);
-  channel->open = g_hash_table_new_full(g_int64_hash, g_int64_equal, g_free, g_free);
+  channel->open = g_hash_table_new_full(g_int64_hash, g_int64_equal, NULL, g_free);
   g_hash_table_iter_init(&iter, open);
   while (g_hash_table_iter_next(&iter, NULL, &question))
     ((OpenQuestion *)question)->answered(NULL, ((OpenQuestion *)question)->user);
@@ -217,19 +218,34 @@ static const char *handle_frame(Channel *channel, const Header *header, const gu
   return NULL;
 }
 
-static const char *handle_input(Channel *channel) {
+/* Hands on the whole frames at the beginning of data. */
+static const char *handle_frames(Channel *channel, const guint8 *data, gsize size, gsize *used) {
+  const char *nonsense = NULL;
+  *used = 0;
+  while (nonsense == NULL && !channel->free_later && size - *used >= sizeof(Header)) {
+    Header header;
+    memcpy(&header, data + *used, sizeof(header));
+    nonsense = header_nonsense(channel, &header);
+    if (nonsense != NULL || size - *used < sizeof(header) + header.length)
+      break;
+    nonsense = handle_frame(channel, &header, data + *used + sizeof(header));
+    *used += sizeof(header) + header.length;
+  }
+  return nonsense;
+}
+
+/* What came behind what waits for its rest. */
+static const char *handle_input(Channel *channel, const guint8 *data, gsize size) {
   gsize used = 0;
   const char *nonsense = NULL;
-  while (nonsense == NULL && !channel->free_later && channel->input->len - used >= sizeof(Header)) {
-    Header header;
-    memcpy(&header, channel->input->data + used, sizeof(header));
-    nonsense = header_nonsense(channel, &header);
-    if (nonsense != NULL || channel->input->len - used < sizeof(header) + header.length)
-      break;
-    nonsense = handle_frame(channel, &header, channel->input->data + used + sizeof(header));
-    used += sizeof(header) + header.length;
+  if (channel->input->len == 0) {
+    nonsense = handle_frames(channel, data, size, &used);
+    g_byte_array_append(channel->input, data + used, (guint)(size - used));
+  } else {
+    g_byte_array_append(channel->input, data, (guint)size);
+    nonsense = handle_frames(channel, channel->input->data, channel->input->len, &used);
+    g_byte_array_remove_range(channel->input, 0, (guint)used);
   }
-  g_byte_array_remove_range(channel->input, 0, (guint)used);
   return nonsense;
 }
 
@@ -265,9 +281,8 @@ static void on_readable(evutil_socket_t fd, short what G_GNUC_UNUSED, void *user
     return;
   }
   take_fds(channel, &message);
-  g_byte_array_append(channel->input, buffer, (guint)length);
   channel->in_callback = TRUE;
-  const char *nonsense = handle_input(channel);
+  const char *nonsense = handle_input(channel, buffer, (gsize)length);
   channel->in_callback = FALSE;
   if (nonsense == NULL && channel->input->len == 0 && !g_queue_is_empty(&channel->fds))
     nonsense = "a descriptor without its message";
@@ -316,8 +331,8 @@ gboolean channel_ask(Channel *channel, guint kind, GVariant *body, ChannelAnswer
   }
   guint64 id = ++channel->next_id;
   OpenQuestion *question = g_new0(OpenQuestion, 1);
-  *question = (OpenQuestion){answered, user, kind};
-  g_hash_table_insert(channel->open, g_memdup2(&id, sizeof(id)), question);
+  *question = (OpenQuestion){id, answered, user, kind};
+  g_hash_table_insert(channel->open, &question->id, question);
   queue_frame(channel, kind, id, body, -1);
   return TRUE;
 }
@@ -352,7 +367,7 @@ Channel *channel_new(struct event_base *base, int fd, const ChannelCatalogue *ca
   channel->input = g_byte_array_new();
   g_queue_init(&channel->fds);
   g_queue_init(&channel->outgoing);
-  channel->open = g_hash_table_new_full(g_int64_hash, g_int64_equal, g_free, g_free);
+  channel->open = g_hash_table_new_full(g_int64_hash, g_int64_equal, NULL, g_free);
   channel->owed = g_hash_table_new_full(g_int64_hash, g_int64_equal, g_free, NULL);
   channel->readable = event_new(base, fd, EV_READ | EV_PERSIST, on_readable, channel);
   channel->writable = event_new(base, fd, EV_WRITE | EV_PERSIST, on_writable, channel);

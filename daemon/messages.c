@@ -5,6 +5,8 @@
 #include "mime/dsn.h"
 #include "mime/reply.h"
 
+#include <string.h>
+
 #define PARENT ROLE_BIT(ROLE_PARENT)
 #define EDGE ROLE_BIT(ROLE_EDGE)
 #define CORE ROLE_BIT(ROLE_CORE)
@@ -80,4 +82,13 @@ GBytes *message_octets(GVariant *value) {
 
 GVariant *message_from_octets(GBytes *octets) {
   return g_variant_new_from_bytes(G_VARIANT_TYPE("ay"), octets, TRUE);
+}
+
+/* In normal form they lie one behind the other. */
+void message_strings(GVariant *array, GPtrArray *to) {
+  const char *text = g_variant_get_data(array);
+  for (gsize left = g_variant_n_children(array); left > 0; left--) {
+    g_ptr_array_add(to, (gpointer)text);
+    text += strlen(text) + 1;
+  }
 }

@@ -66,5 +66,7 @@ extern const ChannelCatalogue message_catalogue;
 /* An octet string of a body that is valid for the body's life. */
 GBytes *message_octets(GVariant *value);
 GVariant *message_from_octets(GBytes *octets);
+/* Adds the strings of an array ("as") in a body; they live as long as the body. */
+void message_strings(GVariant *array, GPtrArray *to);
 
 #endif

@@ -28,6 +28,7 @@ typedef struct {
   gboolean asked;
   GQueue pending; /* of Pending, oldest first */
   struct event *renewal, *patience;
+  char *index; /* the Link field to the directory */
 } Edge;
 
 /* --- nonces
@@ -86,15 +87,14 @@ static char *take_nonce(Edge *edge) {
 /* --- answers
  * ---------------------------------------------------------------------------------------------- */
 
+/* Both live until the answer has been given. */
 static void add(GPtrArray *headers, const char *name, const char *value) {
-  g_ptr_array_add(headers, g_strdup(name));
-  g_ptr_array_add(headers, g_strdup(value));
+  g_ptr_array_add(headers, (gpointer)name);
+  g_ptr_array_add(headers, (gpointer)value);
 }
 
-static void add_index(Edge *edge, GPtrArray *headers) {
-  g_autofree char *link = g_strdup_printf("<%s/directory>;rel=\"index\"",
-                                          config_text(edge->process->config, "acme.url"));
-  add(headers, "Link", link);
+static void add_index(const Edge *edge, GPtrArray *headers) {
+  add(headers, "Link", edge->index);
 }
 
 /* So that scripts of every web page may be ACME clients (RFC 8555 section 6.1). Nothing here relies
@@ -130,9 +130,11 @@ static void send_answer(Edge *edge, HttpExchange *exchange, guint status, GPtrAr
   }
   gint64 delay = g_random_int_range(0, (gint32)longest + 1);
   const struct timeval wait = {delay / 1000, delay % 1000 * 1000};
+  GPtrArray *copies = g_ptr_array_new_with_free_func(g_free);
+  for (guint i = 0; i < headers->len; i++)
+    g_ptr_array_add(copies, g_strdup(headers->pdata[i]));
   Delayed *delayed = g_new0(Delayed, 1);
-  *delayed = (Delayed){exchange, status, g_ptr_array_ref(headers),
-                       body != NULL ? g_bytes_ref(body) : NULL};
+  *delayed = (Delayed){exchange, status, copies, body != NULL ? g_bytes_ref(body) : NULL};
   event_base_once(edge->process->base, -1, EV_TIMEOUT, on_delayed, delayed, &wait);
 }
 
@@ -141,10 +143,12 @@ static void send_answer(Edge *edge, HttpExchange *exchange, guint status, GPtrAr
    learn from badNonce. */
 static void answer(Edge *edge, HttpExchange *exchange, guint status, GPtrArray *headers,
                    GBytes *body) {
+  g_autofree char *nonce = NULL;
   if (strcmp(http_exchange_request(exchange)->method, "POST") == 0) {
-    char *nonce = take_nonce(edge);
-    g_ptr_array_add(headers, g_strdup("Replay-Nonce"));
-    g_ptr_array_add(headers, nonce != NULL ? nonce : nonce_placeholder());
+    nonce = take_nonce(edge);
+    if (nonce == NULL)
+      nonce = nonce_placeholder();
+    add(headers, "Replay-Nonce", nonce);
   }
   add_origins(headers);
   send_answer(edge, exchange, status, headers, body);
@@ -152,7 +156,7 @@ static void answer(Edge *edge, HttpExchange *exchange, guint status, GPtrArray *
 
 /* A refusal of the edge's own, as a problem document like every other. */
 static void answer_problem(Edge *edge, HttpExchange *exchange, const Problem *problem) {
-  g_autoptr(GPtrArray) headers = g_ptr_array_new_with_free_func(g_free);
+  g_autoptr(GPtrArray) headers = g_ptr_array_new();
   g_autofree char *text = problem_text(problem);
   g_autoptr(GBytes) body = g_bytes_new(text, strlen(text));
   const Request *request = http_exchange_request(exchange);
@@ -198,12 +202,12 @@ static void on_response(GVariant *body, gpointer user) {
     return;
   }
   guint32 status = 0;
-  g_autoptr(GVariant) octets = NULL;
-  g_autofree const char **fields = NULL; /* name, value, ... */
-  g_autoptr(GPtrArray) headers = g_ptr_array_new_with_free_func(g_free);
-  g_variant_get(body, "(u^a&s@ay)", &status, &fields, &octets);
-  for (const char **field = fields; field[0] != NULL && field[1] != NULL; field += 2)
-    add(headers, field[0], field[1]);
+  g_autoptr(GVariant) fields = NULL, octets = NULL;
+  g_autoptr(GPtrArray) headers = g_ptr_array_new();
+  g_variant_get(body, "(u@as@ay)", &status, &fields, &octets); /* name, value, ... */
+  message_strings(fields, headers);
+  if (headers->len % 2 != 0)
+    role_die_of_nonsense(ROLE_CORE, "a header field without a value");
   g_autoptr(GBytes) content = message_octets(octets);
   answer(pending->edge, pending->exchange, status, headers, content);
 }
@@ -223,7 +227,7 @@ static void on_patience(evutil_socket_t fd G_GNUC_UNUSED, short what G_GNUC_UNUS
 
 static void answer_new_nonce(Edge *edge, HttpExchange *exchange, const Route *route) {
   const char *method = http_exchange_request(exchange)->method;
-  g_autoptr(GPtrArray) headers = g_ptr_array_new_with_free_func(g_free);
+  g_autoptr(GPtrArray) headers = g_ptr_array_new();
   gboolean head = strcmp(method, "HEAD") == 0;
   if (!head && strcmp(method, "GET") != 0) {
     g_autoptr(Problem) problem =
@@ -232,13 +236,12 @@ static void answer_new_nonce(Edge *edge, HttpExchange *exchange, const Route *ro
     answer_problem(edge, exchange, problem);
     return;
   }
-  char *nonce = take_nonce(edge);
+  g_autofree char *nonce = take_nonce(edge);
   if (nonce == NULL) {
     answer_busy(edge, exchange);
     return;
   }
-  g_ptr_array_add(headers, g_strdup("Replay-Nonce"));
-  g_ptr_array_add(headers, nonce);
+  add(headers, "Replay-Nonce", nonce);
   add(headers, "Cache-Control", "no-store");
   add_index(edge, headers);
   answer(edge, exchange, head ? 200 : 204, headers, NULL);
@@ -246,7 +249,7 @@ static void answer_new_nonce(Edge *edge, HttpExchange *exchange, const Route *ro
 
 /* A browser asks before it sends what a form could not (fetch.spec.whatwg.org, CORS-preflight). */
 static void answer_options(Edge *edge, HttpExchange *exchange, const Route *route) {
-  g_autoptr(GPtrArray) headers = g_ptr_array_new_with_free_func(g_free);
+  g_autoptr(GPtrArray) headers = g_ptr_array_new();
   add(headers, "Allow", route_methods(route));
   add(headers, "Access-Control-Allow-Methods", route_methods(route));
   add(headers, "Access-Control-Allow-Headers", "Content-Type");
@@ -290,7 +293,7 @@ static void on_request(HttpExchange *exchange, const Request *request, gpointer 
  * -------------------------------------------------------------------------------------- */
 
 static void answer_text(HttpExchange *exchange, guint status, const char *text) {
-  g_autoptr(GPtrArray) headers = g_ptr_array_new_with_free_func(g_free);
+  g_autoptr(GPtrArray) headers = g_ptr_array_new();
   g_autoptr(GBytes) body = g_bytes_new(text, strlen(text));
   add(headers, "Content-Type", "text/plain; charset=us-ascii");
   if (status == 405)
@@ -316,7 +319,7 @@ static void on_file_request(HttpExchange *exchange, const Request *request, gpoi
     return;
   }
   g_autoptr(GBytes) content = file.content;
-  g_autoptr(GPtrArray) headers = g_ptr_array_new_with_free_func(g_free);
+  g_autoptr(GPtrArray) headers = g_ptr_array_new();
   gboolean known = published_is_known(http_exchange_field(exchange, "If-None-Match"), file.etag);
   /* Short, so that a revocation is known within minutes wherever a cache stands between. */
   add(headers, "Cache-Control", "public, max-age=300");
@@ -359,6 +362,8 @@ static gboolean start(RoleProcess *process, GError **error) {
   edge->process = process;
   g_queue_init(&edge->nonces);
   g_queue_init(&edge->pending);
+  edge->index =
+      g_strdup_printf("<%s/directory>;rel=\"index\"", config_text(process->config, "acme.url"));
   edge->patience = event_new(process->base, -1, EV_PERSIST, on_patience, edge);
   event_add(edge->patience, &(const struct timeval){1, 0});
   edge->renewal = event_new(process->base, -1, EV_PERSIST, on_renewal, edge);

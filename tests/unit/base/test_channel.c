@@ -267,6 +267,58 @@ static void test_flush(Fixture *fixture, gconstpointer data G_GNUC_UNUSED) {
   channel_free(channel);
 }
 
+/* Reads what lies at the other end: how many octets, and the letter of each message, with "!"
+   behind what a descriptor came with. */
+static gsize drain(int fd, GString *letters) {
+  guint8 buffer[256];
+  char control[CMSG_SPACE(sizeof(int))];
+  struct iovec part = {buffer, sizeof(buffer)};
+  gsize octets = 0;
+  for (;;) {
+    struct msghdr message = {.msg_iov = &part,
+                             .msg_iovlen = 1,
+                             .msg_control = control,
+                             .msg_controllen = sizeof(control)};
+    ssize_t got = recvmsg(fd, &message, MSG_DONTWAIT);
+    if (got <= 0)
+      return octets;
+    for (ssize_t at = 16; at < got; at += 18)
+      g_string_append_c(letters, (char)buffer[at]);
+    octets += (gsize)got;
+    struct cmsghdr *header = CMSG_FIRSTHDR(&message);
+    if (header != NULL) {
+      int received = -1;
+      memcpy(&received, CMSG_DATA(header), sizeof(int));
+      close(received);
+      g_string_append_c(letters, '!');
+    }
+  }
+}
+
+/* What is sent in one turn of the loop leaves at its end, in one piece; a descriptor comes with its
+   own message, and what is queued leaves before the channel goes. */
+static void test_joined(Fixture *fixture, gconstpointer data G_GNUC_UNUSED) {
+  g_autoptr(GString) letters = g_string_new(NULL);
+  guint8 buffer[256];
+  int pair[2];
+  make_pair(pair);
+  Channel *channel = channel_new(fixture->base, pair[0], &catalogue, ROLE_PARENT, ROLE_EDGE,
+                                 on_received, on_closed, fixture);
+  channel_send(channel, TELL, g_variant_new_string("a"), -1);
+  channel_send(channel, TELL, g_variant_new_string("b"), -1);
+  g_assert_cmpint(recv(pair[1], buffer, sizeof(buffer), MSG_DONTWAIT), ==, -1);
+  event_base_loop(fixture->base, EVLOOP_NONBLOCK);
+  g_assert_cmpint(recv(pair[1], buffer, sizeof(buffer), MSG_DONTWAIT), ==, 2 * (16 + 2));
+  channel_send(channel, TELL, g_variant_new_string("c"), -1);
+  channel_send(channel, TELL_FD, g_variant_new_string("d"), dup(pair[1]));
+  channel_send(channel, TELL, g_variant_new_string("e"), -1);
+  channel_send(channel, TELL_FD, g_variant_new_string("f"), dup(pair[1]));
+  channel_free(channel);
+  g_assert_cmpuint(drain(pair[1], letters), ==, 4 * (16 + 2));
+  g_assert_cmpstr(letters->str, ==, "cde!f!");
+  close(pair[1]);
+}
+
 /* --- descriptors --- */
 
 /* Each message has its own descriptor, between others that have none. */
@@ -579,6 +631,7 @@ int main(int argc, char **argv) {
   PAIR_TEST("send-wrong-type", send_wrong_type);
   PAIR_TEST("question-limit", test_question_limit);
   PAIR_TEST("flush", test_flush);
+  PAIR_TEST("joined", test_joined);
   PAIR_TEST("descriptors", test_descriptors);
   PAIR_TEST("descriptor-unsent", test_descriptor_unsent);
   for (gsize i = 0; i < G_N_ELEMENTS(lies); i++) {

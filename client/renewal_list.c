@@ -4,6 +4,10 @@
 #include "client/failure.h"
 #include "client/local_file.h"
 
+#include <inttypes.h>
+#include <string.h>
+#include <sys/stat.h>
+
 static void free_entry(gpointer user) {
   RenewalEntry *entry = user;
   g_strfreev(entry->addresses);
@@ -49,16 +53,66 @@ static gboolean add_line(GPtrArray *entries, GHashTable *names, const char *line
   return FALSE;
 }
 
-GPtrArray *renewal_list_read(const char *path, GError **error) {
-  g_autoptr(GPtrArray) entries = g_ptr_array_new_with_free_func(free_entry);
-  g_autoptr(GHashTable) names = g_hash_table_new(g_str_hash, g_str_equal);
+static gboolean add_file(GPtrArray *entries, GHashTable *names, const char *path, GError **error) {
   g_autoptr(GBytes) content = local_file_read(path, error);
   if (content == NULL)
-    return NULL;
-  g_autofree char *text = g_strndup(g_bytes_get_data(content, NULL), g_bytes_get_size(content));
+    return FALSE;
+  gsize size = 0;
+  const char *data = g_bytes_get_data(content, &size);
+  g_autofree char *text = g_strndup(size > 0 ? data : "", size);
   g_auto(GStrv) lines = g_strsplit(text, "\n", -1);
   for (guint i = 0; lines[i] != NULL; i++)
     if (!add_line(entries, names, lines[i], i + 1, path, error))
+      return FALSE;
+  return TRUE;
+}
+
+static int by_text(gconstpointer a, gconstpointer b) {
+  return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+/* The files of a list: itself, or those of the folder. NULL when it cannot be read. */
+static GPtrArray *files_of(const char *path, GError **error) {
+  g_autoptr(GPtrArray) files = g_ptr_array_new_with_free_func(g_free);
+  g_autoptr(GError) reason = NULL;
+  if (!g_file_test(path, G_FILE_TEST_IS_DIR)) {
+    g_ptr_array_add(files, g_strdup(path));
+    return g_steal_pointer(&files);
+  }
+  g_autoptr(GDir) folder = g_dir_open(path, 0, &reason);
+  if (folder == NULL) {
+    g_set_error(error, CLIENT_ERROR, CLIENT_LOCAL, "%s", reason->message);
+    return NULL;
+  }
+  for (const char *name = NULL; (name = g_dir_read_name(folder)) != NULL;)
+    if (name[0] != '.' && !g_str_has_suffix(name, "~"))
+      g_ptr_array_add(files, g_build_filename(path, name, NULL));
+  g_ptr_array_sort(files, by_text);
+  return g_steal_pointer(&files);
+}
+
+GPtrArray *renewal_list_read(const char *path, GError **error) {
+  g_autoptr(GPtrArray) entries = g_ptr_array_new_with_free_func(free_entry);
+  g_autoptr(GHashTable) names = g_hash_table_new(g_str_hash, g_str_equal);
+  g_autoptr(GPtrArray) files = files_of(path, error);
+  if (files == NULL)
+    return NULL;
+  for (guint i = 0; i < files->len; i++)
+    if (!add_file(entries, names, g_ptr_array_index(files, i), error))
       return NULL;
   return g_steal_pointer(&entries);
+}
+
+char *renewal_list_state(const char *path) {
+  GString *state = g_string_new(NULL);
+  g_autoptr(GPtrArray) files = files_of(path, NULL);
+  for (guint i = 0; files != NULL && i < files->len; i++) {
+    const char *file = g_ptr_array_index(files, i);
+    struct stat found = {0};
+    if (stat(file, &found) == 0)
+      g_string_append_printf(state, "%s %ju %jd %jd.%09ld\n", file, (uintmax_t)found.st_ino,
+                             (intmax_t)found.st_size, (intmax_t)found.st_mtim.tv_sec,
+                             found.st_mtim.tv_nsec);
+  }
+  return g_string_free(state, FALSE);
 }

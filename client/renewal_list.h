@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A list of certificates in a file: one a line, its mail addresses between blanks or commas; what
-   follows "#" at the start of a word is a comment. */
+/* A list of certificates, in a file or in all files of a folder: one a line, its mail addresses
+   between blanks or commas; what follows "#" at the start of a word is a comment. */
 #ifndef SIGNET_CLIENT_RENEWAL_LIST_H
 #define SIGNET_CLIENT_RENEWAL_LIST_H
 
@@ -13,8 +13,12 @@ typedef struct {
   char *name;       /* of the files: the first address with "/" as "_" */
 } RenewalEntry;
 
-/* An array of RenewalEntry that owns them. CLIENT_LOCAL when the file cannot be read, or two lines
-   begin with one address. */
+/* An array of RenewalEntry that owns them. Those of a folder are in the order of the files'
+   names; names with a dot in front or "~" behind do not count. CLIENT_LOCAL when something cannot
+   be read, or two lines begin with one address. */
 GPtrArray *renewal_list_read(const char *path, GError **error);
+
+/* A text that changes when the list does; the caller frees it. */
+char *renewal_list_state(const char *path);
 
 #endif

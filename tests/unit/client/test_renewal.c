@@ -397,6 +397,45 @@ static void test_list(void) {
   g_assert_cmpstr(last->name, ==, "a_b@example.org");
 }
 
+static void remove_folder(const char *path) {
+  g_autoptr(GDir) entries = g_dir_open(path, 0, NULL);
+  for (const char *name = NULL; entries != NULL && (name = g_dir_read_name(entries)) != NULL;) {
+    g_autofree char *entry = g_build_filename(path, name, NULL);
+    g_unlink(entry);
+  }
+  g_rmdir(path);
+}
+
+/* In the order of the files' names; another state when one of them changes. */
+static void test_list_folder(void) {
+  g_autofree char *path = g_build_filename(folder, "lists", NULL);
+  static const struct {
+    const char *name, *text;
+  } files[] = {{"b", "bob@example.org\n"},
+               {"a", "ann@example.org"},
+               {"empty", ""},
+               {".c", "\xff"},
+               {"b~", "\xff"}};
+  g_assert_cmpint(g_mkdir(path, 0700), ==, 0);
+  for (gsize i = 0; i < G_N_ELEMENTS(files); i++) {
+    g_autofree char *file = g_build_filename(path, files[i].name, NULL);
+    g_assert_true(g_file_set_contents(file, files[i].text, -1, NULL));
+  }
+  g_autoptr(GPtrArray) entries = renewal_list_read(path, NULL);
+  g_assert_cmpuint(entries->len, ==, 2);
+  g_assert_cmpstr(((const RenewalEntry *)g_ptr_array_index(entries, 0))->name, ==,
+                  "ann@example.org");
+  g_autofree char *before = renewal_list_state(path);
+  g_autofree char *same = renewal_list_state(path);
+  g_autofree char *file = g_build_filename(path, "empty", NULL);
+  g_assert_cmpstr(before, ==, same);
+  g_assert_true(g_file_set_contents(file, "ann@example.org eve@example.org\n", -1, NULL));
+  g_autofree char *after = renewal_list_state(path);
+  g_assert_cmpstr(before, !=, after);
+  g_assert_null(renewal_list_read(path, NULL)); /* ann twice */
+  remove_folder(path);
+}
+
 static void test_bad_list(void) {
   static const struct {
     const char *text, *words;
@@ -408,15 +447,6 @@ static void test_bad_list(void) {
     g_assert_error(error, CLIENT_ERROR, CLIENT_LOCAL);
     g_assert_nonnull(strstr(error->message, cases[i].words));
   }
-}
-
-static void remove_folder(const char *path) {
-  g_autoptr(GDir) entries = g_dir_open(path, 0, NULL);
-  for (const char *name = NULL; entries != NULL && (name = g_dir_read_name(entries)) != NULL;) {
-    g_autofree char *entry = g_build_filename(path, name, NULL);
-    g_unlink(entry);
-  }
-  g_rmdir(path);
 }
 
 int main(int argc, char **argv) {
@@ -437,6 +467,7 @@ int main(int argc, char **argv) {
   g_test_add_func("/renewal/bad_record", test_bad_record);
   g_test_add_func("/renewal/others_may_write", test_others_may_write);
   g_test_add_func("/renewal/list", test_list);
+  g_test_add_func("/renewal/list_folder", test_list_folder);
   g_test_add_func("/renewal/bad_list", test_bad_list);
   int result = g_test_run();
   remove_folder(folder);

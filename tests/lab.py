@@ -539,10 +539,10 @@ class Postfix:
 
     mailboxes: domain -> local parts; "+tag" goes to the same mailbox. routes: domain (or address) ->
     "host:port" (SMTP), or a transport as in transport(5), e.g. "lmtp:[127.0.0.1]:2424". All else is refused: no
-    mail leaves the lab. milter: an OpenDKIM. settings: further parameters of main.cf. Deferred mail is tried
-    again every second or two."""
+    mail leaves the lab. milter: an OpenDKIM. settings: further parameters of main.cf; services: further lines of
+    master.cf. Deferred mail is tried again every second or two."""
 
-    def __init__(self, lab, mailboxes, routes=None, milter=None, settings=None):
+    def __init__(self, lab, mailboxes, routes=None, milter=None, settings=None, services=""):
         self.lab, self.port, self.path = lab, lab.free_port(), lab.folder("postfix")
         self.mailboxes, self.routes = mailboxes, dict(routes or {})
         self.mail = self.path / "mail"
@@ -550,7 +550,7 @@ class Postfix:
         lab.logs.append(self.log)
         self._make_folders()
         self._write_tables()
-        (self.path / "etc/master.cf").write_text(_MASTER_CF.format(host=HOST, port=self.port))
+        (self.path / "etc/master.cf").write_text(_MASTER_CF.format(host=HOST, port=self.port) + services)
         options = self._options()
         if milter is not None:
             options["smtpd_milters"] = options["non_smtpd_milters"] = f"unix:{milter.socket}"

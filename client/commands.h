@@ -7,6 +7,7 @@
 #include <glib.h>
 
 gboolean command_request(char **arguments, GError **error);
+gboolean command_gateway(char **arguments, GError **error);
 gboolean command_renew(char **arguments, GError **error);
 gboolean command_revoke(char **arguments, GError **error);
 gboolean command_account(char **arguments, GError **error);

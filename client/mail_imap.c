@@ -104,7 +104,11 @@ static void mail_imap_free(MailWay *way) {
   g_free(imap);
 }
 
-static const MailWayKind mail_imap_kind = {mail_imap_receive, mail_imap_reply, mail_imap_free};
+static const MailWayKind mail_imap_kind = {
+    .receive = mail_imap_receive,
+    .reply = mail_imap_reply,
+    .free = mail_imap_free,
+};
 
 MailWay *mail_imap_new(const MailServer *server, const char *folder, const MailReplier *replier,
                        GError **error) {

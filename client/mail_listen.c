@@ -1,18 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* --mail listen: the client is the mail server of the requested addresses for as long as it runs.
  */
-#include "base/config.h"
 #include "base/mailbox.h"
-#include "client/failure.h"
+#include "client/listen_socket.h"
 #include "client/mail_way.h"
 #include "client/output.h"
 #include "smtp/server.h"
 
-#include <errno.h>
 #include <event2/event.h>
-#include <netdb.h>
-#include <sys/socket.h>
-#include <unistd.h>
 
 #define FLUSH_MILLISECONDS                                                                         \
   100 /* for the answer to a message to leave before the client turns to it */
@@ -97,46 +92,11 @@ static void mail_listen_free(MailWay *way) {
   g_free(listener);
 }
 
-static const MailWayKind mail_listen_kind = {mail_listen_receive, mail_listen_reply,
-                                             mail_listen_free};
-
-/* A listening socket, or -1 with errno. */
-static int listen_on(const struct addrinfo *address) {
-  int fd = socket(address->ai_family, address->ai_socktype | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-  int on = 1;
-  if (fd < 0)
-    return -1;
-  setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
-  if (bind(fd, address->ai_addr, address->ai_addrlen) == 0 && listen(fd, 64) == 0)
-    return fd;
-  int reason = errno;
-  close(fd);
-  errno = reason;
-  return -1;
-}
-
-static int open_socket(const char *text, GError **error) {
-  g_autofree char *host = NULL;
-  guint16 port = 0;
-  struct addrinfo *addresses = NULL;
-  const struct addrinfo hints = {.ai_flags = AI_NUMERICHOST | AI_NUMERICSERV | AI_PASSIVE,
-                                 .ai_socktype = SOCK_STREAM};
-  if (config_split_peer(text, &host, &port)) {
-    g_autofree char *service = g_strdup_printf("%u", (guint)port);
-    if (getaddrinfo(host, service, &hints, &addresses) != 0)
-      addresses = NULL;
-  }
-  if (addresses == NULL) {
-    g_set_error(error, CLIENT_ERROR, CLIENT_USAGE,
-                "--listen %s: not a numeric address and port (127.0.0.1:2525, [::1]:2525)", text);
-    return -1;
-  }
-  int fd = listen_on(addresses);
-  if (fd < 0)
-    g_set_error(error, CLIENT_ERROR, CLIENT_NETWORK, "--listen %s: %s", text, g_strerror(errno));
-  freeaddrinfo(addresses);
-  return fd;
-}
+static const MailWayKind mail_listen_kind = {
+    .receive = mail_listen_receive,
+    .reply = mail_listen_reply,
+    .free = mail_listen_free,
+};
 
 static void start_server(MailListen *listener, int fd) {
   static const SmtpServerHandlers handlers = {on_recipient, on_message};
@@ -157,7 +117,7 @@ static void free_mailbox(gpointer mailbox) {
 
 MailWay *mail_listen_new(const char *listen, const char *const *addresses,
                          const MailReplier *replier, GError **error) {
-  int fd = open_socket(listen, error);
+  int fd = listen_socket_open(listen, error);
   if (fd < 0)
     return NULL;
   MailListen *listener = g_new0(MailListen, 1);

@@ -94,8 +94,11 @@ static void mail_maildir_free(MailWay *way) {
   g_free(maildir);
 }
 
-static const MailWayKind mail_maildir_kind = {mail_maildir_receive, mail_maildir_reply,
-                                              mail_maildir_free};
+static const MailWayKind mail_maildir_kind = {
+    .receive = mail_maildir_receive,
+    .reply = mail_maildir_reply,
+    .free = mail_maildir_free,
+};
 
 static void mark_all_seen(MailMaildir *maildir) {
   for (char *path = next_message(maildir); path != NULL; path = next_message(maildir))

@@ -81,7 +81,11 @@ static void mail_pipe_free(MailWay *way) {
   g_free(pipe);
 }
 
-static const MailWayKind mail_pipe_kind = {mail_pipe_receive, mail_pipe_reply, mail_pipe_free};
+static const MailWayKind mail_pipe_kind = {
+    .receive = mail_pipe_receive,
+    .reply = mail_pipe_reply,
+    .free = mail_pipe_free,
+};
 
 MailWay *mail_pipe_new(int input, const MailReplier *replier) {
   MailPipe *pipe = g_new0(MailPipe, 1);

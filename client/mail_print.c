@@ -86,7 +86,11 @@ static void mail_print_free(MailWay *way) {
   g_free(print);
 }
 
-static const MailWayKind mail_print_kind = {mail_print_receive, mail_print_reply, mail_print_free};
+static const MailWayKind mail_print_kind = {
+    .receive = mail_print_receive,
+    .reply = mail_print_reply,
+    .free = mail_print_free,
+};
 
 MailWay *mail_print_new(int input) {
   MailPrint *print = g_new0(MailPrint, 1);

@@ -13,12 +13,14 @@ typedef struct MailWay MailWay;
 
 /* receive: waits at most milliseconds; TRUE with *mail NULL when nothing came that could be a
    challenge, FALSE when nothing more can come by this way although a proof awaits mail. It is also
-   how the client sleeps. reply: hands the response over; digest is base64url text. */
+   how the client sleeps. reply: hands the response over; digest is base64url text. settle: told of
+   each mail whether it is answered, before it is; NULL where nobody asks. */
 typedef struct {
   gboolean (*receive)(MailWay *way, const GPtrArray *proofs, gint64 milliseconds,
                       ReceivedChallenge **mail, GError **error);
   gboolean (*reply)(MailWay *way, const Proof *proof, const ReceivedChallenge *mail,
                     const char *digest, GError **error);
+  void (*settle)(MailWay *way, gboolean answered);
   void (*free)(MailWay *way);
 } MailWayKind;
 
@@ -46,6 +48,11 @@ MailWay *mail_listen_new(const char *listen, const char *const *addresses,
    kept, not owned. CLIENT_NETWORK when there is no such server, login or folder. */
 MailWay *mail_imap_new(const MailServer *server, const char *folder, const MailReplier *replier,
                        GError **error);
+
+/* Takes what the gateway whose socket is path gets for addresses (NULL-terminated). CLIENT_LOCAL
+   when there is none. */
+MailWay *mail_gateway_new(const char *path, const char *const *addresses,
+                          const MailReplier *replier, GError **error);
 
 /* A challenge from a raw message with any line ends; NULL when it is none (said as progress). */
 ReceivedChallenge *mail_way_read(const void *data, gsize length);

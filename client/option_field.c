@@ -86,6 +86,24 @@ void option_fields_overlay(const OptionField *fields, gpointer options, gconstpo
   }
 }
 
+static void add_word(GPtrArray *words, const char *name, const char *value) {
+  g_ptr_array_add(words, value != NULL ? g_strdup_printf("--%s=%s", name, value)
+                                       : g_strdup_printf("--%s", name));
+}
+
+void option_fields_words(const OptionField *fields, gconstpointer options, GPtrArray *words) {
+  for (; fields->name != NULL; fields++) {
+    if (!is_given(fields, options))
+      continue;
+    if (fields->kind != OPTION_TEXTS) {
+      add_word(words, fields->name, fields->kind == OPTION_FLAG ? NULL : text_of(fields, options));
+      continue;
+    }
+    for (char **text = texts_of(fields, options); *text != NULL; text++)
+      add_word(words, fields->name, *text);
+  }
+}
+
 void option_fields_keep(const OptionField *fields, gconstpointer options, GKeyFile *file,
                         const char *group) {
   for (; fields->name != NULL; fields++) {

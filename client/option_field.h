@@ -36,6 +36,9 @@ char *option_fields_given(const OptionField *fields, gconstpointer options, guin
 /* What is given in over takes the place of what options has. */
 void option_fields_overlay(const OptionField *fields, gpointer options, gconstpointer over);
 
+/* As words of a command line, "--NAME=VALUE" or "--NAME", behind words (of char *, owned). */
+void option_fields_words(const OptionField *fields, gconstpointer options, GPtrArray *words);
+
 /* Into a group of a key file, those of OPTION_ONCE excepted; file names as whole paths. */
 void option_fields_keep(const OptionField *fields, gconstpointer options, GKeyFile *file,
                         const char *group);

@@ -60,6 +60,11 @@ static const char *refuse_signature(const Prove *prove, const ReceivedChallenge 
              : challenge_distrust(mail->message, mail->from, prove->authserv_id, now);
 }
 
+static void settle(const Prove *prove, gboolean answered) {
+  if (prove->way->kind->settle != NULL)
+    prove->way->kind->settle(prove->way, answered);
+}
+
 static gboolean take_mail(const Prove *prove, gint64 milliseconds, GError **error) {
   ReceivedChallenge *received = NULL;
   if (!prove->way->kind->receive(prove->way, prove->proofs, milliseconds, &received, error))
@@ -71,6 +76,7 @@ static gboolean take_mail(const Prove *prove, gint64 milliseconds, GError **erro
   Proof *proof = proof_match(prove->proofs, mail, &why);
   g_autofree char *from = log_escape(mail->from != NULL ? mail->from : "nobody", 300);
   const char *refused = proof != NULL ? refuse_signature(prove, mail) : NULL;
+  settle(prove, proof != NULL && refused == NULL);
   if (proof != NULL && refused == NULL) {
     output_step("mail", "for %s from %s", proof->address, from);
     return respond(prove, proof, mail, error);

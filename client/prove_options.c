@@ -46,7 +46,7 @@ const OptionField prove_fields[] = {
     {"eab-key-file", 0, OPTION_FILE, OPTION_PROVES, offsetof(ProveOptions, binding_key_file),
      "Key of the external account, base64url", "FILE"},
     {"mail", 0, OPTION_TEXT, OPTION_PROVES, offsetof(ProveOptions, mail_text),
-     "print, maildir, imap, pipe or listen (default: print)", "WAY"},
+     "print, maildir, imap, pipe, listen or gateway (default: print)", "WAY"},
     {"maildir", 0, OPTION_FILE, OPTION_PROVES, offsetof(ProveOptions, maildir), "Maildir to watch",
      "FOLDER"},
     {"imap", 0, OPTION_TEXT, OPTION_PROVES, offsetof(ProveOptions, imap),
@@ -63,6 +63,8 @@ const OptionField prove_fields[] = {
      "Its folder to watch (default: INBOX)", "NAME"},
     {"listen", 0, OPTION_TEXT, OPTION_PROVES, offsetof(ProveOptions, listen),
      "Where to take mail by SMTP", "ADDRESS:PORT"},
+    {"gateway", 0, OPTION_FILE, OPTION_PROVES, offsetof(ProveOptions, gateway),
+     "Socket of the gateway that takes the mail", "FILE"},
     {"smtp", 0, OPTION_TEXT, OPTION_PROVES, offsetof(ProveOptions, smtp),
      "Mail server that takes the response", "HOST:PORT"},
     {"smtp-user", 0, OPTION_TEXT, OPTION_PROVES, offsetof(ProveOptions, smtp_user),
@@ -135,10 +137,11 @@ static gboolean read_tls(const ProveOptions *o, const char *name, const char *te
 }
 
 static gboolean read_choices(ProveOptions *o, GError **error) {
-  static const char *const ways[] = {"print", "maildir", "pipe", "listen", "imap", NULL};
+  static const char *const ways[] = {"print", "maildir", "pipe", "listen", "imap", "gateway", NULL};
   int mail = prove_options_choose(o->mail_text, ways, PROVE_MAIL_PRINT);
   if (mail < 0)
-    return prove_options_refuse(o, error, "--mail is print, maildir, imap, pipe or listen");
+    return prove_options_refuse(o, error,
+                                "--mail is print, maildir, imap, pipe, listen or gateway");
   o->mail = (ProveMail)mail;
   return read_tls(o, "--smtp-tls", o->smtp_tls_text,
                   o->smtp_user != NULL ? MAIL_TLS_STARTTLS : MAIL_TLS_NONE, &o->smtp_tls, error) &&
@@ -156,6 +159,8 @@ static gboolean check_mail(const ProveOptions *o, GError **error) {
     return prove_options_refuse(o, error, "--maildir goes with --mail maildir, and it needs it");
   if ((o->mail == PROVE_MAIL_LISTEN) != (o->listen != NULL))
     return prove_options_refuse(o, error, "--listen goes with --mail listen, and it needs it");
+  if ((o->mail == PROVE_MAIL_GATEWAY) != (o->gateway != NULL))
+    return prove_options_refuse(o, error, "--gateway goes with --mail gateway, and it needs it");
   if ((o->mail == PROVE_MAIL_IMAP) != (o->imap != NULL))
     return prove_options_refuse(o, error, "--imap goes with --mail imap, and it needs it");
   if (o->imap != NULL && !is_peer(o->imap))

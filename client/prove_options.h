@@ -14,7 +14,8 @@ typedef enum {
   PROVE_MAIL_MAILDIR,
   PROVE_MAIL_PIPE,
   PROVE_MAIL_LISTEN,
-  PROVE_MAIL_IMAP
+  PROVE_MAIL_IMAP,
+  PROVE_MAIL_GATEWAY
 } ProveMail;
 
 /* As given; texts are NULL when not. What stands under "read" is made of it and always usable. */
@@ -24,7 +25,7 @@ typedef struct {
   char **contacts;
   char *binding_kid, *binding_key_file;
   gboolean agree, quiet;
-  char *mail_text, *maildir, *listen;
+  char *mail_text, *maildir, *listen, *gateway;
   char *imap, *imap_user, *imap_password_file, *imap_tls_text, *imap_ca_file, *imap_folder;
   char *smtp, *smtp_user, *smtp_password_file, *smtp_tls_text, *smtp_ca_file;
   char *dkim_key, *dkim_domain, *dkim_selector;

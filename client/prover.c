@@ -112,21 +112,30 @@ static MailWay *open_imap(Prover *prover, GError **error) {
              : NULL;
 }
 
+static MailWay *open_gateway(Prover *prover, GError **error) {
+  return mail_gateway_new(prover->options->gateway, prover->addresses, &prover->replier, error);
+}
+
 static gboolean open_way(Prover *prover, GError **error) {
   static MailWay *(*const ways[])(Prover *, GError **) = {
       [PROVE_MAIL_PRINT] = open_print, [PROVE_MAIL_MAILDIR] = open_maildir,
       [PROVE_MAIL_PIPE] = open_pipe,   [PROVE_MAIL_LISTEN] = open_listen,
-      [PROVE_MAIL_IMAP] = open_imap,
+      [PROVE_MAIL_IMAP] = open_imap,   [PROVE_MAIL_GATEWAY] = open_gateway,
   };
   prover->way = ways[prover->options->mail](prover, error);
   return prover->way != NULL;
 }
 
-Prover *prover_new(const ProveOptions *options, const char *const *addresses, GError **error) {
-  g_autoptr(Prover) prover = g_new0(Prover, 1);
+static Prover *new_prover(const ProveOptions *options) {
+  Prover *prover = g_new0(Prover, 1);
   prover->options = options;
-  prover->addresses = addresses;
   prover->deadline = g_get_monotonic_time() + options->timeout * G_USEC_PER_SEC;
+  return prover;
+}
+
+Prover *prover_new(const ProveOptions *options, const char *const *addresses, GError **error) {
+  g_autoptr(Prover) prover = new_prover(options);
+  prover->addresses = addresses;
   return open_key(prover, error) && open_signer(prover, error) && open_smime(prover, error) &&
                  open_mail_server(prover, error) && open_way(prover, error)
              ? g_steal_pointer(&prover)
@@ -176,6 +185,11 @@ gboolean prover_open_account(Prover *prover, GError **error) {
     return TRUE;
   return o->binding_kid != NULL ? register_bound(prover, error)
                                 : acme_client_register(session->acme, &registration, error);
+}
+
+gboolean prover_settle_account(const ProveOptions *options, GError **error) {
+  g_autoptr(Prover) prover = new_prover(options);
+  return open_key(prover, error) && prover_open_account(prover, error);
 }
 
 gboolean prover_prove(const Prover *prover, GPtrArray *proofs, GError **error) {

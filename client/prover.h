@@ -31,6 +31,8 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(Prover, prover_free)
 
 /* Finds the account or makes it; errors as acme_client_new and acme_client_register. */
 gboolean prover_open_account(Prover *prover, GError **error);
+/* The same without anything else: that there is an account when several runs use it at once. */
+gboolean prover_settle_account(const ProveOptions *options, GError **error);
 
 /* As prove_all. */
 gboolean prover_prove(const Prover *prover, GPtrArray *proofs, GError **error);

@@ -10,6 +10,8 @@
 #include "client/renew_options.h"
 #include "client/renewal_run.h"
 
+#include <errno.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #define RUN_SECONDS 3600 /* after which no further renewal is begun: the next run has them */
@@ -171,11 +173,71 @@ static void renew_one(Renew *renew, Renewal *renewal) {
     report(renew, renewal, reason);
 }
 
+/* --- several at a time ---------------------------------------------------------------------------
+ */
+
+/* One account of many children: it is there before them. What hinders it each of them says itself.
+ */
+static void settle_accounts(const GPtrArray *due) {
+  g_autoptr(GHashTable) settled = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+  for (guint i = 0; i < due->len; i++) {
+    const Renewal *renewal = g_ptr_array_index(due, i);
+    const ProveOptions *o = &renewal->record->options->prove;
+    char *key = g_strjoin("\n", o->directory, o->account_key != NULL ? o->account_key : "", NULL);
+    if (g_hash_table_add(settled, key))
+      prover_settle_account(o, NULL);
+  }
+}
+
+/* In a process of its own: each waits for its mail. It reports itself; its exit status counts. */
+static gboolean begin_one(Renew *renew, Renewal *renewal) {
+  pid_t child = fork();
+  if (child == 0) {
+    renew->failed = 0;
+    renew_one(renew, renewal);
+    _exit(renew->failed > 0 ? renew->status : 0);
+  }
+  if (child > 0)
+    return TRUE;
+  g_autoptr(GError) reason =
+      g_error_new(CLIENT_ERROR, CLIENT_LOCAL, "no process for it: %s", g_strerror(errno));
+  report(renew, renewal, reason);
+  return FALSE;
+}
+
+static void await_one(Renew *renew) {
+  int status = 0;
+  while (waitpid(-1, &status, 0) < 0 && errno == EINTR)
+    ;
+  int code = WIFEXITED(status) ? WEXITSTATUS(status) : CLIENT_LOCAL;
+  if (code != 0 && renew->failed++ == 0)
+    renew->status = code;
+}
+
+static void renew_at_once(Renew *renew, const GPtrArray *due, gint64 until) {
+  guint running = 0;
+  settle_accounts(due);
+  for (guint i = 0; i < due->len && g_get_monotonic_time() < until; i++) {
+    if (running == renew->options->parallel) {
+      await_one(renew);
+      running--;
+    }
+    if (begin_one(renew, g_ptr_array_index(due, i)))
+      running++;
+  }
+  for (; running > 0; running--)
+    await_one(renew);
+}
+
 static void renew_due(Renew *renew) {
   guint most =
       renew->options->most > 0 ? renew->options->most : renewal_time_most(renew->renewals->len);
   gint64 until = g_get_monotonic_time() + (gint64)RUN_SECONDS * G_USEC_PER_SEC;
   g_autoptr(GPtrArray) due = renewal_plan_choose(renew->renewals, renew->now, most);
+  if (renew->options->parallel > 1 && due->len > 1) {
+    renew_at_once(renew, due, until);
+    return;
+  }
   for (guint i = 0; i < due->len && g_get_monotonic_time() < until; i++)
     renew_one(renew, g_ptr_array_index(due, i));
 }

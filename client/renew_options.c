@@ -9,6 +9,8 @@ static const OptionField renew_fields[] = {
      "Take the key that is there for the new certificate too", NULL},
     {"most", 0, OPTION_TEXT, 0, offsetof(RenewOptions, most_text),
      "Renew no more than so many (default: 20, or a twelfth of all)", "N"},
+    {"parallel", 0, OPTION_TEXT, 0, offsetof(RenewOptions, parallel_text),
+     "Renew so many at a time (default: 1)", "N"},
     {"force", 0, OPTION_FLAG, 0, offsetof(RenewOptions, force), "Renew whether it is time or not",
      NULL},
     {"dry-run", 'n', OPTION_FLAG, 0, offsetof(RenewOptions, dry_run),
@@ -22,13 +24,17 @@ static const OptionField renew_fields[] = {
 static const OptionField *const given_tables[] = {prove_server_fields, prove_fields, request_fields,
                                                   NULL};
 
-static gboolean read_most(RenewOptions *o, GError **error) {
-  guint64 most = 0;
-  if (o->most_text == NULL)
-    return TRUE;
-  if (!g_ascii_string_to_unsigned(o->most_text, 10, 1, 1000000, &most, NULL))
+static gboolean read_numbers(RenewOptions *o, GError **error) {
+  guint64 most = 0, parallel = 1;
+  if (o->most_text != NULL &&
+      !g_ascii_string_to_unsigned(o->most_text, 10, 1, 1000000, &most, NULL))
     return prove_options_refuse(&o->request->prove, error, "--most is a number from 1");
+  if (o->parallel_text != NULL &&
+      !g_ascii_string_to_unsigned(o->parallel_text, 10, 1, RENEW_PARALLEL_MAX, &parallel, NULL))
+    return prove_options_refuse(&o->request->prove, error, "--parallel is a number from 1 to %d",
+                                RENEW_PARALLEL_MAX);
   o->most = (guint)most;
+  o->parallel = (guint)parallel;
   return TRUE;
 }
 
@@ -39,7 +45,7 @@ static gboolean read_rest(RenewOptions *o, GError **error) {
   o->folder = o->rest[0];
   if (o->list != NULL && !prove_options_read_server(&o->request->prove, error))
     return FALSE;
-  return read_most(o, error);
+  return read_numbers(o, error);
 }
 
 RenewOptions *renew_options_parse(char **arguments, GError **error) {

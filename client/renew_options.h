@@ -5,15 +5,18 @@
 
 #include "client/request_options.h"
 
+#define RENEW_PARALLEL_MAX 64
+
 /* As given; texts are NULL when not. */
 typedef struct {
   RequestOptions *request; /* what takes the place of what each certificate was requested with */
-  char *list, *most_text;
+  char *list, *most_text, *parallel_text;
   gboolean keep_key, dry_run, force, verbose;
   char **rest;
   /* read */
   const char *folder;
-  guint most; /* certificates of this run; 0: by their number */
+  guint parallel; /* certificates at a time */
+  guint most;     /* certificates of this run; 0: by their number */
 } RenewOptions;
 
 /* arguments[0] is skipped. CLIENT_USAGE with what is wrong. --help prints and ends the process. */

@@ -20,22 +20,26 @@ static gboolean command_version(char **arguments, GError **error) {
 
 static gboolean command_help(char **arguments, GError **error) {
   (void)arguments, (void)error;
-  output_text("signet request ADDRESS [ADDRESS...] --directory URL [options]\n"
-              "    gets an S/MIME certificate for mail addresses\n"
-              "signet renew FOLDER [options]\n"
-              "    renews what was requested into a folder, or keeps a list of mailboxes supplied\n"
-              "signet revoke CERTFILE --directory URL [options]\n"
-              "    revokes a certificate, as the one who ordered it, its key's holder or, with\n"
-              "    --prove, the owner of its mailboxes\n"
-              "signet account show|update|rollover|deactivate --directory URL [options]\n"
-              "    the account at the server, and its key\n"
-              "signet export CERTFILE --key FILE --output FILE [options]\n"
-              "    makes a PKCS#12 file for a mail program\n"
-              "signet import-help PROGRAM\n"
-              "    how such a file comes into a mail program\n"
-              "signet COMMAND --help\n"
-              "    all options of a command\n"
-              "signet --version\n");
+  output_text(
+      "signet request ADDRESS [ADDRESS...] --directory URL [options]\n"
+      "    gets an S/MIME certificate for mail addresses\n"
+      "signet renew FOLDER [options]\n"
+      "    renews what was requested into a folder, or keeps a list of mailboxes supplied\n"
+      "signet gateway FOLDER --list FILE --listen PORT --behind PORT [options]\n"
+      "    keeps the mailboxes of a domain supplied, through its mail server; how they are\n"
+      "    says: signet gateway status FOLDER\n"
+      "signet revoke CERTFILE --directory URL [options]\n"
+      "    revokes a certificate, as the one who ordered it, its key's holder or, with\n"
+      "    --prove, the owner of its mailboxes\n"
+      "signet account show|update|rollover|deactivate --directory URL [options]\n"
+      "    the account at the server, and its key\n"
+      "signet export CERTFILE --key FILE --output FILE [options]\n"
+      "    makes a PKCS#12 file for a mail program\n"
+      "signet import-help PROGRAM\n"
+      "    how such a file comes into a mail program\n"
+      "signet COMMAND --help\n"
+      "    all options of a command\n"
+      "signet --version\n");
   return TRUE;
 }
 
@@ -43,11 +47,17 @@ static const struct {
   const char *word;
   gboolean (*run)(char **arguments, GError **error);
 } commands[] = {
-    {"request", command_request},   {"renew", command_renew},
-    {"revoke", command_revoke},     {"account", command_account},
-    {"export", command_export},     {"import-help", command_import_help},
-    {"--version", command_version}, {"--help", command_help},
-    {"-h", command_help},           {"help", command_help},
+    {"request", command_request},
+    {"renew", command_renew},
+    {"gateway", command_gateway},
+    {"revoke", command_revoke},
+    {"account", command_account},
+    {"export", command_export},
+    {"import-help", command_import_help},
+    {"--version", command_version},
+    {"--help", command_help},
+    {"-h", command_help},
+    {"help", command_help},
 };
 
 static gboolean run_command(char **arguments, GError **error) {

@@ -244,6 +244,8 @@ def commands():
     found = [("signetctl", *filter(None, row)) for row in table]
     for noun, verbs in re.findall(r"^signet ([a-z][a-z-]*)(?: ([a-z|]+))?", run("signet", "--help"), re.M):
         found += [("signet", noun, verb) for verb in verbs.split("|")] if "|" in verbs else [("signet", noun)]
+    at = found.index(("signet", "gateway")) + 1
+    found[at:at] = [("signet", "gateway", "status")]  # its noun has a form without a verb
     return {words: Command(*words) for words in [("signetd",), *found]}
 
 

@@ -28,7 +28,7 @@ HOMES = {
     "ldns": ("base/doh_message.c",),
     "event2/http": ("acme/http_front",),
     "event2": ("base/channel", "base/stream_write", "base/resolver", "base/doh", "smtp/server", "acme/http_front",
-               "client/mail_listen.c", "daemon/"),
+               "client/mail_listen.c", "client/gateway", "daemon/"),
     "openssl": ("base/public_key", "base/sha256", "mime/", "smtp/server", "ca/", "acme/", "client/", "daemon/"),
 }
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "client/failure.h"
+#include "client/gateway_options.h"
 #include "client/request_options.h"
 #include "client/revoke_options.h"
 
@@ -165,6 +166,59 @@ static void test_revocation(void) {
   g_assert_false(prove_options_fit(&options->prove, PROVE_MAX_ADDRESSES + 1, NULL));
 }
 
+#define GATEWAY                                                                                    \
+  "gateway /g --list /l --directory https://ca.example/d --listen 127.0.0.1:10027 --behind "       \
+  "127.0.0.1:10026 --smtp localhost:25 --authserv-id mx "
+
+static GatewayOptions *parse_gateway(char *line, GError **error) {
+  g_auto(GStrv) arguments = g_strsplit(g_strchomp(line), " ", -1);
+  return gateway_options_parse(arguments, error);
+}
+
+static void test_gateway(void) {
+  g_autoptr(GError) error = NULL;
+  g_autofree char *line =
+      g_strdup(GATEWAY "--hook x --contact a@b --contact c@d --keep-key --most 3");
+  g_autoptr(GatewayOptions) options = parse_gateway(line, &error);
+  g_assert_no_error(error);
+  g_assert_cmpint(options->every, ==, 900);
+  g_auto(GStrv) words = gateway_options_renewal(options);
+  g_autofree char *renewal = g_strjoinv(" ", words);
+  g_assert_cmpstr(
+      renewal, ==,
+      "renew --list=/l --keep-key --most=3 --parallel=4 "
+      "--directory=https://ca.example/d --contact=a@b --contact=c@d --mail=gateway "
+      "--gateway=/g/gateway.socket --smtp=localhost:25 --authserv-id=mx --hook=x -- /g");
+}
+
+/* Each is the line above with words in the place of others. */
+static void test_bad_gateways(void) {
+  static const struct {
+    const char *words, *others;
+  } changes[] = {{"/g ", ""},
+                 {"--list /l ", ""},
+                 {"/g ", "/g /h "},
+                 {"--listen 127.0.0.1:10027 ", ""},
+                 {"--listen 127.0.0.1", "--listen 192.0.2.1"},
+                 {"--behind 127.0.0.1:10026 ", ""},
+                 {"--behind 127.0.0.1:10026", "--behind localhost"},
+                 {"--behind 127.0.0.1:10026", "--behind 127.0.0.1"},
+                 {"10026", "10027"},
+                 {"--authserv-id mx ", ""},
+                 {"--smtp localhost:25 ", ""},
+                 {"--smtp", "--mail print --smtp"},
+                 {"--smtp", "--gateway /x --smtp"},
+                 {"--smtp", "--every 1d --smtp"}};
+  for (gsize i = 0; i < G_N_ELEMENTS(changes); i++) {
+    g_autoptr(GError) error = NULL;
+    g_auto(GStrv) parts = g_strsplit(GATEWAY, changes[i].words, 2);
+    g_assert_nonnull(parts[1]);
+    g_autofree char *line = g_strjoinv(changes[i].others, parts);
+    g_assert_null(parse_gateway(line, &error));
+    g_assert_error(error, CLIENT_ERROR, CLIENT_USAGE);
+  }
+}
+
 int main(int argc, char **argv) {
   g_test_init(&argc, &argv, NULL);
   g_test_add_func("/request_options/durations", test_durations);
@@ -173,5 +227,7 @@ int main(int argc, char **argv) {
   g_test_add_func("/request_options/mail", test_mail);
   g_test_add_func("/revoke_options/bad", test_bad_revocations);
   g_test_add_func("/revoke_options/proof", test_revocation);
+  g_test_add_func("/gateway_options/words", test_gateway);
+  g_test_add_func("/gateway_options/bad", test_bad_gateways);
   return g_test_run();
 }

@@ -75,7 +75,8 @@ class Contents(PackageCase):
                            *(f"usr/lib/systemd/system/{unit}" for unit in ("signetd.service", "signet-check.service", "signet-check.timer")),
                            *(f"usr/share/doc/signet-server/{page}.md" for page in ("operating", "configuration"))}
             else:
-                wanted |= {f"usr/lib/systemd/user/signet-renew.{kind}" for kind in ("service", "timer")}
+                wanted |= {*(f"usr/lib/systemd/user/signet-renew.{kind}" for kind in ("service", "timer")),
+                           "usr/lib/systemd/system/signet-gateway.service", "usr/share/doc/signet-client/gateway.md"}
             self.assertEqual(self.files(name), wanted)
             for program in programs:
                 self.assertTrue(os.access(self.unpacked(name) / program, os.X_OK))
@@ -222,7 +223,8 @@ class Life(PackageCase):
                          "root:signet 750\nsignet:signet 700\nsignet:signet 750\nroot:signet 640\n")
 
     def check_unit(self):
-        for unit in (UNIT, UNIT.replace("signetd", "signet-check"), UNIT.replace("signetd.service", "signet-check.timer")):
+        for unit in (UNIT, UNIT.replace("signetd", "signet-check"), UNIT.replace("signetd.service", "signet-check.timer"),
+                     UNIT.replace("signetd", "signet-gateway")):
             done = subprocess.run(self.system.words("systemd-analyze", "verify", "--man=yes", unit), capture_output=True, text=True)
             self.assertEqual([line for line in done.stderr.splitlines() if "signet" in line], [])
         # 0 is best, 10 is worst; the network and a port below 1024 are needed.

@@ -33,13 +33,19 @@ static AuditRow *read_row(SqlQuery *query, const AuditChain *chain) {
   return row;
 }
 
+/* A statement whose condition is one chain, ?1. The two have a text each, for PostgreSQL looks up
+   nothing by IS NOT DISTINCT FROM. */
+#define OF_CHAIN(chain, select, rest)                                                              \
+  ((chain)->given ? select " WHERE chain = ?1" rest                                                \
+                  : select " WHERE chain IS NULL AND ?1 IS NULL" rest)
+
 static GPtrArray *read_rows(Store *store, const AuditChain *chain, gint64 after, guint limit,
                             GError **error) {
   g_autoptr(GPtrArray) rows = g_ptr_array_new_with_free_func(row_free);
   SqlQuery query =
       sql_query(store,
-                "SELECT number, at, kind, subject, detail, hash FROM audit"
-                " WHERE chain IS NOT DISTINCT FROM ?1 AND number > ?2 ORDER BY number LIMIT ?3",
+                OF_CHAIN(chain, "SELECT number, at, kind, subject, detail, hash FROM audit",
+                         " AND number > ?2 ORDER BY number LIMIT ?3"),
                 "dii", chain->given ? &chain->id : NULL, after, (gint64)limit);
   while (sql_row(&query))
     g_ptr_array_add(rows, read_row(&query, chain));
@@ -71,12 +77,11 @@ static AuditCheckpointRow *read_checkpoint(SqlQuery *query, const AuditChain *ch
 static GPtrArray *read_checkpoints(Store *store, const AuditChain *chain, gint64 after, guint limit,
                                    GError **error) {
   g_autoptr(GPtrArray) rows = g_ptr_array_new_with_free_func(checkpoint_free);
-  SqlQuery query =
-      sql_query(store,
-                "SELECT number, hash, at, previous, key, signature"
-                " FROM audit_checkpoint WHERE chain IS NOT DISTINCT FROM ?1 AND number > ?2"
-                " ORDER BY number LIMIT ?3",
-                "dii", chain->given ? &chain->id : NULL, after, (gint64)limit);
+  SqlQuery query = sql_query(store,
+                             "SELECT number, hash, at, previous, key, signature"
+                             " FROM audit_checkpoint WHERE chain = ?1 AND number > ?2"
+                             " ORDER BY number LIMIT ?3",
+                             "dii", chain->given ? &chain->id : NULL, after, (gint64)limit);
   while (sql_row(&query))
     g_ptr_array_add(rows, read_checkpoint(&query, chain));
   return sql_end(&query, error) ? g_steal_pointer(&rows) : NULL;
@@ -202,7 +207,7 @@ gboolean audit_covered_by(Store *store, const AuditChain *chain, gint64 number, 
                           GError **error) {
   SqlQuery query = sql_query(store,
                              "SELECT min(number) FROM audit_checkpoint"
-                             " WHERE chain IS NOT DISTINCT FROM ?1 AND number >= ?2",
+                             " WHERE chain = ?1 AND number >= ?2",
                              "di", chain->given ? &chain->id : NULL, number);
   *checkpoint = sql_row(&query) ? sql_int(&query, 0) : 0;
   return sql_end(&query, error);
@@ -286,8 +291,8 @@ gboolean audit_row_before(Store *store, const AuditChain *chain, gint64 number, 
   memset(before, 0, sizeof(*before));
   before->chain = *chain;
   SqlQuery query = sql_query(store,
-                             "SELECT number, hash FROM audit WHERE chain IS NOT DISTINCT FROM ?1"
-                             " AND number < ?2 ORDER BY number DESC LIMIT 1",
+                             OF_CHAIN(chain, "SELECT number, hash FROM audit",
+                                      " AND number < ?2 ORDER BY number DESC LIMIT 1"),
                              "di", chain->given ? &chain->id : NULL, number);
   if (sql_row(&query)) {
     g_autoptr(GBytes) hash = sql_bytes(&query, 1);

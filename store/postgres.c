@@ -4,6 +4,7 @@
 #include "base/log.h"
 #include "store/lock.h"
 #include "store/postgres_link.h"
+#include "store/postgres_load.h"
 
 #include <string.h>
 
@@ -37,6 +38,11 @@ struct SqlConnection {
 struct SqlCursor {
   PGresult *result;
   int row; /* -1: before the first */
+};
+
+struct SqlLoad {
+  SqlConnection *connection;
+  PostgresLoad load;
 };
 
 /* --- connecting
@@ -318,17 +324,25 @@ static gboolean postgres_run(SqlConnection *connection, const char *sql, const c
                           : postgres_change(connection, sql, format, values, error) >= 0;
 }
 
-static gboolean postgres_script(SqlConnection *connection, const char *sql, GError **error) {
+/* For what is sent outside of the pipeline. */
+static gboolean settle(SqlConnection *connection, GError **error) {
   GError *failure = NULL;
   if (!make_ready(connection, error))
     return FALSE;
   connection->wrote = TRUE;
-  PGresult *before = NULL, *result = NULL;
-  gboolean settled = g_queue_is_empty(&connection->pipe.awaited) ||
-                     (before = pipe_settle(&connection->pipe, &failure)) != NULL;
-  PQclear(before);
-  if (settled)
-    result = pipe_script(&connection->pipe, sql, &failure);
+  if (g_queue_is_empty(&connection->pipe.awaited))
+    return TRUE;
+  PGresult *result = pipe_settle(&connection->pipe, &failure);
+  gboolean good = result != NULL;
+  PQclear(result);
+  return good || fail(connection, failure, error);
+}
+
+static gboolean postgres_script(SqlConnection *connection, const char *sql, GError **error) {
+  GError *failure = NULL;
+  if (!settle(connection, error))
+    return FALSE;
+  PGresult *result = pipe_script(&connection->pipe, sql, &failure);
   gboolean good = result != NULL;
   PQclear(result);
   return good || fail(connection, failure, error);
@@ -388,6 +402,35 @@ static gboolean postgres_undo(SqlConnection *connection, GError **error) {
   PGresult *result = ask(connection, "ROLLBACK TO SAVEPOINT handler", "", NULL, error);
   PQclear(result);
   return result != NULL;
+}
+
+/* --- rows in bulk
+ * -----------------------------------------------------------------------------------------------
+ */
+
+static SqlLoad *postgres_load(SqlConnection *connection, const char *table, const char *columns,
+                              guint count, GError **error) {
+  g_autofree SqlLoad *load = g_new0(SqlLoad, 1);
+  GError *failure = NULL;
+  load->connection = connection;
+  if (!settle(connection, error))
+    return NULL;
+  if (load_begin(&load->load, &connection->pipe, table, columns, count, &failure))
+    return g_steal_pointer(&load);
+  fail(connection, failure, error);
+  return NULL;
+}
+
+static gboolean postgres_load_row(SqlLoad *load, const SqlValue *values, GError **error) {
+  GError *failure = NULL;
+  return load_row(&load->load, values, &failure) || fail(load->connection, failure, error);
+}
+
+static gboolean postgres_load_end(SqlLoad *load, gint64 *rows, GError **error) {
+  GError *failure = NULL;
+  gboolean good = load_end(&load->load, rows, &failure) || fail(load->connection, failure, error);
+  g_free(load);
+  return good;
 }
 
 /* --- results
@@ -470,6 +513,9 @@ const SqlDriver sql_driver_postgres = {
     .script = postgres_script,
     .run = postgres_run,
     .change = postgres_change,
+    .load = postgres_load,
+    .load_row = postgres_load_row,
+    .load_end = postgres_load_end,
     .query = postgres_query,
     .next = postgres_next,
     .value = postgres_value,

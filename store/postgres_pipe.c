@@ -63,14 +63,14 @@ static char *one_line(const char *text) {
   return g_strdelimit(line, "\r\n\t", ' ');
 }
 
-static void lose(PostgresPipe *pipe, const char *why, GError **error) {
+void pipe_lose(PostgresPipe *pipe, const char *why, GError **error) {
   g_autofree char *line = one_line(why);
   g_set_error(error, STORE_ERROR, STORE_ERROR_AGAIN, "the connection to the database was lost: %s",
               line);
   pipe_use(pipe, NULL);
 }
 
-static GError *result_error(const PGresult *result) {
+GError *pipe_result_error(const PGresult *result) {
   const char *state = PQresultErrorField(result, PG_DIAG_SQLSTATE);
   const char *message = PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY);
   gboolean again = state != NULL && (worth_again(state) || moved_away(state));
@@ -116,8 +116,7 @@ static const char *prepare(PostgresPipe *pipe, const char *sql, const char *form
   return name;
 }
 
-/* Texts from peers may be what UTF-8 is not, which PostgreSQL refuses. NULL: it is. */
-static char *made_valid(const SqlValue *value) {
+char *pipe_made_valid(const SqlValue *value) {
   if (value->type != SQL_TEXT || g_utf8_validate(value->data, (gssize)value->size, NULL))
     return NULL;
   return g_utf8_make_valid(value->data, (gssize)value->size);
@@ -131,7 +130,7 @@ gboolean pipe_send(PostgresPipe *pipe, const char *sql, const char *format, cons
   gint64 numbers[SQL_MAX_PARAMETERS];
   int count = (int)strlen(format);
   if (pipe->connection == NULL) {
-    lose(pipe, "there is none", error);
+    pipe_lose(pipe, "there is none", error);
     return FALSE;
   }
   const char *name = prepare(pipe, sql, format);
@@ -145,7 +144,7 @@ gboolean pipe_send(PostgresPipe *pipe, const char *sql, const char *format, cons
                                                           : value->data;
     sizes[i] = number ? (int)sizeof(gint64) : (int)value->size;
     binary[i] = 1;
-    char *text = made_valid(value);
+    char *text = pipe_made_valid(value);
     if (text != NULL) {
       g_ptr_array_add(valid, text);
       octets[i] = text;
@@ -154,7 +153,7 @@ gboolean pipe_send(PostgresPipe *pipe, const char *sql, const char *format, cons
   }
   if (name == NULL ||
       PQsendQueryPrepared(pipe->connection, name, count, octets, sizes, binary, 1) != 1) {
-    lose(pipe, PQerrorMessage(pipe->connection), error);
+    pipe_lose(pipe, PQerrorMessage(pipe->connection), error);
     return FALSE;
   }
   await(pipe, NULL);
@@ -193,7 +192,7 @@ static PGresult *next_result(PostgresPipe *pipe, gint64 until, gboolean *late) {
 /* Takes note of what failed first. */
 static void note_failure(const PGresult *result, GError **first) {
   if (*first == NULL && PQresultStatus(result) != PGRES_PIPELINE_ABORTED)
-    *first = result_error(result);
+    *first = pipe_result_error(result);
 }
 
 static gboolean is_good(const PGresult *result) {
@@ -249,12 +248,12 @@ PGresult *pipe_settle(PostgresPipe *pipe, GError **error) {
     return last;
   PQclear(last);
   if (!alive)
-    lose(pipe,
-         first != NULL              ? first->message
-         : late                     ? LATE
-         : pipe->connection == NULL ? "there is none"
-                                    : PQerrorMessage(pipe->connection),
-         error);
+    pipe_lose(pipe,
+              first != NULL              ? first->message
+              : late                     ? LATE
+              : pipe->connection == NULL ? "there is none"
+                                         : PQerrorMessage(pipe->connection),
+              error);
   else
     g_propagate_error(error, g_steal_pointer(&first));
   return NULL;
@@ -268,8 +267,8 @@ PGresult *pipe_script(PostgresPipe *pipe, const char *sql, GError **error) {
   gint64 until = deadline(pipe);
   if (pipe->connection == NULL || PQexitPipelineMode(pipe->connection) != 1 ||
       PQsendQuery(pipe->connection, text) != 1) {
-    lose(pipe, pipe->connection == NULL ? "there is none" : PQerrorMessage(pipe->connection),
-         error);
+    pipe_lose(pipe, pipe->connection == NULL ? "there is none" : PQerrorMessage(pipe->connection),
+              error);
     return NULL;
   }
   while ((result = next_result(pipe, until, &late)) != NULL) {
@@ -279,11 +278,11 @@ PGresult *pipe_script(PostgresPipe *pipe, const char *sql, GError **error) {
     last = result;
   }
   if (late || PQstatus(pipe->connection) == CONNECTION_BAD)
-    lose(pipe,
-         late            ? LATE
-         : first != NULL ? first->message
-                         : PQerrorMessage(pipe->connection),
-         error);
+    pipe_lose(pipe,
+              late            ? LATE
+              : first != NULL ? first->message
+                              : PQerrorMessage(pipe->connection),
+              error);
   else
     PQenterPipelineMode(pipe->connection);
   if (first == NULL && pipe->connection != NULL)

@@ -30,4 +30,11 @@ PGresult *pipe_settle(PostgresPipe *pipe, GError **error);
    The last one's result; NULL as above. */
 PGresult *pipe_script(PostgresPipe *pipe, const char *sql, GError **error);
 
+/* Closes a connection that is lost, and says so: STORE_ERROR_AGAIN. */
+void pipe_lose(PostgresPipe *pipe, const char *why, GError **error);
+/* What a result failed by. */
+GError *pipe_result_error(const PGresult *result);
+/* Texts from peers may be what UTF-8 is not, which PostgreSQL refuses: one that is. NULL: it is. */
+char *pipe_made_valid(const SqlValue *value);
+
 #endif

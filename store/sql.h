@@ -22,6 +22,7 @@ typedef struct {
 
 typedef struct SqlCursor SqlCursor;
 typedef struct SqlConnection SqlConnection;
+typedef struct SqlLoad SqlLoad;
 
 /* A driver: how one database is spoken to. format: a letter for each of values, as below. */
 typedef struct {
@@ -46,6 +47,11 @@ typedef struct {
   /* Rows changed, or -1. */
   gint64 (*change)(SqlConnection *connection, const char *sql, const char *format,
                    const SqlValue *values, GError **error);
+  /* NULL where rows in bulk have no way of their own. */
+  SqlLoad *(*load)(SqlConnection *connection, const char *table, const char *columns, guint count,
+                   GError **error);
+  gboolean (*load_row)(SqlLoad *load, const SqlValue *values, GError **error);
+  gboolean (*load_end)(SqlLoad *load, gint64 *rows, GError **error);
   SqlCursor *(*query)(SqlConnection *connection, const char *sql, const char *format,
                       const SqlValue *values, GError **error);
   int (*next)(SqlCursor *cursor, GError **error);   /* 1 a row, 0 the end, -1 */
@@ -102,6 +108,14 @@ AuditHead *store_audit_end(Store *store);
    the whole subject. Orders begin with their time, so that new entries lie close together. */
 #define AUDIT_ABOUT                                                                                \
   "(CASE WHEN substr(subject, 31, 1) = ' ' THEN substr(subject, 32, 28) ELSE subject END)"
+
+/* Rows in bulk, for a shared store, in a transaction. Between sql_load and its end nothing else is
+   done with the store. columns: names, separated by commas; values: as many, of their types. */
+SqlLoad *sql_load(Store *store, const char *table, const char *columns, guint count,
+                  GError **error);
+gboolean sql_load_row(Store *store, SqlLoad *load, const SqlValue *values, GError **error);
+/* Frees the load; rows: how many are there now. */
+gboolean sql_load_end(Store *store, SqlLoad *load, gint64 *rows, GError **error);
 
 gboolean schema_migrate(Store *store, GError **error);
 /* Whether the store has what this program reads. */

@@ -232,3 +232,19 @@ gboolean sql_ids(SqlQuery query, GArray *ids, GError **error) {
     g_array_append_val(ids, id);
   return sql_end(&query, error);
 }
+
+/* --- rows in bulk
+ * -------------------------------------------------------------------------------------- */
+
+SqlLoad *sql_load(Store *store, const char *table, const char *columns, guint count,
+                  GError **error) {
+  return store->driver->load(store->connection, table, columns, count, error);
+}
+
+gboolean sql_load_row(Store *store, SqlLoad *load, const SqlValue *values, GError **error) {
+  return store->driver->load_row(load, values, error);
+}
+
+gboolean sql_load_end(Store *store, SqlLoad *load, gint64 *rows, GError **error) {
+  return store->driver->load_end(load, rows, error);
+}

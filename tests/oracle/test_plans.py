@@ -32,6 +32,9 @@ ALLOWED = {
     "UPDATE job SET taken_until = 0, lease = lease + 1 WHERE taken_until > 0": "once, at start",
     "UPDATE job SET taken_until = ?2 WHERE owner": "every 15 s, on a shared store alone",
     "SELECT k.column1, (SELECT j.due_at FROM job j": "ends with the first job of a kind that nobody has taken",
+
+    "UPDATE job SET taken_until = 0, owner = NULL": "signetctl store copy, once",
+    "DELETE FROM job WHERE only_for IS NOT NULL": "the same",
     "SELECT min(CASE WHEN taken_until > due_at": "the jobs of a kind",
     "SELECT max(not_after) FROM certificate WHERE shard = ?1": "the index alone, of one shard, for its list",
     "SELECT der FROM certificate WHERE shard = ?1": "LIMIT 1; all have one but those that are signed now",

@@ -5,6 +5,7 @@ and the signer's log afterwards."""
 import contextlib
 import email.policy
 import hashlib
+import itertools
 import os
 import re
 import signal
@@ -17,6 +18,7 @@ import dkim
 import requests
 from acme import errors, messages
 from cryptography import x509
+from cryptography.hazmat.primitives import serialization
 
 import lab
 import signet_lab as signet
@@ -63,12 +65,14 @@ def new_user(server):
     return user
 
 
-def deliver(port, sender, recipient, message):
-    """Hands message over as a mail server does: again until the 250 to the end of DATA, never after it."""
+def deliver(port, sender, recipient, message, *others):
+    """Hands message over as a mail server does: again until the 250 to the end of DATA, never after it. others: ports of
+    further MX, which are tried in turn."""
     end = time.monotonic() + DEADLINE
+    ports = itertools.cycle((port, *others))
     while True:
         try:
-            code, text = offer(port, sender, recipient, message)
+            code, text = offer(next(ports), sender, recipient, message)
         except (OSError, smtplib.SMTPException) as error:
             code, text = 0, error
         if code == 250:
@@ -111,6 +115,9 @@ class World:
             before_start(self.server)
         if start:
             self.server.start()
+
+    def new_user(self):
+        return new_user(self.server)
 
     def reply(self, user, challenge, mailbox):
         """Waits for the challenge mail; the signed reply to it, its bytes."""
@@ -230,7 +237,7 @@ class Work:
     def __init__(self, world, killer, issuances, workers):
         self.world, self.killer, self.issuances, self.workers = world, killer, issuances, workers
         self.acknowledged, self.chains, self.failures = [], [], []
-        self._lock, self._begun = threading.Lock(), 0
+        self._lock, self.begun = threading.Lock(), 0
 
     def run(self):
         threads = [threading.Thread(target=self.work, args=(mailbox,), daemon=True)
@@ -242,12 +249,12 @@ class Work:
 
     def another(self):
         with self._lock:
-            self._begun += 1
-            return not self.failures and (self._begun <= self.issuances or not self.killer.done.is_set())
+            self.begun += 1
+            return not self.failures and (self.begun <= self.issuances or not self.killer.done.is_set())
 
     def work(self, mailbox):
         try:
-            user = new_user(self.world.server)
+            user = self.world.new_user()
             seen = [("account", user.account.uri)]
             while self.another():
                 chain = self.world.issue(user, mailbox, seen)
@@ -277,14 +284,14 @@ def audit_hash(previous, chain, number, at, texts):
 
 
 def audit_faults(server):
-    """Recomputes the chain of audit records."""
-    previous = bytes(32)
-    rows = server.query("SELECT number, at, kind, subject, detail, hash, chain FROM audit ORDER BY number")
-    for expected, (number, at, kind, subject, detail, found, chain) in enumerate(rows, 1):
-        if number != expected:
-            return f"record {expected} is missing"
-        previous = audit_hash(previous, chain, number, at, (kind, subject, detail))
-        if previous != found:
+    """Recomputes the chains of audit records."""
+    last, rows = {}, server.query("SELECT number, at, kind, subject, detail, hash, chain FROM audit ORDER BY chain, number")
+    for number, at, kind, subject, detail, found, chain in rows:
+        before, previous = last.get(chain, (number - 1, bytes(32)))
+        if number != before + 1 or (kind == "chain begun") != (chain not in last):
+            return f"record {before + 1} is missing"
+        last[chain] = number, audit_hash(previous, chain, number, at, (kind, subject, detail))
+        if last[chain][1] != found:
             return f"record {number} does not fit"
     return None if rows else "there are no records"
 
@@ -312,14 +319,14 @@ TROUBLE = re.compile(r"ERROR: \w+Sanitizer|runtime error:|CRITICAL|nonsense rece
 
 
 class FaultCase(lab.LabCase):
-    def assert_sound(self, server, ignore="(?!)"):
-        """What holds whenever no issuance is in flight."""
+    def assert_sound(self, server, ignore="(?!)", nodes=()):
+        """What holds whenever no issuance is in flight. nodes: further ones on the same store."""
         self.assertIsNone(audit_faults(server))
         rows = server.query("SELECT c.order_id, c.serial, c.tbs, c.der, o.status FROM certificate c"
                             " JOIN orders o ON o.id = c.order_id")
         self.assertEqual(len({row[0] for row in rows}), len(rows), "an order has two certificates")
         self.assertEqual(len({row[1] for row in rows}), len(rows), "a serial is there twice")
-        signed = signer_records(server.folder / "store/signer.log")
+        signed = [record for node in (server, *nodes) for record in signer_records(node.folder / "store/signer.log")]
         self.assertEqual(len({digest for digest, _ in signed}), len(signed), "something was signed twice")
         self.assertEqual({(hashlib.sha256(tbs).digest(), der) for _, _, tbs, der, _ in rows}, set(signed),
                          "the signer's log and the store differ")
@@ -328,8 +335,24 @@ class FaultCase(lab.LabCase):
             self.assertEqual(x509.load_der_x509_certificate(der).serial_number, int.from_bytes(serial, "big"))
         valid = server.query("SELECT count(*) FROM orders WHERE status = 'valid'")[0][0]
         self.assertEqual(valid, len(rows), "a valid order has no certificate")
-        bad = [line for line in server.log().splitlines() if TROUBLE.search(line) and not re.search(ignore, line)]
+        bad = [line for node in (server, *nodes) for line in node.log().splitlines() if TROUBLE.search(line) and not re.search(ignore, line)]
         self.assertEqual(bad, [])
+
+    def assert_acknowledged(self, server, work):
+        accounts = {row[0] for row in server.query("SELECT id FROM account")}
+        orders = dict(server.query("SELECT id, status FROM orders"))
+        kept = b"\n".join(row[0] for row in server.query(
+            "SELECT r.octets FROM raw r JOIN message m ON m.raw_id = r.id WHERE m.direction = 'in'"))
+        for kind, what in work.acknowledged:
+            if kind == "account":
+                self.assertIn(order_id(what), accounts)
+            elif kind == "order":
+                self.assertEqual(orders.get(order_id(what)), "valid", what)
+            else:
+                self.assertIn(what.encode(), kept)
+        ders = dict(server.query("SELECT order_id, der FROM certificate"))
+        for url, chain in work.chains:
+            self.assertEqual(ders[order_id(url)], chain[0].public_bytes(serialization.Encoding.DER))
 
     def wait_idle(self, server):
         """Until nothing but periodic work is left."""

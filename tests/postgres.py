@@ -13,6 +13,7 @@ which a dbname is added)."""
 
 import fcntl
 import glob
+import json
 import os
 import pathlib
 import shutil
@@ -60,6 +61,23 @@ def _until(condition, what):
         time.sleep(0.02)
 
 
+def _ask(conninfo, sql):
+    run = subprocess.run([_program("psql"), "-X", "-A", "-t", "-q", "-v", "ON_ERROR_STOP=1", "-d", conninfo, "-c", sql],
+                         capture_output=True, text=True, check=False)
+    if run.returncode != 0:
+        raise PostgresError(f"{sql}: {run.stderr}")
+    return run.stdout.strip()
+
+
+def rows(conninfo, sql):
+    """Rows of a store as tuples, octets as bytes."""
+    def value(found):
+        return bytes.fromhex(found[2:]) if isinstance(found, str) and found.startswith("\\x") else found
+
+    found = _ask(conninfo, f"SET search_path = signet; SELECT coalesce(json_agg(q), '[]') FROM ({sql}) q")
+    return json.loads(found, object_pairs_hook=lambda row: tuple(value(each) for _, each in row))
+
+
 def _initialize(data):
     subprocess.run(_as_user(_program("initdb"), "-D", data, "-U", ADMIN, "-A", "trust", "-E", "UTF8", "--locale=C",
                             "--locale-provider=icu", "--icu-locale=en-US",  # orders otherwise than by octets
@@ -69,10 +87,10 @@ def _initialize(data):
 class Postgres:
     """durable: with fsync, as in production. settings: further ones, name to value."""
 
-    def __init__(self, durable=False, settings=None, _primary=None):
+    def __init__(self, durable=False, settings=None, _primary=None, _port=None):
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="signet-postgres-"))
         self.data = self.folder / "data"
-        self.port = free_port()
+        self.port = _port or free_port()
         self.durable = durable
         self.settings = dict(settings or {})
         self.process = None
@@ -175,9 +193,9 @@ class Postgres:
                                 standby.data, "-R", "-X", "stream", "-c", "fast", "--no-sync",
                                 "-d", f"application_name=standby{standby.port}"), check=True)
 
-    def standby(self, synchronous=True):
-        """Another server that follows this one."""
-        found = Postgres(self.durable, self.settings, _primary=self).start()
+    def standby(self, synchronous=True, port=None):
+        """Another server that follows this one; port: that of one that is gone for good."""
+        found = Postgres(self.durable, self.settings, _primary=self, _port=port).start()
         name = f"standby{found.port}"
         _until(lambda: self.query(f"SELECT state FROM pg_stat_replication WHERE application_name = '{name}'")
                == "streaming", "the standby follows")
@@ -201,11 +219,7 @@ class Postgres:
 
     def query(self, sql, database="postgres"):
         """As the superuser; rows as lines, columns separated by "|"."""
-        run = subprocess.run([_program("psql"), "-X", "-A", "-t", "-q", "-v", "ON_ERROR_STOP=1", "-d",
-                              self.conninfo(database, ADMIN), "-c", sql], capture_output=True, text=True, check=False)
-        if run.returncode != 0:
-            raise PostgresError(f"{sql}: {run.stderr}")
-        return run.stdout.strip()
+        return _ask(self.conninfo(database, ADMIN), sql)
 
     def make_database(self, name):
         self.query(f"CREATE DATABASE {name} OWNER {OWNER}")

@@ -35,6 +35,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
+import postgres
 from lab import HOST, DkimKey, listening, maildir_wait, submit
 
 if "email" not in messages.IdentifierType.POSSIBLE_NAMES:
@@ -203,7 +204,9 @@ class Signetd:
         return found
 
     def query(self, sql, *parameters):
-        """Rows of the store, read beside the server."""
+        """Rows of the store, read beside the server; parameters with SQLite alone."""
+        if "postgresql" in self.config["store"]:
+            return postgres.rows(self.config["store"]["postgresql"], sql)
         store = sqlite3.connect(f"file:{self.folder}/store/signet.db?mode=ro", uri=True, timeout=30)
         try:
             return store.execute(sql, parameters).fetchall()

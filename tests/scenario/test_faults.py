@@ -14,11 +14,10 @@ import urllib.error
 import urllib.request
 
 from acme import messages
-from cryptography.hazmat.primitives import serialization
 
 import lab
 import signet_lab as signet
-from faults import DEADLINE, MAILBOXES, FaultCase, Killer, Work, World, deliver, new_user, offer, order_id
+from faults import DEADLINE, MAILBOXES, FaultCase, Killer, Work, World, deliver, new_user, offer
 
 SEED = int(os.environ.get("SIGNET_SEED") or random.SystemRandom().randrange(2**32))
 FULL = bool(os.environ.get("SIGNET_FULL"))
@@ -48,22 +47,6 @@ class Faults(FaultCase):
         world.server.stop()
         self.assertEqual(world.server.process.status(), 0)
         self.assert_sound(world.server)
-
-    def assert_acknowledged(self, server, work):
-        accounts = {row[0] for row in server.query("SELECT id FROM account")}
-        orders = dict(server.query("SELECT id, status FROM orders"))
-        kept = b"\n".join(row[0] for row in server.query(
-            "SELECT r.octets FROM raw r JOIN message m ON m.raw_id = r.id WHERE m.direction = 'in'"))
-        for kind, what in work.acknowledged:
-            if kind == "account":
-                self.assertIn(order_id(what), accounts)
-            elif kind == "order":
-                self.assertEqual(orders.get(order_id(what)), "valid", what)
-            else:
-                self.assertIn(what.encode(), kept)
-        ders = dict(server.query("SELECT order_id, der FROM certificate"))
-        for url, chain in work.chains:
-            self.assertEqual(ders[order_id(url)], chain[0].public_bytes(serialization.Encoding.DER))
 
     def test_back_off(self):
         """The first two restarts are immediate, then each waits longer; the others go on meanwhile."""

@@ -2,87 +2,20 @@
 """Two nodes, each with two cores, on one PostgreSQL: requests and mails go now to one, now to the other. What one has
 acknowledged the other one has; a core, or a whole node, that is killed in the middle costs nobody anything."""
 
-import itertools
 import os
 import signal
 import subprocess
 import unittest
 import urllib.request
 
-import requests
 from cryptography import x509
 
 import faults
 import signet_lab as signet
-from faults import FaultCase, new_user, patient
+from faults import FaultCase, patient
 from lab import HOST
+from nodes import Nodes
 from postgres import Postgres
-
-
-class Balancer(requests.adapters.HTTPAdapter):
-    """Hands each request to the next node, under the URL that both have."""
-
-    def __init__(self, nodes):
-        super().__init__()
-        self.url, self.nodes = nodes[0].url, nodes
-        self.next = itertools.cycle(nodes)
-
-    def send(self, request, *args, **kwargs):
-        node = next(self.next)
-        while node not in self.nodes:
-            node = next(self.next)
-        request.url = request.url.replace(self.url, f"https://{HOST}:{node.https}", 1)
-        return super().send(request, *args, **kwargs)
-
-
-class Nodes(faults.World):
-    """A second node beside World's first one. Its settings are those of the first, but for where it listens."""
-
-    def __init__(self, test, database):
-        place = {"postgresql": database, "node": "first"}
-        super().__init__(test, start=False, settings={"ca": {"signatures-per-hour": 1000000}, "store": place})
-        first = self.server
-        second = signet.Signetd(test.lab, relay=f"{HOST}:{self.mail.port}", name="second", start=False)
-        for group in first.config:
-            second.config[group] = dict(first.config[group])
-        absolute = {name: str(first.folder / name) for name in
-                    ("dkim.key", "ca/issuing.pem", "ca/issuing.key", "ca/root.pem", "ca/root.crl", "ca/audit.key")}
-        for values in second.config.values():
-            values.update({key: absolute[str(value)] for key, value in values.items() if str(value) in absolute})
-        second.config["acme"]["listen"] = f"{HOST}:{second.https}"
-        second.config["publish"]["listen"] = f"{HOST}:{second.http}"
-        second.config["mail"]["listen"] = f"{HOST}:{second.smtp}"
-        second.config["store"]["node"] = "second"
-        second.tls = first.tls
-        second.write_config()
-        self.nodes = [first, second]
-        self.next_mail = itertools.count()
-        for node in self.nodes:
-            node.start()
-
-    def new_user(self):
-        user = new_user(self.nodes[0])
-        user.balancer = Balancer(list(self.nodes))
-        user.net.session.mount("https://", user.balancer)
-        return user
-
-    def hand_in(self, sender, recipient, raw):
-        node = self.nodes[next(self.next_mail) % len(self.nodes)]
-        faults.deliver(node.smtp, sender, recipient, raw)
-
-    def lose(self, node):
-        """The whole of it, at once."""
-        for pids in node.pids().values():
-            for pid in pids:
-                os.kill(pid, signal.SIGSTOP)
-        victims = [pid for pids in node.pids().values() for pid in pids]
-        os.kill(node.process.pid, signal.SIGKILL)
-        for pid in victims:
-            try:
-                os.kill(pid, signal.SIGKILL)
-            except ProcessLookupError:
-                pass
-        self.nodes.remove(node)
 
 
 class TwoNodes(FaultCase):
@@ -143,6 +76,10 @@ class TwoNodes(FaultCase):
         with urllib.request.urlopen(f"http://{HOST}:{node.http}/crl-1.crl", timeout=60) as answer:
             return {entry.serial_number for entry in x509.load_der_x509_crl(answer.read())}
 
+    def lose(self, node):
+        self.world.lose(node)
+        self.world.nodes.remove(node)
+
     def test_together(self):
         first, second = self.world.nodes
         user = self.world.new_user()
@@ -168,7 +105,7 @@ class TwoNodes(FaultCase):
 
         # A core dies, the others go on; then a whole node.
         for mailbox, loss in (("user5", lambda: os.kill(second.pids()["core"][0], signal.SIGKILL)),
-                              ("user6", lambda: self.world.lose(first))):
+                              ("user6", lambda: self.lose(first))):
             order = patient(lambda: user.new_order(f"{mailbox}@user.test"))
             challenge = patient(lambda: user.authorization(order))["challenges"][0]
             raw = self.world.reply(user, challenge, mailbox)

@@ -28,6 +28,7 @@ static void end_line(CtlReport *report) {
 
 void ctl_report_part(CtlReport *report, const char *part) {
   report->part = part;
+  report->begun_at = g_get_monotonic_time();
   report->current = json_object();
   json_object_set_new(report->current, "part", json_string(part));
   json_object_set_new(report->current, "faults", json_array());
@@ -55,14 +56,28 @@ void ctl_report_note(CtlReport *report, const char *sentence) {
     printf("%s: note: %s\n", report->part, sentence);
 }
 
+static void print_left(gint64 elapsed, gint64 done, gint64 of) {
+  gint64 seconds = (gint64)((double)elapsed * (double)(of - done) / (double)done) / G_USEC_PER_SEC;
+  if (seconds >= 120)
+    fprintf(stderr, ", %" G_GINT64_FORMAT " min left ", seconds / 60);
+  else
+    fprintf(stderr, ", %" G_GINT64_FORMAT " s left ", seconds);
+}
+
 void ctl_report_progress(CtlReport *report, gint64 done, gint64 of) {
   gint64 now = g_get_monotonic_time();
   if (!report->progress || now - report->shown_at < PROGRESS_EVERY)
     return;
   report->shown_at = now;
   report->line = isatty(STDERR_FILENO) == 1;
-  fprintf(stderr, "%s%s: %" G_GINT64_FORMAT " of %" G_GINT64_FORMAT "%s", report->line ? "\r" : "",
-          report->part, done, of, report->line ? "" : "\n");
+  fprintf(stderr, "%s%s: %" G_GINT64_FORMAT " of %" G_GINT64_FORMAT, report->line ? "\r" : "",
+          report->part, done, of);
+  if (done > 0 && done <= of) {
+    fprintf(stderr, ", %d %%", (int)(100 * done / of));
+    print_left(now - report->begun_at, done, of);
+  }
+  if (!report->line)
+    fputc('\n', stderr);
 }
 
 void ctl_report_sum(CtlReport *report, const char *format, ...) {

@@ -54,6 +54,7 @@ int ctl_renewal_ask(int argc, char **argv);
 int ctl_restore(int argc, char **argv);
 int ctl_setup(int argc, char **argv);
 int ctl_status(int argc, char **argv);
+int ctl_store_copy(int argc, char **argv);
 int ctl_store_reconcile(int argc, char **argv);
 int ctl_store_restored(int argc, char **argv);
 

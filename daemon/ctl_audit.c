@@ -135,10 +135,8 @@ static gboolean verify_file(const char *path, AuditWalk *walk, GError **error) {
   return good;
 }
 
-static gboolean verify_store(const StorePlace *place, AuditWalk *walk, Verifier *verifier,
-                             GError **error) {
-  g_autoptr(Store) store = store_open_reader(place, error);
-  if (store == NULL || !audit_verify_store(store, walk, on_progress, verifier, error))
+static gboolean verify_store(Store *store, AuditWalk *walk, Verifier *verifier, GError **error) {
+  if (!audit_verify_store(store, walk, on_progress, verifier, error))
     return FALSE;
   if (verifier->keys->len > 0 && audit_walk_sums(walk)->span > UNSIGNED_MAX)
     audit_walk_fault(walk, "no checkpoint was signed for more than ten minutes of records at the "
@@ -159,15 +157,21 @@ static void sum_up(CtlReport *report, const AuditWalk *walk, const char *name) {
                  name, sums->records, sums->chains, sums->checkpoints, sums->faults);
 }
 
-gboolean ctl_audit_check_store(CtlReport *report, const StorePlace *place, GPtrArray *keys,
-                               GError **error) {
+gboolean ctl_audit_check_open(CtlReport *report, Store *store, const char *name, GPtrArray *keys,
+                              GError **error) {
   Verifier verifier = {report, keys};
   const AuditWalkHooks hooks = {on_fault, check_signature, &verifier};
   g_autoptr(AuditWalk) walk = audit_walk_new(&hooks);
-  if (!verify_store(place, walk, &verifier, error))
+  if (!verify_store(store, walk, &verifier, error))
     return FALSE;
-  sum_up(report, walk, store_place_name(place));
+  sum_up(report, walk, name);
   return TRUE;
+}
+
+gboolean ctl_audit_check_store(CtlReport *report, const StorePlace *place, GPtrArray *keys,
+                               GError **error) {
+  g_autoptr(Store) store = store_open_reader(place, error);
+  return store != NULL && ctl_audit_check_open(report, store, store_place_name(place), keys, error);
 }
 
 /* An export, or a folder with SQLite's files. */

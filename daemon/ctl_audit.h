@@ -15,6 +15,9 @@ char *ctl_audit_public_path(const char *path);
 /* Verifies a store's log. FALSE: it could not be read. */
 gboolean ctl_audit_check_store(CtlReport *report, const StorePlace *place, GPtrArray *keys,
                                GError **error);
+/* The same for one that is open, also in its transaction; name: what it is called. */
+gboolean ctl_audit_check_open(CtlReport *report, Store *store, const char *name, GPtrArray *keys,
+                              GError **error);
 /* The configuration, with mistakes printed; path NULL: the default. NULL on failure. */
 Config *ctl_audit_config(const char *path);
 

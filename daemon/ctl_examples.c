@@ -61,6 +61,9 @@ static const struct {
     {"setup", "signetctl setup --domain ca.example.org --relay 127.0.0.1:25 "
               "--url https://acme.example.org"},
     {"status", "signetctl status"},
+    {"store copy", "signetctl store copy --to \"host=db1.example.org,db2.example.org user=signet "
+                   "dbname=signet\"\n"
+                   "    --password-file /etc/signet/pgpass"},
     {"store reconcile", "signetctl store reconcile"},
     {"store restored", "signetctl store restored --note \"base backup of 1 March\""},
 };

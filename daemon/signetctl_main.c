@@ -59,6 +59,7 @@ static const struct {
     {"restore", NULL, "put the store back from such a file", ctl_restore},
     {"setup", NULL, "make everything that a server needs", ctl_setup},
     {"status", NULL, "tell how the server does, for people", ctl_status},
+    {"store", "copy", "copy a store on SQLite to PostgreSQL", ctl_store_copy},
     {"store", "reconcile", "enter what a restored store does not know", ctl_store_reconcile},
     {"store", "restored", "say that the database was put back by other means", ctl_store_restored},
 };

@@ -2,6 +2,8 @@
 """A role that receives nonsense ends and says so; one that nobody started as a role refuses to run."""
 
 import os
+import pathlib
+import re
 import socket
 import struct
 import subprocess
@@ -9,7 +11,9 @@ import unittest
 
 from signet_lab import BUILD, ROLES
 
-CONFIG, DESCRIPTOR, PEER, START, REQUEST, RESPONSE = 1, 2, 3, 4, 8, 9
+MESSAGES = pathlib.Path(__file__).resolve().parents[2] / "daemon/messages.h"
+KINDS = re.findall(r"^  MESSAGE_(\w+)", MESSAGES.read_text(), re.M)
+CONFIG, PEER, START, REQUEST, RESPONSE = map(KINDS.index, ("CONFIG", "PEER", "START", "REQUEST", "RESPONSE"))
 
 
 def frame(kind, body, number=0, length=None):
@@ -24,8 +28,8 @@ NONSENSE = {
     "a body that is not of its type": (frame(CONFIG, b"\xff\xff\xff"), "not of its type"),
     "a question that the parent may not ask": (frame(REQUEST, b""), "may not send"),
     "an answer to no question": (frame(RESPONSE, b""), "may not send"),
-    "a peer without its descriptor": (frame(PEER, struct.pack("=II", 2, 0)), "without its descriptor"),
-    "start before configuration": (frame(START, struct.pack("=I", 0)), "start before configuration"),
+    "a peer without its descriptor": (frame(PEER, struct.pack("=I", 2)), "without its descriptor"),
+    "start before configuration": (frame(START, b"\0"), "start before configuration"),
     "a key that there is not": (frame(CONFIG, b"a.b\0c\0\4\7"), None),
 }
 

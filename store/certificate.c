@@ -142,6 +142,16 @@ gboolean certificate_last_issued(Store *store, gint64 *issued_at, GError **error
   return sql_end(&query, error);
 }
 
+gboolean certificate_count_ending(Store *store, gint64 from, gint64 until, guint limit,
+                                  gint64 *count, GError **error) {
+  SqlQuery query = sql_query(store,
+                             "SELECT count(*) FROM (SELECT 1 FROM certificate"
+                             " WHERE not_after > ?1 AND not_after <= ?2 LIMIT ?3) few",
+                             "iii", from, until, (gint64)limit);
+  *count = sql_row(&query) ? sql_int(&query, 0) : 0;
+  return sql_end(&query, error);
+}
+
 gboolean certificate_count(Store *store, gint64 *count, GError **error) {
   SqlQuery query = sql_query(store, "SELECT count(*) FROM certificate", "");
   *count = sql_row(&query) ? sql_int(&query, 0) : 0;

@@ -56,6 +56,9 @@ GPtrArray *certificate_list_by_key(Store *store, GBytes *key_digest, guint limit
 GPtrArray *certificate_list(Store *store, const Id *after, guint limit, GError **error);
 /* When the newest certificate that is signed was; 0: there is none. */
 gboolean certificate_last_issued(Store *store, gint64 *issued_at, GError **error);
+/* How many end behind from and up to until, revoked ones included; at most limit. */
+gboolean certificate_count_ending(Store *store, gint64 from, gint64 until, guint limit,
+                                  gint64 *count, GError **error);
 gboolean certificate_count(Store *store, gint64 *count, GError **error);
 
 /* RFC 9773: that certificate, or all issued before a time, are to be renewed at once. why: URL of a

@@ -11,6 +11,7 @@
 #include "acme/problem.h"
 #include "base/clock.h"
 #include "base/config.h"
+#include "base/metrics.h"
 #include "ca/issuer.h"
 #include "ca/root_list.h"
 #include "ca/weak_keys.h"
@@ -46,6 +47,8 @@ typedef struct {
    * ... */
   GPtrArray *publications;
   GVariant *roles;   /* ACME_ROLES_TYPE; NULL: not told yet */
+  GVariant *ends;    /* ACME_ENDS_TYPE; NULL: not told yet */
+  Metrics *metrics;  /* NULL: nothing is counted */
   GPtrArray *events; /* of char**: what record() will say in the log then; NULL: nothing yet */
   /* What record() was about lately: neither the order nor the account of a thing ever changes, and
      ids that a rollback takes back do not come again. Each at a place that its id says. */

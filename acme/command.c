@@ -32,6 +32,7 @@ static const struct {
     {"limit clear", command_limit_clear, {"name", "subject"}},
     {"limit list", command_limit_list, {"after-name", "after-subject"}},
     {"mail ingest", command_mail_ingest, {"recipient", "from", "message"}},
+    {"metrics", command_metrics, {NULL}},
     {"order list", command_order_list, {"status", "address", "before"}},
     {"order show", command_order_show, {"order"}},
     {"renewal ask", command_renewal_ask, {"serials", "issued-before", "why"}},

@@ -65,6 +65,7 @@ gboolean command_limit_set(Command *command, GError **error);
 gboolean command_limit_clear(Command *command, GError **error);
 gboolean command_limit_list(Command *command, GError **error);
 gboolean command_mail_ingest(Command *command, GError **error);
+gboolean command_metrics(Command *command, GError **error);
 gboolean command_order_list(Command *command, GError **error);
 gboolean command_order_show(Command *command, GError **error);
 gboolean command_renewal_ask(Command *command, GError **error);

@@ -1,12 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* signetctl health and status: what a running server says of itself. */
+/* signetctl health, status and metrics: what a running server says of itself. */
 #include "acme/command.h"
-#include "acme/crl_job.h"
-#include "acme/issuance.h"
+#include "acme/measure.h"
+#include "acme/standing.h"
 #include "base/role.h"
-#include "store/certificate.h"
-#include "store/crl_shard.h"
-#include "store/job.h"
 
 /* --- the processes
  * ----------------------------------------------------------------------------------------- */
@@ -51,50 +48,56 @@ gboolean command_health(Command *command, GError **error G_GNUC_UNUSED) {
 /* --- status
  * ---------------------------------------------------------------------------------------------- */
 
-static gboolean add_jobs(Command *command, GError **error) {
+static void add_jobs(json_t *result, const Standing *standing) {
   json_t *rows = json_array();
-  json_object_set_new(command->result, "jobs", rows);
   for (guint kind = 0; kind < JOB_KINDS; kind++) {
-    gint64 count = 0, oldest = 0;
-    if (!job_count(command->acme->store, (JobKind)kind, &count, &oldest, error))
-      return FALSE;
-    if (count == 0)
+    if (standing->jobs[kind].count == 0)
       continue;
-    json_t *row = json_pack("{s:s, s:I}", "kind", job_names[kind], "count", (json_int_t)count);
-    command_set_time(row, "oldest", oldest);
+    json_t *row = json_pack("{s:s, s:I}", "kind", job_names[kind], "count",
+                            (json_int_t)standing->jobs[kind].count);
+    command_set_time(row, "oldest", standing->jobs[kind].oldest);
     json_array_append_new(rows, row);
   }
-  return TRUE;
+  json_object_set_new(result, "jobs", rows);
 }
 
-static gboolean add_lists(Command *command, GError **error) {
-  CrlSpan span;
-  g_autoptr(GPtrArray) overdue = crl_overdue(command->acme, command->now, error);
-  if (overdue == NULL || !crl_shard_span(command->acme->store, command->now, &span, error))
-    return FALSE;
-  json_t *lists =
-      json_pack("{s:I, s:I}", "count", (json_int_t)span.count, "overdue", (json_int_t)overdue->len);
-  command_set_time(lists, "oldest", span.oldest);
-  command_set_time(lists, "first-end", span.first_end);
-  json_object_set_new(command->result, "lists", lists);
-  return TRUE;
+static void add_lists(json_t *result, const Standing *standing) {
+  json_t *lists = json_pack("{s:I, s:I}", "count", (json_int_t)standing->lists.count, "overdue",
+                            (json_int_t)standing->lists_overdue);
+  command_set_time(lists, "oldest", standing->lists.oldest);
+  command_set_time(lists, "first-end", standing->lists.first_end);
+  json_object_set_new(result, "lists", lists);
 }
 
-static gboolean add_issuance(Command *command, GError **error) {
-  gint64 last = 0;
-  g_autofree char *why = NULL;
-  if (!issuance_held(command->acme, command->now, &why, error) ||
-      !certificate_last_issued(command->acme->store, &last, error))
-    return FALSE;
-  json_t *issuance = json_pack("{s:b, s:s*}", "held", why != NULL, "why", why);
-  command_set_time(issuance, "last", last);
-  json_object_set_new(command->result, "issuance", issuance);
-  return TRUE;
+static void add_issuance(json_t *result, const Standing *standing) {
+  json_t *issuance =
+      json_pack("{s:b, s:s*}", "held", standing->held != NULL, "why", standing->held);
+  command_set_time(issuance, "last", standing->last_certificate);
+  json_object_set_new(result, "issuance", issuance);
 }
 
 gboolean command_status(Command *command, GError **error) {
+  g_auto(Standing) standing = {0};
+  if (!standing_read(command->acme, command->now, &standing, error))
+    return FALSE;
   json_object_set_new(command->result, "version", json_string(SIGNET_VERSION));
   command_set_time(command->result, "now", command->now);
   json_object_set_new(command->result, "roles", processes(command->acme, FALSE));
-  return add_jobs(command, error) && add_lists(command, error) && add_issuance(command, error);
+  add_jobs(command->result, &standing);
+  add_lists(command->result, &standing);
+  add_issuance(command->result, &standing);
+  return TRUE;
+}
+
+/* --- metrics
+ * --------------------------------------------------------------------------------------------- */
+
+gboolean command_metrics(Command *command, GError **error) {
+  Acme *acme = command->acme;
+  if (!measure_standing(acme, command->now, error))
+    return FALSE;
+  const Metrics *const all[] = {acme->metrics, NULL};
+  g_autofree char *text = metrics_text(all, (const char *const[]){measure_core(acme), NULL});
+  json_object_set_new(command->result, "text", json_string(text));
+  return TRUE;
 }

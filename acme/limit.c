@@ -21,6 +21,7 @@ static Problem *refuse(const Call *call, const char *name, const char *subject, 
                                  " per %s) is reached for %s; try again after %s.",
                                  name, rate.count, period, subject, time);
   problem_set_header(problem, "Retry-After", wait);
+  metrics_add(call->acme->metrics, METRIC_LIMITS, 1, name, NULL);
   return problem;
 }
 

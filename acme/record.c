@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "acme/record.h"
+#include "acme/measure.h"
 #include "base/log.h"
 #include "store/audit.h"
 #include "store/authorization.h"
@@ -107,6 +108,7 @@ void record_settle(Acme *acme, guint from, gboolean keep) {
   for (guint i = from; keep && i < acme->events->len; i++) {
     char **event = acme->events->pdata[i];
     log_pairs(LOG_INFO, event[0], (const char *const *)event + 1);
+    measure_event(acme, (const char *const *)event);
   }
   log_release();
   g_ptr_array_set_size(acme->events, (gint)from);

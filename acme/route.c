@@ -112,13 +112,20 @@ static void log_refusal(const Call *call, const Problem *problem) {
            call->request->peer, NULL);
 }
 
+static void count_refusal(const Acme *acme, const Problem *problem) {
+  g_autofree char *status = g_strdup_printf("%u", problem->status);
+  metrics_add(acme->metrics, METRIC_PROBLEMS, 1, problem_type_name(problem->type), status, NULL);
+}
+
 gboolean acme_handle(Acme *acme, const Request *request, Response *response) {
   Call call = {
       .acme = acme, .request = request, .response = response, .now = clock_now(acme->clock)};
   g_autoptr(Problem) problem = run(&call);
   if (problem != NULL) {
-    if (!problem->passing)
+    if (!problem->passing) {
       log_refusal(&call, problem);
+      count_refusal(acme, problem);
+    }
     answer_problem(response, problem);
   }
   if (problem != NULL || strcmp(request->path, "/directory") != 0)

@@ -282,6 +282,9 @@ const ConfigKey config_keys[] = {
      "Whether a chain with the root is offered as an alternate", .test_preset = "on"},
     {"test", "fail-addresses", CONFIG_LIST, "", 0, 0, NULL, CORE,
      "Addresses whose challenge fails when the client responds to it", .test_preset = ""},
+    {"metrics", "listen", CONFIG_LOCAL, "", 0, 0, NULL, PARENT,
+     "Where Prometheus fetches numbers by HTTP: loopback addresses and ports, socket paths; empty: "
+     "nowhere"},
     {"log", "level", CONFIG_CHOICE, "info", 0, 0, "debug info warning error", EVERYONE,
      "Least level that is written"},
     {"log", "format", CONFIG_CHOICE, "text", 0, 0, "text json", EVERYONE,

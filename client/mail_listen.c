@@ -99,7 +99,7 @@ static const MailWayKind mail_listen_kind = {
 };
 
 static void start_server(MailListen *listener, int fd) {
-  static const SmtpServerHandlers handlers = {on_recipient, on_message};
+  static const SmtpServerHandlers handlers = {.recipient = on_recipient, .message = on_message};
   const SmtpServerOptions options = {
       .hostname = ((const Mailbox *)g_ptr_array_index(listener->addresses, 0))->domain,
       .max_message = MAIL_WAY_MAX_MESSAGE,

@@ -71,6 +71,10 @@ void core_ask(Core *core, Channel *channel, guint kind, GVariant *body, Question
 void core_ask_beside(Core *core, Channel *channel, guint kind, GVariant *body);
 /* A request of an edge or of inbound as an item; NULL when core takes no such message. */
 CoreItem *core_request_item(Channel *channel, guint kind, guint64 id, GVariant *body);
+/* Before a question about how things stand: what core knows beside the store. */
+void core_measure(Core *core);
+/* How long a process took for a question that was asked at a monotonic time, microseconds. */
+void core_measure_step(Core *core, const Question *question, gint64 asked_at, gboolean answered);
 /* Takes operators' commands at the control socket, which is listening; fd is taken. */
 Operators *core_operators_new(Core *core, int fd);
 /* The answer to a question, and to the one beside it. */

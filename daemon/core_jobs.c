@@ -89,6 +89,16 @@ static GVariant *checkpoint_body(const Question *q) {
 /* --- answers
  * ---------------------------------------------------------------------------------------------- */
 
+static const char *const outcomes[SENDER_OUTCOMES] = {[SENDER_ACCEPTED] = "accepted",
+                                                      [SENDER_TEMPORARY] = "refused for now",
+                                                      [SENDER_UNREACHED] = "not reached",
+                                                      [SENDER_NO_TLS] = "without TLS",
+                                                      [SENDER_PERMANENT] = "refused"};
+
+static const char *mail_name(QuestionKind kind) {
+  return kind == QUESTION_DELIVER ? "challenge" : kind == QUESTION_NOTICE ? "notice" : "iodef";
+}
+
 static gboolean take_outcome(Core *core, CoreItem *item,
                              gboolean (*take)(Acme *, const Question *, const Delivery *,
                                               GError **),
@@ -101,6 +111,8 @@ static gboolean take_outcome(Core *core, CoreItem *item,
     role_die_of_nonsense(ROLE_OUTBOUND, "an unknown outcome");
   g_autoptr(GBytes) message = message_octets(octets);
   delivery.outcome = (SenderOutcome)outcome;
+  metrics_add(core->acme.metrics, METRIC_MAILS, 1, mail_name(item->question->kind),
+              outcomes[outcome], NULL);
   delivery.code = code;
   delivery.message = message;
   return take(&core->acme, item->question, &delivery, error);
@@ -215,24 +227,37 @@ static gboolean take_checkpoint(Core *core, CoreItem *item, GError **error) {
  * --------------------------------------------------------------------------- */
 
 static const struct {
+  const char *step; /* what it is called among metrics */
   Role role;
   guint kind;
   GVariant *(*body)(const Question *question);
   gboolean (*take)(Core *core, CoreItem *item, GError **error);
 } asking[] = {
-    [QUESTION_DELIVER] = {ROLE_OUTBOUND, MESSAGE_DELIVER, deliver_body, take_delivered},
-    [QUESTION_NOTICE] = {ROLE_OUTBOUND, MESSAGE_NOTICE, notice_body, take_notice_delivered},
-    [QUESTION_IODEF] = {ROLE_OUTBOUND, MESSAGE_IODEF, iodef_body, take_iodef_delivered},
-    [QUESTION_EXAMINE] = {ROLE_INBOUND, MESSAGE_EXAMINE, examine_body, take_evidence},
-    [QUESTION_SORT] = {ROLE_INBOUND, MESSAGE_EXAMINE, sort_body, take_evidence},
-    [QUESTION_BOUNCE] = {ROLE_INBOUND, MESSAGE_EXAMINE_BOUNCE, bounce_body, take_bounce_evidence},
-    [QUESTION_CAA] = {ROLE_LOOKUP, MESSAGE_CAA, caa_body, take_caa},
-    [QUESTION_BUILD] = {ROLE_SIGNER, MESSAGE_BUILD, build_body, take_built},
-    [QUESTION_LINT] = {ROLE_LINTER, MESSAGE_LINT, lint_body, take_linted},
-    [QUESTION_SIGN] = {ROLE_SIGNER, MESSAGE_SIGN, sign_body, take_signed},
-    [QUESTION_CRL] = {ROLE_SIGNER, MESSAGE_SIGN_CRL, crl_body, take_crl},
-    [QUESTION_CHECKPOINT] = {ROLE_SIGNER, MESSAGE_CHECKPOINT, checkpoint_body, take_checkpoint},
+    [QUESTION_DELIVER] = {"mail", ROLE_OUTBOUND, MESSAGE_DELIVER, deliver_body, take_delivered},
+    [QUESTION_NOTICE] = {"notice", ROLE_OUTBOUND, MESSAGE_NOTICE, notice_body,
+                         take_notice_delivered},
+    [QUESTION_IODEF] = {"iodef", ROLE_OUTBOUND, MESSAGE_IODEF, iodef_body, take_iodef_delivered},
+    [QUESTION_EXAMINE] = {"examine", ROLE_INBOUND, MESSAGE_EXAMINE, examine_body, take_evidence},
+    [QUESTION_SORT] = {"sort", ROLE_INBOUND, MESSAGE_EXAMINE, sort_body, take_evidence},
+    [QUESTION_BOUNCE] = {"bounce", ROLE_INBOUND, MESSAGE_EXAMINE_BOUNCE, bounce_body,
+                         take_bounce_evidence},
+    [QUESTION_CAA] = {"caa", ROLE_LOOKUP, MESSAGE_CAA, caa_body, take_caa},
+    [QUESTION_BUILD] = {"build", ROLE_SIGNER, MESSAGE_BUILD, build_body, take_built},
+    [QUESTION_LINT] = {"lint", ROLE_LINTER, MESSAGE_LINT, lint_body, take_linted},
+    [QUESTION_SIGN] = {"sign", ROLE_SIGNER, MESSAGE_SIGN, sign_body, take_signed},
+    [QUESTION_CRL] = {"crl", ROLE_SIGNER, MESSAGE_SIGN_CRL, crl_body, take_crl},
+    [QUESTION_CHECKPOINT] = {"checkpoint", ROLE_SIGNER, MESSAGE_CHECKPOINT, checkpoint_body,
+                             take_checkpoint},
 };
+
+void core_measure_step(Core *core, const Question *question, gint64 asked_at, gboolean answered) {
+  const char *step = asking[question->kind].step;
+  double seconds = (double)(g_get_monotonic_time() - asked_at) / G_USEC_PER_SEC;
+  if (answered)
+    metrics_observe(core->acme.metrics, METRIC_STEP_SECONDS, seconds, step, NULL);
+  else
+    metrics_add(core->acme.metrics, METRIC_STEPS_LOST, 1, step, NULL);
+}
 
 /* --- handing out
  * ------------------------------------------------------------------------------------------ */

@@ -47,7 +47,7 @@ static gboolean run_command(Core *core, CoreItem *item, GError **error) {
   const char *name = NULL, *arguments = NULL;
   g_autofree char *answer = NULL;
   g_variant_get(item->body, "(&s&s)", &name, &arguments);
-  core->acme.roles = core->process->roles;
+  core_measure(core);
   CommandOutcome outcome = command_run(&core->acme, item->uid, name, arguments, &answer, error);
   if (outcome == COMMAND_FAILED)
     return FALSE;

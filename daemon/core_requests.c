@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What edges and inbound ask of core. */
 #include "acme/mail_in.h"
+#include "acme/measure.h"
 #include "daemon/core.h"
+#include "daemon/store_place.h"
 
 #define MAX_NONCES 1024
 
@@ -75,6 +77,35 @@ static void want_nonces_failed(Core *core, CoreItem *item) {
   run_want_nonces(core, item, NULL);
 }
 
+void core_measure(Core *core) {
+  const char *folder = config_text(core->process->config, "store.directory");
+  core->acme.roles = core->process->roles;
+  core->acme.ends = core->process->ends;
+  for (const char *const *file = store_place_files; *file != NULL; file++)
+    metrics_set(core->acme.metrics, METRIC_STORE_OCTETS, (double)store_place_octets(folder, *file),
+                *file, NULL);
+}
+
+static GVariant *measured(Core *core) {
+  return g_variant_new("(s@" METRICS_TYPE ")", measure_core(&core->acme),
+                       metrics_all(core->acme.metrics));
+}
+
+static gboolean run_measure(Core *core, CoreItem *item, GError **error) {
+  core_measure(core);
+  if (!measure_standing(&core->acme, clock_now(core->acme.clock), error))
+    return FALSE;
+  g_autoptr(GVariant) body = g_variant_ref_sink(measured(core));
+  core_answer(core, item->channel, MESSAGE_MEASURED, item->id, body, body);
+  return TRUE;
+}
+
+/* The store cannot be read: what is counted is told all the same. */
+static void measure_failed(Core *core, CoreItem *item) {
+  g_autoptr(GVariant) body = g_variant_ref_sink(measured(core));
+  core_answer(core, item->channel, MESSAGE_MEASURED, item->id, body, body);
+}
+
 /* --- inbound
  * ---------------------------------------------------------------------------------------------- */
 
@@ -129,6 +160,7 @@ static const struct {
 } requests[MESSAGE_COUNT] = {
     [MESSAGE_REQUEST] = {run_request, request_failed},
     [MESSAGE_WANT_NONCES] = {run_want_nonces, want_nonces_failed},
+    [MESSAGE_MEASURE] = {run_measure, measure_failed},
     [MESSAGE_RECIPIENT] = {run_recipient, recipient_failed},
     [MESSAGE_MAIL] = {run_mail, mail_failed},
 };

@@ -129,9 +129,11 @@ typedef struct {
   Question *question;
   GVariant *body, *beside;
   guint open; /* answers that are not there yet */
+  gint64 at;  /* monotonic microseconds */
 } Asked;
 
-static void take_answer(Asked *asked, GVariant **place, GVariant *body) {
+static void take_answer(Asked *asked, const Question *question, GVariant **place, GVariant *body) {
+  core_measure_step(asked->core, question, asked->at, body != NULL);
   *place = body != NULL ? g_variant_ref(body) : NULL;
   if (asked->core->shared != NULL && asked->core->held_up)
     core_shared_hurry(asked->core);
@@ -143,12 +145,12 @@ static void take_answer(Asked *asked, GVariant **place, GVariant *body) {
 
 static void on_answered(GVariant *body, gpointer user) {
   Asked *asked = user;
-  take_answer(asked, &asked->body, body);
+  take_answer(asked, asked->question, &asked->body, body);
 }
 
 static void on_beside_answered(GVariant *body, gpointer user) {
   Asked *asked = user;
-  take_answer(asked, &asked->beside, body);
+  take_answer(asked, asked->question->beside, &asked->beside, body);
 }
 
 static void ask(Channel *channel, guint kind, GVariant *body, ChannelAnswered answered,
@@ -168,7 +170,8 @@ static void let_out(Core *core, CoreOutput *output, gboolean committed) {
   Asked *asked = g_new0(Asked, 1);
   *asked = (Asked){.core = core,
                    .question = g_steal_pointer(&output->question),
-                   .open = output->beside != NULL ? 2 : 1};
+                   .open = output->beside != NULL ? 2 : 1,
+                   .at = g_get_monotonic_time()};
   if (output->beside != NULL)
     ask(output->beside_channel, output->beside_kind, output->beside, on_beside_answered, asked);
   ask(output->channel, output->kind, output->body, on_answered, asked);
@@ -194,11 +197,22 @@ static void write_publications(Core *core) {
 /* --- transactions
  * --------------------------------------------------------------------------------------------- */
 
+static double seconds_since(gint64 begin) {
+  return (double)(g_get_monotonic_time() - begin) / G_USEC_PER_SEC;
+}
+
+static gboolean commit(Core *core, GError **error) {
+  gint64 begin = g_get_monotonic_time();
+  gboolean committed = store_commit(core->acme.store, error);
+  metrics_observe(core->acme.metrics, METRIC_COMMIT_SECONDS, seconds_since(begin), NULL);
+  return committed;
+}
+
 static gboolean attempt(Core *core, CoreWork work, gpointer user, GError **error) {
   if (!store_begin(core->acme.store, error))
     return FALSE;
   if (work(core, user, error))
-    return store_commit(core->acme.store, error);
+    return commit(core, error);
   store_rollback(core->acme.store);
   return FALSE;
 }
@@ -257,6 +271,7 @@ static void G_GNUC_NORETURN end_of_name(const GError *error) {
 }
 
 static void fail_turn(Core *core, GPtrArray *items, const GError *error) {
+  metrics_add(core->acme.metrics, METRIC_TURN_FAILURES, 1, NULL);
   if (g_error_matches(error, STORE_ERROR, STORE_ERROR_BUSY))
     end_of_name(error);
   core->away = g_error_matches(error, STORE_ERROR, STORE_ERROR_AWAY);
@@ -321,7 +336,9 @@ static void core_turn(Core *core) {
   gboolean there = has_store(core);
   Turn turn = {.items = items};
   choose(core, &turn);
+  gint64 begin = g_get_monotonic_time();
   gboolean committed = there && core_transact(core, run_turn, &turn, &error);
+  metrics_observe(core->acme.metrics, METRIC_TURN_SECONDS, seconds_since(begin), NULL);
   if (!there)
     fail_items(core, items);
   else if (!committed)

@@ -47,16 +47,19 @@ int ctl_limit_set(int argc, char **argv);
 int ctl_limit_clear(int argc, char **argv);
 int ctl_limit_list(int argc, char **argv);
 int ctl_mail_ingest(int argc, char **argv);
+int ctl_metrics(int argc, char **argv);
 int ctl_order_list(int argc, char **argv);
 int ctl_order_show(int argc, char **argv);
 int ctl_purge_show(int argc, char **argv);
 int ctl_renewal_ask(int argc, char **argv);
+int ctl_report_page(int argc, char **argv);
 int ctl_restore(int argc, char **argv);
 int ctl_setup(int argc, char **argv);
 int ctl_status(int argc, char **argv);
 int ctl_store_copy(int argc, char **argv);
 int ctl_store_reconcile(int argc, char **argv);
 int ctl_store_restored(int argc, char **argv);
+int ctl_top(int argc, char **argv);
 
 /* Parses the options of a command; prints and returns FALSE when they are wrong. */
 gboolean ctl_options(const char *command, const char *summary, const GOptionEntry *options,

@@ -53,10 +53,13 @@ static const struct {
     {"limit set", "signetctl limit set mails-per-domain example.com 5000/1h"},
     {"mail ingest", "signetctl mail ingest --from ann@example.com "
                     "acme-challenge+vp24ow3zh2riaoybblw3dz3t0r@ca.example.org < message"},
+    {"metrics", "signetctl metrics"},
     {"order list", "signetctl order list --address ann@example.com"},
     {"order show", "signetctl order show AaH6mZk76pLHzfZMzaWNYA"},
     {"purge show", "signetctl purge show --until 2027-01-01T00:00:00Z"},
     {"renewal ask", "signetctl renewal ask 2F:4A:71 --why https://ca.example.org/incident"},
+    {"report", "signetctl report --output report.html\n"
+               "  signetctl report --from 2026-01-01 --to 2026-04-01 --output quarter.html"},
     {"restore", "signetctl restore /backup/signet.tar --log /elsewhere/signer.log"},
     {"setup", "signetctl setup --domain ca.example.org --relay 127.0.0.1:25 "
               "--url https://acme.example.org"},
@@ -66,6 +69,7 @@ static const struct {
                    "    --password-file /etc/signet/pgpass"},
     {"store reconcile", "signetctl store reconcile"},
     {"store restored", "signetctl store restored --note \"base backup of 1 March\""},
+    {"top", "signetctl top"},
 };
 
 const char *ctl_example(const char *command) {

@@ -2,84 +2,31 @@
 /* signetctl status: how a server does, for people. What it says of itself, and what the files of
    its configuration say: those also while it does not run. */
 #include "base/clock.h"
-#include "ca/lint_rules.h"
-#include "ca/root_list.h"
 #include "daemon/ctl_ask.h"
 #include "daemon/ctl_settings.h"
-#include "daemon/pem_key.h"
+#include "daemon/ends.h"
+#include "daemon/store_place.h"
 
 #include <stdio.h>
-#include <sys/stat.h>
 
 #define ANSWER_SECONDS 20
-#define DKIM_OLD (365 * CLOCK_DAY)
-#define SOON (30 * CLOCK_DAY)
 
 /* --- what ends
  * ---------------------------------------------------------------------------------------------- */
 
-/* A certificate's last moment, of the first in a file. */
-static gboolean end_of_certificate(GBytes *content, gint64 *end) {
-  X509 *certificate = pem_first_certificate(content);
-  if (certificate != NULL)
-    *end = lint_seconds(X509_get0_notAfter(certificate)) * CLOCK_SECOND;
-  X509_free(certificate);
-  return certificate != NULL;
-}
-
-static gboolean end_of_list(GBytes *content, gint64 *end) {
-  RootList list;
-  gboolean good = root_list_read(content, &list);
-  *end = good ? list.next_update : 0;
-  return good;
-}
-
-/* soon: no certificate outlives its issuer, so a CA ends for new ones a certificate's life before.
- */
-static const struct {
-  const char *what, *group, *name;
-  gboolean (*end_of)(GBytes *content, gint64 *end); /* NULL: it does not end, see find_end */
-  gint64 soon;
-} files[] = {
-    {"issuing CA", "ca", "certificate", end_of_certificate, 365 * CLOCK_DAY + SOON},
-    {"root", "ca", "root", end_of_certificate, 365 * CLOCK_DAY + SOON},
-    {"root's list", "ca", "root-crl", end_of_list, SOON},
-    {"HTTPS certificate", "acme", "tls-certificate", end_of_certificate, SOON},
-    {"SMTP certificate", "mail", "tls-certificate", end_of_certificate, SOON},
-    {"S/MIME certificate", "mail", "smime-certificate", end_of_certificate, SOON},
-    {"DKIM key", "mail", "dkim-key", NULL, 0},
-    {"Ed25519 DKIM key", "mail", "dkim-ed25519-key", NULL, 0},
-};
-
-/* A DKIM key does not end; it is worth changing when it is as old as DKIM_OLD. */
-static gboolean find_end(gsize i, const char *path, gint64 *end) {
-  struct stat status;
-  char *content = NULL;
-  gsize length = 0;
-  if (files[i].end_of == NULL) {
-    gboolean there = stat(path, &status) == 0;
-    *end = there ? (gint64)status.st_mtime * CLOCK_SECOND + DKIM_OLD : 0;
-    return there;
-  }
-  if (!g_file_get_contents(path, &content, &length, NULL))
-    return FALSE;
-  g_autoptr(GBytes) octets = g_bytes_new_take(content, length);
-  return files[i].end_of(octets, end);
-}
-
 static json_t *ends_of(const CtlSettings *settings) {
   json_t *rows = json_array();
   gint64 now = clock_now(&clock_system);
-  for (gsize i = 0; i < G_N_ELEMENTS(files); i++) {
+  for (gsize i = 0; i < ends_count; i++) {
     gint64 end = 0;
-    g_autofree char *path = ctl_settings_text(settings, files[i].group, files[i].name);
+    g_autofree char *path = ctl_settings_text(settings, ends[i].group, ends[i].name);
     if (*path == '\0')
       continue;
-    gboolean read = find_end(i, path, &end);
+    gboolean read = end_read(&ends[i], path, &end);
     g_autofree char *at = read ? clock_rfc3339(end) : NULL;
-    json_t *row = json_pack("{s:s, s:s, s:s*, s:b}", "what", files[i].what, "file", path,
-                            files[i].end_of == NULL ? "change" : "end", at, "soon",
-                            read && end - now < files[i].soon);
+    json_t *row = json_pack("{s:s, s:s, s:s*, s:b}", "what", ends[i].what, "file", path,
+                            ends[i].end_of == NULL ? "change" : "end", at, "soon",
+                            read && end - now < ends[i].soon);
     if (read)
       json_object_set_new(row, "days", json_integer((end - now) / CLOCK_DAY));
     json_array_append_new(rows, row);
@@ -88,15 +35,10 @@ static json_t *ends_of(const CtlSettings *settings) {
 }
 
 static json_t *store_of(const CtlSettings *settings) {
-  static const char *const names[] = {"signet.db", "signet.db-wal", "signer.log"};
   g_autofree char *folder = ctl_settings_text(settings, "store", "directory");
   gint64 octets = 0;
-  for (gsize i = 0; i < G_N_ELEMENTS(names); i++) {
-    struct stat status;
-    g_autofree char *path = g_build_filename(folder, names[i], NULL);
-    if (stat(path, &status) == 0)
-      octets += status.st_size;
-  }
+  for (const char *const *file = store_place_files; *file != NULL; file++)
+    octets += store_place_octets(folder, *file);
   return json_pack("{s:s, s:I}", "directory", folder, "octets", (json_int_t)octets);
 }
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "daemon/messages.h"
-#include "acme/acme.h"
+#include "acme/measure.h"
 #include "base/perspective.h"
 #include "mime/dsn.h"
 #include "mime/reply.h"
@@ -33,10 +33,14 @@ static const ChannelKind kinds[MESSAGE_COUNT] = {
     [MESSAGE_RELOAD] = {"reload", TOLD(PARENT, ROLES, "a{ss}")},
     [MESSAGE_STARTED] = {"started", TOLD(ROLES, PARENT, "()")},
     [MESSAGE_ROLES] = {"roles", TOLD(PARENT, CORE, ACME_ROLES_TYPE)},
+    [MESSAGE_ENDS] = {"ends", TOLD(PARENT, CORE, ACME_ENDS_TYPE)},
     [MESSAGE_REQUEST] = {"request", ASKED(EDGE, CORE, "(sssays)")},
     [MESSAGE_RESPONSE] = {"response", ANSWER(MESSAGE_REQUEST, CORE, EDGE, "(uasay)")},
     [MESSAGE_WANT_NONCES] = {"want-nonces", ASKED(EDGE, CORE, "u")},
     [MESSAGE_NONCES] = {"nonces", ANSWER(MESSAGE_WANT_NONCES, CORE, EDGE, "as")},
+    [MESSAGE_MEASURE] = {"measure", ASKED(EDGE, CORE, "()")},
+    [MESSAGE_MEASURED] = {"measured", ANSWER(MESSAGE_MEASURE, CORE, EDGE, "(s" METRICS_TYPE ")")},
+    [MESSAGE_COUNTED] = {"counted", TOLD(EDGE | INBOUND, CORE, METRICS_TYPE)},
     [MESSAGE_RECIPIENT] = {"recipient", ASKED(INBOUND, CORE, "s")},
     [MESSAGE_RECIPIENT_ANSWER] = {"recipient-answer",
                                   ANSWER(MESSAGE_RECIPIENT, CORE, INBOUND, "(uss)")},

@@ -16,11 +16,16 @@ typedef enum {
   MESSAGE_STARTED,    /* back: the role has begun its work */
   /* parent to core */
   MESSAGE_ROLES, /* of every process: role, index, pid (0: none), since when, restarts */
+  MESSAGE_ENDS,  /* what ends, and when: certificates, lists and keys in files */
   /* edge and core */
   MESSAGE_REQUEST,     /* method, path, content type, body, client address */
   MESSAGE_RESPONSE,    /* status, header fields, body */
   MESSAGE_WANT_NONCES, /* how many */
   MESSAGE_NONCES,      /* fresh ones */
+  MESSAGE_MEASURE,     /* what is the state of all that core counts */
+  MESSAGE_MEASURED,    /* name of the core, METRICS_TYPE */
+  /* edge or inbound to core */
+  MESSAGE_COUNTED, /* METRICS_TYPE: what was added since the last time */
   /* inbound and core */
   MESSAGE_RECIPIENT,        /* is there such a recipient: address */
   MESSAGE_RECIPIENT_ANSWER, /* reply code, enhanced code, text */

@@ -6,6 +6,7 @@
 #include "daemon/ca_key.h"
 #include "daemon/check.h"
 #include "daemon/control.h"
+#include "daemon/ends.h"
 #include "daemon/mail_texts.h"
 #include "daemon/messages.h"
 #include "daemon/role.h"
@@ -41,8 +42,9 @@ typedef struct {
   guint index; /* among those of its role */
   pid_t pid;   /* 0: not running */
   Channel *control;
-  GArray *https, *http, *smtp, *lmtp; /* its listening sockets, kept over restarts; NULL: none */
-  gint64 deaths[DEATHS_AT_ONCE + 1];  /* monotonic seconds, newest first */
+  GArray *https, *http, *smtp, *lmtp,
+      *metrics;                      /* its listening sockets, kept over restarts; NULL: none */
+  gint64 deaths[DEATHS_AT_ONCE + 1]; /* monotonic seconds, newest first */
   guint deaths_in_row;
   gboolean begun; /* its work, once at least */
   gint64 since;   /* when it was started last, milliseconds; 0: never */
@@ -318,6 +320,12 @@ static void tell_roles(Parent *parent) {
   }
 }
 
+/* To core, which tells Prometheus, of the files as they are now. */
+static void give_ends(Child *child) {
+  if (child->role == ROLE_CORE)
+    channel_send(child->control, MESSAGE_ENDS, ends_read(child->parent->config), -1);
+}
+
 /* --- starting
  * --------------------------------------------------------------------------------------------- */
 
@@ -433,8 +441,10 @@ static void start_child(Child *child) {
   give_settings(child);
   give_folder(child);
   give_control(child);
+  give_ends(child);
   give_sockets(child, "listen-https", child->https);
   give_sockets(child, "listen-http", child->http);
+  give_sockets(child, "listen-metrics", child->metrics);
   give_sockets(child, "listen-smtp", child->smtp);
   give_sockets(child, "listen-lmtp", child->lmtp);
   channel_send(child->control, MESSAGE_START, g_variant_new_uint32(child->index), -1);
@@ -561,6 +571,7 @@ static void on_sighup(evutil_socket_t fd G_GNUC_UNUSED, short what G_GNUC_UNUSED
     give_relay_ca(child);
     give_mail_texts(child);
     give_settings(child);
+    give_ends(child);
     channel_send(child->control, MESSAGE_RELOAD, config_share(config, child->role), -1);
   }
 }
@@ -591,6 +602,10 @@ static gboolean add_edges(Parent *parent, GError **error) {
       return FALSE;
     edge->http = sockets_listen(config_list(parent->config, "publish.listen"), TRUE, error);
     if (edge->http == NULL)
+      return FALSE;
+    if (i == 0)
+      edge->metrics = sockets_listen_locally(config_list(parent->config, "metrics.listen"), error);
+    if (i == 0 && edge->metrics == NULL)
       return FALSE;
   }
   return TRUE;

@@ -153,6 +153,33 @@ void role_flush(const RoleProcess *process) {
     channel_flush(((const RoleCore *)process->cores->pdata[i])->channel, FLUSH_MILLISECONDS);
 }
 
+/* --- counting
+ * --------------------------------------------------------------------------------------------- */
+
+/* What is counted while there is no core waits for the next one. */
+void role_tell_counted(RoleProcess *process) {
+  Channel *core = role_least_asked_core(process);
+  GVariant *counted = core != NULL ? metrics_take(process->metrics) : NULL;
+  if (counted != NULL)
+    channel_send(core, MESSAGE_COUNTED, counted, -1);
+}
+
+static void on_counted(evutil_socket_t fd G_GNUC_UNUSED, short what G_GNUC_UNUSED, void *user) {
+  RoleProcess *process = user;
+  if (role_least_asked_core(process) == NULL)
+    event_add(process->counted, &(const struct timeval){1, 0});
+  role_tell_counted(process);
+}
+
+static void on_changed(gpointer user) {
+  event_add(((RoleProcess *)user)->counted, &(const struct timeval){1, 0});
+}
+
+static void begin_counting(RoleProcess *process) {
+  process->counted = event_new(process->base, -1, 0, on_counted, process);
+  process->metrics = metrics_new(on_changed, process);
+}
+
 /* --- what the parent says
  * --------------------------------------------------------------------------------- */
 
@@ -190,9 +217,9 @@ static void take_reload(RoleProcess *process, GVariant *body) {
     process->table->reload(process, config);
 }
 
-static void keep_roles(RoleProcess *process, GVariant *body) {
-  g_clear_pointer(&process->roles, g_variant_unref);
-  process->roles = g_variant_ref(body);
+static void keep(GVariant **kept, GVariant *body) {
+  g_clear_pointer(kept, g_variant_unref);
+  *kept = g_variant_ref(body);
 }
 
 static void on_parent_says(Channel *channel G_GNUC_UNUSED, guint kind, guint64 id G_GNUC_UNUSED,
@@ -217,7 +244,9 @@ static void on_parent_says(Channel *channel G_GNUC_UNUSED, guint kind, guint64 i
   } else if (kind == MESSAGE_RELOAD) {
     take_reload(process, body);
   } else if (kind == MESSAGE_ROLES) {
-    keep_roles(process, body);
+    keep(&process->roles, body);
+  } else if (kind == MESSAGE_ENDS) {
+    keep(&process->ends, body);
   }
 }
 
@@ -274,6 +303,8 @@ int role_run(Role role) {
   process.descriptors = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, free_list);
   process.control = role_open_channel(&process, ROLE_PARENT, ROLE_CONTROL_FD, on_parent_says,
                                       on_parent_gone, &process);
+  if (role == ROLE_EDGE || role == ROLE_INBOUND)
+    begin_counting(&process);
   event_base_dispatch(process.base);
   return EXIT_FAILURE;
 }

@@ -5,6 +5,7 @@
 #define SIGNET_DAEMON_ROLE_H
 
 #include "base/config.h"
+#include "base/metrics.h"
 #include "daemon/messages.h"
 
 #define ROLE_CONTROL_FD 3
@@ -56,6 +57,9 @@ struct RoleProcess {
   Config *config;
   GHashTable *descriptors; /* name -> GArray of int */
   GVariant *roles;         /* in core: what the parent said last; NULL: nothing yet */
+  GVariant *ends;          /* the same */
+  Metrics *metrics;        /* what edges and inbound count, for core; NULL in other roles */
+  struct event *counted;   /* when it is told */
   gpointer state;          /* the role's own */
 };
 
@@ -83,6 +87,8 @@ GPtrArray *role_read_files(RoleProcess *process, const char *name, GError **erro
 Channel *role_least_asked_core(const RoleProcess *process);
 /* Answers a question of the core of that generation, if it is still there; body is sunk. */
 void role_answer(RoleProcess *process, guint generation, guint kind, guint64 id, GVariant *body);
+/* Tells core what was counted since the last time; otherwise that comes within a second. */
+void role_tell_counted(RoleProcess *process);
 /* A channel to another role; nonsense from it ends this process, and says so. */
 Channel *role_open_channel(RoleProcess *process, Role peer, int fd, ChannelReceived received,
                            ChannelClosed closed, gpointer user);

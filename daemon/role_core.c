@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* core: ACME, judging, jobs, audit; the only writer of the store. */
 #include "acme/issuing_ca.h"
+#include "acme/measure.h"
 #include "acme/record.h"
 #include "acme/settings_record.h"
 #include "base/log.h"
@@ -29,6 +30,11 @@ static void random_octets(void *octets, gsize length) {
 static void on_role_says(Channel *channel, guint kind, guint64 id, GVariant *body,
                          int fd G_GNUC_UNUSED, gpointer user) {
   Core *core = ((RoleProcess *)user)->state;
+  if (kind == MESSAGE_COUNTED) {
+    if (!metrics_merge(core->acme.metrics, body, channel_peer(channel)))
+      role_die_of_nonsense(channel_peer(channel), "numbers that cannot be");
+    return;
+  }
   CoreItem *item = core_request_item(channel, kind, id, body);
   if (item == NULL)
     role_die_of_nonsense(channel_peer(channel), "a message that core does not take");
@@ -271,6 +277,7 @@ static gboolean start(RoleProcess *process, GError **error) {
   core->acme.clock = &clock_system;
   core->acme.random = random_octets;
   core->acme.config = process->config;
+  core->acme.metrics = measure_new(&core->acme);
   core->acme.keys = jwk_cache_new();
   core->published = published_new(folder->len > 0 ? g_array_index(folder, int, 0) : -1);
   if (config_is(process->config, "ca.caa", "off"))

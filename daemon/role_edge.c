@@ -22,7 +22,8 @@
 typedef struct {
   RoleProcess *process;
   HttpFront *acme;
-  HttpFront *files; /* plain HTTP */
+  HttpFront *files;    /* plain HTTP */
+  HttpFront *measures; /* plain HTTP on loopback, in the first edge; for Prometheus */
   Published *published;
   GQueue nonces; /* of char*; from the cores that are there now */
   gboolean asked;
@@ -82,6 +83,14 @@ static char *take_nonce(Edge *edge) {
   char *nonce = g_queue_pop_head(&edge->nonces);
   refill(edge);
   return nonce;
+}
+
+/* --- counting
+ * --------------------------------------------------------------------------------------------- */
+
+static void count(Edge *edge, const char *listener, guint status) {
+  g_autofree char *code = g_strdup_printf("%u", status);
+  metrics_add(edge->process->metrics, METRIC_HTTP_REQUESTS, 1, listener, code, NULL);
 }
 
 /* --- answers
@@ -151,6 +160,7 @@ static void answer(Edge *edge, HttpExchange *exchange, guint status, GPtrArray *
     add(headers, "Replay-Nonce", nonce);
   }
   add_origins(headers);
+  count(edge, "acme", status);
   send_answer(edge, exchange, status, headers, body);
 }
 
@@ -209,6 +219,8 @@ static void on_response(GVariant *body, gpointer user) {
   if (headers->len % 2 != 0)
     role_die_of_nonsense(ROLE_CORE, "a header field without a value");
   g_autoptr(GBytes) content = message_octets(octets);
+  metrics_observe(pending->edge->process->metrics, METRIC_HTTP_SECONDS,
+                  (double)(g_get_monotonic_time() - pending->since) / G_USEC_PER_SEC, NULL);
   answer(pending->edge, pending->exchange, status, headers, content);
 }
 
@@ -302,7 +314,8 @@ static void answer_text(HttpExchange *exchange, guint status, const char *text) 
 }
 
 static void on_file_refuse(HttpExchange *exchange, guint status, const char *detail,
-                           gpointer user G_GNUC_UNUSED) {
+                           gpointer user) {
+  count(user, "files", status);
   g_autofree char *line = g_strconcat(detail, "\n", NULL);
   answer_text(exchange, status, line);
 }
@@ -311,10 +324,12 @@ static void on_file_request(HttpExchange *exchange, const Request *request, gpoi
   Edge *edge = user;
   PublishedFile file;
   if (strcmp(request->method, "GET") != 0 && strcmp(request->method, "HEAD") != 0) {
+    count(edge, "files", 405);
     answer_text(exchange, 405, "Files are read with GET or HEAD.\n");
     return;
   }
   if (!published_read(edge->published, request->path + 1, &file)) {
+    count(edge, "files", 404);
     answer_text(exchange, 404, "There is no such file.\n");
     return;
   }
@@ -326,7 +341,93 @@ static void on_file_request(HttpExchange *exchange, const Request *request, gpoi
   add(headers, "ETag", file.etag);
   if (!known)
     add(headers, "Content-Type", file.type);
+  count(edge, "files", known ? 304 : 200);
   http_exchange_answer(exchange, known ? 304 : 200, headers, known ? NULL : content);
+}
+
+/* --- Prometheus
+ * ------------------------------------------------------------------------------------------- */
+
+static void on_measure_refuse(HttpExchange *exchange, guint status, const char *detail,
+                              gpointer user G_GNUC_UNUSED) {
+  g_autofree char *line = g_strconcat(detail, "\n", NULL);
+  answer_text(exchange, status, line);
+}
+
+/* The answers of all cores of this node. */
+typedef struct {
+  HttpExchange *exchange;
+  guint open;          /* questions */
+  GPtrArray *measured; /* of Metrics; and of the cores' names */
+  GPtrArray *cores;
+} Scrape;
+
+static void finish_scrape(Scrape *scrape) {
+  g_autoptr(GPtrArray) headers = g_ptr_array_new_with_free_func(g_free);
+  if (scrape->measured->len == 0) {
+    answer_text(scrape->exchange, 503, "The server is busy or restarting.\n");
+  } else {
+    g_ptr_array_add(scrape->measured, NULL);
+    g_ptr_array_add(scrape->cores, NULL);
+    char *text = metrics_text((const Metrics *const *)scrape->measured->pdata,
+                              (const char *const *)scrape->cores->pdata);
+    g_autoptr(GBytes) content = g_bytes_new_take(text, strlen(text));
+    add(headers, "Content-Type", "text/plain; version=0.0.4; charset=utf-8");
+    http_exchange_answer(scrape->exchange, 200, headers, content);
+  }
+  g_ptr_array_unref(scrape->measured);
+  g_ptr_array_unref(scrape->cores);
+  g_free(scrape);
+}
+
+static void free_metrics(gpointer metrics) {
+  if (metrics != NULL)
+    metrics_free(metrics);
+}
+
+static void on_measured(GVariant *body, gpointer user) {
+  Scrape *scrape = user;
+  const char *core = NULL;
+  g_autoptr(GVariant) numbers = NULL;
+  if (body != NULL) {
+    Metrics *metrics = metrics_new(NULL, NULL);
+    g_variant_get(body, "(&s@" METRICS_TYPE ")", &core, &numbers);
+    if (!metrics_merge(metrics, numbers, ROLE_CORE))
+      role_die_of_nonsense(ROLE_CORE, "numbers that cannot be");
+    g_ptr_array_add(scrape->measured, metrics);
+    g_ptr_array_add(scrape->cores, g_strdup(core));
+  }
+  if (--scrape->open == 0)
+    finish_scrape(scrape);
+}
+
+/* open is one more while they are asked. */
+static void scrape_cores(Edge *edge, HttpExchange *exchange) {
+  Scrape *scrape = g_new0(Scrape, 1);
+  *scrape = (Scrape){exchange, 1, g_ptr_array_new_with_free_func(free_metrics),
+                     g_ptr_array_new_with_free_func(g_free)};
+  for (guint i = 0; i < edge->process->cores->len; i++) {
+    const RoleCore *core = edge->process->cores->pdata[i];
+    scrape->open++;
+    if (!channel_ask(core->channel, MESSAGE_MEASURE, g_variant_new("()"), on_measured, scrape))
+      scrape->open--;
+  }
+  if (--scrape->open == 0)
+    finish_scrape(scrape);
+}
+
+static void on_measure(HttpExchange *exchange, const Request *request, gpointer user) {
+  Edge *edge = user;
+  if (strcmp(request->method, "GET") != 0) {
+    answer_text(exchange, 405, "Metrics are read with GET.\n");
+    return;
+  }
+  if (strcmp(request->path, "/metrics") != 0) {
+    answer_text(exchange, 404, "There are /metrics alone.\n");
+    return;
+  }
+  role_tell_counted(edge->process);
+  scrape_cores(edge, exchange);
 }
 
 /* --- life
@@ -381,9 +482,12 @@ static gboolean start(RoleProcess *process, GError **error) {
   HttpFrontOptions files = {NULL, files_path, proxies, on_file_request, on_file_refuse, edge};
   edge->acme = http_front_new(process->base, &acme);
   edge->files = http_front_new(process->base, &files);
+  HttpFrontOptions measures = {NULL, "", NULL, on_measure, on_measure_refuse, edge};
+  edge->measures = http_front_new(process->base, &measures);
   SSL_CTX_free(tls);
   listen_on(process, "listen-https", edge->acme);
   listen_on(process, "listen-http", edge->files);
+  listen_on(process, "listen-metrics", edge->measures);
   return TRUE;
 }
 

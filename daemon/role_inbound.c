@@ -76,6 +76,11 @@ static void on_message(SmtpQuestion *question, const SmtpEnvelope *envelope, GBy
                     message_from_octets(message)));
 }
 
+static void on_replied(int code, gpointer user) {
+  g_autofree char *text = g_strdup_printf("%d", code);
+  metrics_add(((Inbound *)user)->process->metrics, METRIC_SMTP_REPLIES, 1, text, NULL);
+}
+
 /* --- examination
  * ------------------------------------------------------------------------------------------ */
 
@@ -292,7 +297,7 @@ static SSL_CTX *read_tls(RoleProcess *process, GError **error) {
 }
 
 static GPtrArray *listen_on(Inbound *inbound, const char *name, const SmtpServerOptions *options) {
-  static const SmtpServerHandlers handlers = {on_recipient, on_message};
+  static const SmtpServerHandlers handlers = {on_recipient, on_message, on_replied};
   g_autoptr(GArray) sockets = role_take_descriptors(inbound->process, name);
   GPtrArray *servers = g_ptr_array_new_with_free_func((GDestroyNotify)smtp_server_free);
   for (guint i = 0; i < sockets->len; i++)

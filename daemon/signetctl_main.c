@@ -52,16 +52,19 @@ static const struct {
     {"limit", "clear", "remove it", ctl_limit_clear},
     {"limit", "list", "list these limits", ctl_limit_list},
     {"mail", "ingest", "hand a message over, for the pipe of a mail server", ctl_mail_ingest},
+    {"metrics", NULL, "print the numbers of a server, for Prometheus", ctl_metrics},
     {"order", "list", "list orders, newest first", ctl_order_list},
     {"order", "show", "tell what happened to an order, and why", ctl_order_show},
     {"purge", "show", "tell what will be removed, and when", ctl_purge_show},
     {"renewal", "ask", "ask clients to renew certificates at once", ctl_renewal_ask},
+    {"report", NULL, "write what happened as a page with plots", ctl_report_page},
     {"restore", NULL, "put the store back from such a file", ctl_restore},
     {"setup", NULL, "make everything that a server needs", ctl_setup},
     {"status", NULL, "tell how the server does, for people", ctl_status},
     {"store", "copy", "copy a store on SQLite to PostgreSQL", ctl_store_copy},
     {"store", "reconcile", "enter what a restored store does not know", ctl_store_reconcile},
     {"store", "restored", "say that the database was put back by other means", ctl_store_restored},
+    {"top", NULL, "show a server live in the terminal", ctl_top},
 };
 
 /* The commands of a noun, or all for NULL; whether there is one. */

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "daemon/store_place.h"
 
+#include <sys/stat.h>
+
 #define CORES_ON_POSTGRESQL 2
 
 StorePlace store_place_read(const Config *config) {
@@ -27,4 +29,12 @@ guint store_place_cores(const Config *config) {
   if (cores > 0)
     return (guint)cores;
   return config_given(config, "store.postgresql") ? CORES_ON_POSTGRESQL : 1;
+}
+
+const char *const store_place_files[] = {"signet.db", "signet.db-wal", "signer.log", NULL};
+
+gint64 store_place_octets(const char *folder, const char *file) {
+  struct stat status;
+  g_autofree char *path = g_build_filename(folder, file, NULL);
+  return stat(path, &status) == 0 ? (gint64)status.st_size : 0;
 }

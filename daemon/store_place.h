@@ -14,6 +14,10 @@ const char *store_place_name(const StorePlace *place);
 const char *store_place_node(const Config *config);
 /* The name of a core process as a writer: "NODE/INDEX"; the caller frees it. */
 char *store_place_owner(const Config *config, guint index);
+/* The files in the folder that grow, NULL-terminated, and the size of one, 0 when it is not there.
+ */
+extern const char *const store_place_files[];
+gint64 store_place_octets(const char *folder, const char *file);
 /* How many core processes there are. */
 guint store_place_cores(const Config *config);
 

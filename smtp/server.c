@@ -433,6 +433,8 @@ static void refuse_socket(const SmtpServer *server, evutil_socket_t fd, const ch
                           const char *reason) {
   g_autofree char *line =
       g_strdup_printf("421 4.7.0 %s %s, try again later\r\n", server->options.hostname, reason);
+  if (server->handlers.replied != NULL)
+    server->handlers.replied(421, server->user);
   log_info("smtp session refused", "peer", peer, "reason", reason, NULL);
   if (send(fd, line, strlen(line), MSG_NOSIGNAL | MSG_DONTWAIT) < 0)
     log_debug("smtp refusal not sent", "peer", peer, NULL);
@@ -443,6 +445,8 @@ static Connection *connection_new(SmtpServer *server, evutil_socket_t fd, const 
   const SmtpSessionOptions options = {.hostname = server->options.hostname,
                                       .max_message = server->options.max_message,
                                       .offer_starttls = server->options.tls != NULL,
+                                      .replied = server->handlers.replied,
+                                      .user = server->user,
                                       .lmtp = server->options.lmtp};
   Connection *connection = g_new0(Connection, 1);
   connection->server = server;

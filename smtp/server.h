@@ -19,6 +19,7 @@ typedef struct {
   void (*recipient)(SmtpQuestion *question, const char *address, gpointer user);
   void (*message)(SmtpQuestion *question, const SmtpEnvelope *envelope, GBytes *message,
                   gpointer user);
+  void (*replied)(int code, gpointer user); /* for each reply but greetings; NULL: nobody counts */
 } SmtpServerHandlers;
 
 typedef struct {

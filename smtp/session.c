@@ -61,6 +61,8 @@ struct SmtpSession {
   char *peer;
   gsize max_message;
   gboolean offer_starttls;
+  void (*replied)(int code, gpointer user);
+  gpointer user;
   gboolean lmtp;
   State state;
   gint64 now;
@@ -94,10 +96,16 @@ static void enter(SmtpSession *session, State state) {
   session->state = state;
 }
 
+static void count_reply(const SmtpSession *session, int code) {
+  if (session->replied != NULL)
+    session->replied(code, session->user);
+}
+
 /* enhanced is NULL where RFC 2034 section 4 has none. */
 static void reply(SmtpSession *session, int code, const char *enhanced, const char *text) {
   g_string_append_printf(session->output, "%d %s%s%s\r\n", code, enhanced == NULL ? "" : enhanced,
                          enhanced == NULL ? "" : " ", text);
+  count_reply(session, code);
 }
 
 /* Ends the session: what is left of the input is never looked at. */
@@ -168,6 +176,7 @@ static void run_ehlo(SmtpSession *session, const char *argument) {
   if (session->offer_starttls && !session->tls)
     g_string_append(session->output, "250-STARTTLS\r\n");
   g_string_append(session->output, "250 ENHANCEDSTATUSCODES\r\n");
+  count_reply(session, 250);
 }
 
 static void run_helo(SmtpSession *session, const char *argument) {
@@ -547,6 +556,8 @@ SmtpSession *smtp_session_new(const SmtpSessionOptions *options, const char *pee
   session->peer = g_strdup(peer);
   session->max_message = options->max_message;
   session->offer_starttls = options->offer_starttls;
+  session->replied = options->replied;
+  session->user = options->user;
   session->lmtp = options->lmtp;
   session->input = g_string_new(NULL);
   session->output = g_string_new(NULL);

@@ -31,6 +31,9 @@ typedef struct {
   const char *hostname; /* in banner, EHLO and Received */
   gsize max_message;    /* octets, announced as SIZE */
   gboolean offer_starttls;
+  void (*replied)(int code,
+                  gpointer user); /* for each reply but the greeting; NULL: nobody counts */
+  gpointer user;
   gboolean lmtp; /* LHLO, and an answer for each recipient behind the message (RFC 2033) */
 } SmtpSessionOptions;
 

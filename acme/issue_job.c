@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The issuance path, step by step, each committed before the next (ca-rules 34): CAA, to-be-signed
-   octets with lint verdict, signature, certificate. A restart finds the order where it was. */
+/* The issuance path, step by step (ca-rules 34): CAA, to-be-signed octets with lint verdict,
+   signature, certificate. CAA's permission and the octets are committed before a signature is asked
+   for. A restart finds the order where it was. */
 #include "acme/account_right.h"
 #include "acme/crl_job.h"
 #include "acme/evidence.h"

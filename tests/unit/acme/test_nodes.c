@@ -563,8 +563,25 @@ static void act_claim_and_answer(World *world) {
   g_assert_cmpstr(lab_text(answer, "status"), ==, "valid");
 }
 
+/* One side's mail makes it valid while the other one claims it. */
+static void prepare_beforehand_mail(World *world) {
+  make_account(world, world->client);
+  world->order = lab_authorize(world->lab, world->client, one[0]);
+  lab_send_mails(world->lab);
+  g_autoptr(Answer) answer = lab_challenge(world->order, 0, "{}");
+  g_assert_cmpuint(lab_mail_in(world->order, 0), ==, 250);
+}
+
+static void act_mail_and_claim(World *world) {
+  if (world->self == 0)
+    act_client_and_mail(world);
+  else
+    act_claim(world);
+}
+
 static void check_claimed_ready(World *world) {
-  g_autoptr(Answer) answer = lab_post(world->lab, world->client, world->board->location[0], NULL);
+  const char *made = world->board->location[*world->board->location[0] != '\0' ? 0 : 1];
+  g_autoptr(Answer) answer = lab_post(world->lab, world->client, made, NULL);
   g_assert_cmpstr(lab_text(answer, "status"), ==, "ready");
 }
 
@@ -762,6 +779,8 @@ int main(int argc, char **argv) {
       {"/nodes/deactivation",
        {prepare_account, act_deactivation, check_deactivation, NULL, {0, 0}}},
       {"/nodes/claim", {prepare_beforehand, act_claim, check_claim, NULL, {0, 0}}},
+      {"/nodes/mail-and-claim",
+       {prepare_beforehand_mail, act_mail_and_claim, check_claimed_ready, NULL, {1, 0}}},
       {"/nodes/claim-and-answer",
        {prepare_beforehand, act_claim_and_answer, check_claimed_ready, NULL, {0, 0}}},
       {"/nodes/stop", {prepare_stop, act_stop, check_stop, NULL, {0, 0}}},

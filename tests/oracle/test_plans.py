@@ -49,7 +49,7 @@ ALLOWED = {
 
 
 # What the driver puts in place of them; and what only the other one says.
-WORDS = {"@int": "INTEGER", "@blob": "BLOB", "@text": "TEXT", "@lock": "", "@skip-locked": ""}
+WORDS = {"@int": "INTEGER", "@blob": "BLOB", "@text": "TEXT", "@lock": "", "@skip-locked": "", "@light": ""}
 ELSEWHERE = re.compile(r"pg_|::|%")
 
 

@@ -177,7 +177,7 @@ class Place:
 
 # Their problems are met in an order or a challenge.
 LATER = ("acme/issue_job.c", "acme/state.c", "acme/judge.c", "acme/bounce.c", "acme/challenge_mail_job.c",
-         "acme/challenge_resource.c", "acme/sort_job.c", "acme/test_mode.c")
+         "acme/challenge_resource.c", "acme/command_store.c", "acme/sort_job.c", "acme/test_mode.c")
 EDGE = ("acme/http_front", "daemon/")
 
 # Calls that make a problem, by name or by "file:name": the type or its argument, the argument of the status (None: the

@@ -140,6 +140,8 @@ static gboolean find_user(Setup *setup) {
     setup->served = TRUE;
     setup->uid = user->pw_uid;
     setup->gid = user->pw_gid;
+    if (setup->user == NULL)
+      setup->user = g_strdup(SERVICE_USER);
   }
   if (user != NULL || setup->user == NULL)
     return TRUE;
@@ -267,10 +269,7 @@ static void print_start(const Setup *setup, guint *number, gboolean runs) {
     step(number, "Start Signet, now and at every boot: systemctl enable --now signetd");
   else
     step(number, "Start Signet under a supervisor, as %s%s: signetd%s",
-         setup->served ? "the user " : "the user of these files",
-         !setup->served        ? ""
-         : setup->user != NULL ? setup->user
-                               : SERVICE_USER,
+         setup->served ? "the user " : "the user of these files", setup->served ? setup->user : "",
          option);
   step(number, "See how it does: signetctl health --wait 30%s; signetctl status%s", option, option);
 }

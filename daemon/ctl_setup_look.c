@@ -17,9 +17,10 @@
 /* --- signetd --check
  * ------------------------------------------------------------------------------------------ */
 
+/* With the further groups of the user, as systemd does. */
 static void become(const Setup *setup) {
-  if (setup->served &&
-      (setgroups(1, &setup->gid) != 0 || setgid(setup->gid) != 0 || setuid(setup->uid) != 0))
+  if (setup->served && (initgroups(setup->user, setup->gid) != 0 || setgid(setup->gid) != 0 ||
+                        setuid(setup->uid) != 0))
     _exit(CTL_USAGE);
 }
 

@@ -14,10 +14,9 @@ import tempfile
 import unittest
 
 import lab
+from installed import RELEASE, SOURCE, built, run
 from lab import HOST, DkimKey
 
-SOURCE = pathlib.Path(__file__).resolve().parents[2]
-RELEASE = SOURCE / "build/release"
 PROGRAMS = {"server": ("usr/sbin/signetd", "usr/bin/signetctl"), "client": ("usr/bin/signet",)}
 PAGES = {"signetd": 8, "signetctl": 8, "signet.conf": 5, "signet": 1}
 UNIT = "/usr/lib/systemd/system/signetd.service"
@@ -25,20 +24,6 @@ ADDRESS = "127.83.71.1"  # of the loopback network, so that ports below 1024 are
 DOMAIN = "ca.test"
 NET_BIND_SERVICE = 1 << 10
 PRIVATE = "unshare", "--mount", "--propagation", "private"
-
-
-def run(*words, **options):
-    done = subprocess.run([str(word) for word in words], capture_output=True, text=True, stdin=subprocess.DEVNULL, **options)
-    if done.returncode != 0:
-        raise AssertionError(f"{words} ended with {done.returncode}:\n{done.stdout}{done.stderr}")
-    return done.stdout
-
-
-def built(folder):
-    """Both packages, made in a folder; of the release build that ./quickstart makes, too."""
-    run(SOURCE / "scripts/build", "release")
-    run("cpack", "--config", RELEASE / "CPackConfig.cmake", "-B", folder, cwd=RELEASE)
-    return {name: next(folder.glob(f"signet-{name}_*.deb")) for name in PROGRAMS}
 
 
 class PackageCase(unittest.TestCase):

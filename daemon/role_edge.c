@@ -363,7 +363,7 @@ typedef struct {
 } Scrape;
 
 static void finish_scrape(Scrape *scrape) {
-  g_autoptr(GPtrArray) headers = g_ptr_array_new_with_free_func(g_free);
+  g_autoptr(GPtrArray) headers = g_ptr_array_new();
   if (scrape->measured->len == 0) {
     answer_text(scrape->exchange, 503, "The server is busy or restarting.\n");
   } else {

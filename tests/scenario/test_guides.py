@@ -258,6 +258,7 @@ class MailAdmin(GuideCase):
     def watch(self):
         self.block("signetctl report")
         self.assertIn("<svg", pathlib.Path("/root/signet-report.html").read_text())
+        self.assertIn("signet_build_info", self.block("curl"))
 
 
 class CaOperator(GuideCase):

@@ -28,8 +28,8 @@ NONSENSE = {
     "a body that is not of its type": (frame(CONFIG, b"\xff\xff\xff"), "not of its type"),
     "a question that the parent may not ask": (frame(REQUEST, b""), "may not send"),
     "an answer to no question": (frame(RESPONSE, b""), "may not send"),
-    "a peer without its descriptor": (frame(PEER, struct.pack("=I", 2)), "without its descriptor"),
-    "start before configuration": (frame(START, b"\0"), "start before configuration"),
+    "a peer without its descriptor": (frame(PEER, struct.pack("=II", 2, 0)), "without its descriptor"),
+    "start before configuration": (frame(START, struct.pack("=I", 0)), "start before configuration"),
     "a key that there is not": (frame(CONFIG, b"a.b\0c\0\4\7"), None),
 }
 

@@ -52,7 +52,17 @@ class Client:
         return response.status, problem, response.headers["Replay-Nonce"]
 
     def nonce(self, _=None):
-        return self.ask("HEAD", "/new-nonce")[2]
+        """A fresh one. An edge that has just begun has none yet, and says 503: it is asked again."""
+        answers = []
+
+        def is_there():
+            answers.append(self.ask("HEAD", "/new-nonce"))
+            return answers[-1][0] != 503
+
+        self.server.lab.wait_for(is_there, "a nonce")
+        status, _, nonce = answers[-1]
+        assert (status, nonce is None) == (200, False), answers[-1]
+        return nonce
 
     def post(self, nonce):
         return self.ask("POST", self.path, self.jws(nonce))

@@ -177,9 +177,16 @@ class Installation:
             with probe:
                 self.bench.wait(made, "the revocation lists")
             seconds, spent = meter.stop()
-        sizes = [len(fetch(f"http://{HOST}:{self.server.http}/crl-{number}.crl")) for number in numbers]
+        sizes = [len(self.published(number)) for number in numbers]
         return {"lists": len(numbers), "seconds": round(seconds, 3), "octets": sum(sizes), "longest_answer_ms": probe.longest(),
                 "processor_ms": round(sum(spent.values()) * 1000, 1)}
+
+    def published(self, shard):
+        """The shard's list of the store: it is published once it is stored."""
+        with self.database() as store:
+            kept, = store.execute("SELECT crl FROM crl_shard WHERE number = ?", (shard,)).fetchone()
+        self.bench.wait(lambda: fetch(f"http://{HOST}:{self.server.http}/crl-{shard}.crl") == kept, "the list's publication")
+        return kept
 
     def revoke_first_shard(self):
         with self.database("rw") as store:

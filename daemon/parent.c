@@ -2,14 +2,11 @@
 #include "daemon/parent.h"
 #include "acme/acme.h"
 #include "base/log.h"
-#include "ca/pkcs11.h"
-#include "daemon/ca_key.h"
 #include "daemon/check.h"
 #include "daemon/control.h"
-#include "daemon/ends.h"
-#include "daemon/mail_texts.h"
 #include "daemon/messages.h"
 #include "daemon/role.h"
+#include "daemon/role_files.h"
 #include "daemon/service_manager.h"
 #include "daemon/sockets.h"
 #include "daemon/store_place.h"
@@ -19,7 +16,6 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
@@ -78,199 +74,19 @@ static gint64 seconds_now(void) {
 /* --- what a role is given
  * --------------------------------------------------------------------------------- */
 
-typedef struct {
-  RoleSet roles;
-  const char *name, *key; /* of the descriptor, of the configuration */
-  gboolean reloaded;      /* given again at SIGHUP */
-} GivenFile;
-
-static const GivenFile files[] = {
-    {ROLE_BIT(ROLE_EDGE), "tls-certificate", "acme.tls-certificate", TRUE},
-    {ROLE_BIT(ROLE_EDGE), "tls-key", "acme.tls-key", TRUE},
-    {ROLE_BIT(ROLE_INBOUND), "mail-tls-certificate", "mail.tls-certificate", TRUE},
-    {ROLE_BIT(ROLE_INBOUND), "mail-tls-key", "mail.tls-key", TRUE},
-    {ROLE_BIT(ROLE_INBOUND) | ROLE_BIT(ROLE_LOOKUP), "dns-local-data", "dns.local-data", FALSE},
-    {ROLE_BIT(ROLE_OUTBOUND), "dkim-key", "mail.dkim-key", TRUE},
-    {ROLE_BIT(ROLE_OUTBOUND), "relay-password", "mail.relay-password-file", TRUE},
-    {ROLE_BIT(ROLE_OUTBOUND), "dkim-ed25519-key", "mail.dkim-ed25519-key", TRUE},
-    {ROLE_BIT(ROLE_OUTBOUND), "smime-certificate", "mail.smime-certificate", TRUE},
-    {ROLE_BIT(ROLE_OUTBOUND), "smime-key", "mail.smime-key", TRUE},
-    {ROLE_BIT(ROLE_SIGNER) | ROLE_BIT(ROLE_CORE), "ca-certificate", "ca.certificate", FALSE},
-    {ROLE_BIT(ROLE_SIGNER), "ca-key", "ca.key", FALSE},
-    {ROLE_BIT(ROLE_SIGNER), "ca-passphrase", "ca.passphrase-file", FALSE},
-    {ROLE_BIT(ROLE_SIGNER), "audit-key", "ca.audit-key", FALSE},
-    {ROLE_BIT(ROLE_CORE), "ca-root", "ca.root", FALSE},
-    {ROLE_BIT(ROLE_CORE), "ca-root-crl", "ca.root-crl", TRUE},
-};
-
-static void give(Child *child, const char *name, int fd, const char *path) {
-  if (fd < 0)
-    log_error("cannot open", "file", path, "for", role_names[child->role], "reason",
-              g_strerror(errno), NULL);
-  else
-    channel_send(child->control, MESSAGE_DESCRIPTOR, g_variant_new_string(name), fd);
+static RoleFiles files_of(const Child *child) {
+  return (RoleFiles){child->control, child->role, child->index == 0, child->parent->config};
 }
 
-static void give_files(Child *child, gboolean reload) {
-  for (gsize i = 0; i < G_N_ELEMENTS(files); i++) {
-    if ((files[i].roles & ROLE_BIT(child->role)) == 0 || (reload && !files[i].reloaded) ||
-        !config_given(child->parent->config, files[i].key))
-      continue;
-    const char *path = config_text(child->parent->config, files[i].key);
-    if (!pkcs11_is_uri(path)) /* a key that stays in its token */
-      give(child, files[i].name, open(path, O_RDONLY | O_CLOEXEC), path);
-  }
-}
-
-/* Not there, and not needed, on some machines whose relays are reached without TLS. */
-static void give_relay_ca(Child *child) {
-  const Config *config = child->parent->config;
-  const char *path = config_text(config, "mail.relay-ca");
-  if (child->role == ROLE_OUTBOUND && check_relay_tls_demanded(config))
-    give(child, "relay-ca", open(path, O_RDONLY | O_CLOEXEC), path);
-}
-
-static void give_perspectives_ca(Child *child) {
-  const Config *config = child->parent->config;
-  const char *path = config_text(config, "dns.perspectives-ca");
-  if ((child->role == ROLE_INBOUND || child->role == ROLE_LOOKUP) &&
-      config_given(config, "dns.perspectives"))
-    give(child, "dns-perspectives-ca", open(path, O_RDONLY | O_CLOEXEC), path);
-}
-
-/* A language without a file in the folder has its built-in texts. */
-static void give_mail_texts(Child *child) {
-  const Config *config = child->parent->config;
-  g_auto(GStrv) languages = mail_texts_languages(config);
-  for (char **language = languages; child->role == ROLE_OUTBOUND && *language != NULL; language++) {
-    g_autofree char *path = mail_texts_path(config, *language);
-    g_autofree char *name = g_strconcat("mail-text-", *language, NULL);
-    int fd = path != NULL ? open(path, O_RDONLY | O_CLOEXEC) : -1;
-    if (fd >= 0 || (path != NULL && errno != ENOENT))
-      give(child, name, fd, path);
-  }
-}
-
-/* To core: every file of a list, under one name. */
-static void give_list(Child *child, const char *key, const char *name) {
-  const char *const *paths = config_list(child->parent->config, key);
-  for (; child->role == ROLE_CORE && *paths != NULL; paths++)
-    give(child, name, open(*paths, O_RDONLY | O_CLOEXEC), *paths);
-}
-
-/* Every path that a key of the group [issuer NAME] has, each under the key's full name. */
-static void give_issuer_files(Child *child, const char *group, const char *name) {
-  const Config *config = child->parent->config;
-  g_autofree char *key = ca_key_name(group, name);
-  g_auto(GStrv) paths = g_strsplit(config_text(config, key), ";", -1);
-  if (pkcs11_is_uri(config_text(config, key))) /* a key that stays in its token */
-    return;
-  for (char **path = paths; *path != NULL; path++)
-    give(child, key, open(*path, O_RDONLY | O_CLOEXEC), *path);
-}
-
-static void give_issuers(Child *child, gboolean reload) {
-  static const GivenFile of_issuer[] = {
-      {ROLE_BIT(ROLE_SIGNER) | ROLE_BIT(ROLE_CORE), NULL, "certificate", FALSE},
-      {ROLE_BIT(ROLE_SIGNER), NULL, "key", FALSE},
-      {ROLE_BIT(ROLE_SIGNER), NULL, "passphrase-file", FALSE},
-      {ROLE_BIT(ROLE_CORE), NULL, "alternate-chains", FALSE},
-      {ROLE_BIT(ROLE_CORE), NULL, "root", FALSE},
-      {ROLE_BIT(ROLE_CORE), NULL, "root-crl", TRUE},
-  };
-  const char *const *name = config_names(child->parent->config, "issuer");
-  for (; *name != NULL; name++) {
-    g_autofree char *group = g_strconcat("issuer ", *name, NULL);
-    for (gsize i = 0; i < G_N_ELEMENTS(of_issuer); i++)
-      if ((of_issuer[i].roles & ROLE_BIT(child->role)) != 0 && (!reload || of_issuer[i].reloaded))
-        give_issuer_files(child, group, of_issuer[i].key);
-  }
-}
-
-/* What is in a certificate file changes without its name: its digest stands beside it. Files that
-   hold a private key are passed over. */
-static void list_content(GString *listing, const char *name, const char *path) {
-  g_autofree char *content = NULL;
-  gsize length = 0;
-  if (*path == '\0' || !g_file_get_contents(path, &content, &length, NULL) ||
-      strstr(content, "-----BEGIN CERTIFICATE-----") == NULL ||
-      strstr(content, "PRIVATE KEY-----") != NULL)
-    return;
-  g_autofree char *digest =
-      g_compute_checksum_for_data(G_CHECKSUM_SHA256, (const guchar *)content, length);
-  g_string_append_printf(listing, "%s (content of %s) = sha256:%s\n", name, path, digest);
-}
-
-static void list_contents(GString *listing, const Config *config, const char *group,
-                          const ConfigKey *key) {
-  g_autofree char *name = g_strconcat(group, ".", key->name, NULL);
-  if (key->type == CONFIG_PATH)
-    list_content(listing, name, config_text(config, name));
-  else
-    for (const char *const *path = config_list(config, name); *path != NULL; path++)
-      list_content(listing, name, *path);
-}
-
-static char *effective_settings(const Config *config) {
-  GString *listing = g_string_new(NULL);
-  for (gsize i = 0; i < config_keys_count; i++) {
-    const ConfigKey *key = &config_keys[i];
-    if (key->type != CONFIG_PATH && key->type != CONFIG_PATHS)
-      continue;
-    if (!key->named)
-      list_contents(listing, config, key->group, key);
-    const char *const *name = config_names(config, key->group);
-    for (; key->named && *name != NULL; name++) {
-      g_autofree char *group = g_strconcat(key->group, " ", *name, NULL);
-      list_contents(listing, config, group, key);
-    }
-  }
-  g_autofree char *values = config_listing(config);
-  g_string_prepend(listing, values);
-  return g_string_free(listing, FALSE);
-}
-
-/* Of several cores the first one has what there is once on a node. */
-static gboolean is_first_core(const Child *child) {
-  return child->role == ROLE_CORE && child->index == 0;
-}
-
-/* The whole configuration, for the audit log; no key's value is a secret. */
-static void give_settings(Child *child) {
-  if (!is_first_core(child))
-    return;
-  g_autofree char *settings = effective_settings(child->parent->config);
-  int fd = memfd_create("settings", MFD_CLOEXEC);
-  if (fd >= 0 && write(fd, settings, strlen(settings)) != (ssize_t)strlen(settings)) {
-    close(fd);
-    fd = -1;
-  }
-  give(child, "settings", fd, "settings");
-}
-
-static void give_folder(Child *child) {
-  const char *folder = config_text(child->parent->config, "store.directory");
-  if (child->role == ROLE_EDGE || child->role == ROLE_CORE) {
-    g_autofree char *path = g_build_filename(folder, "published", NULL);
-    give(child, "published", open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC), path);
-  }
-  if (child->role == ROLE_SIGNER) {
-    g_autofree char *path = g_build_filename(folder, "signer.log", NULL);
-    give(child, "signer-log", open(path, O_RDWR | O_APPEND | O_CREAT | O_CLOEXEC, 0600), path);
-    g_autofree char *last = g_build_filename(folder, "signer.checkpoint", NULL);
-    give(child, "signer-checkpoint", open(last, O_RDWR | O_CREAT | O_CLOEXEC, 0600), last);
-  }
-}
-
-static void give_sockets(Child *child, const char *name, GArray *sockets) {
+static void give_sockets(const RoleFiles *files, const char *name, GArray *sockets) {
   for (guint i = 0; sockets != NULL && i < sockets->len; i++)
-    give(child, name, fcntl(g_array_index(sockets, int, i), F_DUPFD_CLOEXEC, 0), name);
+    role_files_give(files, name, fcntl(g_array_index(sockets, int, i), F_DUPFD_CLOEXEC, 0), name);
 }
 
 /* Kept over restarts of core: who connects meanwhile waits. */
-static void give_control(Child *child) {
-  if (is_first_core(child))
-    give(child, "control", fcntl(child->parent->control, F_DUPFD_CLOEXEC, 0), CONTROL_NAME);
+static void give_control(const RoleFiles *files, int control) {
+  if (files->role == ROLE_CORE && files->first)
+    role_files_give(files, "control", fcntl(control, F_DUPFD_CLOEXEC, 0), CONTROL_NAME);
 }
 
 static void send_peer(Child *child, const Child *peer, int fd) {
@@ -318,12 +134,6 @@ static void tell_roles(Parent *parent) {
     if (child->role == ROLE_CORE && child->pid != 0 && child->control != NULL)
       channel_send(child->control, MESSAGE_ROLES, roles, -1);
   }
-}
-
-/* To core, which tells Prometheus, of the files as they are now. */
-static void give_ends(Child *child) {
-  if (child->role == ROLE_CORE)
-    channel_send(child->control, MESSAGE_ENDS, ends_read(child->parent->config), -1);
 }
 
 /* --- starting
@@ -431,22 +241,14 @@ static void start_child(Child *child) {
     return;
   }
   channel_send(child->control, MESSAGE_CONFIG, config_share(parent->config, child->role), -1);
-  give_files(child, FALSE);
-  give_relay_ca(child);
-  give_perspectives_ca(child);
-  give_mail_texts(child);
-  give_list(child, "ca.alternate-chains", "ca-alternate-chain");
-  give_list(child, "ca.weak-keys", "ca-weak-keys");
-  give_issuers(child, FALSE);
-  give_settings(child);
-  give_folder(child);
-  give_control(child);
-  give_ends(child);
-  give_sockets(child, "listen-https", child->https);
-  give_sockets(child, "listen-http", child->http);
-  give_sockets(child, "listen-metrics", child->metrics);
-  give_sockets(child, "listen-smtp", child->smtp);
-  give_sockets(child, "listen-lmtp", child->lmtp);
+  RoleFiles files = files_of(child);
+  role_files_give_all(&files);
+  give_control(&files, parent->control);
+  give_sockets(&files, "listen-https", child->https);
+  give_sockets(&files, "listen-http", child->http);
+  give_sockets(&files, "listen-metrics", child->metrics);
+  give_sockets(&files, "listen-smtp", child->smtp);
+  give_sockets(&files, "listen-lmtp", child->lmtp);
   channel_send(child->control, MESSAGE_START, g_variant_new_uint32(child->index), -1);
   connect_child(child);
   child->restarts += child->since != 0 ? 1 : 0;
@@ -566,12 +368,8 @@ static void on_sighup(evutil_socket_t fd G_GNUC_UNUSED, short what G_GNUC_UNUSED
     Child *child = parent->children->pdata[i];
     if (child->pid == 0 || child->control == NULL)
       continue;
-    give_files(child, TRUE);
-    give_issuers(child, TRUE);
-    give_relay_ca(child);
-    give_mail_texts(child);
-    give_settings(child);
-    give_ends(child);
+    RoleFiles files = files_of(child);
+    role_files_give_reloaded(&files);
     channel_send(child->control, MESSAGE_RELOAD, config_share(config, child->role), -1);
   }
 }

@@ -175,7 +175,9 @@ class Postgres:
             self._end(signal.SIGINT)
 
     def kill(self):
-        """As when the machine fails, but for what the kernel keeps."""
+        """As when the machine fails, but for what the kernel keeps. The first process is halted meanwhile, so that it puts no
+        one in the place of those that die."""
+        os.kill(self.process.pid, signal.SIGSTOP)
         for child in self._children():
             try:
                 os.kill(int(child), signal.SIGKILL)

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The Debian packages, and this very system with a layer over it in which they can be installed."""
 
+import contextlib
+import fcntl
 import os
 import pathlib
 import subprocess
@@ -19,15 +21,24 @@ def run(*words, **options):
     return done.stdout
 
 
+@contextlib.contextmanager
+def alone():
+    """Of tests that install from the release build at once, one does: some of what is installed is made in that folder meanwhile."""
+    with open(RELEASE.parent / "install.lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
 def built(folder):
     """Both packages, made in a folder; of the release build that ./quickstart makes, too."""
     run(SOURCE / "scripts/build", "release")
-    run("cpack", "--config", RELEASE / "CPackConfig.cmake", "-B", folder, cwd=RELEASE)
+    with alone():
+        run("cpack", "--config", RELEASE / "CPackConfig.cmake", "-B", folder, cwd=RELEASE)
     return {name: next(folder.glob(f"signet-{name}_*.deb")) for name in PACKAGES}
 
 
-# Folders of other file systems are not in the overlay: the two that a test needs are put there again.
-_ENTER = """set -e
+# A layer over this system that takes all changes, at root below the folder $1, for the mount namespace that calls it.
+OVERLAY = """set -e
 mount -t tmpfs -o mode=755 signet-lab "$1"
 mkdir "$1/upper" "$1/work" "$1/root"
 mount -t overlay -o lowerdir=/,upperdir="$1/upper",workdir="$1/work" overlay "$1/root"
@@ -35,6 +46,10 @@ mount -t proc proc "$1/root/proc"
 mount --rbind /dev "$1/root/dev"
 mount -t tmpfs -o mode=755 tmpfs "$1/root/run"
 mount -t tmpfs -o mode=1777 tmpfs "$1/root/tmp"
+"""
+
+# Folders of other file systems are not in the overlay: the two that a test needs are put there again.
+_ENTER = OVERLAY + """
 for folder in "$2" "$3"; do mkdir -p "$1/root$folder"; mount --rbind "$folder" "$1/root$folder"; done
 ip link set lo up
 root=$1/root; shift 3

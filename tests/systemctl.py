@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
-"""What stands for systemctl where no systemd runs, for tests/scenario/test_guides.py: starts, stops and reloads what the units of the
+"""What stands for systemctl where no systemd runs, for tests/guides.py: starts, stops and reloads what the units of the
 packages say. A timer's service is run once when the timer is started. Called loginctl it does nothing."""
 
 import os

@@ -14,7 +14,7 @@ import tempfile
 import unittest
 
 import lab
-from installed import RELEASE, SOURCE, built, run
+from installed import OVERLAY, RELEASE, SOURCE, alone, built, run
 from lab import HOST, DkimKey
 
 PROGRAMS = {"server": ("usr/sbin/signetd", "usr/bin/signetctl"), "client": ("usr/bin/signet",)}
@@ -108,7 +108,8 @@ class Contents(PackageCase):
         stage = self.folder / "stage"
         (stage / "etc/signet").mkdir(parents=True)
         (stage / "etc/signet/signet.conf").write_text("# mine\n")
-        run("cmake", "--install", RELEASE, "--prefix", "/opt/signet", env={**os.environ, "DESTDIR": str(stage)})
+        with alone():
+            run("cmake", "--install", RELEASE, "--prefix", "/opt/signet", env={**os.environ, "DESTDIR": str(stage)})
         self.assertEqual((stage / "etc/signet/signet.conf").read_text(), "# mine\n")
         for program in sum(PROGRAMS.values(), ()):
             self.assertTrue((stage / "opt/signet" / program.removeprefix("usr/")).exists())
@@ -148,17 +149,7 @@ class Contents(PackageCase):
 class Overlay:
     """This system with a layer over it that takes all changes, in a mount namespace that ends with the lab."""
 
-    SCRIPT = """set -e
-mount -t tmpfs -o mode=755 signet-lab "$1"
-mkdir "$1/upper" "$1/work" "$1/root"
-mount -t overlay -o lowerdir=/,upperdir="$1/upper",workdir="$1/work" overlay "$1/root"
-mount -t proc proc "$1/root/proc"
-mount --rbind /dev "$1/root/dev"
-mount -t tmpfs -o mode=755 tmpfs "$1/root/run"
-mount -t tmpfs -o mode=1777 tmpfs "$1/root/tmp"
-touch "$1/root/tmp/ready"
-exec sleep infinity
-"""
+    SCRIPT = OVERLAY + 'touch "$1/root/tmp/ready"\nexec sleep infinity\n'
 
     def __init__(self, laboratory):
         folder = laboratory.folder("overlay")

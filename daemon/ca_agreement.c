@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "base/config_types.h"
 #include "ca/transcript.h"
+#include "daemon/ctl.h"
 #include "daemon/sockets.h"
 
 #include <errno.h>
@@ -35,16 +36,6 @@ typedef struct {
   guint wrong;
   uid_t confirmer; /* who agreed or refused */
 } Agreement;
-
-static gboolean fail(GError **error, const char *format, ...) G_GNUC_PRINTF(2, 3);
-static gboolean fail(GError **error, const char *format, ...) {
-  va_list values;
-  va_start(values, format);
-  g_autofree char *text = g_strdup_vprintf(format, values);
-  va_end(values);
-  g_set_error_literal(error, G_IO_ERROR, G_IO_ERROR_FAILED, text);
-  return FALSE;
-}
 
 /* --- lines over a socket
  * ---------------------------------------------------------------------------- */
@@ -215,11 +206,12 @@ static gboolean record_outcome(const CaFolder *folder, const Agreement *agreemen
   if (!ca_folder_record(folder, events[outcome], lines, error))
     return FALSE;
   if (outcome == REFUSED)
-    return fail(error, "%s refused it", who);
+    return ctl_fail(error, "%s refused it", who);
   if (outcome == TIMED_OUT)
-    return fail(error, "nobody confirmed it within %s", wait);
+    return ctl_fail(error, "nobody confirmed it within %s", wait);
   if (outcome != AGREED)
-    return fail(error, "%s", outcome == GUESSED ? "wrong IDs were tried; ask anew" : "withdrawn");
+    return ctl_fail(error, "%s",
+                    outcome == GUESSED ? "wrong IDs were tried; ask anew" : "withdrawn");
   printf("confirmed by %s\n", who);
   return TRUE;
 }
@@ -229,10 +221,11 @@ static gboolean check_way_in(const CaFolder *folder, GError **error) {
   struct stat status;
   if (stat(folder->path, &status) == 0 && (status.st_mode & 0011) != 0)
     return TRUE;
-  return fail(error,
-              "nobody else can reach %s to confirm: give it to a group that the second person is "
-              "in (chgrp GROUP %s; chmod 0710 %s)",
-              folder->path, folder->path, folder->path);
+  return ctl_fail(
+      error,
+      "nobody else can reach %s to confirm: give it to a group that the second person is "
+      "in (chgrp GROUP %s; chmod 0710 %s)",
+      folder->path, folder->path, folder->path);
 }
 
 static gboolean wait_for_second(const CaFolder *folder, Agreement *agreement, const char *wait,
@@ -259,7 +252,7 @@ static gboolean set_deadline(Agreement *agreement, const char *wait, GError **er
   g_autofree char *why = NULL;
   g_autofree char *milliseconds = config_parse_value(&key, wait, NULL, &why);
   if (milliseconds == NULL)
-    return fail(error, "--wait %s: %s", wait, why);
+    return ctl_fail(error, "--wait %s: %s", wait, why);
   agreement->deadline =
       g_get_monotonic_time() + g_ascii_strtoll(milliseconds, NULL, 10) * (G_USEC_PER_SEC / 1000);
   return TRUE;

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <gio/gio.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -37,6 +38,15 @@ gboolean ctl_count_words(char **words, guint wanted, const char *shown) {
   if (words != NULL && g_strv_length(words) == wanted)
     return TRUE;
   ctl_misused("needs %s", shown);
+  return FALSE;
+}
+
+gboolean ctl_fail(GError **error, const char *format, ...) {
+  va_list values;
+  va_start(values, format);
+  g_autofree char *text = g_strdup_vprintf(format, values);
+  va_end(values);
+  g_set_error_literal(error, G_IO_ERROR, G_IO_ERROR_FAILED, text);
   return FALSE;
 }
 

@@ -73,6 +73,8 @@ gboolean ctl_count_words(char **words, guint wanted, const char *shown);
 int ctl_misused(const char *format, ...) G_GNUC_PRINTF(1, 2);
 /* How a command is used, as its --help ends, from a table; NULL for one that needs no example. */
 const char *ctl_example(const char *command);
+/* Sets an error of G_IO_ERROR with a text for people; returns FALSE. */
+gboolean ctl_fail(GError **error, const char *format, ...) G_GNUC_PRINTF(2, 3);
 /* Prints what went wrong; returns CTL_FAILED. */
 int ctl_failed(const char *what, GError **error);
 /* Writes a new file; refuses to replace one. */

@@ -3,6 +3,7 @@
 #include "base/config.h"
 #include "base/log.h"
 #include "base/network.h"
+#include "daemon/ctl.h"
 #include "daemon/sockets.h"
 
 #include <curl/curl.h>
@@ -19,16 +20,6 @@
 
 #define WORDS_MAX 300 /* characters of an answer that are shown */
 #define ANSWER_MAX 4096
-
-static gboolean fail(GError **error, const char *format, ...) G_GNUC_PRINTF(2, 3);
-static gboolean fail(GError **error, const char *format, ...) {
-  va_list values;
-  va_start(values, format);
-  g_autofree char *text = g_strdup_vprintf(format, values);
-  va_end(values);
-  g_set_error_literal(error, G_IO_ERROR, G_IO_ERROR_FAILED, text);
-  return FALSE;
-}
 
 /* --- where
  * -------------------------------------------------------------------------------------------------
@@ -65,7 +56,7 @@ static int connect_to(const char *address, GError **error) {
   if (*address == '/') {
     fd = sockets_connect_to(address);
     if (fd < 0)
-      fail(error, "%s", g_strerror(errno));
+      ctl_fail(error, "%s", g_strerror(errno));
   } else if (reach(address, &host, &port)) {
     g_socket_client_set_timeout(client, PROBE_SECONDS);
     g_socket_client_set_enable_proxy(client, FALSE);
@@ -73,7 +64,7 @@ static int connect_to(const char *address, GError **error) {
     if (connection != NULL)
       fd = fcntl(g_socket_get_fd(g_socket_connection_get_socket(connection)), F_DUPFD_CLOEXEC, 0);
   } else {
-    fail(error, "\"%s\" is no address with a port", address);
+    ctl_fail(error, "\"%s\" is no address with a port", address);
   }
   if (fd >= 0) {
     fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) & ~O_NONBLOCK);
@@ -135,9 +126,9 @@ static gboolean ask_web(GUri *uri, int fd, GError **error) {
   SSL_free(tls);
   SSL_CTX_free(context);
   if (!answered)
-    return fail(error, begun ? "no answer in HTTP" : "no TLS");
+    return ctl_fail(error, begun ? "no answer in HTTP" : "no TLS");
   return strcmp(answer, STATUS_LINE) == 0 || g_str_has_suffix(answer, " 404") ||
-         fail(error, "answers %s", answer);
+         ctl_fail(error, "answers %s", answer);
 }
 
 gboolean probe_web(const char *url, const char *address, const char *const *proxies,
@@ -151,7 +142,7 @@ gboolean probe_web(const char *url, const char *address, const char *const *prox
   signal(SIGPIPE, SIG_IGN); /* of TLS */
   gboolean good =
       (reach(address, &host, &port) && is_proxy(proxies, host) && !send_proxy_header(fd))
-          ? fail(error, "no connection")
+          ? ctl_fail(error, "no connection")
           : ask_web(uri, fd, error);
   close(fd);
   return good;
@@ -171,7 +162,7 @@ gboolean probe_greeting(const char *address, GError **error) {
   if (greeted && send(fd, quit, strlen(quit), MSG_NOSIGNAL) < 0)
     greeted = FALSE;
   close(fd);
-  return greeted || fail(error, "no greeting of a mail server");
+  return greeted || ctl_fail(error, "no greeting of a mail server");
 }
 
 /* --- a relay

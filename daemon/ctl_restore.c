@@ -48,16 +48,6 @@ typedef struct {
   gboolean log_lost, replace_log;
 } Restore;
 
-static gboolean fail(GError **error, const char *format, ...) G_GNUC_PRINTF(2, 3);
-static gboolean fail(GError **error, const char *format, ...) {
-  va_list values;
-  va_start(values, format);
-  g_autofree char *what = g_strdup_vprintf(format, values);
-  va_end(values);
-  g_set_error(error, G_IO_ERROR, G_IO_ERROR_FAILED, "%s", what);
-  return FALSE;
-}
-
 static char *in_place(const Restore *restore, const char *name) {
   return g_build_filename(restore->place, name, NULL);
 }
@@ -79,19 +69,19 @@ static int take_store(const Restore *restore, GError **error) {
   g_autofree char *path = in_store(restore, "signet.lock");
   g_autofree char *control = control_path(restore->folder);
   if (g_mkdir_with_parents(restore->folder, 0700) != 0)
-    return fail(error, "%s: %s", restore->folder, g_strerror(errno)), -1;
+    return ctl_fail(error, "%s: %s", restore->folder, g_strerror(errno)), -1;
   int answered = control_connect(control, NULL);
   if (answered >= 0) {
     close(answered);
-    return fail(error, running, restore->folder), -1;
+    return ctl_fail(error, running, restore->folder), -1;
   }
   int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
   if (fd < 0)
-    return fail(error, "%s: %s", path, g_strerror(errno)), -1;
+    return ctl_fail(error, "%s: %s", path, g_strerror(errno)), -1;
   if (flock(fd, LOCK_EX | LOCK_NB) == 0)
     return fd;
   close(fd);
-  return fail(error, running, restore->folder), -1;
+  return ctl_fail(error, running, restore->folder), -1;
 }
 
 /* One of the logs that there are: of the backup, on the disk, given. */
@@ -118,10 +108,11 @@ static gboolean compare_logs(const Log *logs, gsize count, const Log **longest, 
         !backup_log_goes_on((*longest)->path, logs[i].path, logs[i].size, &goes_on, error))
       return FALSE;
     if (!goes_on)
-      return fail(error,
-                  "%s does not begin with what is in %s: they are logs of different servers, or "
-                  "one was changed; move the wrong one away",
-                  (*longest)->path, logs[i].path);
+      return ctl_fail(
+          error,
+          "%s does not begin with what is in %s: they are logs of different servers, or "
+          "one was changed; move the wrong one away",
+          (*longest)->path, logs[i].path);
   }
   return TRUE;
 }
@@ -139,7 +130,7 @@ static gboolean choose_log(Restore *restore, GError **error) {
   Log logs[] = {{staged, 0}, {present, 0}, {restore->options->log, 0}};
   const Log *longest = NULL;
   if (logs[2].path != NULL && !g_file_test(logs[2].path, G_FILE_TEST_EXISTS))
-    return fail(error, "%s: there is no such file", logs[2].path);
+    return ctl_fail(error, "%s: there is no such file", logs[2].path);
   for (gsize i = 0; i < G_N_ELEMENTS(logs); i++)
     if (!look_at_log(&logs[i], error))
       return FALSE;
@@ -147,10 +138,10 @@ static gboolean choose_log(Restore *restore, GError **error) {
     return FALSE;
   restore->log_lost = MAX(logs[1].size, logs[2].size) < logs[0].size;
   if (restore->log_lost && !restore->options->accept_lost_log)
-    return fail(error,
-                "there is no signer's log but the one in the backup, so that nobody would know of "
-                "certificates signed since: give a newer copy with --log FILE, or, if it is lost, "
-                "--accept-lost-log");
+    return ctl_fail(
+        error, "there is no signer's log but the one in the backup, so that nobody would know of "
+               "certificates signed since: give a newer copy with --log FILE, or, if it is lost, "
+               "--accept-lost-log");
   return longest == &logs[1] || take_log(restore, longest, staged, error);
 }
 
@@ -174,7 +165,7 @@ static gboolean mark_store(Restore *restore, GError **error) {
   store_close(store);
   /* It has no file beside it once nobody has it open. */
   return marked && (!g_file_test(log, G_FILE_TEST_EXISTS) ||
-                    fail(error, "%s: it is not written back into the store", log));
+                    ctl_fail(error, "%s: it is not written back into the store", log));
 }
 
 /* The files to be: the store with its marks, and the log if it is replaced. */
@@ -196,7 +187,7 @@ static gboolean give(const Restore *restore, const char *path, GError **error) {
   if (geteuid() != 0)
     return TRUE;
   return (stat(restore->folder, &folder) == 0 && chown(path, folder.st_uid, folder.st_gid) == 0) ||
-         fail(error, "%s: %s", path, g_strerror(errno));
+         ctl_fail(error, "%s: %s", path, g_strerror(errno));
 }
 
 static gboolean put(const Restore *restore, const char *name, GError **error) {
@@ -215,7 +206,7 @@ static char *make_aside(const Restore *restore, GError **error) {
       return folder;
     gboolean taken = errno == EEXIST;
     if (!taken)
-      fail(error, "%s: %s", folder, g_strerror(errno));
+      ctl_fail(error, "%s: %s", folder, g_strerror(errno));
     g_free(folder);
     if (!taken)
       return NULL;
@@ -256,7 +247,7 @@ static gboolean change(Restore *restore, GError **error) {
          (!restore->replace_log || put(restore, BACKUP_LOG, error)) &&
          (!put_last || put(restore, BACKUP_CHECKPOINT, error)) &&
          put(restore, BACKUP_STORE, error) &&
-         (g_unlink(unfinished) == 0 || fail(error, "%s: %s", unfinished, g_strerror(errno))) &&
+         (g_unlink(unfinished) == 0 || ctl_fail(error, "%s: %s", unfinished, g_strerror(errno))) &&
          backup_sync_folder(restore->folder, error);
 }
 

@@ -76,6 +76,17 @@ static void add_issuance(json_t *result, const Standing *standing) {
   json_object_set_new(result, "issuance", issuance);
 }
 
+/* A database elsewhere; the size of files is seen by whoever asks. */
+static gboolean add_store(Command *command, GError **error) {
+  gint64 octets = 0;
+  if (!store_octets(command->acme->store, &octets, error))
+    return FALSE;
+  if (octets > 0)
+    json_object_set_new(command->result, "database",
+                        json_pack("{s:I}", "octets", (json_int_t)octets));
+  return TRUE;
+}
+
 gboolean command_status(Command *command, GError **error) {
   g_auto(Standing) standing = {0};
   if (!standing_read(command->acme, command->now, &standing, error))
@@ -86,7 +97,7 @@ gboolean command_status(Command *command, GError **error) {
   add_jobs(command->result, &standing);
   add_lists(command->result, &standing);
   add_issuance(command->result, &standing);
-  return TRUE;
+  return add_store(command, error);
 }
 
 /* --- metrics

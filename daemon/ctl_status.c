@@ -39,7 +39,9 @@ static json_t *store_of(const CtlSettings *settings) {
   gint64 octets = 0;
   for (const char *const *file = store_place_files; *file != NULL; file++)
     octets += store_place_octets(folder, *file);
-  return json_pack("{s:s, s:I}", "directory", folder, "octets", (json_int_t)octets);
+  g_autofree char *database = ctl_settings_text(settings, "store", "postgresql");
+  return json_pack("{s:s, s:I, s:b}", "directory", folder, "octets", (json_int_t)octets,
+                   "postgresql", *database != '\0');
 }
 
 /* --- printing
@@ -141,6 +143,21 @@ static void print_ends(const json_t *status) {
   }
 }
 
+static void print_octets(const char *what, const char *where, const json_t *of) {
+  json_int_t octets = json_integer_value(json_object_get(of, "octets"));
+  printf("%-11s %s, %.1f MiB\n", what, where, (double)octets / (1024 * 1024));
+}
+
+/* A database's size is known to the server that has it open. */
+static void print_store(const json_t *status, const json_t *store) {
+  const json_t *database = json_object_get(status, "database");
+  print_octets("store", ctl_member(store, "directory"), store);
+  if (database != NULL)
+    print_octets("", "PostgreSQL", database);
+  else if (json_is_true(json_object_get(store, "postgresql")))
+    printf("%-11s PostgreSQL, its size is told by a signetd that runs\n", "");
+}
+
 static void print_status(const json_t *status, gboolean runs) {
   const json_t *store = json_object_get(status, "store");
   if (runs) {
@@ -152,11 +169,8 @@ static void print_status(const json_t *status, gboolean runs) {
   } else {
     printf("%-11s DOES NOT ANSWER: %s\n", "signetd", ctl_member(status, "why"));
   }
-  if (store != NULL) {
-    json_int_t octets = json_integer_value(json_object_get(store, "octets"));
-    printf("%-11s %s, %.1f MiB\n", "store", ctl_member(store, "directory"),
-           (double)octets / (1024 * 1024));
-  }
+  if (store != NULL)
+    print_store(status, store);
   print_ends(status);
 }
 

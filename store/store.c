@@ -49,6 +49,19 @@ gboolean store_is_shared(const Store *store) {
   return store->driver->shared;
 }
 
+gboolean store_octets(Store *store, gint64 *octets, GError **error) {
+  *octets = 0;
+  if (!store_is_shared(store))
+    return TRUE;
+  SqlQuery query = sql_query(store,
+                             "SELECT CAST(sum(pg_total_relation_size(oid)) AS bigint) FROM pg_class"
+                             " WHERE relkind = 'r' AND relnamespace ="
+                             " (SELECT oid FROM pg_namespace WHERE nspname = current_schema())",
+                             "");
+  *octets = sql_row(&query) ? sql_int(&query, 0) : 0;
+  return sql_end(&query, error);
+}
+
 const char *store_owner(const Store *store) {
   return store->owner;
 }

@@ -4,6 +4,7 @@ had a part in verifies, and neither chain is signed again once it was cut."""
 
 import json
 import os
+import re
 import signal
 import subprocess
 import unittest
@@ -65,6 +66,15 @@ class TwoCores(faults.FaultCase):
         for line in [line for line in lines if line.get("hash") in shown and "record" in line]:
             self.assertRegex(self.verify([other for other in lines if other is not line]),
                              rf"(?m)^FAILED  evidence: audit record {line['record']} is missing, or another$")
+
+    def test_status(self):
+        """The size of the store is that of the database, and of what each node has beside it."""
+        status = lambda: subprocess.run([signet.BUILD / "signetctl", "status", "--config", self.server.path], capture_output=True, text=True).stdout
+        found = re.search(r"(?m)^store +/.*/store, \d+\.\d MiB\n +PostgreSQL, (\d+\.\d) MiB$", status())
+        size = self.query("SELECT sum(pg_total_relation_size(tablename::regclass)) FROM pg_tables WHERE schemaname = 'signet'")
+        self.assertAlmostEqual(float(found[1]), int(size) / 2 ** 20, delta=0.5)
+        self.server.stop()
+        self.assertRegex(status(), r"(?m)^ +PostgreSQL, its size is told by a signetd that runs$")
 
     def test_cut(self):
         for _ in range(2):

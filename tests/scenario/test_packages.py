@@ -18,6 +18,7 @@ from installed import OVERLAY, RELEASE, SOURCE, alone, built, run
 from lab import HOST, DkimKey
 
 PROGRAMS = {"server": ("usr/sbin/signetd", "usr/bin/signetctl"), "client": ("usr/bin/signet",)}
+SERVER_PAGES = "operating", "configuration", "guide-mail-admin", "guide-ca-operator", "monitoring", "scaling", "troubleshooting"
 PAGES = {"signetd": 8, "signetctl": 8, "signet.conf": 5, "signet": 1}
 UNIT = "/usr/lib/systemd/system/signetd.service"
 ADDRESS = "127.83.71.1"  # of the loopback network, so that ports below 1024 are free
@@ -58,10 +59,12 @@ class Contents(PackageCase):
             if name == "server":
                 wanted |= {"etc/signet/signet.conf", "usr/lib/sysusers.d/signet.conf", "usr/lib/tmpfiles.d/signet.conf",
                            *(f"usr/lib/systemd/system/{unit}" for unit in ("signetd.service", "signet-check.service", "signet-check.timer")),
-                           *(f"usr/share/doc/signet-server/{page}.md" for page in ("operating", "configuration"))}
+                           *(f"usr/share/doc/signet-server/{page}.md" for page in SERVER_PAGES),
+                           "usr/share/doc/signet-server/monitoring/signet.rules.yml", "usr/share/doc/signet-server/monitoring/signet-dashboard.json"}
             else:
                 wanted |= {*(f"usr/lib/systemd/user/signet-renew.{kind}" for kind in ("service", "timer")),
-                           "usr/lib/systemd/system/signet-gateway.service", "usr/share/doc/signet-client/gateway.md"}
+                           "usr/lib/systemd/system/signet-gateway.service",
+                           "usr/share/doc/signet-client/gateway.md", "usr/share/doc/signet-client/guide-person.md"}
             self.assertEqual(self.files(name), wanted)
             for program in programs:
                 self.assertTrue(os.access(self.unpacked(name) / program, os.X_OK))
@@ -74,7 +77,9 @@ class Contents(PackageCase):
             for library in ("libc6", "libssl3", "libglib2.0-0", "ca-certificates"):
                 self.assertRegex(fields["Depends"], rf"(^|, ){library}\b")
         with gzip.open(self.unpacked("server") / "usr/share/doc/signet-server/changelog.gz", "rt") as file:
-            self.assertTrue(file.readline().startswith(f"signet ({self.version}) "))
+            text = file.read()
+        self.assertTrue(text.startswith(f"signet ({self.version}) "))
+        self.assertIn(f"\n -- {fields['Maintainer']}  ", text)
 
     def test_lintian(self):
         done = subprocess.run(["lintian", "--allow-root", "--fail-on", "error,warning", *self.packages.values()],

@@ -213,6 +213,12 @@ static int print_nothing(const Reconcile *reconcile) {
   return CTL_FAILED;
 }
 
+/* Why is told by then. */
+static int print_unfinished(void) {
+  fprintf(stderr, "%s: not finished; what was entered stays: run it again\n", g_get_prgname());
+  return CTL_FAILED;
+}
+
 static int work(Reconcile *reconcile) {
   g_autoptr(GError) error = NULL;
   StorePlace place = store_place_read(reconcile->config);
@@ -225,7 +231,7 @@ static int work(Reconcile *reconcile) {
   if (reconcile->store == NULL || !read_logs(reconcile, &error))
     return ctl_failed("not reconciled", &error);
   if (reconcile->failed)
-    return CTL_FAILED;
+    return print_unfinished();
   if (!reconcile->open)
     return print_nothing(reconcile);
   if (reconcile->strange > 0) {
@@ -233,7 +239,7 @@ static int work(Reconcile *reconcile) {
     return CTL_FAILED;
   }
   if (!settle(reconcile))
-    return CTL_FAILED;
+    return print_unfinished();
   print_sum(reconcile);
   return CTL_DONE;
 }

@@ -10,6 +10,7 @@ import signal
 import sqlite3
 import subprocess
 import unittest
+from unittest import mock
 
 import share
 import signet_lab as signet
@@ -21,14 +22,23 @@ MOVED = 12  # calls of restore before its last, between the store moved aside an
 
 
 class BackupKills(KeepingCase):
+    def setUp(self):
+        super().setUp()
+        path = self.lab.path / "failpoint"
+        path.write_bytes(bytes(ctypes.sizeof(Failpoint)))
+        with open(path, "r+b") as file:
+            self.failpoint = Failpoint.from_buffer(mmap.mmap(file.fileno(), 0))
+
+    def environment(self, program):
+        return {"LD_PRELOAD": " ".join(preload(program)), "SIGNET_FAILPOINT": str(self.lab.path / "failpoint")}
+
     def frozen_at(self, point, *words):
         """Runs a command until its point-th call that makes something durable, and kills it there; whether it came so far,
         and the calls until then."""
-        environment = {"LD_PRELOAD": " ".join(preload("signetctl")), "SIGNET_FAILPOINT": str(self.lab.path / "failpoint")}
         memory = self.failpoint
         memory.point, memory.calls, memory.frozen, memory.role = point, 0, 0, b"signetctl"
         process = subprocess.Popen([signet.BUILD / "signetctl", *map(str, words), "--config", self.server.path],
-                                   stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, env={**os.environ, **environment})
+                                   stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, env={**os.environ, **self.environment("signetctl")})
         self.lab.wait_for(lambda: memory.frozen or process.poll() is not None, "the command")
         if memory.frozen:
             process.kill()
@@ -39,18 +49,11 @@ class BackupKills(KeepingCase):
     def points(self, *words, also=()):
         """Kills the command at a share of all its calls, in random order, and at some counted from the last; each time
         yields before the next."""
-        path = self.lab.path / "failpoint"
-        path.write_bytes(bytes(ctypes.sizeof(Failpoint)))
-        with open(path, "r+b") as file, mmap.mmap(file.fileno(), 0) as memory:
-            self.failpoint = Failpoint.from_buffer(memory)
-            try:
-                _, calls = self.frozen_at(0, *words)
-                some = self.rng.sample(range(1, calls + 1), share.share(min(calls, POINTS), calls))
-                for point in some + [calls - last for last in also]:
-                    if self.frozen_at(point, *words)[0]:
-                        yield point
-            finally:
-                del self.failpoint
+        _, calls = self.frozen_at(0, *words)
+        some = self.rng.sample(range(1, calls + 1), share.share(min(calls, POINTS), calls))
+        for point in some + [calls - last for last in also]:
+            if self.frozen_at(point, *words)[0]:
+                yield point
 
     def assert_refuses_to_start(self):
         """A server over a restore that was killed between."""
@@ -104,6 +107,56 @@ class BackupKills(KeepingCase):
         self.assertEqual(self.known(), known)
         self.revoke(leaf, "superseded")
         self.good("issuance", "start")
+        self.assert_all_good()
+
+    # --- core is killed, while reconcile asks it ---
+
+    def restored(self):
+        """The server over a restored store, whose core can be frozen."""
+        self.server.stop()
+        self.good("restore", self.file)
+        with mock.patch.dict(os.environ, self.environment("signetd")):
+            self.server.start()
+
+    def reconcile(self, point):
+        """While core is frozen at its point-th call and killed there, if it comes so far; its calls."""
+        memory = self.failpoint
+        memory.point, memory.calls, memory.frozen, memory.role = point, 0, 0, b"core"
+        process = subprocess.Popen([signet.BUILD / "signetctl", "store", "reconcile", "--config", self.server.path],
+                                   stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+        self.lab.wait_for(lambda: memory.frozen or process.poll() is not None, "the command")
+        memory.role = b""
+        if memory.frozen:
+            os.kill(memory.frozen, signal.SIGKILL)
+        said = process.communicate(timeout=200)[1]
+        if process.returncode != 0:  # otherwise it was done before
+            self.assertTrue(memory.frozen, said)
+            self.assertRegex(said, r"\A.*: the server closed the connection: .*(\n.*: not finished; what was entered stays: run it again)?\n\Z")
+        return memory.calls
+
+    def test_killed_core(self):
+        """Whatever of it is done by then: nothing is issued before all is entered, and the next run enters all."""
+        self.issue("user0")
+        self.good("backup", self.file)
+        leaves = [self.issue(f"user{i}") for i in (1, 2)]
+        self.revoke(leaves[0], "superseded")
+        listed = self.wait_listed(leaves[0])
+        known = self.known()
+        self.restored()
+        calls = self.reconcile(0)
+        for point in self.rng.sample(range(1, calls + 1), share.share(min(calls, POINTS), calls)):
+            with self.subTest(point=point, of=calls):
+                self.restored()
+                self.reconcile(point)
+                self.good("health", "--wait", "60")
+                if self.server.query("SELECT count(*) FROM restored WHERE done_at IS NULL") != [(0,)]:
+                    self.assert_refuses()
+                self.good("store", "reconcile")
+                self.assertEqual(self.known(), known)
+                self.assertEqual(self.listed(), listed)
+        self.revoke(leaves[1], "superseded")
+        self.good("issuance", "start")
+        self.wait_listed(*leaves)
         self.assert_all_good()
 
 

@@ -120,13 +120,13 @@ static gboolean sum_of(SqlQuery query, PurgeSum *sum, GError **error) {
 
 gboolean purge_preview(Store *store, gint64 expired_before, gint64 ended_before, gint64 full_before,
                        PurgePreview *preview, GError **error) {
-  return sum_of(
-             sql_query(store,
-                       SUM("expires_at") "FROM orders WHERE status = 'invalid' AND expires_at < ?1"
-                                         " AND NOT EXISTS (SELECT 1 FROM certificate"
-                                         " WHERE order_id = orders.id)",
-                       "i", expired_before),
-             &preview->failed, error) &&
+  return sum_of(sql_query(store,
+                          SUM("expires_at") "FROM orders WHERE status IN ('pending', 'ready',"
+                                            " 'invalid') AND expires_at < ?1"
+                                            " AND NOT EXISTS (SELECT 1 FROM certificate"
+                                            " WHERE order_id = orders.id)",
+                          "i", expired_before),
+                &preview->failed, error) &&
          sum_of(sql_query(store,
                           SUM("expires_at") "FROM authz WHERE order_id IS NULL AND expires_at < ?1",
                           "i", expired_before),

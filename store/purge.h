@@ -29,7 +29,7 @@ typedef struct {
   gint64 count, first, last;
 } PurgeSum;
 typedef struct {
-  PurgeSum failed; /* invalid orders without certificate */
+  PurgeSum failed; /* orders without certificate, invalid by then */
   PurgeSum free;   /* authorizations without order */
   PurgeSum ended;  /* certificates */
   PurgeSum rates;

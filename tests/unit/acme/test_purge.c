@@ -116,6 +116,9 @@ static void test_removed(void) {
   g_autoptr(LabOrder) pending = leave_pending(lab, client);
   g_autoptr(LabOrder) authorization = lab_authorize(lab, client, "alice@example.org");
   count_rows(lab, all);
+  lab->clock.now += LIFETIME + KEPT;
+  assert_preview(lab, 2, 0, 0); /* the open one will be among them */
+  lab->clock.now -= LIFETIME + KEPT;
   gint64 over = lab->clock.now - 10 * CLOCK_SECOND + LIFETIME + KEPT; /* for the oldest */
   lab->clock.now = over - KEPT + 10 * CLOCK_SECOND;
   lab_run(lab, JOB_SWEEP);
@@ -131,6 +134,7 @@ static void test_removed(void) {
   assert_status(pending, pending->order, "invalid");
   lab->clock.now = over + 10 * CLOCK_SECOND + 1;
   lab_restart(lab);
+  assert_preview(lab, 1, 1, 0);
   g_assert_true(purge(lab));
   assert_gone(pending);
   assert_rows(lab, kept);

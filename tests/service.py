@@ -22,7 +22,8 @@ PASSED_OVER = {"Type", "NotifyAccess", "ExecReload", "Restart", "RestartSec", "T
                "ProtectHostname", "ProtectClock", "SystemCallErrorNumber"}
 # What systemd makes of them: the system calls that they forbid (systemd.exec(5)).
 FORBID_CALLS = {"ProtectKernelModules": ["@module"], "ProtectKernelLogs": ["syslog"], "ProtectClock": ["@clock"]}
-WRITABLE = {"StateDirectory": "/var/lib", "LogsDirectory": "/var/log"}
+WRITABLE = {"StateDirectory": "/var/lib", "LogsDirectory": "/var/log", "RuntimeDirectory": "/run"}
+DROP_INS = pathlib.Path("/etc/systemd/system")
 PROT_WRITE, PROT_EXEC = 2, 4
 NAMESPACES = 0x7e020080  # CLONE_NEW*
 DEVICES = ("null", "zero", "full", "random", "urandom", "tty")
@@ -42,8 +43,12 @@ def directives(path):
 
 
 class Unit:
+    """With what the operator added to it."""
+
     def __init__(self, path):
         self.path, self.left = path, directives(path)
+        for more in sorted((DROP_INS / f"{pathlib.Path(path).name}.d").glob("*.conf")):
+            self.left += directives(more)
 
     def take(self, name, default=None):
         values = [value for found, value in self.left if found == name]
@@ -72,7 +77,10 @@ def mount(unit, uid, gid):
     """ProtectSystem=strict and its sisters: the whole tree read-only, but for the service's own folders."""
     kept = []
     for name, parent in WRITABLE.items():
-        folder = f"{parent}/{unit.take(name)}"
+        value = unit.take(name)
+        if value is None:
+            continue
+        folder = f"{parent}/{value}"
         os.makedirs(folder, exist_ok=True)
         os.chown(folder, uid, gid)
         kept.append(folder)
@@ -96,7 +104,8 @@ def mount(unit, uid, gid):
     run("mount", "-t", "proc", "-o", f"hidepid={hide},subset={subset}", "proc", "/proc")
     for name in ("ProtectKernelTunables", "ProtectControlGroups"):
         assert unit.is_on(name)  # /proc/sys is not there by ProcSubset, /sys is read-only
-    run("mount", "-o", "remount,bind,ro", "/")
+    for folder in filter(os.path.ismount, ("/", "/run")):
+        run("mount", "-o", "remount,bind,ro", folder)
 
 
 def restricted(unit):

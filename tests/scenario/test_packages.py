@@ -186,6 +186,7 @@ class Life(PackageCase):
         self.set_up()
         self.start()
         self.check_restrictions()
+        self.check_lmtp()
         self.issue()
         self.check_nightly()
         self.stop()
@@ -222,10 +223,28 @@ class Life(PackageCase):
         self.setup = ["signetctl", "setup", "--offline", "--domain", DOMAIN, "--relay", self.relay, "--url", f"https://{ADDRESS}",
                       *(word for setting in (f"acme.listen={ADDRESS}:443", f"publish.listen={ADDRESS}:80", f"mail.listen={ADDRESS}:25",
                                              "dns.local-data=/etc/signet/zone.txt", "mail.challenge-delay=0s") for word in ("--set", setting))]
+        self.add_lmtp()
         said = self.system.run(*self.setup)
         self.assertIn("good     signetd --check\n", said)
         self.assertIn("systemctl enable --now signetd\n", said)
         self.assertNotIn("made ", self.system.run(*self.setup))
+
+    def add_lmtp(self):
+        """A socket for the mail server of the host, as docs/operating.md has it: without the folder signetd may not make one in /run."""
+        text = (SOURCE / "docs/operating.md").read_text()
+        socket_path = re.search(r"^    lmtp = (/run/\S+)$", text, re.M)[1]
+        directive = re.search(r"`systemctl edit signetd` and `(RuntimeDirectory=\S+)` below `\[Service\]`", text)[1]
+        drop_in = self.system.outside("/etc/systemd/system/signetd.service.d/override.conf")
+        drop_in.parent.mkdir()
+        drop_in.write_text(f"[Service]\n{directive}\n")
+        self.socket = socket_path
+        self.setup += ["--set", f"mail.lmtp={socket_path}"]
+
+    def check_lmtp(self):
+        """Health asks it too; the mail server's user may."""
+        script = "import socket, sys; s = socket.socket(socket.AF_UNIX); s.connect(sys.argv[1]); print(s.recv(3).decode())"
+        self.assertEqual(self.system.run("setpriv", "--reuid=postfix", "--regid=postfix", "--clear-groups",
+                                         "/usr/bin/python3", "-c", script, self.socket), "220\n")
 
     def start(self):
         """Type=notify: it says when it is ready."""
@@ -261,7 +280,7 @@ class Life(PackageCase):
             self.assertEqual({int(status[name], 16) for name in ("CapPrm", "CapEff", "CapBnd")}, {NET_BIND_SERVICE})
             mounts = {fields[4]: fields[5].split(",")[0] for fields in
                       map(str.split, pathlib.Path(f"/proc/{pid}/mountinfo").read_text().splitlines())}
-            self.assertEqual((mounts["/"], mounts["/var/lib/signet"], mounts["/root"]), ("ro", "rw", "ro"))
+            self.assertEqual([mounts[path] for path in ("/", "/run", "/run/signet-lmtp", "/var/lib/signet", "/root")], ["ro", "ro", "rw", "rw", "ro"])
 
     def issue(self):
         port = self.relay.rsplit(":", 1)[1]

@@ -96,8 +96,16 @@ static gboolean add_key(DnsZone *zone, const Config *config, const char *file, c
 /* --- SPF
  * ------------------------------------------------------------------------------------------- */
 
-/* The mechanism that permits one machine. One that only this host reaches sends from this host's
-   address, as the MX does. NULL: neither address nor name. */
+/* "relay", "localhost": known to this host or its network alone. */
+static gboolean is_local_name(const char *name) {
+  const char *end = name;
+  while (g_ascii_isalnum(*end) || *end == '-')
+    end++;
+  return end > name && *end == '\0';
+}
+
+/* The mechanism that permits one machine. One that only this host or its network reaches sends from
+   their address, as the MX does. NULL: neither address nor name. */
 static char *mechanism_of(const char *sender) {
   g_autoptr(GInetAddress) address = g_inet_address_new_from_string(sender);
   if (address != NULL && g_inet_address_get_is_loopback(address))
@@ -105,7 +113,7 @@ static char *mechanism_of(const char *sender) {
   if (address != NULL)
     return g_strconcat(
         g_inet_address_get_family(address) == G_SOCKET_FAMILY_IPV4 ? "ip4:" : "ip6:", sender, NULL);
-  if (g_ascii_strcasecmp(sender, "localhost") == 0)
+  if (is_local_name(sender))
     return g_strdup("mx");
   g_autofree char *name = mailbox_domain_to_ascii(sender, NULL);
   return name != NULL ? g_strconcat("a:", name, NULL) : NULL;

@@ -229,7 +229,7 @@ class Signet(Case):
             "PATH": f"{stage}/usr/sbin:{stage}/usr/bin:{os.environ['PATH']}", "SIGNET_HOME": str(home),
             "SIGNET_LISTEN": HOST, "SIGNET_HTTPS_PORT": str(https), "SIGNET_HTTP_PORT": str(http),
             "SIGNET_SMTP_PORT": str(smtp), "SIGNET_URL": f"https://localhost:{https}/acme",
-            "SIGNET_PUBLISH": f"http://localhost:{http}/pki/", "SIGNET_RELAY": f"{HOST}:9",
+            "SIGNET_PUBLISH": f"http://localhost:{http}/pki/", "SIGNET_RELAY": "relay:25",
             "SIGNET_RESOLVER": f"{HOST}@9"}
         sick = subprocess.run([DOCKER / "health"], env={**os.environ, **environment}, capture_output=True, text=True)
         self.assertEqual((sick.returncode, sick.stdout), (1, ""))

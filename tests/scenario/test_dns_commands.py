@@ -234,6 +234,8 @@ class Dns(lab.SharedLabCase):
             done = self.run_ctl("dns", command, "--config", self.lab.path / "none.conf")
             self.assertEqual((done.returncode, done.stdout), (expected, ""))
             self.assertIn("none.conf", done.stderr)
+        shown = self.run_ctl("dns", "show", "--config", self.other_config("local", mail__relay="relay:25; 192.0.2.7:25")).stdout
+        self.assertIn('"v=spf1 mx ip4:192.0.2.7 -all"', shown)
         done = self.run_ctl("dns", "show", *self.options, "--relay-address", "not a name")
         self.assertEqual((done.returncode, done.stdout), (1, ""))
         self.assertIn('"not a name" is no address and no domain name', done.stderr)

@@ -49,25 +49,36 @@ void setup_problem(Setup *setup, const char *what, const char *todo, ...) {
 /* --- what was given
  * ------------------------------------------------------------------------------------------ */
 
-/* The value of an option in the form of its key; each item of a list. */
-static gboolean read_value(char **value, const char *group, const char *name, const char *option,
-                           const char *todo) {
+/* A text in the form of its key, each item of a list; NULL and why. "" stays. */
+static char *keep_text(const char *group, const char *name, const char *text, const char *folder,
+                       char **why) {
   const ConfigKey *key = config_template_key(group, name);
-  g_autofree char *why = NULL;
-  if (*value == NULL)
-    return TRUE;
-  g_auto(GStrv) items = g_strsplit(*value, config_type_is_list(key->type) ? ";" : "\n", -1);
+  g_auto(GStrv) items = g_strsplit(text, config_type_is_list(key->type) ? ";" : "\n", -1);
   for (char **item = items; *item != NULL; item++) {
-    char *kept = config_parse_value(key, g_strstrip(*item), ".", &why);
-    if (kept == NULL) {
-      fprintf(stderr, "%s: %s: %s. %s\n", g_get_prgname(), option, why, todo);
-      return FALSE;
-    }
+    char *kept =
+        *g_strstrip(*item) == '\0' ? g_strdup("") : config_parse_value(key, *item, folder, why);
+    if (kept == NULL)
+      return NULL;
     g_free(*item);
     *item = kept;
   }
+  return g_strjoinv("; ", items);
+}
+
+/* The value of an option, if it was given, in the form of its key. */
+static gboolean read_value(char **value, const char *group, const char *name, const char *option,
+                           const char *todo) {
+  g_autofree char *why = NULL;
+  if (*value == NULL)
+    return TRUE;
+  char *kept = **value != '\0' ? keep_text(group, name, *value, ".", &why) : NULL;
+  if (kept == NULL) {
+    fprintf(stderr, "%s: %s: %s. %s\n", g_get_prgname(), option, why != NULL ? why : "it is empty",
+            todo);
+    return FALSE;
+  }
   g_free(*value);
-  *value = g_strjoinv("; ", items);
+  *value = kept;
   return TRUE;
 }
 
@@ -92,16 +103,38 @@ static void choose_publish(Setup *setup) {
                                                : g_strdup_printf("http://%s/", host);
 }
 
-static gboolean check_setting(const char *setting) {
-  g_auto(GStrv) parts = g_strsplit(setting, "=", 2);
-  g_auto(GStrv) names = g_strsplit(parts[0] != NULL ? parts[0] : "", ".", 2);
-  if (g_strv_length(parts) == 2 && g_strv_length(names) == 2 &&
-      config_template_key(names[0], names[1]) != NULL)
-    return TRUE;
+typedef struct {
+  char *group, *name, *value;
+} Setting;
+
+static void setting_clear(Setting *setting) {
+  g_free(setting->group);
+  g_free(setting->name);
+  g_free(setting->value);
+}
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Setting, setting_clear)
+
+/* "GROUP.KEY=VALUE" with a key that there is. */
+static gboolean split_setting(const char *text, Setting *setting) {
+  const char *dot = strchr(text, '.'), *equals = strchr(text, '=');
+  if (dot == NULL || equals == NULL || equals < dot)
+    return FALSE;
+  setting->group = g_strstrip(g_strndup(text, (gsize)(dot - text)));
+  setting->name = g_strstrip(g_strndup(dot + 1, (gsize)(equals - dot - 1)));
+  setting->value = g_strstrip(g_strdup(equals + 1));
+  return config_template_key(setting->group, setting->name) != NULL;
+}
+
+static gboolean check_setting(const char *text) {
+  g_auto(Setting) setting = {NULL, NULL, NULL};
+  if (split_setting(text, &setting))
+    return *setting.value == '\0' ||
+           read_value(&setting.value, setting.group, setting.name, text,
+                      "Correct it after --set; signet.conf(5) has the form of each key.");
   fprintf(stderr,
           "%s: --set %s: is not GROUP.KEY=VALUE with a key of the configuration. signetd --keys "
           "prints them all; write --set acme.listen=192.0.2.1:443, for example.\n",
-          g_get_prgname(), setting);
+          g_get_prgname(), text);
   return FALSE;
 }
 
@@ -118,7 +151,12 @@ static gboolean read_options(Setup *setup) {
                   "Revocation lists are fetched in plain HTTP: give http:// and a name, and end "
                   "with \"/\"."))
     return FALSE;
-  choose_publish(setup);
+  if (setup->name != NULL && *g_strstrip(setup->name) == '\0') {
+    fprintf(stderr,
+            "%s: --name is empty. Give what the CA is called, or leave it out for the domain.\n",
+            g_get_prgname());
+    return FALSE;
+  }
   for (char **setting = setup->settings; setting != NULL && *setting != NULL; setting++)
     if (!check_setting(*setting))
       return FALSE;
@@ -175,7 +213,9 @@ static const struct {
     {"mail", "domain", "--domain", G_STRUCT_OFFSET(Setup, domain)},
     {"mail", "relay", "--relay", G_STRUCT_OFFSET(Setup, relay)},
     {"acme", "url", "--url", G_STRUCT_OFFSET(Setup, url)},
+    {"publish", "url", "--publish", G_STRUCT_OFFSET(Setup, publish)},
 };
+#define NEEDED 3 /* the first of them, for a new configuration */
 
 static const char *given(const Setup *setup, gsize offset) {
   return *(char *const *)G_STRUCT_MEMBER_P(setup, offset);
@@ -183,27 +223,43 @@ static const char *given(const Setup *setup, gsize offset) {
 
 /* A configuration that was written before stays as it is: where it says other things than the
    options, they are told. */
+/* A mistake in the configuration is told when it is checked. */
+static void compare_one(Setup *setup, const CtlSettings *settings, const Setting *setting,
+                        const char *option) {
+  g_autofree char *why = NULL, *folder = g_path_get_dirname(setup->path);
+  g_autofree char *found = ctl_settings_text(settings, setting->group, setting->name);
+  g_autofree char *kept = keep_text(setting->group, setting->name, found, folder, &why);
+  g_autofree char *wanted = keep_text(setting->group, setting->name, setting->value, folder, &why);
+  if (kept == NULL || wanted == NULL || strcmp(kept, wanted) == 0)
+    return;
+  g_autofree char *what =
+      g_strdup_printf("%s has [%s] %s = %s, and %s is %s", setup->path, setting->group,
+                      setting->name, found, option, setting->value);
+  setup_problem(setup, what,
+                "It is kept, since it was written before: change it there if %s is meant, or "
+                "leave the option out.",
+                setting->value);
+}
+
 static void compare(Setup *setup) {
   g_autoptr(CtlSettings) settings = ctl_settings_new(setup->path, NULL);
-  for (gsize i = 0; settings != NULL && i < G_N_ELEMENTS(asked); i++) {
-    const char *wanted = given(setup, asked[i].given);
-    g_autofree char *found = ctl_settings_text(settings, asked[i].group, asked[i].name);
-    if (wanted == NULL ||
-        !read_value(&found, asked[i].group, asked[i].name, setup->path, "Correct it there.") ||
-        strcmp(wanted, found) == 0)
-      continue;
-    g_autofree char *what =
-        g_strdup_printf("%s has [%s] %s = %s, and %s is %s", setup->path, asked[i].group,
-                        asked[i].name, found, asked[i].option, wanted);
-    setup_problem(setup, what,
-                  "It is kept, since it was written before: change it there if %s is meant, or "
-                  "leave the option out.",
-                  wanted);
+  if (settings == NULL)
+    return;
+  for (gsize i = 0; i < G_N_ELEMENTS(asked); i++) {
+    const Setting setting = {(char *)asked[i].group, (char *)asked[i].name,
+                             (char *)given(setup, asked[i].given)};
+    if (setting.value != NULL)
+      compare_one(setup, settings, &setting, asked[i].option);
+  }
+  for (char **text = setup->settings; text != NULL && *text != NULL; text++) {
+    g_auto(Setting) setting = {NULL, NULL, NULL};
+    if (split_setting(*text, &setting))
+      compare_one(setup, settings, &setting, "--set");
   }
 }
 
 static gboolean check_needed(const Setup *setup) {
-  for (gsize i = 0; !setup->told && i < G_N_ELEMENTS(asked); i++)
+  for (gsize i = 0; !setup->told && i < NEEDED; i++)
     if (given(setup, asked[i].given) == NULL) {
       fprintf(stderr,
               "%s: %s is needed, since there is no configuration in %s yet. Give --domain, --relay "
@@ -328,6 +384,8 @@ static gboolean make(Setup *setup) {
   if (!setup_folder(setup) || !lock(setup))
     return FALSE;
   setup->told = is_told(setup);
+  if (!setup->told)
+    choose_publish(setup);
   if (!setup->told)
     return setup_ca(setup) && setup_dkim(setup) && setup_tls(setup) && setup_config(setup);
   setup_say("kept", "%s", setup->path);

@@ -172,6 +172,9 @@ class ErrorPaths(SetupCase):
             ((*good, "--publish", "http://x.test/pki"), "end with \"/\""),
             ((*good, "--set", "acme.lisen=1"), "signetd --keys"),
             ((*good, "--set", "acme.listen"), "signetd --keys"),
+            ((*good, "--set", "acme.listen=nonsense"), "acme.listen=nonsense: \"nonsense\" is not ADDRESS:PORT"),
+            ((*start, "--domain", "", "--relay", "x:1", "--url", "https://x.test"), "--domain: it is empty. Give the mail domain"),
+            ((*good, "--name", " "), "--name is empty"),
             ((*good, "--tls-key", "x"), "go together"),
             ((*good, "--user", "no-such-user"), "no such system user"),
         ]:
@@ -315,6 +318,9 @@ class Kept(SetupCase):
         self.assertEqual(kept, ("# of ours\n" + template).splitlines())
         done = ctl("setup", "--directory", place.folder / "etc", "--domain", "other.test")
         self.assertSays(done, 1, f"[mail] domain = {DOMAIN}, and --domain is other.test", "It is kept")
+        done = ctl("setup", "--offline", "--directory", place.folder / "etc", "--publish", "http://other.test/", "--set", "mail.challenge-delay=5s",
+                   "--set", f"store.directory={place.store}", "--set", "mail.dkim-key=dkim.key")
+        self.assertSays(done, 1, "[publish] url = ", "--publish is http://other.test/", "[mail] challenge-delay = 0s, and --set is 5s", "2 problems")
         self.assertEqual(place.conf.read_text(), text)
         place.conf.write_text(text + "nonsense\n")
         self.assertSays(place.again(), 1, "neither [group], name = value nor # comment", "Correct that")

@@ -131,6 +131,7 @@ char **gateway_options_renewal(const GatewayOptions *o) {
   g_autoptr(GPtrArray) words = g_ptr_array_new();
   g_ptr_array_add(words, g_strdup("renew"));
   option_fields_words(shared_fields, o, words);
+  g_ptr_array_add(words, g_strdup_printf("--interval=%" G_GINT64_FORMAT "s", o->every));
   if (o->parallel_text == NULL)
     g_ptr_array_add(words, g_strdup("--parallel=4"));
   for (const OptionField *const *table = given_tables; *table != NULL; table++)

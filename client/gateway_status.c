@@ -105,7 +105,7 @@ static char *validity_of(const Renewal *renewal, gint64 now) {
   g_autofree char *until = certificate_chain_expiry(renewal->chain);
   if (renewal->subject.to <= now)
     return g_strdup_printf("expired %s", until);
-  renewal_plan_decide((Renewal *)renewal);
+  renewal_plan_decide((Renewal *)renewal, now, 0);
   g_autofree char *due = clock_rfc3339(renewal->due * 1000);
   return g_strdup_printf("until %s, renewed %s%s", until, renewal->due <= now ? "now" : "at ",
                          renewal->due <= now ? "" : due);

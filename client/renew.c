@@ -118,6 +118,8 @@ static void plan(Renew *renew) {
   for (guint i = 0; i < renew->renewals->len; i++) {
     Renewal *renewal = g_ptr_array_index(renew->renewals, i);
     g_autoptr(GError) reason = NULL;
+    if (renewal->fault == NULL)
+      renewal_time_mind_clock(&renewal->record->state, renew->now);
     if (renewal->fault == NULL && !renew->options->dry_run && !renewal_run_rest(renewal, &reason))
       report(renew, renewal, reason);
     ask(renew, renewal);
@@ -125,7 +127,7 @@ static void plan(Renew *renew) {
       report(renew, renewal, renewal->fault);
       continue;
     }
-    renewal_plan_decide(renewal);
+    renewal_plan_decide(renewal, renew->now, renew->options->interval);
     if (renew->options->force) {
       renewal->due = MIN(renewal->due, renew->now);
       renewal->why = "--force";

@@ -11,6 +11,9 @@ static const OptionField renew_fields[] = {
      "Renew no more than so many (default: 20, or a twelfth of all)", "N"},
     {"parallel", 0, OPTION_TEXT, 0, offsetof(RenewOptions, parallel_text),
      "Renew so many at a time (default: 1)", "N"},
+    {"interval", 0, OPTION_TEXT, 0, offsetof(RenewOptions, interval_text),
+     "Time between two runs: what is due before the next one is renewed now (default: not known)",
+     "TIME"},
     {"force", 0, OPTION_FLAG, 0, offsetof(RenewOptions, force), "Renew whether it is time or not",
      NULL},
     {"dry-run", 'n', OPTION_FLAG, 0, offsetof(RenewOptions, dry_run),
@@ -33,6 +36,10 @@ static gboolean read_numbers(RenewOptions *o, GError **error) {
       !g_ascii_string_to_unsigned(o->parallel_text, 10, 1, RENEW_PARALLEL_MAX, &parallel, NULL))
     return prove_options_refuse(&o->request->prove, error, "--parallel is a number from 1 to %d",
                                 RENEW_PARALLEL_MAX);
+  o->interval = o->interval_text != NULL ? prove_options_duration(o->interval_text) : 0;
+  if (o->interval < 0)
+    return prove_options_refuse(&o->request->prove, error,
+                                "--interval is a number with s, m or h, from 1s to 168h");
   o->most = (guint)most;
   o->parallel = (guint)parallel;
   return TRUE;

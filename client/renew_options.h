@@ -10,13 +10,14 @@
 /* As given; texts are NULL when not. */
 typedef struct {
   RequestOptions *request; /* what takes the place of what each certificate was requested with */
-  char *list, *most_text, *parallel_text;
+  char *list, *most_text, *parallel_text, *interval_text;
   gboolean keep_key, dry_run, force, verbose;
   char **rest;
   /* read */
   const char *folder;
-  guint parallel; /* certificates at a time */
-  guint most;     /* certificates of this run; 0: by their number */
+  guint parallel;  /* certificates at a time */
+  guint most;      /* certificates of this run; 0: by their number */
+  gint64 interval; /* seconds to the next run; 0: not known */
 } RenewOptions;
 
 /* arguments[0] is skipped. CLIENT_USAGE with what is wrong. --help prints and ends the process. */

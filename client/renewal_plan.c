@@ -163,11 +163,11 @@ static gboolean names_all(const Renewal *renewal) {
   return g_hash_table_size(there) == g_hash_table_size(wanted);
 }
 
-void renewal_plan_decide(Renewal *renewal) {
+void renewal_plan_decide(Renewal *renewal, gint64 now, gint64 interval) {
   const RenewalState *state = &renewal->record->state;
   const RenewalSubject anew = {renewal->subject.identifier, 0, 0};
   gboolean fits = renewal->chain != NULL && names_all(renewal);
-  renewal->due = renewal_time_due(state, fits ? &renewal->subject : &anew);
+  renewal->due = renewal_time_due(state, fits ? &renewal->subject : &anew, now, interval);
   if (renewal->chain == NULL)
     renewal->why = "there is no certificate yet";
   else if (!fits)

@@ -45,8 +45,8 @@ gboolean renewal_plan_ask(RenewalRecord *record, const char *identifier, AcmeCli
 /* Whether it is time to. */
 gboolean renewal_plan_asks(const Renewal *renewal, gint64 now);
 
-/* Sets due and why. */
-void renewal_plan_decide(Renewal *renewal);
+/* Sets due and why; interval as of renewal_time_due. */
+void renewal_plan_decide(Renewal *renewal, gint64 now, gint64 interval);
 
 /* Those due now, at most so many, who ends first first; not owned. */
 GPtrArray *renewal_plan_choose(const GPtrArray *renewals, gint64 now, guint most);

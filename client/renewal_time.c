@@ -26,6 +26,15 @@ void renewal_time_failed(RenewalState *state, gint64 now) {
   state->failed_at = now;
 }
 
+void renewal_time_mind_clock(RenewalState *state, gint64 now) {
+  if (state->ask_at > now + RENEWAL_ASK_MAX)
+    state->ask_at = 0;
+  if (state->failed_at <= now + RENEWAL_RETRY_MIN)
+    return;
+  state->failures = 0;
+  state->failed_at = 0;
+}
+
 gboolean renewal_time_asks(const RenewalState *state, const RenewalSubject *subject, gint64 now) {
   return now < subject->to && now >= state->ask_at;
 }
@@ -62,11 +71,13 @@ static gint64 pause_after(const RenewalState *state, const RenewalSubject *subje
   return left > 0 ? MAX(MIN(pause, left / 4), RENEWAL_RETRY_MIN) : pause;
 }
 
-gint64 renewal_time_due(const RenewalState *state, const RenewalSubject *subject) {
+gint64 renewal_time_due(const RenewalState *state, const RenewalSubject *subject, gint64 now,
+                        gint64 interval) {
   gint64 chosen = renewal_time_chosen(state, subject);
+  gint64 due = chosen < now + interval ? MIN(chosen, now) : chosen;
   if (state->failures == 0)
-    return chosen;
-  return MAX(chosen, state->failed_at + pause_after(state, subject));
+    return due;
+  return MAX(due, state->failed_at + pause_after(state, subject));
 }
 
 guint renewal_time_most(guint certificates) {

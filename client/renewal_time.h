@@ -37,6 +37,10 @@ void renewal_time_no_answer(RenewalState *state, gint64 now);
 /* A renewal failed. */
 void renewal_time_failed(RenewalState *state, gint64 now);
 
+/* What is said to have been in a time that has not come was written by a clock that was wrong: it
+   is forgotten. */
+void renewal_time_mind_clock(RenewalState *state, gint64 now);
+
 /* Whether the server is to be asked now; never of a certificate that has expired. */
 gboolean renewal_time_asks(const RenewalState *state, const RenewalSubject *subject, gint64 now);
 
@@ -44,8 +48,10 @@ gboolean renewal_time_asks(const RenewalState *state, const RenewalSubject *subj
    the window that was suggested, or without one the first quarter of the last third of the
    lifetime. */
 gint64 renewal_time_chosen(const RenewalState *state, const RenewalSubject *subject);
-/* The same, but not before a failure is tried again. */
-gint64 renewal_time_due(const RenewalState *state, const RenewalSubject *subject);
+/* The same, but at once when it comes before another run does, in interval seconds (section 4.2
+   step 5; 0: not known), and not before a failure is tried again. */
+gint64 renewal_time_due(const RenewalState *state, const RenewalSubject *subject, gint64 now,
+                        gint64 interval);
 
 /* How many of so many certificates one run renews when all are due. */
 guint renewal_time_most(guint certificates);

@@ -26,7 +26,7 @@ static void test_window(void) {
   g_assert_cmpint(chosen, >=, START + DAY);
   g_assert_cmpint(chosen, <, START + 2 * DAY);
   g_assert_cmpint(renewal_time_chosen(&state, &subject), ==, chosen);
-  g_assert_cmpint(renewal_time_due(&state, &subject), ==, chosen);
+  g_assert_cmpint(renewal_time_due(&state, &subject, 0, 0), ==, chosen);
   const RenewalSubject other = {"other", subject.from, subject.to};
   g_assert_cmpint(renewal_time_chosen(&state, &other), !=, chosen);
   g_assert_false(renewal_time_asks(&state, &subject, START + 7199));
@@ -81,16 +81,43 @@ static void test_failures(void) {
   gint64 pauses[] = {1, 2, 4, 8, 16, 24, 24};
   for (gsize i = 0; i < G_N_ELEMENTS(pauses); i++) {
     renewal_time_failed(&state, START + 10 * DAY);
-    g_assert_cmpint(renewal_time_due(&state, &subject), ==, START + 10 * DAY + pauses[i] * HOUR);
+    g_assert_cmpint(renewal_time_due(&state, &subject, 0, 0), ==,
+                    START + 10 * DAY + pauses[i] * HOUR);
   }
   /* Sooner near the end, but never more often than each hour. */
   state.failed_at = subject.to - 8 * HOUR;
-  g_assert_cmpint(renewal_time_due(&state, &subject), ==, subject.to - 6 * HOUR);
+  g_assert_cmpint(renewal_time_due(&state, &subject, 0, 0), ==, subject.to - 6 * HOUR);
   state.failed_at = subject.to - HOUR;
-  g_assert_cmpint(renewal_time_due(&state, &subject), ==, subject.to);
+  g_assert_cmpint(renewal_time_due(&state, &subject, 0, 0), ==, subject.to);
   for (guint i = 0; i < 100; i++)
     renewal_time_failed(&state, START);
-  g_assert_cmpint(renewal_time_due(&state, &subject), ==, START + DAY);
+  g_assert_cmpint(renewal_time_due(&state, &subject, 0, 0), ==, START + DAY);
+}
+
+/* Section 4.2 step 5: what comes before the next run does is for this one, but failures wait. */
+static void test_interval(void) {
+  RenewalState state = {.start = START + DAY, .end = START + DAY + 1};
+  g_assert_cmpint(renewal_time_due(&state, &subject, START, DAY), ==, START + DAY);
+  g_assert_cmpint(renewal_time_due(&state, &subject, START + 1, DAY), ==, START + 1);
+  g_assert_cmpint(renewal_time_due(&state, &subject, START + 2 * DAY, DAY), ==, START + DAY);
+  renewal_time_failed(&state, START);
+  g_assert_cmpint(renewal_time_due(&state, &subject, START + 1, DAY), ==, START + HOUR);
+}
+
+/* A clock that was years ahead for one run keeps no certificate from being renewed. */
+static void test_wrong_clock(void) {
+  RenewalState state = {.start = START, .end = START + 1};
+  renewal_time_failed(&state, START + 400 * DAY);
+  renewal_time_no_answer(&state, START + 400 * DAY);
+  renewal_time_mind_clock(&state, START + DAY);
+  g_assert_cmpint(renewal_time_due(&state, &subject, START + DAY, 0), ==, START);
+  g_assert_true(renewal_time_asks(&state, &subject, START + DAY));
+  /* What was right stays. */
+  renewal_time_failed(&state, START + DAY);
+  g_assert_true(renewal_time_suggest(&state, START, START + 1, DAY, START + DAY));
+  const RenewalState before = state;
+  renewal_time_mind_clock(&state, START + DAY);
+  g_assert_true(memcmp(&state, &before, sizeof state) == 0);
 }
 
 /* --- many at once -------------------------------------------------------------------------------
@@ -128,7 +155,7 @@ static Load run_hours(gint64 window, gint64 length) {
   for (gint64 now = START; now < START + 90 * DAY; now += HOUR) {
     for (guint i = 0; i < many->len; i++) {
       Renewal *renewal = g_ptr_array_index(many, i);
-      renewal->due = renewal_time_due(&renewal->record->state, &renewal->subject);
+      renewal->due = renewal_time_due(&renewal->record->state, &renewal->subject, 0, 0);
     }
     g_autoptr(GPtrArray) due = renewal_plan_choose(many, now, renewal_time_most(MANY));
     for (guint i = 0; i < due->len; i++) {
@@ -458,6 +485,8 @@ int main(int argc, char **argv) {
   g_test_add_func("/renewal/uniform", test_uniform);
   g_test_add_func("/renewal/lifetime", test_lifetime);
   g_test_add_func("/renewal/failures", test_failures);
+  g_test_add_func("/renewal/interval", test_interval);
+  g_test_add_func("/renewal/wrong_clock", test_wrong_clock);
   g_test_add_func("/renewal/staggered", test_staggered);
   g_test_add_func("/renewal/order", test_order);
   g_test_add_func("/renewal/info", test_info);

@@ -145,7 +145,8 @@ static guint show_others(const char *list, GHashTable *shown, GError **error) {
     const RenewalEntry *entry = g_ptr_array_index(entries, i);
     if (g_hash_table_contains(shown, entry->name))
       continue;
-    output_text("%s: nothing was done yet\n", entry->name);
+    output_text("%s: %s\n", entry->name,
+                entry->fault != NULL ? entry->fault : "nothing was done yet");
     missing++;
   }
   return missing;

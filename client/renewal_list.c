@@ -8,10 +8,13 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#define MARK "\xef\xbb\xbf" /* UTF-8, some editors say in front */
+
 static void free_entry(gpointer user) {
   RenewalEntry *entry = user;
   g_strfreev(entry->addresses);
   g_free(entry->name);
+  g_free(entry->fault);
   g_free(entry);
 }
 
@@ -26,45 +29,59 @@ static char **split_line(const char *line) {
   return addresses;
 }
 
-static RenewalEntry *new_entry(guint line, char **addresses) {
+static char *name_of(const char *address) {
+  g_autofree char *lower = g_utf8_strdown(address, -1);
+  return g_strdelimit(g_steal_pointer(&lower), "/", '_');
+}
+
+/* Takes name and fault. */
+static void add_faulty(GPtrArray *entries, char *name, char *fault) {
   RenewalEntry *entry = g_new0(RenewalEntry, 1);
-  entry->line = line;
-  entry->addresses = addresses;
-  g_autofree char *lower = g_utf8_strdown(addresses[0], -1);
-  entry->name = g_strdelimit(g_steal_pointer(&lower), "/", '_');
-  return entry;
-}
-
-static gboolean add_line(GPtrArray *entries, GHashTable *names, const char *line, guint number,
-                         const char *path, GError **error) {
-  g_auto(GStrv) addresses = g_utf8_validate(line, -1, NULL) ? split_line(line) : NULL;
-  if (addresses == NULL) {
-    g_set_error(error, CLIENT_ERROR, CLIENT_LOCAL, "%s, line %u: not UTF-8", path, number);
-    return FALSE;
-  }
-  if (addresses[0] == NULL)
-    return TRUE;
-  RenewalEntry *entry = new_entry(number, g_steal_pointer(&addresses));
+  entry->name = name;
+  entry->fault = fault;
   g_ptr_array_add(entries, entry);
-  if (g_hash_table_add(names, entry->name))
-    return TRUE;
-  g_set_error(error, CLIENT_ERROR, CLIENT_LOCAL, "%s, line %u: %s begins another line too", path,
-              number, entry->addresses[0]);
-  return FALSE;
 }
 
-static gboolean add_file(GPtrArray *entries, GHashTable *names, const char *path, GError **error) {
-  g_autoptr(GBytes) content = local_file_read(path, error);
-  if (content == NULL)
-    return FALSE;
-  gsize size = 0;
-  const char *data = g_bytes_get_data(content, &size);
-  g_autofree char *text = g_strndup(size > 0 ? data : "", size);
-  g_auto(GStrv) lines = g_strsplit(text, "\n", -1);
-  for (guint i = 0; lines[i] != NULL; i++)
-    if (!add_line(entries, names, lines[i], i + 1, path, error))
-      return FALSE;
-  return TRUE;
+/* names: of the entries so far. */
+static void add_line(GPtrArray *entries, GHashTable *names, const char *line, gsize length,
+                     const char *where) {
+  if (!g_utf8_validate(line, (gssize)length, NULL)) {
+    add_faulty(entries, g_strdup(where), g_strdup("not UTF-8"));
+    return;
+  }
+  g_autofree char *text = g_strndup(line, length);
+  g_auto(GStrv) addresses = split_line(text);
+  g_autofree char *name = addresses[0] != NULL ? name_of(addresses[0]) : NULL;
+  if (name == NULL)
+    return;
+  if (g_hash_table_contains(names, name)) {
+    add_faulty(entries, g_strdup(where),
+               g_strdup_printf("%s begins another line too", addresses[0]));
+    return;
+  }
+  RenewalEntry *entry = g_new0(RenewalEntry, 1);
+  entry->addresses = g_steal_pointer(&addresses);
+  entry->name = g_steal_pointer(&name);
+  g_hash_table_add(names, entry->name);
+  g_ptr_array_add(entries, entry);
+}
+
+static void add_lines(GPtrArray *entries, GHashTable *names, const char *path, GBytes *content) {
+  gsize left = 0;
+  const char *at = g_bytes_get_data(content, &left);
+  if (left >= strlen(MARK) && memcmp(at, MARK, strlen(MARK)) == 0) {
+    at += strlen(MARK);
+    left -= strlen(MARK);
+  }
+  for (guint number = 1; left > 0; number++) {
+    const char *newline = memchr(at, '\n', left);
+    gsize length = newline != NULL ? (gsize)(newline - at) : left;
+    g_autofree char *where = g_strdup_printf("%s, line %u", path, number);
+    add_line(entries, names, at, length, where);
+    gsize step = newline != NULL ? length + 1 : length;
+    at += step;
+    left -= step;
+  }
 }
 
 static int by_text(gconstpointer a, gconstpointer b) {
@@ -95,12 +112,20 @@ GPtrArray *renewal_list_read(const char *path, GError **error) {
   g_autoptr(GPtrArray) entries = g_ptr_array_new_with_free_func(free_entry);
   g_autoptr(GHashTable) names = g_hash_table_new(g_str_hash, g_str_equal);
   g_autoptr(GPtrArray) files = files_of(path, error);
-  if (files == NULL)
-    return NULL;
-  for (guint i = 0; i < files->len; i++)
-    if (!add_file(entries, names, g_ptr_array_index(files, i), error))
+  for (guint i = 0; files != NULL && i < files->len; i++) {
+    const char *file = g_ptr_array_index(files, i);
+    g_autoptr(GError) reason = NULL;
+    g_autoptr(GBytes) content = local_file_read(file, &reason);
+    if (content != NULL) {
+      add_lines(entries, names, file, content);
+    } else if (strcmp(file, path) != 0) {
+      add_faulty(entries, g_strdup("the list"), g_strdup(reason->message));
+    } else {
+      g_propagate_error(error, g_steal_pointer(&reason));
       return NULL;
-  return g_steal_pointer(&entries);
+    }
+  }
+  return files != NULL ? g_steal_pointer(&entries) : NULL;
 }
 
 char *renewal_list_state(const char *path) {

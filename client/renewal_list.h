@@ -8,14 +8,15 @@
 
 /* One line. */
 typedef struct {
-  guint line;
-  char **addresses; /* NULL-terminated, at least one, not checked */
-  char *name;       /* of the files: the first address with "/" as "_" */
+  char **addresses; /* NULL-terminated, at least one, not checked; NULL with a fault */
+  char *name;       /* of the files: the first address with "/" as "_"; with a fault where it is */
+  char *fault;      /* why it does not count; NULL */
 } RenewalEntry;
 
 /* An array of RenewalEntry that owns them. Those of a folder are in the order of the files'
-   names; names with a dot in front or "~" behind do not count. CLIENT_LOCAL when something cannot
-   be read, or two lines begin with one address. */
+   names; names with a dot in front or "~" behind do not count. A line that is not UTF-8 or begins
+   with the address of an earlier one has a fault, and so has what stands for a file of a folder
+   that cannot be read: they stop no others. CLIENT_LOCAL when path itself cannot be read. */
 GPtrArray *renewal_list_read(const char *path, GError **error);
 
 /* A text that changes when the list does; the caller frees it. */

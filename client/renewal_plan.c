@@ -90,6 +90,9 @@ GPtrArray *renewal_plan_folder(const char *folder, const RequestOptions *given, 
 static Renewal *from_entry(const RenewalEntry *entry, const char *folder,
                            const RequestOptions *given) {
   g_autoptr(GError) fault = NULL;
+  if (entry->fault != NULL)
+    return renewal_new_faulty(entry->name,
+                              g_error_new_literal(CLIENT_ERROR, CLIENT_LOCAL, entry->fault));
   g_autofree char *file = g_strconcat(entry->name, RENEWAL_RECORD_ENDING, NULL);
   g_autofree char *path = g_build_filename(folder, file, NULL);
   g_autoptr(RequestOptions) options = request_options_for(

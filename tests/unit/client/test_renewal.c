@@ -418,7 +418,6 @@ static void test_list(void) {
                      *last = g_ptr_array_index(entries, 2);
   g_assert_cmpstr(first->addresses[0], ==, "Ann@example.org");
   g_assert_cmpstr(first->name, ==, "ann@example.org");
-  g_assert_cmpuint(first->line, ==, 3);
   g_assert_cmpstr(two->addresses[1], ==, "info@example.org");
   g_assert_null(two->addresses[2]);
   g_assert_cmpstr(last->name, ==, "a_b@example.org");
@@ -459,21 +458,45 @@ static void test_list_folder(void) {
   g_assert_true(g_file_set_contents(file, "ann@example.org eve@example.org\n", -1, NULL));
   g_autofree char *after = renewal_list_state(path);
   g_assert_cmpstr(before, !=, after);
-  g_assert_null(renewal_list_read(path, NULL)); /* ann twice */
+  g_autofree char *below = g_build_filename(path, "folder", NULL);
+  g_assert_cmpint(g_mkdir(below, 0700), ==, 0);
+  g_autoptr(GPtrArray) more = renewal_list_read(path, NULL);
+  g_assert_cmpuint(more->len, ==, 4);
+  g_assert_nonnull(((const RenewalEntry *)g_ptr_array_index(more, 2))->fault); /* ann twice */
+  g_assert_cmpstr(((const RenewalEntry *)g_ptr_array_index(more, 3))->name, ==, "the list");
+  g_assert_nonnull(strstr(((const RenewalEntry *)g_ptr_array_index(more, 3))->fault, below));
+  g_rmdir(below);
   remove_folder(path);
 }
 
+/* What is wrong stops no other line, and says where it is. */
 static void test_bad_list(void) {
   static const struct {
-    const char *text, *words;
-  } cases[] = {{"ann@example.org\nANN@example.org bob@example.org\n", "line 2"},
-               {"\xff@example.org\n", "line 1: not UTF-8"}};
+    const char *text;
+    gssize length;
+    const char *where, *words;
+  } cases[] = {
+      {"ann@example.org\nANN@example.org bob@example.org\neve@example.org", -1, "line 2",
+       "ANN@example.org begins another line too"},
+      {"ann@example.org\n\xff@example.org\neve@example.org", -1, "line 2", "not UTF-8"},
+      {"\xef\xbb\xbf"
+       "ann@example.org\nbob@example\0.org\neve@example.org\n",
+       52, "line 2", "not UTF-8"},
+  };
   for (gsize i = 0; i < G_N_ELEMENTS(cases); i++) {
-    g_autoptr(GError) error = NULL;
-    g_assert_null(read_list(cases[i].text, -1, &error));
-    g_assert_error(error, CLIENT_ERROR, CLIENT_LOCAL);
-    g_assert_nonnull(strstr(error->message, cases[i].words));
+    g_autoptr(GPtrArray) entries = read_list(cases[i].text, cases[i].length, NULL);
+    g_assert_cmpuint(entries->len, ==, 3);
+    const RenewalEntry *first = g_ptr_array_index(entries, 0), *bad = g_ptr_array_index(entries, 1),
+                       *last = g_ptr_array_index(entries, 2);
+    g_assert_cmpstr(first->name, ==, "ann@example.org");
+    g_assert_null(first->fault);
+    g_assert_cmpstr(bad->fault, ==, cases[i].words);
+    g_assert_true(g_str_has_suffix(bad->name, cases[i].where));
+    g_assert_cmpstr(last->addresses[0], ==, "eve@example.org");
   }
+  g_autoptr(GError) error = NULL;
+  g_assert_null(renewal_list_read("/nowhere", &error));
+  g_assert_error(error, CLIENT_ERROR, CLIENT_LOCAL);
 }
 
 int main(int argc, char **argv) {

@@ -20,7 +20,7 @@ struct GatewayWaiting {
   GatewayStatus status;
   gpointer user;
   GHashTable *waiters; /* of Waiter */
-  guint32 last;        /* number of a question */
+  guint32 last;        /* number of a waiter or question */
   GatewayCounts counts;
   guint64 told;   /* others, when the log was told */
   gint64 told_at; /* monotonic microseconds; 0: never */
@@ -29,6 +29,7 @@ struct GatewayWaiting {
 /* Who is connected. */
 typedef struct {
   GatewayWaiting *waiting;
+  guint32 number; /* who came later has a greater one */
   struct bufferevent *stream;
   GByteArray *input;
   GHashTable *addresses; /* canonical forms; empty: it awaits nothing */
@@ -39,6 +40,8 @@ typedef struct {
 struct GatewayQuestion {
   Waiter *waiter;
   guint32 number;
+  GBytes *message;
+  char *mailbox; /* in its To */
   GatewayVerdict verdict;
   gpointer user;
   struct event *timer;
@@ -47,16 +50,48 @@ struct GatewayQuestion {
 /* --- questions ----------------------------------------------------------------------------------
  */
 
-static void settle(GatewayQuestion *question, gboolean kept) {
+/* The first to await mail for mailbox of those that came after number; NULL. */
+static Waiter *find_waiter(const GatewayWaiting *waiting, const char *mailbox, guint32 number) {
+  GHashTableIter each;
+  gpointer key = NULL;
+  Waiter *found = NULL;
+  g_hash_table_iter_init(&each, waiting->waiters);
+  while (g_hash_table_iter_next(&each, &key, NULL)) {
+    Waiter *waiter = key;
+    if (waiter->number > number && (found == NULL || waiter->number < found->number) &&
+        g_hash_table_contains(waiter->addresses, mailbox))
+      found = waiter;
+  }
+  return found;
+}
+
+static void end_question(GatewayQuestion *question, gboolean kept) {
   GatewayCounts *counts = &question->waiter->waiting->counts;
   GatewayVerdict verdict = question->verdict;
   gpointer user = question->user;
   *(kept ? &counts->kept : &counts->others) += 1;
-  g_hash_table_remove(question->waiter->questions, GUINT_TO_POINTER(question->number));
   event_free(question->timer);
+  g_bytes_unref(question->message);
+  g_free(question->mailbox);
   g_free(question);
   if (verdict != NULL)
     verdict(kept, user);
+}
+
+static void put(GatewayQuestion *question, Waiter *waiter);
+
+/* Several may await mail for one mailbox, each that of its own challenge: they are asked in turn.
+ */
+static void settle(GatewayQuestion *question, gboolean kept) {
+  Waiter *asked = question->waiter;
+  g_hash_table_remove(asked->questions, GUINT_TO_POINTER(question->number));
+  Waiter *next = kept || question->verdict == NULL
+                     ? NULL
+                     : find_waiter(asked->waiting, question->mailbox, asked->number);
+  if (next != NULL)
+    put(question, next);
+  else
+    end_question(question, kept);
 }
 
 static void on_too_late(evutil_socket_t fd, short what, void *user) {
@@ -73,20 +108,27 @@ static void send_frames(Waiter *waiter, GByteArray *frames) {
   g_byte_array_unref(frames);
 }
 
-static GatewayQuestion *ask(Waiter *waiter, GBytes *message, GatewayVerdict verdict,
-                            gpointer user) {
+static void put(GatewayQuestion *question, Waiter *waiter) {
   const struct timeval time = {.tv_sec = GATEWAY_ASK_SECONDS};
-  GatewayQuestion *question = g_new0(GatewayQuestion, 1);
   question->waiter = waiter;
-  question->number = ++waiter->waiting->last;
-  question->verdict = verdict;
-  question->user = user;
-  question->timer = evtimer_new(waiter->waiting->base, on_too_late, question);
   event_add(question->timer, &time);
   g_hash_table_insert(waiter->questions, GUINT_TO_POINTER(question->number), question);
   GByteArray *frames = g_byte_array_new();
-  gateway_frame_put_numbered(frames, GATEWAY_FRAME_MESSAGE, question->number, message);
+  gateway_frame_put_numbered(frames, GATEWAY_FRAME_MESSAGE, question->number, question->message);
   send_frames(waiter, frames);
+}
+
+/* Takes mailbox. */
+static GatewayQuestion *ask(Waiter *waiter, GBytes *message, char *mailbox, GatewayVerdict verdict,
+                            gpointer user) {
+  GatewayQuestion *question = g_new0(GatewayQuestion, 1);
+  question->number = ++waiter->waiting->last;
+  question->message = g_bytes_ref(message);
+  question->mailbox = mailbox;
+  question->verdict = verdict;
+  question->user = user;
+  question->timer = evtimer_new(waiter->waiting->base, on_too_late, question);
+  put(question, waiter);
   return question;
 }
 
@@ -111,16 +153,6 @@ static char *challenged(GBytes *message) {
   return mailbox != NULL ? g_strdup(mailbox->canonical) : NULL;
 }
 
-static Waiter *find_waiter(GatewayWaiting *waiting, const char *mailbox) {
-  GHashTableIter each;
-  gpointer waiter = NULL;
-  g_hash_table_iter_init(&each, waiting->waiters);
-  while (g_hash_table_iter_next(&each, &waiter, NULL))
-    if (g_hash_table_contains(((Waiter *)waiter)->addresses, mailbox))
-      return waiter;
-  return NULL;
-}
-
 /* A flood of them costs a line a minute. */
 static void tell(GatewayWaiting *waiting) {
   gint64 now = g_get_monotonic_time();
@@ -137,10 +169,10 @@ static void tell(GatewayWaiting *waiting) {
 GatewayQuestion *gateway_waiting_ask(GatewayWaiting *waiting, GBytes *message,
                                      GatewayVerdict verdict, gpointer user) {
   g_autofree char *mailbox = challenged(message);
-  Waiter *waiter = mailbox != NULL ? find_waiter(waiting, mailbox) : NULL;
+  Waiter *waiter = mailbox != NULL ? find_waiter(waiting, mailbox, 0) : NULL;
   tell(waiting);
   if (waiter != NULL)
-    return ask(waiter, message, verdict, user);
+    return ask(waiter, message, g_steal_pointer(&mailbox), verdict, user);
   waiting->counts.others += mailbox != NULL ? 1 : 0;
   verdict(FALSE, user);
   return NULL;
@@ -173,7 +205,7 @@ static void waiter_free(gpointer user) {
 
 static void drop(Waiter *waiter) {
   GHashTable *waiters = waiter->waiting->waiters;
-  g_hash_table_steal(waiters, waiter);
+  g_hash_table_remove(waiters, waiter);
   waiter_free(waiter);
 }
 
@@ -253,6 +285,7 @@ static void on_accept(struct evconnlistener *listener, evutil_socket_t fd, struc
   (void)listener, (void)address, (void)length;
   Waiter *waiter = g_new0(Waiter, 1);
   waiter->waiting = waiting;
+  waiter->number = ++waiting->last;
   waiter->stream = bufferevent_socket_new(waiting->base, fd, BEV_OPT_CLOSE_ON_FREE);
   waiter->input = g_byte_array_new();
   waiter->addresses = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
@@ -272,7 +305,7 @@ GatewayWaiting *gateway_waiting_new(struct event_base *base, const char *path, G
   waiting->path = g_strdup(path);
   waiting->status = status;
   waiting->user = user;
-  waiting->waiters = g_hash_table_new_full(NULL, NULL, waiter_free, NULL);
+  waiting->waiters = g_hash_table_new(NULL, NULL);
   waiting->listener = evconnlistener_new(base, on_accept, waiting,
                                          LEV_OPT_CLOSE_ON_FREE | LEV_OPT_CLOSE_ON_EXEC, 0, fd);
   return waiting;
@@ -283,6 +316,10 @@ void gateway_waiting_free(GatewayWaiting *waiting) {
     return;
   evconnlistener_free(waiting->listener);
   g_unlink(waiting->path);
+  /* One by one: what one has not decided goes to the next. */
+  g_autoptr(GList) waiters = g_hash_table_get_keys(waiting->waiters);
+  for (GList *at = waiters; at != NULL; at = at->next)
+    drop(at->data);
   g_hash_table_unref(waiting->waiters);
   g_free(waiting->path);
   g_free(waiting);

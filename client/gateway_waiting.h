@@ -7,7 +7,7 @@
 #include <glib.h>
 
 #define GATEWAY_MAX_HEADER (64 * 1024) /* octets of a message in which its header must end */
-#define GATEWAY_ASK_SECONDS 60         /* for a verdict; then the message is passed on */
+#define GATEWAY_ASK_SECONDS 60         /* for a verdict of one who awaits it */
 #define GATEWAY_TELL_SECONDS 60        /* between two lines of log about messages passed on */
 
 typedef struct {

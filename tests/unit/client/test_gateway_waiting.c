@@ -159,6 +159,42 @@ static void test_verdicts(void) {
   desk_close(&desk);
 }
 
+/* Several that await mail for one mailbox are asked in turn, until one of them keeps it. */
+static void test_in_turn(void) {
+  Desk desk;
+  guint32 number = 0;
+  desk_open(&desk);
+  int first = await(&desk, "ann@user.test"), other = await(&desk, "bob@user.test"),
+      second = await(&desk, "bob@user.test\nann@user.test");
+  g_assert_nonnull(ask(&desk, "ann@user.test", TOKEN));
+  hear(&desk, first, GATEWAY_FRAME_MESSAGE, &number);
+  say_verdict(&desk, first, GATEWAY_FRAME_PASS, number);
+  g_assert_cmpstr(desk.verdicts->str, ==, "");
+  hear(&desk, second, GATEWAY_FRAME_MESSAGE, &number);
+  say_verdict(&desk, first, GATEWAY_FRAME_KEEP, number); /* its turn is over */
+  say_verdict(&desk, second, GATEWAY_FRAME_KEEP, number);
+  g_assert_cmpstr(desk.verdicts->str, ==, "K");
+  /* Nobody's: to the mailbox, once. One that leaves has its turn taken by the next. */
+  g_assert_nonnull(ask(&desk, "ann@user.test", TOKEN));
+  hear(&desk, first, GATEWAY_FRAME_MESSAGE, &number);
+  close(first);
+  hear(&desk, second, GATEWAY_FRAME_MESSAGE, &number);
+  say_verdict(&desk, second, GATEWAY_FRAME_PASS, number);
+  g_assert_cmpstr(desk.verdicts->str, ==, "KP");
+  g_assert_cmpuint(gateway_waiting_counts(desk.waiting).others, ==, 1);
+  /* The gateway ends meanwhile. */
+  first = await(&desk, "ann@user.test");
+  g_assert_nonnull(ask(&desk, "ann@user.test", TOKEN));
+  GString *verdicts = desk.verdicts;
+  gateway_waiting_free(desk.waiting);
+  g_assert_cmpstr(verdicts->str, ==, "KPP");
+  desk.waiting = NULL;
+  close(first);
+  close(second);
+  close(other);
+  desk_close(&desk);
+}
+
 /* Nonsense ends the connection of who says it; a second gateway is told of the first. */
 static void test_strangers(void) {
   Desk desk;
@@ -183,6 +219,7 @@ int main(int argc, char **argv) {
   g_test_init(&argc, &argv, NULL);
   g_test_add_func("/waiting/others", test_others);
   g_test_add_func("/waiting/verdicts", test_verdicts);
+  g_test_add_func("/waiting/in_turn", test_in_turn);
   g_test_add_func("/waiting/strangers", test_strangers);
   return g_test_run();
 }

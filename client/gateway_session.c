@@ -104,6 +104,10 @@ static void begin_message(GatewaySession *session, const char *line, gsize lengt
 }
 
 static void run_command(GatewaySession *session, const char *line, gsize length) {
+  if (memchr(line, '\0', length) != NULL) {
+    g_string_append(session->to_client, "500 5.5.2 a NUL in a command\r\n");
+    return;
+  }
   if (is_verb(line, length, "EHLO") || is_verb(line, length, "LHLO")) {
     greet(session, line, length, is_verb(line, length, "LHLO"));
     return;

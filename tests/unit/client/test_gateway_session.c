@@ -143,6 +143,18 @@ static void test_octets(void) {
   assert_octets(gateway_session_to_server(session), STRING(MESSAGE));
 }
 
+/* The rest of the line would be lost on its way, and its end. */
+static void test_nul(void) {
+  g_autoptr(GatewaySession) session = gateway_session_new();
+  gateway_session_from_server(session, STRING(WELCOME));
+  gateway_session_from_client(session, STRING(EHLO));
+  g_bytes_unref(gateway_session_to_server(session));
+  g_bytes_unref(gateway_session_to_client(session));
+  gateway_session_from_client(session, STRING("MAIL FROM:<a\0@b.test>\r\nNOOP\r\n"));
+  assert_octets(gateway_session_to_client(session), STRING("500 5.5.2 a NUL in a command\r\n"));
+  assert_octets(gateway_session_to_server(session), STRING("NOOP\r\n"));
+}
+
 /* A dot alone ends a message only between two CRLF. */
 static void test_ends(void) {
   static const char *const whole[] = {".\r\n", "x\r\n.\r\n", "\r\n\r\n.\r\n", "x.\r\n\r.\r\n.\r\n"};
@@ -248,6 +260,7 @@ int main(int argc, char **argv) {
   g_test_init(&argc, &argv, NULL);
   g_test_add_func("/gateway/talks", test_talks);
   g_test_add_func("/gateway/octets", test_octets);
+  g_test_add_func("/gateway/nul", test_nul);
   g_test_add_func("/gateway/ends", test_ends);
   g_test_add_func("/gateway/large", test_large);
   g_test_add_func("/gateway/gone", test_gone);

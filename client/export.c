@@ -48,22 +48,14 @@ static const char *find_fault(const ExportOptions *o) {
 
 static gboolean parse(ExportOptions *o, char **arguments, GError **error) {
   g_autoptr(GOptionContext) context = g_option_context_new("CERTFILE");
-  const GOptionEntry rest[] = {
-      {G_OPTION_REMAINING, 0, 0, G_OPTION_ARG_FILENAME_ARRAY, &o->rest, NULL, NULL},
-      {0},
-  };
   o->prove.command = "signet export";
-  g_set_prgname(o->prove.command);
   g_option_context_set_summary(context, "Makes a PKCS#12 file of a certificate chain and its key.");
   g_option_context_set_description(
       context, "Example:\n  signet export ann.pem --key ann.key --output ann.p12 "
                "--p12-password-file ann.p12.password");
   option_fields_add(context, export_fields, o);
-  g_option_context_add_main_entries(context, rest, NULL);
-  g_autoptr(GError) reason = NULL;
-  g_auto(GStrv) copy = g_strdupv(arguments);
-  if (!g_option_context_parse_strv(context, &copy, &reason))
-    return prove_options_refuse(&o->prove, error, "%s", reason->message);
+  if (!prove_options_parse(&o->prove, context, arguments, &o->rest, error))
+    return FALSE;
   const char *fault = find_fault(o);
   return fault == NULL || prove_options_refuse(&o->prove, error, "%s", fault);
 }

@@ -50,7 +50,7 @@ static void start_run(Gateway *gateway) {
   g_ptr_array_add(arguments, NULL);
   gateway->due_at = g_get_monotonic_time() + gateway->options->every * G_USEC_PER_SEC;
   g_free(gateway->list_state);
-  gateway->list_state = renewal_list_state(gateway->options->list);
+  gateway->list_state = renewal_list_state(gateway->options->renew->list);
   pid_t child = fork();
   if (child == 0) {
     setpgid(0, 0);
@@ -68,7 +68,7 @@ static void start_run(Gateway *gateway) {
 static void look(Gateway *gateway) {
   if (gateway->run != 0 || gateway->ending)
     return;
-  g_autofree char *state = renewal_list_state(gateway->options->list);
+  g_autofree char *state = renewal_list_state(gateway->options->renew->list);
   if (g_get_monotonic_time() >= gateway->due_at || g_strcmp0(state, gateway->list_state) != 0)
     start_run(gateway);
 }
@@ -217,6 +217,6 @@ gboolean command_gateway(char **arguments, GError **error) {
   GatewayOptions *options = gateway_options_parse(arguments, error);
   if (options == NULL)
     return FALSE;
-  output_set_quiet(options->request->prove.quiet);
-  return options->dry_run ? dry_run(options, error) : run(options, error);
+  output_set_quiet(options->renew->request->prove.quiet);
+  return options->renew->dry_run ? dry_run(options, error) : run(options, error);
 }

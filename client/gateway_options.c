@@ -5,25 +5,6 @@
 
 #include <event2/util.h>
 
-/* Those of "signet renew" too. */
-static const OptionField shared_fields[] = {
-    {"list", 'l', OPTION_FILE, 0, offsetof(GatewayOptions, list),
-     "Whose certificates are kept in FOLDER: a file or a folder of such, a certificate a line; "
-     "needed",
-     "FILE"},
-    {"keep-key", 0, OPTION_FLAG, 0, offsetof(GatewayOptions, keep_key),
-     "Take the key that is there for the new certificate too", NULL},
-    {"most", 0, OPTION_TEXT, 0, offsetof(GatewayOptions, most_text),
-     "Renew no more than so many in a run (default: 20, or a twelfth of all)", "N"},
-    {"parallel", 0, OPTION_TEXT, 0, offsetof(GatewayOptions, parallel_text),
-     "Renew so many at a time (default: 4)", "N"},
-    {"dry-run", 'n', OPTION_FLAG, 0, offsetof(GatewayOptions, dry_run),
-     "Say what would be renewed and when, and change nothing", NULL},
-    {"verbose", 'v', OPTION_FLAG, 0, offsetof(GatewayOptions, verbose),
-     "Say of each certificate when it is renewed, and how the renewal goes", NULL},
-    {0},
-};
-
 static const OptionField own_fields[] = {
     {"behind", 0, OPTION_TEXT, 0, offsetof(GatewayOptions, behind),
      "The mail server's port for what is passed on, needed", "ADDRESS:PORT"},
@@ -34,16 +15,13 @@ static const OptionField own_fields[] = {
     {0},
 };
 
-static const OptionField *const given_tables[] = {prove_server_fields, prove_fields, request_fields,
-                                                  NULL};
-
 /* Anybody who reaches it could hand mail to the port behind, past all that is asked in front. */
 static gboolean is_near(const char *where) {
   return g_str_has_prefix(where, LISTEN_SOCKET_UNIX) || mail_server_is_local(where);
 }
 
 static gboolean read_places(GatewayOptions *o, GError **error) {
-  ProveOptions *prove = &o->request->prove;
+  ProveOptions *prove = &o->renew->request->prove;
   if (o->listen == NULL || !is_near(o->listen))
     return prove_options_refuse(
         prove, error,
@@ -62,7 +40,7 @@ static gboolean read_places(GatewayOptions *o, GError **error) {
 
 /* Forged challenges are worth nothing, but each of them would end an order. */
 static gboolean check_trust(const GatewayOptions *o, GError **error) {
-  const ProveOptions *prove = &o->request->prove;
+  const ProveOptions *prove = &o->renew->request->prove;
   return prove->authserv_id != NULL || prove->challenge_ca != NULL ||
          prove_options_refuse(prove, error,
                               "--authserv-id is needed, the name in the Authentication-Results of "
@@ -71,7 +49,7 @@ static gboolean check_trust(const GatewayOptions *o, GError **error) {
 
 /* The way of mail is this gateway; the place where it listens is no option of a certificate. */
 static gboolean read_way(GatewayOptions *o, GError **error) {
-  ProveOptions *prove = &o->request->prove;
+  ProveOptions *prove = &o->renew->request->prove;
   if (prove->mail_text != NULL || prove->gateway != NULL)
     return prove_options_refuse(prove, error, "mail comes through the gateway: no --mail here");
   o->socket = g_build_filename(o->folder, GATEWAY_SOCKET, NULL);
@@ -82,29 +60,25 @@ static gboolean read_way(GatewayOptions *o, GError **error) {
 }
 
 static gboolean read_rest(GatewayOptions *o, GError **error) {
-  ProveOptions *prove = &o->request->prove;
-  if (o->rest == NULL || o->rest[1] != NULL)
+  ProveOptions *prove = &o->renew->request->prove;
+  if (o->renew->rest == NULL || o->renew->rest[1] != NULL)
     return prove_options_refuse(prove, error, "gateway takes one folder for its certificates");
-  o->folder = o->rest[0];
+  o->folder = o->renew->rest[0];
   o->every = prove_options_duration(o->every_text != NULL ? o->every_text : "15m");
   if (o->every < 0)
     return prove_options_refuse(prove, error,
                                 "--every is a number with s, m or h, from 1s to 168h");
-  if (o->list == NULL)
+  if (o->renew->list == NULL)
     return prove_options_refuse(prove, error, "--list with the mailboxes is needed");
+  if (!renew_options_read_numbers(o->renew, error))
+    return FALSE;
   return read_way(o, error) && read_places(o, error) && check_trust(o, error);
 }
 
 GatewayOptions *gateway_options_parse(char **arguments, GError **error) {
   g_autoptr(GatewayOptions) o = g_new0(GatewayOptions, 1);
   g_autoptr(GOptionContext) context = g_option_context_new("FOLDER");
-  const GOptionEntry rest[] = {
-      {G_OPTION_REMAINING, 0, 0, G_OPTION_ARG_FILENAME_ARRAY, &o->rest, NULL, NULL},
-      {0},
-  };
-  o->request = g_new0(RequestOptions, 1);
-  o->request->prove.command = "signet gateway";
-  g_set_prgname(o->request->prove.command);
+  o->renew = renew_options_new("signet gateway");
   g_option_context_set_summary(
       context, "Takes the challenge mails of a domain from its mail server, answers those that it "
                "awaits, passes\non all else as it is, and keeps a list of mailboxes supplied with "
@@ -115,27 +89,23 @@ GatewayOptions *gateway_options_parse(char **arguments, GError **error) {
                                             "127.0.0.1:10027 --behind 127.0.0.1:10026 --smtp "
                                             "127.0.0.1:25 --authserv-id mail.example.com");
   option_fields_add(context, own_fields, o);
-  option_fields_add(context, shared_fields, o);
-  for (const OptionField *const *table = given_tables; *table != NULL; table++)
-    option_fields_add(context, *table, o->request);
-  g_option_context_add_main_entries(context, rest, NULL);
-  g_autoptr(GError) reason = NULL;
-  g_auto(GStrv) copy = g_strdupv(arguments);
-  gboolean good = g_option_context_parse_strv(context, &copy, &reason)
-                      ? read_rest(o, error)
-                      : prove_options_refuse(&o->request->prove, error, "%s", reason->message);
-  return good ? g_steal_pointer(&o) : NULL;
+  renew_options_add(context, o->renew);
+  return prove_options_parse(&o->renew->request->prove, context, arguments, &o->renew->rest,
+                             error) &&
+                 read_rest(o, error)
+             ? g_steal_pointer(&o)
+             : NULL;
 }
 
 char **gateway_options_renewal(const GatewayOptions *o) {
   g_autoptr(GPtrArray) words = g_ptr_array_new();
   g_ptr_array_add(words, g_strdup("renew"));
-  option_fields_words(shared_fields, o, words);
+  option_fields_words(renew_run_fields, o->renew, words);
   g_ptr_array_add(words, g_strdup_printf("--interval=%" G_GINT64_FORMAT "s", o->every));
-  if (o->parallel_text == NULL)
+  if (o->renew->parallel_text == NULL)
     g_ptr_array_add(words, g_strdup("--parallel=4"));
-  for (const OptionField *const *table = given_tables; *table != NULL; table++)
-    option_fields_words(*table, o->request, words);
+  for (const OptionField *const *table = renew_given_tables; *table != NULL; table++)
+    option_fields_words(*table, o->renew->request, words);
   g_ptr_array_add(words, g_strdup("--"));
   g_ptr_array_add(words, g_strdup(o->folder));
   g_ptr_array_add(words, NULL);
@@ -146,9 +116,7 @@ void gateway_options_free(GatewayOptions *o) {
   if (o == NULL)
     return;
   option_fields_clear(own_fields, o);
-  option_fields_clear(shared_fields, o);
-  request_options_free(o->request);
-  g_strfreev(o->rest);
+  renew_options_free(o->renew);
   g_free(o->listen);
   g_free(o->socket);
   g_free(o);

@@ -3,7 +3,7 @@
 #ifndef SIGNET_CLIENT_GATEWAY_OPTIONS_H
 #define SIGNET_CLIENT_GATEWAY_OPTIONS_H
 
-#include "client/request_options.h"
+#include "client/renew_options.h"
 
 #include <sys/socket.h>
 
@@ -11,10 +11,9 @@
 
 /* As given; texts are NULL when not. */
 typedef struct {
-  RequestOptions *request; /* what certificates are requested with */
-  char *list, *behind, *every_text, *most_text, *parallel_text;
-  gboolean keep_key, once, dry_run, verbose;
-  char **rest;
+  RenewOptions *renew; /* of its runs, which supply the list */
+  char *behind, *every_text;
+  gboolean once;
   /* read */
   const char *folder;
   char *listen; /* where mail is taken */

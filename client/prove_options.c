@@ -17,6 +17,21 @@ gboolean prove_options_refuse(const ProveOptions *o, GError **error, const char 
   return FALSE;
 }
 
+gboolean prove_options_parse(const ProveOptions *o, GOptionContext *context, char **arguments,
+                             char ***rest, GError **error) {
+  /* Octets as they came: STRING would pass them through the locale. */
+  const GOptionEntry entries[] = {
+      {G_OPTION_REMAINING, 0, 0, G_OPTION_ARG_FILENAME_ARRAY, rest, NULL, NULL},
+      {0},
+  };
+  g_autoptr(GError) reason = NULL;
+  g_auto(GStrv) copy = g_strdupv(arguments);
+  g_set_prgname(o->command);
+  g_option_context_add_main_entries(context, entries, NULL);
+  return g_option_context_parse_strv(context, &copy, &reason) ||
+         prove_options_refuse(o, error, "%s", reason->message);
+}
+
 /* --- the tables of options ----------------------------------------------------------------------
  */
 

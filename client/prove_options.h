@@ -41,6 +41,11 @@ typedef struct {
    member of another struct. */
 extern const OptionField prove_server_fields[], prove_fields[];
 
+/* Parses a command line, its first word skipped, by the options that context has; what is no option
+   becomes *rest, which the caller frees. --help prints and ends the
+   process. */
+gboolean prove_options_parse(const ProveOptions *options, GOptionContext *context, char **arguments,
+                             char ***rest, GError **error);
 void prove_options_add(GOptionContext *context, ProveOptions *options);
 /* CLIENT_USAGE with what is wrong, here and below. */
 gboolean prove_options_read(ProveOptions *options, GError **error);

@@ -1,21 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "client/renew_options.h"
 
-static const OptionField renew_fields[] = {
+const OptionField renew_run_fields[] = {
     {"list", 'l', OPTION_FILE, 0, offsetof(RenewOptions, list),
-     "Keep the certificates of this list in FOLDER: one a line, of one or several addresses",
+     "Keep the certificates of this list in FOLDER: a file or a folder of such, one a line; needed "
+     "by a gateway",
      "FILE"},
     {"keep-key", 0, OPTION_FLAG, 0, offsetof(RenewOptions, keep_key),
      "Take the key that is there for the new certificate too", NULL},
     {"most", 0, OPTION_TEXT, 0, offsetof(RenewOptions, most_text),
-     "Renew no more than so many (default: 20, or a twelfth of all)", "N"},
+     "Renew no more than so many in a run (default: 20, or a twelfth of all)", "N"},
     {"parallel", 0, OPTION_TEXT, 0, offsetof(RenewOptions, parallel_text),
-     "Renew so many at a time (default: 1)", "N"},
-    {"interval", 0, OPTION_TEXT, 0, offsetof(RenewOptions, interval_text),
-     "Time between two runs: what is due before the next one is renewed now (default: not known)",
-     "TIME"},
-    {"force", 0, OPTION_FLAG, 0, offsetof(RenewOptions, force), "Renew whether it is time or not",
-     NULL},
+     "Renew so many at a time (default: 1, of a gateway 4)", "N"},
     {"dry-run", 'n', OPTION_FLAG, 0, offsetof(RenewOptions, dry_run),
      "Say what would be renewed and when, and change nothing", NULL},
     {"verbose", 'v', OPTION_FLAG, 0, offsetof(RenewOptions, verbose),
@@ -23,11 +19,20 @@ static const OptionField renew_fields[] = {
     {0},
 };
 
-/* Not request_file_fields: those are of one certificate. */
-static const OptionField *const given_tables[] = {prove_server_fields, prove_fields, request_fields,
-                                                  NULL};
+static const OptionField renew_fields[] = {
+    {"interval", 0, OPTION_TEXT, 0, offsetof(RenewOptions, interval_text),
+     "Time between two runs: what is due before the next one is renewed now (default: not known)",
+     "TIME"},
+    {"force", 0, OPTION_FLAG, 0, offsetof(RenewOptions, force), "Renew whether it is time or not",
+     NULL},
+    {0},
+};
 
-static gboolean read_numbers(RenewOptions *o, GError **error) {
+/* Not request_file_fields: those are of one certificate. */
+const OptionField *const renew_given_tables[] = {prove_server_fields, prove_fields, request_fields,
+                                                 NULL};
+
+gboolean renew_options_read_numbers(RenewOptions *o, GError **error) {
   guint64 most = 0, parallel = 1;
   if (o->most_text != NULL &&
       !g_ascii_string_to_unsigned(o->most_text, 10, 1, 1000000, &most, NULL))
@@ -52,19 +57,25 @@ static gboolean read_rest(RenewOptions *o, GError **error) {
   o->folder = o->rest[0];
   if (o->list != NULL && !prove_options_read_server(&o->request->prove, error))
     return FALSE;
-  return read_numbers(o, error);
+  return renew_options_read_numbers(o, error);
+}
+
+RenewOptions *renew_options_new(const char *command) {
+  RenewOptions *o = g_new0(RenewOptions, 1);
+  o->request = g_new0(RequestOptions, 1);
+  o->request->prove.command = command;
+  return o;
+}
+
+void renew_options_add(GOptionContext *context, RenewOptions *o) {
+  option_fields_add(context, renew_run_fields, o);
+  for (const OptionField *const *table = renew_given_tables; *table != NULL; table++)
+    option_fields_add(context, *table, o->request);
 }
 
 RenewOptions *renew_options_parse(char **arguments, GError **error) {
-  g_autoptr(RenewOptions) o = g_new0(RenewOptions, 1);
+  g_autoptr(RenewOptions) o = renew_options_new("signet renew");
   g_autoptr(GOptionContext) context = g_option_context_new("FOLDER");
-  const GOptionEntry rest[] = {
-      {G_OPTION_REMAINING, 0, 0, G_OPTION_ARG_FILENAME_ARRAY, &o->rest, NULL, NULL},
-      {0},
-  };
-  o->request = g_new0(RequestOptions, 1);
-  o->request->prove.command = "signet renew";
-  g_set_prgname(o->request->prove.command);
   g_option_context_set_summary(
       context, "Renews the certificates in FOLDER whose time has come, with what they were "
                "requested with\nand what is given here in its place. Says nothing when there is "
@@ -72,20 +83,17 @@ RenewOptions *renew_options_parse(char **arguments, GError **error) {
   g_option_context_set_description(
       context, "Example:\n  signet renew ~/smime --dry-run\n  signet renew ~/smime");
   option_fields_add(context, renew_fields, o);
-  for (const OptionField *const *table = given_tables; *table != NULL; table++)
-    option_fields_add(context, *table, o->request);
-  g_option_context_add_main_entries(context, rest, NULL);
-  g_autoptr(GError) reason = NULL;
-  g_auto(GStrv) copy = g_strdupv(arguments);
-  gboolean good = g_option_context_parse_strv(context, &copy, &reason)
-                      ? read_rest(o, error)
-                      : prove_options_refuse(&o->request->prove, error, "%s", reason->message);
-  return good ? g_steal_pointer(&o) : NULL;
+  renew_options_add(context, o);
+  return prove_options_parse(&o->request->prove, context, arguments, &o->rest, error) &&
+                 read_rest(o, error)
+             ? g_steal_pointer(&o)
+             : NULL;
 }
 
 void renew_options_free(RenewOptions *o) {
   if (o == NULL)
     return;
+  option_fields_clear(renew_run_fields, o);
   option_fields_clear(renew_fields, o);
   request_options_free(o->request);
   g_strfreev(o->rest);

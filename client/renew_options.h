@@ -20,6 +20,18 @@ typedef struct {
   gint64 interval; /* seconds to the next run; 0: not known */
 } RenewOptions;
 
+/* What a gateway's runs have too: of RenewOptions; and of its request, but what is of one
+   certificate alone, as tables that end with NULL. */
+extern const OptionField renew_run_fields[];
+extern const OptionField *const renew_given_tables[];
+
+/* Nothing given yet; command as of ProveOptions. */
+RenewOptions *renew_options_new(const char *command);
+/* All of these to context. */
+void renew_options_add(GOptionContext *context, RenewOptions *options);
+/* CLIENT_USAGE with what is wrong. */
+gboolean renew_options_read_numbers(RenewOptions *options, GError **error);
+
 /* arguments[0] is skipped. CLIENT_USAGE with what is wrong. --help prints and ends the process. */
 RenewOptions *renew_options_parse(char **arguments, GError **error);
 void renew_options_free(RenewOptions *options);

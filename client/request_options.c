@@ -104,13 +104,7 @@ RequestOptions *request_options_for(const RequestOptions *given, const char *fol
 RequestOptions *request_options_parse(char **arguments, GError **error) {
   g_autoptr(RequestOptions) o = g_new0(RequestOptions, 1);
   g_autoptr(GOptionContext) context = g_option_context_new("ADDRESS [ADDRESS...]");
-  /* Octets as they came: STRING would pass them through the locale. */
-  const GOptionEntry rest[] = {
-      {G_OPTION_REMAINING, 0, 0, G_OPTION_ARG_FILENAME_ARRAY, &o->rest, NULL, NULL},
-      {0},
-  };
   o->prove.command = "signet request";
-  g_set_prgname(o->prove.command);
   g_option_context_set_summary(
       context, "Gets an S/MIME certificate for mail addresses from an ACME server.");
   g_option_context_set_description(
@@ -118,13 +112,10 @@ RequestOptions *request_options_parse(char **arguments, GError **error) {
                "https://ca.example.org/acme/directory --agree-tos --out ~/smime");
   for (const OptionField *const *table = request_tables; *table != NULL; table++)
     option_fields_add(context, *table, o);
-  g_option_context_add_main_entries(context, rest, NULL);
-  g_autoptr(GError) reason = NULL;
-  g_auto(GStrv) copy = g_strdupv(arguments);
-  gboolean good = g_option_context_parse_strv(context, &copy, &reason)
-                      ? request_options_read(o, error)
-                      : prove_options_refuse(&o->prove, error, "%s", reason->message);
-  return good ? g_steal_pointer(&o) : NULL;
+  return prove_options_parse(&o->prove, context, arguments, &o->rest, error) &&
+                 request_options_read(o, error)
+             ? g_steal_pointer(&o)
+             : NULL;
 }
 
 const char *request_options_folder(const RequestOptions *o) {

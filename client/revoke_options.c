@@ -41,7 +41,6 @@ static void add_revoke_options(GOptionContext *context, RevokeOptions *o) {
        "Prove the mailboxes of the certificate, with any account", NULL},
       {"reason", 0, 0, G_OPTION_ARG_INT, &o->reason,
        "Reason code: 1 key compromise, 4 superseded ...", "N"},
-      {G_OPTION_REMAINING, 0, 0, G_OPTION_ARG_FILENAME_ARRAY, &o->rest, NULL, NULL},
       {0},
   };
   g_option_context_add_main_entries(context, entries, NULL);
@@ -52,7 +51,6 @@ RevokeOptions *revoke_options_parse(char **arguments, GError **error) {
   g_autoptr(GOptionContext) context = g_option_context_new("CERTFILE");
   o->prove.command = "signet revoke";
   o->reason = REVOKE_NO_REASON;
-  g_set_prgname(o->prove.command);
   g_option_context_set_summary(
       context, "Revokes the first certificate in CERTFILE: by the account that ordered it, by its "
                "key (--key),\nor by proving its mailboxes (--prove, and the options of mail).");
@@ -62,10 +60,7 @@ RevokeOptions *revoke_options_parse(char **arguments, GError **error) {
       "--key ann.key --reason 1");
   add_revoke_options(context, o);
   prove_options_add(context, &o->prove);
-  g_autoptr(GError) reason = NULL;
-  g_auto(GStrv) copy = g_strdupv(arguments);
-  gboolean good = g_option_context_parse_strv(context, &copy, &reason)
-                      ? check(o, error)
-                      : prove_options_refuse(&o->prove, error, "%s", reason->message);
-  return good ? g_steal_pointer(&o) : NULL;
+  return prove_options_parse(&o->prove, context, arguments, &o->rest, error) && check(o, error)
+             ? g_steal_pointer(&o)
+             : NULL;
 }

@@ -186,7 +186,7 @@ static void test_gateway(void) {
   g_autofree char *renewal = g_strjoinv(" ", words);
   g_assert_cmpstr(
       renewal, ==,
-      "renew --list=/l --keep-key --most=3 --parallel=4 "
+      "renew --list=/l --keep-key --most=3 --interval=900s --parallel=4 "
       "--directory=https://ca.example/d --contact=a@b --contact=c@d --mail=gateway "
       "--gateway=/g/gateway.socket --smtp=localhost:25 --authserv-id=mx --hook=x -- /g");
 }
@@ -208,7 +208,9 @@ static void test_bad_gateways(void) {
                  {"--smtp localhost:25 ", ""},
                  {"--smtp", "--mail print --smtp"},
                  {"--smtp", "--gateway /x --smtp"},
-                 {"--smtp", "--every 1d --smtp"}};
+                 {"--smtp", "--every 1d --smtp"},
+                 {"--smtp", "--most 0 --smtp"},
+                 {"--smtp", "--parallel many --smtp"}};
   for (gsize i = 0; i < G_N_ELEMENTS(changes); i++) {
     g_autoptr(GError) error = NULL;
     g_auto(GStrv) parts = g_strsplit(GATEWAY, changes[i].words, 2);

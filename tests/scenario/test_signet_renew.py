@@ -427,12 +427,33 @@ class Daily(lab.SharedLabCase):
             status, stdout, _ = self.signet("import-help", program)
             self.assertEqual((status, "1. " in stdout), (0, True), program)
         self.assertEqual(self.signet("import-help", "mutt")[0], 2)
+        self.check_gpgsm()
+
+    def check_gpgsm(self):
+        """That of GnuPG 2.2 reads the older form alone, and RSA keys alone."""
+        pem, key, pack, home = (self.out.with_suffix(ending) for ending in (".rsa.pem", ".rsa.key", ".rsa.p12", ".gnupg"))
+        password = self.out / "ann.p12.password"
+        self.lab.run("openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", key, "-out", pem, "-subj", "/CN=ann",
+                     "-addext", "subjectAltName=email:ann@user.test")
+        self.assertEqual(self.signet("export", pem, "--key", key, "--output", pack, "--p12", "legacy", "--p12-password-file", password),
+                         NOTHING)
+        home.mkdir(mode=0o700)
+        gpgsm = ["gpgsm", "--homedir", home, "--batch", "--disable-dirmngr"]
+        try:
+            done = subprocess.run([*gpgsm, "--pinentry-mode", "loopback", "--passphrase-fd", "0", "--import", pack],
+                                  input=password.read_text(), capture_output=True, text=True, timeout=120)
+            self.assertIn("secret keys imported: 1", done.stderr)
+            self.assertIn("ann@user.test", self.lab.run(*gpgsm, "--list-secret-keys"))
+        finally:
+            subprocess.run(["gpgconf", "--homedir", home, "--kill", "all"], check=True)
 
     def check_pack(self, path, *words):
         password = self.out / "ann.p12.password"
         shown = self.lab.run("openssl", "pkcs12", "-in", path, "-info", "-nodes", "-legacy", "-passin", f"file:{password}")
         for word in words:
             self.assertIn(word.lower(), shown.lower())
+        usual = subprocess.run(["openssl", "pkcs12", "-in", path, "-noout", "-passin", f"file:{password}"], capture_output=True)
+        self.assertEqual(usual.returncode == 0, "sha256" in words)  # without what OpenSSL 3 calls legacy
         key, leaf, others = pkcs12.load_key_and_certificates(path.read_bytes(), password.read_bytes().strip())
         self.assertEqual((key.public_key().public_numbers(), leaf, len(others)),
                          (self.key(self.out / "ann.key"), self.leaf("ann"), 1))

@@ -20,6 +20,7 @@ struct AcmeClient {
   char *account; /* URL */
   char *nonce;   /* from the last answer; NULL when it is spent */
   gint64 deadline;
+  gint64 refused_for; /* seconds that the last refusal asked to wait; 0 */
 };
 
 static json_t *read_json(const GByteArray *body) {
@@ -189,6 +190,10 @@ static AcmeAnswer *request(AcmeClient *client, RequestOnce once, const char *url
     gint64 pause = pause_before_retry(answer, reason);
     gint64 until = g_get_monotonic_time() + pause * G_USEC_PER_SEC;
     if (pause < 0 || tries == ACME_CLIENT_MAX_TRIES || until >= client->deadline) {
+      client->refused_for =
+          answer != NULL
+              ? retry_after_unbounded(answer->retry_after, g_get_real_time() / G_USEC_PER_SEC)
+              : 0;
       if (answer != NULL)
         refuse_answer(answer, error);
       else
@@ -206,6 +211,10 @@ AcmeAnswer *acme_client_post(AcmeClient *client, const char *url, const json_t *
 
 AcmeAnswer *acme_client_get(AcmeClient *client, const char *url, GError **error) {
   return request(client, get_once, url, NULL, error);
+}
+
+gint64 acme_client_refused_for(const AcmeClient *client) {
+  return client->refused_for;
 }
 
 void acme_answer_free(AcmeAnswer *answer) {

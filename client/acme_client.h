@@ -78,6 +78,8 @@ AcmeAnswer *acme_client_get(AcmeClient *client, const char *url, GError **error)
 
 /* Whether a request failed with the problem urn:ietf:params:acme:error:NAME. */
 gboolean acme_client_refused_as(const GError *error, const char *name);
+/* Retry-After of the last request that failed, in seconds; 0 when there was none. */
+gint64 acme_client_refused_for(const AcmeClient *client);
 
 void acme_answer_free(AcmeAnswer *answer);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(AcmeAnswer, acme_answer_free)

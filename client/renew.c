@@ -149,21 +149,25 @@ static gboolean can_prove(const Renewal *renewal, GError **error) {
   return FALSE;
 }
 
-static gboolean renew_with(const Renew *renew, Renewal *renewal, GError **error) {
+/* *refused: the seconds that the server asked to wait when it failed. */
+static gboolean renew_with(const Renew *renew, Renewal *renewal, gint64 *refused, GError **error) {
   const RequestOptions *o = renewal->record->options;
   if (!can_prove(renewal, error))
     return FALSE;
   Prover *prover = prover_new(&o->prove, (const char *const *)o->addresses, error);
   gboolean done = prover != NULL && prover_open_account(prover, error) &&
                   renewal_run(renewal, prover, renew->options->keep_key, error);
+  if (!done && prover != NULL && prover->session->acme != NULL)
+    *refused = acme_client_refused_for(prover->session->acme);
   prover_free(prover);
   return done;
 }
 
 static void renew_one(Renew *renew, Renewal *renewal) {
   g_autoptr(GError) reason = NULL;
-  if (!renew_with(renew, renewal, &reason)) {
-    renewal_run_failed(renewal, reason);
+  gint64 refused = 0;
+  if (!renew_with(renew, renewal, &refused, &reason)) {
+    renewal_run_failed(renewal, reason, refused);
     report(renew, renewal, reason);
     return;
   }

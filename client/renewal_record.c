@@ -69,6 +69,7 @@ static void read_state(RenewalRecord *record, GKeyFile *file) {
   record->state.ask_at = read_time(file, "ask-at");
   record->state.failed_at = read_time(file, "failed-at");
   record->state.failures = (guint)MAX(g_key_file_get_integer(file, STATE, "failures", NULL), 0);
+  record->state.refused = MAX(g_key_file_get_int64(file, STATE, "refused-seconds", NULL), 0);
   record->explanation = g_key_file_get_string(file, STATE, "explanation", NULL);
   record->failure = g_key_file_get_string(file, STATE, "failure", NULL);
   record->order = g_key_file_get_string(file, STATE, "order", NULL);
@@ -83,6 +84,8 @@ static void write_state(const RenewalRecord *record, GKeyFile *file) {
   write_time(file, "failed-at", record->state.failed_at);
   if (record->state.failures > 0)
     g_key_file_set_integer(file, STATE, "failures", (int)MIN(record->state.failures, G_MAXINT));
+  if (record->state.refused > 0)
+    g_key_file_set_int64(file, STATE, "refused-seconds", record->state.refused);
   write_text(file, "explanation", record->explanation);
   write_text(file, "failure", record->failure);
   write_text(file, "order", record->order);

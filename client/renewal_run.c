@@ -37,10 +37,10 @@ gboolean renewal_run_hook(Renewal *renewal, GError **error) {
   return renewal_record_save(record, error);
 }
 
-void renewal_run_failed(Renewal *renewal, const GError *reason) {
+void renewal_run_failed(Renewal *renewal, const GError *reason, gint64 refused) {
   RenewalRecord *record = renewal->record;
   g_autoptr(GError) trouble = NULL;
-  renewal_time_failed(&record->state, now_seconds());
+  renewal_time_failed(&record->state, refused, now_seconds());
   g_free(record->failure);
   record->failure = g_strdup(reason->message);
   if (!renewal_record_save(record, &trouble))

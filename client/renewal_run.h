@@ -15,8 +15,8 @@ gboolean renewal_run_rest(Renewal *renewal, GError **error);
  */
 gboolean renewal_run(Renewal *renewal, Prover *prover, gboolean keep_key, GError **error);
 
-/* Enters a failure into the record and saves it. */
-void renewal_run_failed(Renewal *renewal, const GError *reason);
+/* Enters a failure into the record and saves it; refused as of renewal_time_failed. */
+void renewal_run_failed(Renewal *renewal, const GError *reason, gint64 refused);
 
 /* Runs the hook when it is due; CLIENT_LOCAL when it failed and stays so. */
 gboolean renewal_run_hook(Renewal *renewal, GError **error);

@@ -21,7 +21,8 @@ void renewal_time_no_answer(RenewalState *state, gint64 now) {
   state->ask_at = now + RENEWAL_ASK_AGAIN;
 }
 
-void renewal_time_failed(RenewalState *state, gint64 now) {
+void renewal_time_failed(RenewalState *state, gint64 refused, gint64 now) {
+  state->refused = CLAMP(refused, 0, RENEWAL_RETRY_MAX);
   state->failures++;
   state->failed_at = now;
 }
@@ -33,6 +34,7 @@ void renewal_time_mind_clock(RenewalState *state, gint64 now) {
     return;
   state->failures = 0;
   state->failed_at = 0;
+  state->refused = 0;
 }
 
 gboolean renewal_time_asks(const RenewalState *state, const RenewalSubject *subject, gint64 now) {
@@ -77,7 +79,7 @@ gint64 renewal_time_due(const RenewalState *state, const RenewalSubject *subject
   gint64 due = chosen < now + interval ? MIN(chosen, now) : chosen;
   if (state->failures == 0)
     return due;
-  return MAX(due, state->failed_at + pause_after(state, subject));
+  return MAX(due, state->failed_at + MAX(pause_after(state, subject), state->refused));
 }
 
 guint renewal_time_most(guint certificates) {

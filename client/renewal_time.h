@@ -26,6 +26,7 @@ typedef struct {
   gint64 ask_at;     /* not to be asked again before; 0: at once */
   guint failures;    /* renewals that failed in a row */
   gint64 failed_at;  /* the last of them */
+  gint64 refused;    /* seconds after it that the server asked to wait; 0 */
 } RenewalState;
 
 /* The server's answer: a window, and Retry-After in seconds (0: there was none). FALSE when it is
@@ -34,8 +35,9 @@ gboolean renewal_time_suggest(RenewalState *state, gint64 start, gint64 end, gin
                               gint64 now);
 /* No answer: the last window holds, or the certificate's lifetime. */
 void renewal_time_no_answer(RenewalState *state, gint64 now);
-/* A renewal failed. */
-void renewal_time_failed(RenewalState *state, gint64 now);
+/* A renewal failed; refused: the seconds that the server asked to wait, 0: none. They are heeded up
+   to RENEWAL_RETRY_MAX. */
+void renewal_time_failed(RenewalState *state, gint64 refused, gint64 now);
 
 /* What is said to have been in a time that has not come was written by a clock that was wrong: it
    is forgotten. */

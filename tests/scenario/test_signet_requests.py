@@ -3,9 +3,11 @@
 8555 sections 6.1, 6.2, 6.4, 6.5 and 6.7)."""
 
 import base64
+import datetime
 import http.server
 import json
 import os
+import re
 import ssl
 import subprocess
 import threading
@@ -141,6 +143,24 @@ class Requests(lab.LabCase):
                                        self.refused("malformed", "no"))
                 self.assertEqual([method for method, *_ in seen], ["GET", "HEAD", "POST", "HEAD", "POST"])
                 self.assertEqual(self.opened(seen[-1][3])[0]["nonce"], "nonce002")
+
+    def test_retry_after(self):
+        """A renewal that was refused is not tried again before the time that the server named."""
+        out, box, listed = (self.lab.folder(name) for name in ("renewed", "box", "listed"))
+        for name in ("new", "cur", "tmp"):
+            (box / name).mkdir()
+        (listed / "list").write_text("ann@user.test\n")
+        answers = [(201, {"status": "valid"}, [("Location", "https://ca.test/account"), ("Replay-Nonce", "nonce901")]),
+                   self.refused("rateLimited", "too many", 429, [("Retry-After", "7200")])]
+        options = ("--agree-tos", "--list", listed, "--mail", "maildir", "--maildir", box, "--smtp", f"{HOST}:25")
+        status, stderr, _ = self.talk(*answers, options=options, command=["renew", out])
+        self.assertEqual(status, 1)
+        self.assertIn("try again after: 7200", stderr)
+        kept = dict(re.findall("(?m)^(.*?)=(.*)$", (out / "ann@user.test.renewal").read_text()))
+        self.assertEqual((kept["failures"], kept["refused-seconds"]), ("1", "7200"))
+        stdout = subprocess.run([signet_lab.BUILD / "signet", "renew", out, "-n"], capture_output=True, text=True, timeout=120).stdout
+        due = datetime.datetime.fromisoformat(re.search(r"at (\S+)Z \(there is no certificate yet\)", stdout)[1])
+        self.assertEqual(due - datetime.datetime.fromisoformat(kept["failed-at"].rstrip("Z")), datetime.timedelta(hours=2))
 
     def test_detail_is_shown(self):
         for kind, status in (("rejectedIdentifier", 403), ("serverInternal", 500), ("somethingNew", 418)):

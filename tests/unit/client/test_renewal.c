@@ -80,7 +80,7 @@ static void test_failures(void) {
   RenewalState state = {.start = START, .end = START + 1};
   gint64 pauses[] = {1, 2, 4, 8, 16, 24, 24};
   for (gsize i = 0; i < G_N_ELEMENTS(pauses); i++) {
-    renewal_time_failed(&state, START + 10 * DAY);
+    renewal_time_failed(&state, 0, START + 10 * DAY);
     g_assert_cmpint(renewal_time_due(&state, &subject, 0, 0), ==,
                     START + 10 * DAY + pauses[i] * HOUR);
   }
@@ -89,8 +89,15 @@ static void test_failures(void) {
   g_assert_cmpint(renewal_time_due(&state, &subject, 0, 0), ==, subject.to - 6 * HOUR);
   state.failed_at = subject.to - HOUR;
   g_assert_cmpint(renewal_time_due(&state, &subject, 0, 0), ==, subject.to);
+  /* A server that says so is asked later, within a day. */
+  static const gint64 asked[][2] = {{60, HOUR}, {3 * HOUR, 3 * HOUR}, {90 * DAY, DAY}};
+  for (gsize i = 0; i < G_N_ELEMENTS(asked); i++) {
+    RenewalState refused = {.start = START, .end = START + 1};
+    renewal_time_failed(&refused, asked[i][0], START);
+    g_assert_cmpint(renewal_time_due(&refused, &subject, 0, 0), ==, START + asked[i][1]);
+  }
   for (guint i = 0; i < 100; i++)
-    renewal_time_failed(&state, START);
+    renewal_time_failed(&state, 0, START);
   g_assert_cmpint(renewal_time_due(&state, &subject, 0, 0), ==, START + DAY);
 }
 
@@ -100,20 +107,20 @@ static void test_interval(void) {
   g_assert_cmpint(renewal_time_due(&state, &subject, START, DAY), ==, START + DAY);
   g_assert_cmpint(renewal_time_due(&state, &subject, START + 1, DAY), ==, START + 1);
   g_assert_cmpint(renewal_time_due(&state, &subject, START + 2 * DAY, DAY), ==, START + DAY);
-  renewal_time_failed(&state, START);
+  renewal_time_failed(&state, 0, START);
   g_assert_cmpint(renewal_time_due(&state, &subject, START + 1, DAY), ==, START + HOUR);
 }
 
 /* A clock that was years ahead for one run keeps no certificate from being renewed. */
 static void test_wrong_clock(void) {
   RenewalState state = {.start = START, .end = START + 1};
-  renewal_time_failed(&state, START + 400 * DAY);
+  renewal_time_failed(&state, 0, START + 400 * DAY);
   renewal_time_no_answer(&state, START + 400 * DAY);
   renewal_time_mind_clock(&state, START + DAY);
   g_assert_cmpint(renewal_time_due(&state, &subject, START + DAY, 0), ==, START);
   g_assert_true(renewal_time_asks(&state, &subject, START + DAY));
   /* What was right stays. */
-  renewal_time_failed(&state, START + DAY);
+  renewal_time_failed(&state, 0, START + DAY);
   g_assert_true(renewal_time_suggest(&state, START, START + 1, DAY, START + DAY));
   const RenewalState before = state;
   renewal_time_mind_clock(&state, START + DAY);
@@ -292,7 +299,7 @@ static RenewalRecord *save_record(const char *more) {
   RenewalRecord *record = renewal_record_new(parse(line));
   renewal_record_turn_to(record, "aki.serial");
   renewal_time_suggest(&record->state, START + DAY, START + 2 * DAY, HOUR, START);
-  renewal_time_failed(&record->state, START + 5);
+  renewal_time_failed(&record->state, 7, START + 5);
   record->failure = g_strdup("no such\nuser = [x]");
   record->order = g_strdup("https://ca.example/order/1");
   g_assert_true(renewal_record_save(record, &error));
@@ -302,7 +309,7 @@ static RenewalRecord *save_record(const char *more) {
 
 static gboolean same_state(const RenewalState *a, const RenewalState *b) {
   return a->start == b->start && a->end == b->end && a->ask_at == b->ask_at &&
-         a->failures == b->failures && a->failed_at == b->failed_at;
+         a->failures == b->failures && a->failed_at == b->failed_at && a->refused == b->refused;
 }
 
 static void test_record(void) {
@@ -344,7 +351,7 @@ static void test_given(void) {
   g_assert_cmpstr(record->options->prove.maildir, ==, "/m");
   /* For this run: they are not kept. What a person has written into the file is. */
   g_key_file_set_comment(record->file, "request", "smtp", " mine", NULL);
-  renewal_time_failed(&record->state, START);
+  renewal_time_failed(&record->state, 0, START);
   g_assert_true(renewal_record_save(record, NULL));
   g_autoptr(RenewalRecord) again = load("ann", NULL);
   g_autofree char *comment = g_key_file_get_comment(again->file, "request", "smtp", NULL);

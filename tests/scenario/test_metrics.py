@@ -7,16 +7,19 @@ import os
 import pathlib
 import re
 import signal
+import socket
 import subprocess
 import unittest
 import urllib.error
 import urllib.request
+from concurrent.futures import ThreadPoolExecutor
 
 from prometheus_client.parser import text_string_to_metric_families
 
 import lab
 import signet_lab
 from lab import HOST
+from postgres import Postgres
 from refusals import RefusalsCase
 from signet_lab import BUILD, AcmeUser, make_csr, messages, new_key
 
@@ -255,6 +258,23 @@ class Metrics(RefusalsCase):
 
     # --- who may ask
 
+    def test_scrapers(self):
+        """Several at once; those that ask for nothing, or read slowly, keep nobody from it and get it whole."""
+        idle = [socket.create_connection((HOST, self.port), timeout=60) for _ in range(20)]
+        slow = socket.create_connection((HOST, self.port), timeout=60)
+        slow.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2048)
+        slow.sendall(b"GET /metrics HTTP/1.0\r\nHost: signet\r\n\r\n")
+        with ThreadPoolExecutor(4) as pool:
+            texts = list(pool.map(lambda _: self.fetch()[1], range(40)))
+        told = b""
+        while part := slow.recv(500):
+            told += part
+        for text in (*texts, told.split(b"\r\n\r\n", 1)[1].decode()):
+            self.assertTrue(text.endswith("\n"))
+            self.assertIn("signet_build_info", Scrape(text).names())
+        for one in (*idle, slow):
+            one.close()
+
     def test_listener(self):
         for path, method, code in (("/", "GET", 404), ("/metrics/x", "GET", 404), ("/metrics", "POST", 405)):
             with self.assertRaises(urllib.error.HTTPError) as refusal:
@@ -328,6 +348,38 @@ class Metrics(RefusalsCase):
             code.append((name, kind.lower(), ", ".join(f"`{label}`" for label in labels) or "–"))
         self.assertEqual(table, code)
         self.assertGreater(len(table), 30)
+
+
+class SeveralCores(lab.LabCase):
+    def test_scrape(self):
+        """One text of all cores, by the label core; when one dies the numbers of the other go on."""
+        database = Postgres().start()
+        self.addCleanup(lambda: database.__exit__(None, None, None))
+        port = self.lab.free_port()
+        server = signet_lab.Signetd(self.lab, settings={"store": {"postgresql": database.make_database("signet"), "cores": 2},
+                                                        "metrics": {"listen": f"{HOST}:{port}"}})
+
+        def samples():
+            with urllib.request.urlopen(f"http://{HOST}:{port}/metrics", timeout=60) as answer:
+                text = answer.read().decode()
+            done = subprocess.run(["promtool", "check", "metrics"], input=text, capture_output=True, text=True)
+            self.assertEqual((done.returncode, done.stdout + done.stderr), (0, ""))
+            return [sample for family in text_string_to_metric_families(text) for sample in family.samples]
+
+        def orders():
+            return {sample.labels["core"]: sample.value for sample in samples() if sample.name == "signet_order_transitions_total"
+                    and sample.labels["status"] == "pending"}
+
+        for _ in range(8):
+            AcmeUser(server).new_order("ann@user.test")
+        first = orders()
+        self.assertEqual((len(first), sum(first.values())), (2, 8))
+        pid = server.pids()["core"][0]
+        os.kill(pid, signal.SIGKILL)
+        self.lab.wait_for(lambda: pid not in server.pids().get("core", []) and server.has_all_roles(), "another core")
+        self.lab.wait_for(lambda: len(orders()) == 2, "both cores in the numbers")
+        self.assertTrue(set(orders().values()) & set(first.values()))
+        AcmeUser(server).new_order("ann@user.test")
 
 
 if __name__ == "__main__":

@@ -64,15 +64,24 @@ GPtrArray *certificate_mailboxes(GBytes *der, GError **error) {
   return openssl_fail(error, CA_ERROR_PROFILE, "it names no mail address"), NULL;
 }
 
+/* Of a certificate's DER, the part that is signed: the first within it. */
+static GBytes *signed_part(GBytes *der) {
+  gsize size = 0;
+  const guint8 *octets = g_bytes_get_data(der, &size), *from = octets, *part = NULL;
+  long length = 0;
+  int tag = 0, class = 0;
+  if (ASN1_get_object(&from, &length, &tag, &class, (long)size) != V_ASN1_CONSTRUCTED)
+    return NULL;
+  part = from;
+  if (ASN1_get_object(&from, &length, &tag, &class, length) != V_ASN1_CONSTRUCTED)
+    return NULL;
+  return g_bytes_new_from_bytes(der, (gsize)(part - octets), (gsize)(from + length - part));
+}
+
 gboolean certificate_is_made_of(GBytes *der, GBytes *tbs) {
-  X509 *certificate = read_der(der);
-  guint8 *octets = NULL;
-  int length = certificate != NULL ? i2d_re_X509_tbs(certificate, &octets) : 0;
-  gboolean same = length > 0 && (gsize)length == g_bytes_get_size(tbs) &&
-                  memcmp(octets, g_bytes_get_data(tbs, NULL), (gsize)length) == 0;
-  OPENSSL_free(octets);
-  X509_free(certificate);
-  return same;
+  g_autoptr(X509) certificate = read_der(der);
+  g_autoptr(GBytes) part = certificate != NULL ? signed_part(der) : NULL;
+  return part != NULL && g_bytes_equal(part, tbs);
 }
 
 static GBytes *identifier_octets(const ASN1_OCTET_STRING *identifier) {

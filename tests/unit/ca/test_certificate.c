@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "ca/certificate.h"
 
+#include "ca/certificate_read.h"
 #include "ca/signature.h"
 #include "tests/unit/ca/fixture.h"
 
@@ -277,6 +278,39 @@ static void test_sign_refuses(void) {
   }
 }
 
+/* A certificate whose signed part is changed anywhere, or given in part or with more behind it, is
+   not made of it; nor is one that is no DER. */
+static void test_made_of(void) {
+  g_autoptr(Issuer) issuer = fixture_issuer("P-256");
+  g_autoptr(EVP_PKEY) key = fixture_key("P-256");
+  g_autoptr(GBytes) spki = fixture_spki(key);
+  g_autoptr(GBytes) serial = fixture_serial(7);
+  CertificateFields fields = fixture_fields(serial, spki);
+  g_autoptr(GBytes) tbs = certificate_build(issuer, &fields, NULL);
+  g_autoptr(GBytes) der = certificate_sign(issuer, tbs, NULL);
+  gsize size = g_bytes_get_size(tbs), length = g_bytes_get_size(der);
+  g_assert_true(certificate_is_made_of(der, tbs));
+  g_assert_false(certificate_is_made_of(tbs, tbs));
+  g_assert_false(certificate_is_made_of(der, der));
+  for (gsize at = 0; at < size; at++) {
+    g_autofree guint8 *octets = g_memdup2(g_bytes_get_data(tbs, NULL), size);
+    octets[at] ^= 1;
+    g_autoptr(GBytes) changed = g_bytes_new_static(octets, size);
+    g_autoptr(GBytes) part = g_bytes_new_from_bytes(tbs, 0, at);
+    g_assert_false(certificate_is_made_of(der, changed));
+    g_assert_false(certificate_is_made_of(der, part));
+  }
+  /* Behind the certificate's own four octets. */
+  g_autoptr(GBytes) same = g_bytes_new_from_bytes(der, 4, size);
+  g_autoptr(GBytes) more = g_bytes_new_from_bytes(der, 4, size + 1);
+  g_assert_true(certificate_is_made_of(der, same));
+  g_assert_false(certificate_is_made_of(der, more));
+  for (gsize at = 0; at < length; at++) {
+    g_autoptr(GBytes) part = g_bytes_new_from_bytes(der, 0, at);
+    g_assert_false(certificate_is_made_of(part, tbs));
+  }
+}
+
 static void test_issuer(void) {
   g_autoptr(CeremonyResult) made = fixture_ceremony("P-256");
   g_autoptr(CeremonyResult) other = fixture_ceremony("P-256");
@@ -315,6 +349,7 @@ int main(int argc, char **argv) {
   g_test_add_func("/certificate/after-2049", test_after_2049);
   g_test_add_func("/certificate/serial", test_serial);
   g_test_add_func("/certificate/sign-refuses", test_sign_refuses);
+  g_test_add_func("/certificate/made-of", test_made_of);
   g_test_add_func("/certificate/issuer", test_issuer);
   return g_test_run();
 }

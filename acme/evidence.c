@@ -8,6 +8,7 @@
 #include "store/authorization.h"
 #include "store/evidence.h"
 
+#include <openssl/evp.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -84,27 +85,34 @@ typedef struct {
   gpointer user;
 } Lines;
 
-static void put(const Lines *lines, json_t *object) {
-  char *text = json_dumps(object, JSON_COMPACT);
-  lines->line(text, lines->user);
-  free(text);
-  json_decref(object);
-}
-
-/* Whether each character of the text stands for itself in JSON. */
+/* Whether each character of the text stands for itself in JSON, or does behind a backslash. */
 static gboolean is_plain(const char *text, gsize size) {
   for (gsize i = 0; i < size; i++)
-    if (text[i] < ' ' || text[i] > '~' || text[i] == '"' || text[i] == '\\')
+    if (text[i] < ' ' || text[i] > '~')
       return FALSE;
   return TRUE;
+}
+
+static void append_plain(GString *line, const char *text, gsize size) {
+  const char *end = text + size;
+  g_string_append_c(line, '"');
+  while (text < end) {
+    const char *from = text;
+    while (text < end && *text != '"' && *text != '\\')
+      text++;
+    g_string_append_len(line, from, text - from);
+    if (text < end) {
+      g_string_append_c(line, '\\');
+      g_string_append_c(line, *text++);
+    }
+  }
+  g_string_append_c(line, '"');
 }
 
 /* FALSE: it is no UTF-8. */
 static gboolean append_text(GString *line, const char *text, gsize size) {
   if (is_plain(text, size)) {
-    g_string_append_c(line, '"');
-    g_string_append_len(line, text, (gssize)size);
-    g_string_append_c(line, '"');
+    append_plain(line, text, size);
     return TRUE;
   }
   json_t *value = json_stringn(text, size);
@@ -117,17 +125,24 @@ static gboolean append_text(GString *line, const char *text, gsize size) {
   return TRUE;
 }
 
+static void append_base64(GString *line, const guint8 *octets, gsize size) {
+  gsize before = line->len, length = (size + 2) / 3 * 4;
+  g_string_set_size(line, before + length); /* with a NUL behind it, which OpenSSL writes too */
+  EVP_EncodeBlock((guint8 *)line->str + before, octets, (int)size);
+}
+
 static void append_octets(GString *line, const EvidenceValue *value) {
   Id id;
   char buffer[ID_TEXT];
   if (value->type == EVIDENCE_OCTETS && value->size == ID_OCTETS) {
     memcpy(id.octets, value->data, ID_OCTETS);
-    g_string_append_printf(line, "\"%s\"", id_text(&id, buffer));
+    g_string_append_c(line, '"');
+    g_string_append(line, id_text(&id, buffer));
+    g_string_append_c(line, '"');
     return;
   }
-  g_autofree char *text = g_base64_encode(value->data, value->size);
   g_string_append(line, "{\"base64\":\"");
-  g_string_append(line, text);
+  append_base64(line, value->data, value->size);
   g_string_append(line, "\"}");
 }
 
@@ -138,31 +153,50 @@ static void append_value(GString *line, const EvidenceValue *value) {
     append_octets(line, value);
 }
 
+/* "{" and the first member. */
+static void begin_line(GString *line, const char *kind) {
+  g_string_append(line, "{\"evidence\":\"");
+  g_string_append(line, kind);
+  g_string_append_c(line, '"');
+}
+
+static void append_name(GString *line, const char *name) {
+  g_string_append(line, ",\"");
+  g_string_append(line, name);
+  g_string_append(line, "\":");
+}
+
 /* Written here: octets and names of columns need no look at each of their characters, and most of a
    line is octets. */
 static void on_row(const char *kind, const EvidenceValue *values, guint count, gpointer user) {
   const Lines *lines = user;
   g_autoptr(GString) line = g_string_sized_new(1024);
-  g_string_append_printf(line, "{\"evidence\":\"%s\"", kind);
+  begin_line(line, kind);
   for (guint i = 0; i < count; i++) { /* none is named "evidence" */
-    g_string_append_printf(line, ",\"%s\":", values[i].name);
+    append_name(line, values[i].name);
     append_value(line, &values[i]);
   }
   g_string_append_c(line, '}');
   lines->line(line->str, lines->user);
 }
 
-static json_t *record_line(const AuditRow *row) {
+static void put_record(const Lines *lines, const AuditRow *row) {
+  g_autoptr(GString) line = g_string_sized_new(256);
+  begin_line(line, "audit");
+  append_name(line, "number");
+  g_string_append_printf(line, "%" G_GINT64_FORMAT, row->record.number);
+  append_name(line, "hash");
   g_autofree char *hash =
       row->hash != NULL ? audit_hex(g_bytes_get_data(row->hash, NULL), g_bytes_get_size(row->hash))
                         : g_strdup("");
-  return json_pack("{s:s, s:I, s:s}", "evidence", "audit", "number", (json_int_t)row->record.number,
-                   "hash", hash);
+  append_plain(line, hash, strlen(hash));
+  g_string_append_c(line, '}');
+  lines->line(line->str, lines->user);
 }
 
 static void put_records(const Lines *lines, const GPtrArray *records) {
   for (guint i = 0; i < records->len; i++)
-    put(lines, record_line(records->pdata[i]));
+    put_record(lines, records->pdata[i]);
 }
 
 gboolean evidence_lines(Store *store, const Id *certificate, EvidenceLine line, gpointer user,

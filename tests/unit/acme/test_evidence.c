@@ -124,6 +124,24 @@ static void test_changes_show(void) {
   }
 }
 
+/* Texts with what JSON escapes and what it does not. */
+static void test_texts(void) {
+  Case c = {0};
+  set_up(&c);
+  lab_begin(c.lab);
+  lab_sql(c.lab, "UPDATE challenge SET token1 = '\"a\"b\\\\c/\\', message_id = '\x7f',"
+                 " mail_sender = 'ж' || char(34) || char(10) || char(92), envelope_from = ''");
+  GString *lines = g_string_new(NULL);
+  g_assert_true(evidence_lines(c.lab->acme.store, &c.certificate->id, add_line, lines, NULL));
+  g_assert_nonnull(strstr(lines->str, ",\"token1\":\"\\\"a\\\"b\\\\\\\\c/\\\\\","));
+  g_assert_nonnull(strstr(lines->str, ",\"message_id\":\"\x7f\","));
+  g_assert_nonnull(strstr(lines->str, ",\"mail_sender\":\"ж\\\"\\n\\\\\","));
+  g_assert_nonnull(strstr(lines->str, ",\"envelope_from\":\"\","));
+  g_string_free(lines, TRUE);
+  store_rollback(c.lab->acme.store);
+  tear_down(&c);
+}
+
 /* --- the file --- */
 
 static char *write_file(Case *c) {
@@ -335,6 +353,7 @@ int main(int argc, char **argv) {
   g_test_init(&argc, &argv, NULL);
   g_test_add_func("/acme/evidence/bound", test_bound);
   g_test_add_func("/acme/evidence/changes-show", test_changes_show);
+  g_test_add_func("/acme/evidence/texts", test_texts);
   g_test_add_func("/acme/evidence/file", test_file);
   g_test_add_func("/acme/evidence/file-faults", test_file_faults);
   if (database_server() != NULL) {

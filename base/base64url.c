@@ -21,16 +21,16 @@ char *base64url_encode(const void *data, gsize length) {
   return text;
 }
 
-/* 64 when the character is none of the alphabet. */
-static guint32 value_of(char character) {
-  if (character >= 'A' && character <= 'Z')
-    return (guint32)(character - 'A');
-  if (character >= 'a' && character <= 'z')
-    return (guint32)(character - 'a') + 26;
-  if (character >= '0' && character <= '9')
-    return (guint32)(character - '0') + 52;
-  return character == '-' ? 62 : character == '_' ? 63 : 64;
-}
+/* One more than the value of each character; 0 when it is none of the alphabet. */
+static const guint8 values[256] = {
+    ['A'] = 1,  ['B'] = 2,  ['C'] = 3,  ['D'] = 4,  ['E'] = 5,  ['F'] = 6,  ['G'] = 7,  ['H'] = 8,
+    ['I'] = 9,  ['J'] = 10, ['K'] = 11, ['L'] = 12, ['M'] = 13, ['N'] = 14, ['O'] = 15, ['P'] = 16,
+    ['Q'] = 17, ['R'] = 18, ['S'] = 19, ['T'] = 20, ['U'] = 21, ['V'] = 22, ['W'] = 23, ['X'] = 24,
+    ['Y'] = 25, ['Z'] = 26, ['a'] = 27, ['b'] = 28, ['c'] = 29, ['d'] = 30, ['e'] = 31, ['f'] = 32,
+    ['g'] = 33, ['h'] = 34, ['i'] = 35, ['j'] = 36, ['k'] = 37, ['l'] = 38, ['m'] = 39, ['n'] = 40,
+    ['o'] = 41, ['p'] = 42, ['q'] = 43, ['r'] = 44, ['s'] = 45, ['t'] = 46, ['u'] = 47, ['v'] = 48,
+    ['w'] = 49, ['x'] = 50, ['y'] = 51, ['z'] = 52, ['0'] = 53, ['1'] = 54, ['2'] = 55, ['3'] = 56,
+    ['4'] = 57, ['5'] = 58, ['6'] = 59, ['7'] = 60, ['8'] = 61, ['9'] = 62, ['-'] = 63, ['_'] = 64};
 
 GBytes *base64url_decode(const char *text) {
   gsize length = strlen(text), size = 0;
@@ -40,10 +40,10 @@ GBytes *base64url_decode(const char *text) {
   if (length % 4 == 1)
     return NULL;
   for (gsize i = 0; i < length; i++) {
-    guint32 value = value_of(text[i]);
-    if (value == 64)
+    guint32 value = values[(guchar)text[i]];
+    if (value == 0)
       return NULL;
-    bits = bits << 6 | value;
+    bits = bits << 6 | (value - 1);
     count += 6;
     if (count >= 8) {
       count -= 8;

@@ -24,15 +24,19 @@ static void add_content(Sha256 *sum, const AuditRecord *record) {
   add_text(sum, record->detail);
 }
 
-void audit_record_content(const AuditRecord *record, guint8 content[AUDIT_HASH_OCTETS]) {
-  g_autoptr(Sha256) sum = sha256_new();
+static void end_content(Sha256 *sum, const AuditRecord *record, guint8 content[AUDIT_HASH_OCTETS]) {
   add_content(sum, record);
   sha256_end(sum, content);
 }
 
-void audit_record_link(const Id *chain, gint64 number, const guint8 content[AUDIT_HASH_OCTETS],
-                       const guint8 previous[AUDIT_HASH_OCTETS], guint8 hash[AUDIT_HASH_OCTETS]) {
+void audit_record_content(const AuditRecord *record, guint8 content[AUDIT_HASH_OCTETS]) {
   g_autoptr(Sha256) sum = sha256_new();
+  end_content(sum, record, content);
+}
+
+static void end_link(Sha256 *sum, const Id *chain, gint64 number,
+                     const guint8 content[AUDIT_HASH_OCTETS],
+                     const guint8 previous[AUDIT_HASH_OCTETS], guint8 hash[AUDIT_HASH_OCTETS]) {
   add_text(sum, RECORD_PREFIX);
   sha256_add(sum, chain->octets, ID_OCTETS);
   sha256_add(sum, previous, AUDIT_HASH_OCTETS);
@@ -41,10 +45,16 @@ void audit_record_link(const Id *chain, gint64 number, const guint8 content[AUDI
   sha256_end(sum, hash);
 }
 
-/* As schema version 3 had it. */
-static void hash_without_chain(const AuditRecord *record, const guint8 previous[AUDIT_HASH_OCTETS],
-                               guint8 hash[AUDIT_HASH_OCTETS]) {
+void audit_record_link(const Id *chain, gint64 number, const guint8 content[AUDIT_HASH_OCTETS],
+                       const guint8 previous[AUDIT_HASH_OCTETS], guint8 hash[AUDIT_HASH_OCTETS]) {
   g_autoptr(Sha256) sum = sha256_new();
+  end_link(sum, chain, number, content, previous, hash);
+}
+
+/* As schema version 3 had it. */
+static void hash_without_chain(Sha256 *sum, const AuditRecord *record,
+                               const guint8 previous[AUDIT_HASH_OCTETS],
+                               guint8 hash[AUDIT_HASH_OCTETS]) {
   sha256_add(sum, previous, AUDIT_HASH_OCTETS);
   add_number(sum, record->number);
   add_content(sum, record);
@@ -54,12 +64,13 @@ static void hash_without_chain(const AuditRecord *record, const guint8 previous[
 void audit_record_hash(const AuditRecord *record, const guint8 previous[AUDIT_HASH_OCTETS],
                        guint8 hash[AUDIT_HASH_OCTETS]) {
   guint8 content[AUDIT_HASH_OCTETS];
+  g_autoptr(Sha256) sum = sha256_new();
   if (!record->chain.given) {
-    hash_without_chain(record, previous, hash);
+    hash_without_chain(sum, record, previous, hash);
     return;
   }
-  audit_record_content(record, content);
-  audit_record_link(&record->chain.id, record->number, content, previous, hash);
+  end_content(sum, record, content);
+  end_link(sum, &record->chain.id, record->number, content, previous, hash);
 }
 
 static void append_number(GByteArray *array, gint64 number) {

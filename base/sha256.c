@@ -54,7 +54,7 @@ void sha256_of(GBytes *octets, guint8 digest[SHA256_OCTETS]) {
 }
 
 char *sha256_hex(GBytes *octets) {
-  g_autoptr(Sha256) sum = sha256_new();
-  sha256_add(sum, g_bytes_get_data(octets, NULL), g_bytes_get_size(octets));
-  return sha256_end_hex(sum);
+  guint8 digest[SHA256_OCTETS];
+  sha256_of(octets, digest);
+  return audit_hex(digest, sizeof(digest));
 }

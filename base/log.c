@@ -105,20 +105,28 @@ static void append_json_value(GString *line, const char *value) {
   g_string_append_c(line, '"');
 }
 
-static void append_pair(GString *line, const char *key, const char *value) {
+/* What is shown of a value; NULL: the value as it is. */
+static char *shown_value(const char *value) {
+  if (value[plain_length(value, VALUE_MAX)] == '\0')
+    return NULL;
   g_autofree char *one_line = g_strdelimit(g_strdup(value), "\r\n", ' ');
-  g_autofree char *escaped = log_escape(one_line, VALUE_MAX);
+  return log_escape(one_line, VALUE_MAX);
+}
+
+static void append_pair(GString *line, const char *key, const char *value) {
+  g_autofree char *escaped = shown_value(value);
+  const char *shown = escaped != NULL ? escaped : value;
   if (settings.format == LOG_JSON) {
     g_string_append(line, line->len > 1 ? ",\"" : "\"");
     g_string_append(line, key);
     g_string_append(line, "\":");
-    append_json_value(line, escaped);
+    append_json_value(line, shown);
   } else {
     if (line->len > 0)
       g_string_append_c(line, ' ');
     g_string_append(line, key);
     g_string_append_c(line, '=');
-    append_text_value(line, escaped);
+    append_text_value(line, shown);
   }
 }
 

@@ -196,13 +196,18 @@ static const char *header_nonsense(Channel *channel, const Header *header) {
   return NULL;
 }
 
+/* What stands in a catalogue is a type: GLib need not look at it for each frame. */
+static const GVariantType *type_of(const ChannelKind *kind) {
+  return (const GVariantType *)kind->type;
+}
+
 /* Hands one whole frame on. Returns what was nonsense about it, or NULL. */
 static const char *handle_frame(Channel *channel, const Header *header, const guint8 *octets) {
   const ChannelKind *kind = &channel->catalogue->kinds[header->kind];
   g_autoptr(GBytes) copy = g_bytes_new(octets, header->length);
   g_autoptr(GVariant) body =
-      g_variant_ref_sink(g_variant_new_from_bytes(G_VARIANT_TYPE(kind->type), copy, FALSE));
-  if (!normal_form_holds(G_VARIANT_TYPE(kind->type), g_bytes_get_data(copy, NULL), header->length))
+      g_variant_ref_sink(g_variant_new_from_bytes(type_of(kind), copy, FALSE));
+  if (!normal_form_holds(type_of(kind), g_bytes_get_data(copy, NULL), header->length))
     return "a body that is not of its type";
   if (kind->answer_to != 0) {
     OpenQuestion question = *(OpenQuestion *)g_hash_table_lookup(channel->open, &header->id);
@@ -308,7 +313,7 @@ static void queue_frame(Channel *channel, guint kind, guint64 id, GVariant *body
   g_autoptr(GVariant) sunk = g_variant_ref_sink(body);
   const ChannelKind *entry = &channel->catalogue->kinds[kind];
   gsize size = g_variant_get_size(sunk);
-  if (!g_variant_is_of_type(sunk, G_VARIANT_TYPE(entry->type)) || size > CHANNEL_MAX_FRAME)
+  if (!g_variant_is_of_type(sunk, type_of(entry)) || size > CHANNEL_MAX_FRAME)
     g_error("message %s to %s does not fit the catalogue", entry->name, role_names[channel->peer]);
   Outgoing *frame = g_malloc(sizeof(Outgoing) + sizeof(Header) + size);
   *frame = (Outgoing){.link.data = frame, .fd = fd, .size = sizeof(Header) + size};

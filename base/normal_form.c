@@ -109,6 +109,8 @@ static gboolean skip_padding(const Octets *octets, gsize *offset, gsize alignmen
  * -----------------------------------------------------------------------------------------------
  */
 
+static gboolean holds(const GVariantType *type, Shape shape, const guint8 *data, gsize size);
+
 static gboolean text_holds(const Octets *text) {
   if (text->size == 0 || text->data[text->size - 1] != 0)
     return FALSE;
@@ -119,19 +121,20 @@ static gboolean text_holds(const Octets *text) {
 static gboolean maybe_holds(const GVariantType *element, const Octets *octets) {
   if (octets->size == 0)
     return TRUE;
-  if (shape_of(element).fixed > 0)
-    return normal_form_holds(element, octets->data, octets->size);
+  Shape shape = shape_of(element);
+  if (shape.fixed > 0)
+    return holds(element, shape, octets->data, octets->size);
   return octets->data[octets->size - 1] == 0 &&
-         normal_form_holds(element, octets->data, octets->size - 1);
+         holds(element, shape, octets->data, octets->size - 1);
 }
 
-static gboolean fixed_array_holds(const GVariantType *element, gsize fixed, const Octets *octets) {
-  if (octets->size % fixed != 0)
+static gboolean fixed_array_holds(const GVariantType *element, Shape shape, const Octets *octets) {
+  if (octets->size % shape.fixed != 0)
     return FALSE;
   if (kind_of(element) == 'y')
     return TRUE;
-  for (gsize offset = 0; offset < octets->size; offset += fixed)
-    if (!normal_form_holds(element, octets->data + offset, fixed))
+  for (gsize offset = 0; offset < octets->size; offset += shape.fixed)
+    if (!holds(element, shape, octets->data + offset, shape.fixed))
       return FALSE;
   return TRUE;
 }
@@ -139,7 +142,7 @@ static gboolean fixed_array_holds(const GVariantType *element, gsize fixed, cons
 static gboolean array_holds(const GVariantType *element, const Octets *octets) {
   Shape shape = shape_of(element);
   if (shape.fixed > 0)
-    return fixed_array_holds(element, shape.fixed, octets);
+    return fixed_array_holds(element, shape, octets);
   if (octets->size == 0)
     return TRUE;
   gsize width = end_width(octets->size), offset = 0;
@@ -154,14 +157,14 @@ static gboolean array_holds(const GVariantType *element, const Octets *octets) {
   for (gsize i = 0; i < count; i++) {
     gsize end = read_end(octets->data + last + i * width, width);
     if (end > last || !skip_padding(octets, &offset, shape.alignment, end) ||
-        !normal_form_holds(element, octets->data + offset, end - offset))
+        !holds(element, shape, octets->data + offset, end - offset))
       return FALSE;
     offset = end;
   }
   return TRUE;
 }
 
-static gboolean tuple_holds(const GVariantType *type, const Octets *octets) {
+static gboolean tuple_holds(const GVariantType *type, gboolean fixed, const Octets *octets) {
   gsize width = end_width(octets->size), offset = 0, table = octets->size;
   for (const GVariantType *member = g_variant_type_first(type); member != NULL;
        member = g_variant_type_next(member)) {
@@ -177,20 +180,18 @@ static gboolean tuple_holds(const GVariantType *type, const Octets *octets) {
       table -= width;
       end = read_end(octets->data + table, width);
     }
-    if (end < offset || end > table ||
-        !normal_form_holds(member, octets->data + offset, end - offset))
+    if (end < offset || end > table || !holds(member, shape, octets->data + offset, end - offset))
       return FALSE;
     offset = end;
   }
-  if (shape_of(type).fixed > 0) /* its size is right, and no ends are told */
+  if (fixed) /* its size is right, and no ends are told */
     return are_zeros(octets, offset, octets->size);
   return offset == table && width_is_least(octets->size, offset, (octets->size - table) / width);
 }
 
-gboolean normal_form_holds(const GVariantType *type, const guint8 *data, gsize size) {
+static gboolean holds(const GVariantType *type, Shape shape, const guint8 *data, gsize size) {
   const Octets octets = {data, size};
-  gsize fixed = shape_of(type).fixed;
-  if (fixed > 0 && size != fixed)
+  if (shape.fixed > 0 && size != shape.fixed)
     return FALSE;
   switch (kind_of(type)) {
   case 'b':
@@ -203,8 +204,12 @@ gboolean normal_form_holds(const GVariantType *type, const guint8 *data, gsize s
     return array_holds(g_variant_type_element(type), &octets);
   case '(':
   case '{':
-    return tuple_holds(type, &octets);
+    return tuple_holds(type, shape.fixed > 0, &octets);
   default: /* numbers */
     return TRUE;
   }
+}
+
+gboolean normal_form_holds(const GVariantType *type, const guint8 *data, gsize size) {
+  return holds(type, shape_of(type), data, size);
 }

@@ -56,7 +56,8 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(Store, store_close)
 /* Whether others write to it too (PostgreSQL). One transaction then has one handler, and rows that
    are read to decide by are locked first. */
 gboolean store_is_shared(const Store *store);
-/* What a shared one takes on its server's disk, indexes included; 0: it is in the folder's files. */
+/* What a shared one takes on its server's disk, indexes included; 0: it is in the folder's files.
+ */
 gboolean store_octets(Store *store, gint64 *octets, GError **error);
 /* The place's owner; "" when the store is not shared. */
 const char *store_owner(const Store *store);

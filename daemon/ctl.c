@@ -61,10 +61,13 @@ int ctl_failed(const char *what, GError **error) {
 gboolean ctl_write_new(const char *path, const void *content, gsize length, int mode,
                        GError **error) {
   int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode);
-  gboolean good = fd >= 0 && write(fd, content, length) == (ssize_t)length && fsync(fd) == 0;
-  int failure = errno;
+  ssize_t written = fd >= 0 ? write(fd, content, length) : -1;
+  gboolean good = written == (ssize_t)length && fsync(fd) == 0;
+  int failure = written >= 0 && written < (ssize_t)length ? ENOSPC : errno;
   if (fd >= 0)
     close(fd);
+  if (fd >= 0 && !good)
+    unlink(path);
   if (!good)
     g_set_error(error, G_FILE_ERROR, g_file_error_from_errno(failure), "%s: %s", path,
                 g_strerror(failure));

@@ -77,7 +77,7 @@ const char *ctl_example(const char *command);
 gboolean ctl_fail(GError **error, const char *format, ...) G_GNUC_PRINTF(2, 3);
 /* Prints what went wrong; returns CTL_FAILED. */
 int ctl_failed(const char *what, GError **error);
-/* Writes a new file; refuses to replace one. */
+/* Writes a new file, whole or not at all; refuses to replace one. */
 gboolean ctl_write_new(const char *path, const void *content, gsize length, int mode,
                        GError **error);
 /* The first line of a file that holds a passphrase; path NULL: NULL without error. */

@@ -37,10 +37,8 @@ static gboolean cannot(Setup *setup, const char *what, GError **error) {
     setup_problem(setup, text,
                   "Run signetctl setup as root (sudo), or name a folder of yours by --directory.");
   else
-    setup_problem(
-        setup, text,
-        "Make the folder %s writable, on a disk with room, and run signetctl setup again.",
-        setup->directory);
+    setup_problem(setup, text,
+                  "Make its folder writable, on a disk with room, and run signetctl setup again.");
   g_clear_error(error);
   return FALSE;
 }
@@ -123,6 +121,8 @@ static gboolean make_ca(Setup *setup, const char *path) {
                              .now = clock_now(&clock_system)};
   remove_folder(aside);
   if (!ctl_ca_make(aside, setup->command, &plan, &error)) {
+    if (error->domain == G_FILE_ERROR || g_error_matches(error, CA_ERROR, CA_ERROR_LOG))
+      return cannot(setup, "no CA made", &error);
     setup_problem(setup, error->message,
                   "Correct --name, --organization, --country or --publish, and run signetctl setup "
                   "again.");

@@ -194,6 +194,24 @@ class ErrorPaths(SetupCase):
         (place.folder / "etc").write_text("no folder")
         self.assertSays(place.setup(relay=self.relay), 1, "writable, on a disk with room")
 
+    @unittest.skipUnless(os.geteuid() == 0, "mounts a small disk")
+    def test_full_disk(self):
+        """Wherever it ends, nothing half is left: with room it goes on to the end."""
+        script = 'mount -t tmpfs -o size=$1k tmpfs "$2"; shift 2; "$@"; echo "ended with $?"; mount -o remount,size=1m "$SMALL"; exec "$@"'
+        full = set()
+        for size in range(4, 64, 8):
+            place = self.place()
+            place.settings["store.directory"] = place.folder / "etc/store"
+            wrapper = ["unshare", "--mount", "--propagation", "private", "env", f"SMALL={place.folder}",
+                       "sh", "-c", script, "sh", size, place.folder]
+            done = place.setup("--offline", relay=self.relay, wrapper=list(map(str, wrapper)))
+            with self.subTest(size=size):
+                self.assertEqual(done.status, 0, done.error)
+                if "ended with 1" in done.out:
+                    full.add(re.search(r"\nproblem  (.*)\n", "\n" + done.error)[1].split(":")[0])
+                    self.assertIn("No space left on device\n         Make its folder writable, on a disk with room", done.error)
+        self.assertGreater(len(full), 2, full)
+
     def test_relay(self):
         place = self.place()
         refusing = lab.Postfix(self.lab, {"else.test": ["ann"]}, settings={"smtpd_relay_restrictions": "reject"})

@@ -8,6 +8,7 @@
 #include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #define BLOCK 512
@@ -63,6 +64,26 @@ static gint64 get_size(const Header *header) {
     return (gint64)g_ascii_strtoull(header->size, NULL, 8);
   memcpy(&octets, header->size + sizeof(header->size) - sizeof(octets), sizeof(octets));
   return (gint64)(GUINT64_FROM_BE(octets) & G_MAXINT64);
+}
+
+/* --- what is there already
+ * ------------------------------------------------------------------------------------ */
+
+static gboolean is_ours(int fd) {
+  Header header;
+  ssize_t got = read(fd, &header, sizeof(header));
+  return got == 0 || (got == (ssize_t)sizeof(header) && strcmp(header.name, MANIFEST) == 0 &&
+                      strcmp(header.magic, "ustar") == 0);
+}
+
+gboolean backup_may_replace(const char *path, GError **error) {
+  struct stat status;
+  int fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+  if (fd < 0)
+    return errno == ENOENT || fail_number(error, path);
+  gboolean good = fstat(fd, &status) == 0 && S_ISREG(status.st_mode) && is_ours(fd);
+  close(fd);
+  return good || fail(error, path, "it is there and is no backup of Signet; give another name");
 }
 
 /* --- writing

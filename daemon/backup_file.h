@@ -26,6 +26,8 @@ typedef struct {
 /* Told now and then how many octets are done. */
 typedef void (*BackupProgress)(gint64 done, gint64 of, gpointer user);
 
+/* Whether a backup may take this name: nothing has it, an empty file, or a backup. */
+gboolean backup_may_replace(const char *path, GError **error);
 /* Writes members (the end has a name NULL) to the new file path, mode 0600, durably. */
 gboolean backup_write(const char *path, const BackupFacts *facts, const BackupMember *members,
                       BackupProgress progress, gpointer user, GError **error);

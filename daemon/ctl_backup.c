@@ -107,7 +107,8 @@ static gboolean make(Backup *backup, GError **error) {
 static int run(Backup *backup, gboolean quiet) {
   g_autoptr(GError) error = NULL;
   int lock = -1;
-  gboolean good = backup_is_possible(backup->config, &error);
+  gboolean good =
+      backup_is_possible(backup->config, &error) && backup_may_replace(backup->target, &error);
   if (good)
     lock = backup_place_make(backup->place, &error);
   good = lock >= 0 && make(backup, &error);

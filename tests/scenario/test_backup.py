@@ -4,6 +4,7 @@ and revoked again, and nothing is issued before."""
 
 import contextlib
 import json
+import pathlib
 import shutil
 import sqlite3
 import unittest
@@ -87,6 +88,9 @@ class Backup(KeepingCase):
         self.bad("store", "restored", "--note", "by hand", why="another process works on this store")
         self.bad("backup", "/nowhere/signet.backup", why="No such file")
         self.bad("backup", why="needs FILE", status=2)
+        for other in (self.store / "signet.db", self.server.path, self.server.folder / "ca/issuing.key", self.store, "/dev/null"):
+            self.bad("backup", other, why=f"{other}: it is there and is no backup of Signet; give another name")
+        self.assertTrue(pathlib.Path("/dev/null").is_char_device())
         self.bad("store", "restored", why="--note is needed", status=2)
         self.assertIn("nothing to reconcile", self.good("store", "reconcile"))
         self.good("backup", "--quiet", self.file)

@@ -32,7 +32,7 @@ typedef struct {
   json_t *certificates, *times;
   gsize octets; /* of certificates */
   gint64 logged, read, size, counted[G_N_ELEMENTS(counts)], unknown, strange, left;
-  gboolean torn, failed; /* failed: it was printed why */
+  gboolean failed; /* it was printed why */
   GError *error;
   CtlReport report;
 } Reconcile;
@@ -135,16 +135,18 @@ static void on_logged(const SignerRecord *record, gpointer user) {
   add_to_batch(reconcile, record);
 }
 
-static gboolean read_log(Reconcile *reconcile, const char *path, GError **error) {
-  gboolean torn = FALSE;
+/* *torn: it ends within a record, as a copy may, and one's own log while the signer writes. */
+static gboolean read_log(Reconcile *reconcile, const char *path, gboolean *torn, GError **error) {
   g_autoptr(GMappedFile) file = g_mapped_file_new(path, FALSE, error);
   if (file == NULL)
     return FALSE;
   reconcile->size = (gint64)g_mapped_file_get_length(file);
   reconcile->read = 0;
   if (!signer_log_scan((const guint8 *)g_mapped_file_get_contents(file),
-                       g_mapped_file_get_length(file), on_logged, reconcile, &torn, error))
+                       g_mapped_file_get_length(file), on_logged, reconcile, torn, error)) {
+    g_prefix_error(error, "%s: ", path);
     return FALSE;
+  }
   if (!reconcile->failed && reconcile->error == NULL)
     send_batch(reconcile);
   if (reconcile->error == NULL)
@@ -154,14 +156,20 @@ static gboolean read_log(Reconcile *reconcile, const char *path, GError **error)
 }
 
 static gboolean read_logs(Reconcile *reconcile, GError **error) {
+  gboolean torn = FALSE;
   g_autofree char *path =
       g_build_filename(config_text(reconcile->config, "store.directory"), "signer.log", NULL);
   ctl_report_part(&reconcile->report, "octets of the signer's log");
-  if (!read_log(reconcile, path, error))
+  if (!read_log(reconcile, path, &torn, error))
     return FALSE;
-  for (char **more = reconcile->logs; more != NULL && *more != NULL; more++)
-    if (!read_log(reconcile, *more, error))
+  for (char **more = reconcile->logs; more != NULL && *more != NULL; more++) {
+    if (!read_log(reconcile, *more, &torn, error))
       return FALSE;
+    if (torn)
+      fprintf(stderr,
+              "%s: %s ends within a record: what is whole was taken; is there a longer copy?\n",
+              g_get_prgname(), *more);
+  }
   return TRUE;
 }
 

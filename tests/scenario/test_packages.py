@@ -57,7 +57,7 @@ class Contents(PackageCase):
                       *(f"usr/share/man/man{section}/{page}.{section}.gz" for page, section in PAGES.items()
                         if (page in words) or (page == "signet.conf" and name == "server"))}
             if name == "server":
-                wanted |= {"etc/signet/signet.conf", "usr/lib/sysusers.d/signet.conf", "usr/lib/tmpfiles.d/signet.conf",
+                wanted |= {"usr/share/signet/signet.conf", "usr/lib/sysusers.d/signet.conf", "usr/lib/tmpfiles.d/signet.conf",
                            *(f"usr/lib/systemd/system/{unit}" for unit in ("signetd.service", "signet-check.service", "signet-check.timer")),
                            *(f"usr/share/doc/signet-server/{page}.md" for page in SERVER_PAGES),
                            "usr/share/doc/signet-server/monitoring/signet.rules.yml", "usr/share/doc/signet-server/monitoring/signet-dashboard.json"}
@@ -68,7 +68,6 @@ class Contents(PackageCase):
             self.assertEqual(self.files(name), wanted)
             for program in programs:
                 self.assertTrue(os.access(self.unpacked(name) / program, os.X_OK))
-        self.assertEqual((self.unpacked("server") / "DEBIAN/conffiles").read_text(), "/etc/signet/signet.conf\n")
 
     def test_control(self):
         for name in PROGRAMS:
@@ -88,7 +87,7 @@ class Contents(PackageCase):
 
     def test_configuration(self):
         """Every key, none set."""
-        text = (self.unpacked("server") / "etc/signet/signet.conf").read_text()
+        text = (self.unpacked("server") / "usr/share/signet/signet.conf").read_text()
         self.assertEqual(text, run(RELEASE / "signetd", "--template"))
         keys = re.findall(r"^#?([a-z0-9-]+) =", run(RELEASE / "signetd", "--keys"), re.M)
         self.assertEqual(re.findall(r"^#([a-z0-9-]+) =", text, re.M), keys)
@@ -306,10 +305,21 @@ class Life(PackageCase):
         self.assertEqual(re.findall(r".*level=(?:warning|error).*", self.server.text()), [])
 
     def upgrade(self):
-        """The configuration stays as set-up wrote it, and nobody is asked about it."""
+        """To a version with another template: the configuration stays as set-up wrote it, and nobody is asked about it."""
+        next_one = self.folder / "next"
+        run("dpkg-deb", "-R", self.packages["server"], next_one)
+        for name, old, new in (("DEBIAN/control", f"Version: {self.version}\n", f"Version: {self.version}+1\n"),
+                               ("usr/share/signet/signet.conf", "[acme]\n", "[acme]\n# a new key\n")):
+            text = (next_one / name).read_text()
+            self.assertIn(old, text)
+            (next_one / name).write_text(text.replace(old, new))
+        (next_one / "DEBIAN/md5sums").unlink()
+        run("dpkg-deb", "-b", next_one, self.system.outside("/tmp/next.deb"))
         conf = self.system.outside("/etc/signet/signet.conf")
         before = conf.read_bytes()
-        self.assertNotIn("next, signetctl setup", self.system.run("sh", "-c", "dpkg --force-unsafe-io -i /tmp/signet-server*.deb </dev/null"))
+        said = self.system.run("sh", "-c", "dpkg --force-unsafe-io -i /tmp/next.deb </dev/null")
+        self.assertNotIn("next, signetctl setup", said)
+        self.assertEqual(self.system.run("dpkg-query", "-W", "-f", "${Version}", "signet-server"), f"{self.version}+1")
         self.assertEqual(conf.read_bytes(), before)
 
     def purge(self):

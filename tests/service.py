@@ -12,6 +12,7 @@ import os
 import pathlib
 import resource
 import shlex
+import shutil
 import socket
 import subprocess
 import sys
@@ -88,6 +89,13 @@ def mount(unit, uid, gid):
     assert unit.take("ProtectSystem") == "strict"
     for folder in kept:
         run("mount", "--bind", folder, folder)
+    credentials = f"/run/credentials/{os.path.basename(unit.path)}"
+    for value in unit.take_all("LoadCredential"):
+        name, _, path = value.partition(":")
+        os.makedirs(credentials, exist_ok=True)
+        shutil.copy(path, f"{credentials}/{name}")
+        os.chown(f"{credentials}/{name}", uid, gid)
+        os.chmod(f"{credentials}/{name}", 0o400)
     if unit.is_on("PrivateTmp"):
         for folder in ("/tmp", "/var/tmp"):
             run("mount", "-t", "tmpfs", "-o", "mode=1777", "tmpfs", folder)
@@ -192,7 +200,7 @@ def main(argv):
     if argv[1] == "--filter":
         for name in (*WRITABLE, "ConfigurationDirectory", "ProtectSystem", "PrivateTmp", "ProtectHome", "PrivateDevices", "ProtectProc",
                      "ProcSubset", "ProtectKernelTunables", "ProtectControlGroups", "User", "CapabilityBoundingSet",
-                     "AmbientCapabilities", "UMask", "LimitNOFILE", "NoNewPrivileges"):
+                     "AmbientCapabilities", "LoadCredential", "UMask", "LimitNOFILE", "NoNewPrivileges"):
             unit.take(name)
         load_filters(unit)
         os.execv(words[0], words)

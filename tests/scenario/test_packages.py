@@ -227,6 +227,7 @@ class Life(PackageCase):
         self.assertIn("good     signetd --check\n", said)
         self.assertIn("systemctl enable --now signetd\n", said)
         self.assertNotIn("made ", self.system.run(*self.setup))
+        self.encrypt_keys()
 
     def add_lmtp(self):
         """A socket for the mail server of the host, as docs/operating.md has it: without the folder signetd may not make one in /run."""
@@ -235,9 +236,27 @@ class Life(PackageCase):
         directive = re.search(r"`systemctl edit signetd` and `(RuntimeDirectory=\S+)` below `\[Service\]`", text)[1]
         drop_in = self.system.outside("/etc/systemd/system/signetd.service.d/override.conf")
         drop_in.parent.mkdir()
-        drop_in.write_text(f"[Service]\n{directive}\n")
+        drop_in.write_text(f"[Service]\n{directive}\n" + self.credential()[1])
         self.socket = socket_path
         self.setup += ["--set", f"mail.lmtp={socket_path}"]
+
+    def credential(self):
+        """The passphrase of the CA's keys as the unit proposes it: its place for signetd, the directive."""
+        text = self.system.outside(UNIT).read_text()
+        place, directive = (re.search(rf"(?m)^#{pattern}", text)[1] for pattern in (r" \[ca\] passphrase-file = (\S+)$", r"(LoadCredential=\S+\n)"))
+        return place, directive
+
+    def encrypt_keys(self):
+        """From now on signetd has to be given the passphrase by the service manager."""
+        place, directive = self.credential()
+        secret = directive.strip().split(":")[1]
+        self.system.run("sh", "-e", "-c", f"""
+mkdir {os.path.dirname(secret)}; (umask 077; echo "open, please" > {secret})
+for name in issuing audit; do
+  key=/etc/signet/ca/$name.key
+  openssl pkcs8 -topk8 -in $key -out $key.new -passout file:{secret}; cat $key.new > $key; rm $key.new
+done
+sed -i '/^\[ca\]/a passphrase-file = {place}' /etc/signet/signet.conf""")
 
     def check_lmtp(self):
         """Health asks it too; the mail server's user may."""

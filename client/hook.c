@@ -45,8 +45,8 @@ static void start_group(gpointer user) {
 }
 
 /* FALSE when it had to be ended. */
-static gboolean wait_for(GPid pid, int *status) {
-  gint64 until = g_get_monotonic_time() + HOOK_SECONDS * G_USEC_PER_SEC;
+static gboolean wait_for(GPid pid, guint seconds, int *status) {
+  gint64 until = g_get_monotonic_time() + (gint64)seconds * G_USEC_PER_SEC;
   for (;;) {
     pid_t found = waitpid(pid, status, WNOHANG);
     if (found == pid)
@@ -61,7 +61,7 @@ static gboolean wait_for(GPid pid, int *status) {
 }
 
 gboolean hook_run(const char *command, const CertificateFiles *files, const char *const *addresses,
-                  GError **error) {
+                  guint seconds, GError **error) {
   g_autoptr(CertificateStack) chain = certificate_files_load(files, error);
   if (chain == NULL)
     return FALSE;
@@ -73,9 +73,9 @@ gboolean hook_run(const char *command, const CertificateFiles *files, const char
   if (!g_spawn_async(NULL, (char **)arguments, environment, G_SPAWN_DO_NOT_REAP_CHILD, start_group,
                      NULL, &pid, &reason))
     g_set_error(error, CLIENT_ERROR, CLIENT_LOCAL, "the hook did not start: %s", reason->message);
-  else if (!wait_for(pid, &status))
-    g_set_error(error, CLIENT_ERROR, CLIENT_LOCAL, "the hook was ended after %d seconds: %s",
-                HOOK_SECONDS, command);
+  else if (!wait_for(pid, seconds, &status))
+    g_set_error(error, CLIENT_ERROR, CLIENT_LOCAL, "the hook was ended after %u seconds: %s",
+                seconds, command);
   else if (!g_spawn_check_wait_status(status, &reason))
     g_set_error(error, CLIENT_ERROR, CLIENT_LOCAL, "the hook failed (%s): %s", reason->message,
                 command);

@@ -31,7 +31,7 @@ gboolean renewal_run_hook(Renewal *renewal, GError **error) {
   if (!record->hook_due)
     return TRUE;
   if (record->options->hook != NULL &&
-      !hook_run(record->options->hook, &files, addresses_of(renewal), error))
+      !hook_run(record->options->hook, &files, addresses_of(renewal), HOOK_SECONDS, error))
     return FALSE;
   record->hook_due = FALSE;
   return renewal_record_save(record, error);

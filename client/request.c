@@ -81,7 +81,7 @@ static gboolean run_hook(Request *request, GError **error) {
   const CertificateFiles files = request_options_files(request->options);
   if (!request->record->hook_due)
     return TRUE;
-  if (!hook_run(request->options->hook, &files, request_addresses(request), error))
+  if (!hook_run(request->options->hook, &files, request_addresses(request), HOOK_SECONDS, error))
     return FALSE;
   request->record->hook_due = FALSE;
   return renewal_record_save(request->record, error);

@@ -3,6 +3,7 @@
 #include "client/certificate_files.h"
 #include "client/certificate_request.h"
 #include "client/failure.h"
+#include "client/hook.h"
 #include "client/local_file.h"
 #include "client/output.h"
 #include "client/pkcs12.h"
@@ -397,6 +398,37 @@ static void remove_folder(const char *path) {
   g_rmdir(path);
 }
 
+/* --- hooks --------------------------------------------------------------------------------------
+ */
+
+/* One that hangs is ended with what it has started; none reads what is not for it. */
+static void test_hook(void) {
+  static const char *const addresses[] = {"ann@example.org", NULL};
+  g_autoptr(EVP_PKEY) key = private_key_make("P-256", NULL);
+  g_autoptr(CertificateStack) chain = make_chain(key, key);
+  const CertificateFiles files = {folder, "hooked", NULL, NULL, PKCS12_MODERN};
+  g_assert_true(certificate_files_write(&files, key, chain, NULL));
+  const struct {
+    const char *command, *words;
+  } hooks[] = {
+      {"test \"$SIGNET_NAME\" = hooked && ! read line", NULL},
+      {"exit 3", "code 3"},
+      {"kill -9 $$", "signal 9"},
+      {"(flock -x 9; sleep 600) 9>\"$SIGNET_KEY.lock\" & sleep 600", "was ended after 1 "}};
+  for (gsize i = 0; i < G_N_ELEMENTS(hooks); i++) {
+    g_autoptr(GError) error = NULL;
+    gboolean hangs = i + 1 == G_N_ELEMENTS(hooks);
+    gboolean good = hook_run(hooks[i].command, &files, addresses, hangs ? 1 : 60, &error);
+    g_assert_true(good == (hooks[i].words == NULL));
+    if (hooks[i].words != NULL)
+      g_assert_nonnull(strstr(error->message, hooks[i].words));
+  }
+  g_autofree char *lock = path_of("hooked.key.lock");
+  g_autofree char *quoted = g_shell_quote(lock);
+  g_autofree char *free_again = g_strdup_printf("flock -w 60 %s true", quoted);
+  g_assert_cmpint(system(free_again), ==, 0);
+}
+
 int main(int argc, char **argv) {
   g_test_init(&argc, &argv, NULL);
   output_set_quiet(TRUE);
@@ -413,6 +445,7 @@ int main(int argc, char **argv) {
   g_test_add_func("/files/renewed", test_renewed_files);
   g_test_add_func("/files/key_left", test_key_left);
   g_test_add_func("/files/cut_off", test_cut_off);
+  g_test_add_func("/files/hook", test_hook);
   int result = g_test_run();
   remove_folder(folder);
   g_free(folder);

@@ -29,6 +29,33 @@ MONITORING = SOURCE / "docs/monitoring"
 SELDOM = {"signet_steps_lost_total"}
 
 
+# Of each alert: what it warns of and the same when all is well, as numbers of each minute ("a+bxn": a, then n times b more).
+ALERTS = {
+    "SignetDown": {'up{job="signet"}': ("0x120", "1x120")},
+    "SignetRoleDown": {'signet_role_up{role="core",index="0"}': ("0x120", "1x120")},
+    "SignetRoleRestarts": {'signet_role_restarts_total{role="core",index="0"}': ("0+1x120", "0x120")},
+    "SignetIssuanceHeld": {"signet_issuance_held": ("1x120", "0x120")},
+    "SignetRevocationListOverdue": {"signet_revocation_lists_overdue": ("1x120", "0x120")},
+    "SignetRevocationListEnds": {"signet_revocation_list_next_update_timestamp_seconds": ("86400x120", "864000x120")},
+    "SignetCaEnds": {'signet_end_timestamp_seconds{what="root"}': ("864000x120", "864000000x120")},
+    "SignetCertificateEnds": {'signet_end_timestamp_seconds{what="TLS certificate"}': ("864000x120", "8640000x120")},
+    "SignetDkimKeyOld": {'signet_end_timestamp_seconds{what="DKIM key"}': ("60x120", "8640000x120")},
+    "SignetJobsOverdue": {'signet_job_overdue_seconds{kind="mail"}': ("1000x120", "10x120")},
+    "SignetMailsNotTaken": {'signet_mails_total{mail="challenge",outcome="refused"}': ("0+2x120", "0+1x120"),
+                            'signet_mails_total{mail="challenge",outcome="accepted"}': ("0+1x120", "0+9x120")},
+    "SignetCommitsSlow": {'signet_commit_seconds_bucket{le="1"}': ("0+1x120", "0+9x120"),
+                          'signet_commit_seconds_bucket{le="5"}': ("0+9x120", "0+9x120"),
+                          'signet_commit_seconds_bucket{le="+Inf"}': ("0+9x120", "0+9x120")},
+    "SignetTurnsFail": {"signet_turn_failures_total": ("0+1x120", "0x120")},
+    "SignetStepsLost": {'signet_steps_lost_total{step="sign"}': ("0+1x120", "0x120")},
+    "SignetServerErrors": {'signet_http_requests_total{listener="acme",code="503"}': ("0+1x120", "0x120"),
+                           'signet_http_requests_total{listener="acme",code="200"}': ("0+9x120", "0+9x120")},
+    "SignetOrdersFail": {'signet_order_transitions_total{status="invalid"}': ("0+2x120", "0+1x120"),
+                         'signet_order_transitions_total{status="valid"}': ("0+1x120", "0+9x120")},
+    "SignetLintRefused": {'signet_events_total{event="lint refused"}': ("0x100 1x20", "0x120")},
+}
+
+
 class Scrape(dict):
     """{(name, other labels): value}."""
 
@@ -326,6 +353,34 @@ class Metrics(RefusalsCase):
 
     def test_rules(self):
         done = subprocess.run(["promtool", "check", "rules", MONITORING / "signet.rules.yml"], capture_output=True, text=True)
+        self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
+
+    def alert_case(self, name, series, fires, words):
+        """Two hours of these numbers, and what is said then."""
+        severity, summary, description = words
+        labels = {"instance": "here", **dict(re.findall(r'(\w+)="([^"]*)"', "".join(series)))}
+        said = re.findall(r"\$labels\.(\w+)", summary)
+        told = lambda text: re.sub(r"\{\{ \$labels\.(\w+) \}\}", lambda found: labels[found[1]], text).replace(
+            "{{ $value | humanizeDuration }}", "9d 22h 0m 0s")
+        kept = {label: labels[label] for label in {*said, "instance"} | ({"job"} & labels.keys())}
+        alert = {"exp_labels": {**kept, "severity": severity},
+                 "exp_annotations": {"summary": told(summary), "description": told(description)}}
+        inputs = [{"series": (one if "{" in one else one + "{}").replace("}", ',instance="here"}').replace("{,", "{"), "values": values}
+                  for one, values in series.items()]
+        return {"interval": "1m", "input_series": inputs, "alert_rule_test": [
+            {"eval_time": "2h", "alertname": name, "exp_alerts": [alert] if fires else []}]}
+
+    def test_alerts(self):
+        """Each comes when it is to come and says of whom, and not when all is well."""
+        rules = (MONITORING / "signet.rules.yml").read_text()
+        words = {name: (severity, json.loads(summary), json.loads(description)) for name, severity, summary, description in re.findall(
+            r'- alert: (\w+)\n.*?severity: (\w+)\}.*?summary: (".*?")\n\s+description: (".*?")\n', rules, re.S)}
+        self.assertEqual(list(words), list(ALERTS))
+        cases = [self.alert_case(name, {one: values[not fires] for one, values in series.items()}, fires, words[name])
+                 for name, series in ALERTS.items() for fires in (True, False)]
+        path = self.lab.folder("alerts") / "alerts.yml"
+        path.write_text(json.dumps({"rule_files": [str(MONITORING / "signet.rules.yml")], "evaluation_interval": "1m", "tests": cases}))
+        done = subprocess.run(["promtool", "test", "rules", path], capture_output=True, text=True)
         self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
 
     def test_expressions_of_the_dashboard(self):

@@ -38,8 +38,8 @@ CertificateStack *certificate_order_run(const CertificateOrder *order, GError **
                                              order->replaces, order->prover->deadline, error);
   if (flow == NULL)
     return NULL;
-  if (order->ordered != NULL)
-    order->ordered(flow->url, order->user);
+  if (order->ordered != NULL && !order->ordered(flow->url, order->user, error))
+    return NULL;
   return prove(order, flow, error) ? issue(order, flow, error) : NULL;
 }
 

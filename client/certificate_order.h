@@ -16,7 +16,7 @@ typedef struct {
   CertificateUsage usage;
   const char *replaces; /* renewal identifier, NULL: of nothing */
   /* Told the URL of the order before any mail is answered; may be NULL. */
-  void (*ordered)(const char *url, gpointer user);
+  gboolean (*ordered)(const char *url, gpointer user, GError **error);
   gpointer user;
 } CertificateOrder;
 

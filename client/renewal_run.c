@@ -91,13 +91,11 @@ static EVP_PKEY *open_key(const Renewal *renewal, gboolean keep_key, GError **er
  */
 
 /* So that a certificate that was issued and not fetched is found by the next run. */
-static void remember_order(const char *url, gpointer user) {
+static gboolean remember_order(const char *url, gpointer user, GError **error) {
   RenewalRecord *record = user;
-  g_autoptr(GError) trouble = NULL;
   g_free(record->order);
   record->order = g_strdup(url);
-  if (!renewal_record_save(record, &trouble))
-    output_error(trouble);
+  return renewal_record_save(record, error);
 }
 
 static CertificateStack *get_chain(Renewal *renewal, Prover *prover, EVP_PKEY *key,
@@ -119,6 +117,9 @@ static CertificateStack *get_chain(Renewal *renewal, Prover *prover, EVP_PKEY *k
 
 gboolean renewal_run(Renewal *renewal, Prover *prover, gboolean keep_key, GError **error) {
   const CertificateFiles files = request_options_files(renewal->record->options);
+  /* Where nothing can be written, as on a full disk, each run would get another certificate. */
+  if (!renewal_record_save(renewal->record, error))
+    return FALSE;
   g_autoptr(EVP_PKEY) key = open_key(renewal, keep_key, error);
   g_autoptr(CertificateStack) chain = key != NULL ? get_chain(renewal, prover, key, error) : NULL;
   if (chain == NULL || !certificate_files_write(&files, key, chain, error))

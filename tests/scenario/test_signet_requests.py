@@ -8,6 +8,8 @@ import http.server
 import json
 import os
 import re
+import resource
+import signal
 import ssl
 import subprocess
 import threading
@@ -78,7 +80,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
 
 class Requests(lab.LabCase):
-    def talk(self, *answers, options=("--agree-tos",), terms=False, account_key=None, env=None, command=None, further=()):
+    def talk(self, *answers, options=("--agree-tos",), terms=False, account_key=None, env=None, command=None, further=(), preexec=None):
         """Runs signet against a server with these answers to its POSTs: (exit status, standard error, requests)."""
         if account_key is None:
             account_key = "--account-key", self.lab.path / "account.key"
@@ -89,7 +91,7 @@ class Requests(lab.LabCase):
         try:
             done = subprocess.run(
                 [signet_lab.BUILD / "signet", *command, "--directory", server.url + "/directory", "--ca-file",
-                 server.certificate, *account_key, "--timeout", "60s", *options], stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=120, env=env)
+                 server.certificate, *account_key, "--timeout", "60s", *options], stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=120, env=env, preexec_fn=preexec)
         finally:
             server.shutdown()
             thread.join()
@@ -161,6 +163,23 @@ class Requests(lab.LabCase):
         stdout = subprocess.run([signet_lab.BUILD / "signet", "renew", out, "-n"], capture_output=True, text=True, timeout=120).stdout
         due = datetime.datetime.fromisoformat(re.search(r"at (\S+)Z \(there is no certificate yet\)", stdout)[1])
         self.assertEqual(due - datetime.datetime.fromisoformat(kept["failed-at"].rstrip("Z")), datetime.timedelta(hours=2))
+
+    def test_nothing_can_be_written(self):
+        """No order then, as each run would make another: a limit of files' sizes that a key keeps stands for a full disk."""
+        def limit():
+            signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+            resource.setrlimit(resource.RLIMIT_FSIZE, (300, 300))
+
+        out, box, listed = (self.lab.folder(name) for name in ("full", "box", "listed"))
+        for name in ("new", "cur", "tmp"):
+            (box / name).mkdir()
+        (listed / "list").write_text("ann@user.test\n")
+        account = 201, {"status": "valid"}, [("Location", "https://ca.test/account"), ("Replay-Nonce", "nonce901")]
+        options = ("--agree-tos", "--list", listed, "--mail", "maildir", "--maildir", box, "--smtp", f"{HOST}:25")
+        status, stderr, seen = self.talk(account, options=options, command=["renew", out], preexec=limit)
+        self.assertEqual(status, 5)
+        self.assertIn("ann@user.test.renewal: File too large", stderr)
+        self.assertEqual([path for method, path, *_ in seen if method == "POST"], [NEW_ACCOUNT])
 
     def test_detail_is_shown(self):
         for kind, status in (("rejectedIdentifier", 403), ("serverInternal", 500), ("somethingNew", 418)):

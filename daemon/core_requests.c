@@ -2,6 +2,7 @@
 /* What edges and inbound ask of core. */
 #include "acme/mail_in.h"
 #include "acme/measure.h"
+#include "base/texts.h"
 #include "daemon/core.h"
 #include "daemon/store_place.h"
 
@@ -13,10 +14,10 @@
 
 static GVariant *response_body(const Response *response) {
   g_autoptr(GBytes) nothing = g_bytes_new(NULL, 0);
-  GVariant *headers = g_variant_new_strv((const char *const *)response->headers->pdata,
-                                         (gssize)response->headers->len);
-  return g_variant_new("(u@as@ay)", (guint32)response->status, headers,
-                       message_from_octets(response->body != NULL ? response->body : nothing));
+  return g_variant_new(
+      "(u@ay@ay)", (guint32)response->status,
+      texts_new((const char *const *)response->headers->pdata, response->headers->len),
+      message_from_octets(response->body != NULL ? response->body : nothing));
 }
 
 static GVariant *make_unavailable(void) {
@@ -38,13 +39,18 @@ static GVariant *unavailable(void) {
 }
 
 static gboolean run_request(Core *core, CoreItem *item, GError **error G_GNUC_UNUSED) {
-  g_autoptr(GVariant) octets = NULL;
-  Request request = {0};
+  g_autoptr(GVariant) first = g_variant_get_child_value(item->body, 0);
+  g_autoptr(GVariant) second = g_variant_get_child_value(item->body, 1);
+  g_autoptr(GPtrArray) texts = g_ptr_array_new();
   g_autoptr(Response) response = response_new();
-  g_variant_get(item->body, "(&s&s&s@ay&s)", &request.method, &request.path, &request.content_type,
-                &octets, &request.peer);
-  g_autoptr(GBytes) body = message_octets(octets);
-  request.body = body;
+  if (!texts_read(first, texts) || texts->len != 4)
+    role_die_of_nonsense(ROLE_EDGE, "a request without its four texts");
+  g_autoptr(GBytes) body = message_octets(second);
+  const Request request = {.method = texts->pdata[0],
+                           .path = texts->pdata[1],
+                           .content_type = texts->pdata[2],
+                           .peer = texts->pdata[3],
+                           .body = body};
   gboolean keep = acme_handle(&core->acme, &request, response);
   core_answer(core, item->channel, MESSAGE_RESPONSE, item->id, response_body(response),
               unavailable());
@@ -56,14 +62,11 @@ static void request_failed(Core *core, CoreItem *item) {
 }
 
 static GVariant *fresh_nonces(Core *core, guint count) {
-  GVariantBuilder nonces;
+  g_autoptr(GPtrArray) nonces = g_ptr_array_new_with_free_func(g_free);
   gint64 now = clock_now(core->acme.clock);
-  g_variant_builder_init(&nonces, G_VARIANT_TYPE("as"));
-  for (guint i = 0; i < MIN(count, MAX_NONCES); i++) {
-    g_autofree char *nonce = nonces_issue(core->acme.nonces, now);
-    g_variant_builder_add(&nonces, "s", nonce);
-  }
-  return g_variant_builder_end(&nonces);
+  for (guint i = 0; i < MIN(count, MAX_NONCES); i++)
+    g_ptr_array_add(nonces, nonces_issue(core->acme.nonces, now));
+  return texts_new((const char *const *)nonces->pdata, nonces->len);
 }
 
 static gboolean run_want_nonces(Core *core, CoreItem *item, GError **error G_GNUC_UNUSED) {

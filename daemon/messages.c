@@ -5,8 +5,6 @@
 #include "mime/dsn.h"
 #include "mime/reply.h"
 
-#include <string.h>
-
 #define PARENT ROLE_BIT(ROLE_PARENT)
 #define EDGE ROLE_BIT(ROLE_EDGE)
 #define CORE ROLE_BIT(ROLE_CORE)
@@ -34,10 +32,10 @@ static const ChannelKind kinds[MESSAGE_COUNT] = {
     [MESSAGE_STARTED] = {"started", TOLD(ROLES, PARENT, "()")},
     [MESSAGE_ROLES] = {"roles", TOLD(PARENT, CORE, ACME_ROLES_TYPE)},
     [MESSAGE_ENDS] = {"ends", TOLD(PARENT, CORE, ACME_ENDS_TYPE)},
-    [MESSAGE_REQUEST] = {"request", ASKED(EDGE, CORE, "(sssays)")},
-    [MESSAGE_RESPONSE] = {"response", ANSWER(MESSAGE_REQUEST, CORE, EDGE, "(uasay)")},
+    [MESSAGE_REQUEST] = {"request", ASKED(EDGE, CORE, "(ayay)")},
+    [MESSAGE_RESPONSE] = {"response", ANSWER(MESSAGE_REQUEST, CORE, EDGE, "(uayay)")},
     [MESSAGE_WANT_NONCES] = {"want-nonces", ASKED(EDGE, CORE, "u")},
-    [MESSAGE_NONCES] = {"nonces", ANSWER(MESSAGE_WANT_NONCES, CORE, EDGE, "as")},
+    [MESSAGE_NONCES] = {"nonces", ANSWER(MESSAGE_WANT_NONCES, CORE, EDGE, "ay")},
     [MESSAGE_MEASURE] = {"measure", ASKED(EDGE, CORE, "()")},
     [MESSAGE_MEASURED] = {"measured", ANSWER(MESSAGE_MEASURE, CORE, EDGE, "(s" METRICS_TYPE ")")},
     [MESSAGE_COUNTED] = {"counted", TOLD(EDGE | INBOUND, CORE, METRICS_TYPE)},
@@ -86,13 +84,4 @@ GBytes *message_octets(GVariant *value) {
 
 GVariant *message_from_octets(GBytes *octets) {
   return g_variant_new_from_bytes(G_VARIANT_TYPE("ay"), octets, TRUE);
-}
-
-/* In normal form they lie one behind the other. */
-void message_strings(GVariant *array, GPtrArray *to) {
-  const char *text = g_variant_get_data(array);
-  for (gsize left = g_variant_n_children(array); left > 0; left--) {
-    g_ptr_array_add(to, (gpointer)text);
-    text += strlen(text) + 1;
-  }
 }

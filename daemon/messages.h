@@ -18,10 +18,10 @@ typedef enum {
   MESSAGE_ROLES, /* of every process: role, index, pid (0: none), since when, restarts */
   MESSAGE_ENDS,  /* what ends, and when: certificates, lists and keys in files */
   /* edge and core */
-  MESSAGE_REQUEST,     /* method, path, content type, body, client address */
-  MESSAGE_RESPONSE,    /* status, header fields, body */
+  MESSAGE_REQUEST,     /* method, path, content type, client address as texts; body */
+  MESSAGE_RESPONSE,    /* status, names and values of header fields as texts, body */
   MESSAGE_WANT_NONCES, /* how many */
-  MESSAGE_NONCES,      /* fresh ones */
+  MESSAGE_NONCES,      /* fresh ones as texts */
   MESSAGE_MEASURE,     /* what is the state of all that core counts */
   MESSAGE_MEASURED,    /* name of the core, METRICS_TYPE */
   /* edge or inbound to core */
@@ -71,7 +71,5 @@ extern const ChannelCatalogue message_catalogue;
 /* An octet string of a body that is valid for the body's life. */
 GBytes *message_octets(GVariant *value);
 GVariant *message_from_octets(GBytes *octets);
-/* Adds the strings of an array ("as") in a body; they live as long as the body. */
-void message_strings(GVariant *array, GPtrArray *to);
 
 #endif

@@ -6,6 +6,7 @@
 #include "acme/problem.h"
 #include "acme/route.h"
 #include "base/log.h"
+#include "base/texts.h"
 #include "daemon/pem_key.h"
 #include "daemon/published.h"
 #include "daemon/role.h"
@@ -49,11 +50,11 @@ static void on_nonces(GVariant *body, gpointer user) {
     return;
   if (question->renews)
     g_queue_clear_full(&edge->nonces, g_free);
-  GVariantIter iter;
-  const char *nonce = NULL;
-  g_variant_iter_init(&iter, body);
-  while (g_variant_iter_next(&iter, "&s", &nonce))
-    g_queue_push_tail(&edge->nonces, g_strdup(nonce));
+  g_autoptr(GPtrArray) nonces = g_ptr_array_new();
+  if (!texts_read(body, nonces))
+    role_die_of_nonsense(ROLE_CORE, "nonces that are no texts");
+  for (guint i = 0; i < nonces->len; i++)
+    g_queue_push_tail(&edge->nonces, g_strdup(nonces->pdata[i]));
 }
 
 static void ask_nonces(Edge *edge, gboolean renews) {
@@ -214,9 +215,8 @@ static void on_response(GVariant *body, gpointer user) {
   guint32 status = 0;
   g_autoptr(GVariant) fields = NULL, octets = NULL;
   g_autoptr(GPtrArray) headers = g_ptr_array_new();
-  g_variant_get(body, "(u@as@ay)", &status, &fields, &octets); /* name, value, ... */
-  message_strings(fields, headers);
-  if (headers->len % 2 != 0)
+  g_variant_get(body, "(u@ay@ay)", &status, &fields, &octets); /* name, value, ... */
+  if (!texts_read(fields, headers) || headers->len % 2 != 0)
     role_die_of_nonsense(ROLE_CORE, "a header field without a value");
   g_autoptr(GBytes) content = message_octets(octets);
   metrics_observe(pending->edge->process->metrics, METRIC_HTTP_SECONDS,
@@ -270,6 +270,13 @@ static void answer_options(Edge *edge, HttpExchange *exchange, const Route *rout
   answer(edge, exchange, 204, headers, NULL);
 }
 
+static GVariant *request_body(const Request *request) {
+  const char *const texts[] = {request->method, request->path, request->content_type,
+                               request->peer};
+  return g_variant_new("(@ay@ay)", texts_new(texts, G_N_ELEMENTS(texts)),
+                       message_from_octets(request->body));
+}
+
 static void on_request(HttpExchange *exchange, const Request *request, gpointer user) {
   Edge *edge = user;
   Id id;
@@ -290,10 +297,7 @@ static void on_request(HttpExchange *exchange, const Request *request, gpointer 
   }
   Pending *pending = g_new0(Pending, 1);
   *pending = (Pending){edge, exchange, g_get_monotonic_time()};
-  if (!channel_ask(core, MESSAGE_REQUEST,
-                   g_variant_new("(sss@ays)", request->method, request->path, request->content_type,
-                                 message_from_octets(request->body), request->peer),
-                   on_response, pending)) {
+  if (!channel_ask(core, MESSAGE_REQUEST, request_body(request), on_response, pending)) {
     g_free(pending);
     answer_busy(edge, exchange);
     return;

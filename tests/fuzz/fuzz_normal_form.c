@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Input: an octet chooses a type, the others are read as that. Holds: they are in normal form
-   exactly if GLib says so. */
+   exactly if GLib says so; texts that are read from them make the same octets again. */
 #include "base/normal_form.h"
+#include "base/texts.h"
 #include "tests/fuzz/fuzz.h"
 
 static const char *const types[] = {
@@ -18,6 +19,17 @@ static const char *const types[] = {
     "(nyqmbmxm(ub)maydt)",
 };
 
+static void run_texts(GBytes *octets) {
+  g_autoptr(GVariant) value =
+      g_variant_ref_sink(g_variant_new_from_bytes(G_VARIANT_TYPE("ay"), octets, FALSE));
+  g_autoptr(GPtrArray) texts = g_ptr_array_new();
+  if (!texts_read(value, texts))
+    return;
+  g_autoptr(GVariant) again =
+      g_variant_ref_sink(texts_new((const char *const *)texts->pdata, texts->len));
+  g_assert_true(g_variant_equal(again, value));
+}
+
 int LLVMFuzzerTestOneInput(const guint8 *data, gsize size) {
   FuzzInput input = {data, size};
   const GVariantType *type = G_VARIANT_TYPE(types[fuzz_octet(&input) % G_N_ELEMENTS(types)]);
@@ -28,5 +40,6 @@ int LLVMFuzzerTestOneInput(const guint8 *data, gsize size) {
   g_autoptr(GVariant) value = g_variant_ref_sink(g_variant_new_from_bytes(type, octets, FALSE));
   g_assert_cmpint(normal_form_holds(type, g_bytes_get_data(octets, NULL), length), ==,
                   g_variant_is_normal_form(value));
+  run_texts(octets);
   return 0;
 }

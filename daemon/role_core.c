@@ -16,12 +16,33 @@
 #include <openssl/pem.h>
 #include <openssl/rand.h>
 #include <stdlib.h>
+#include <string.h>
 
-static void random_octets(void *octets, gsize length) {
+#define RANDOM_BLOCK 512
+
+static void draw(void *octets, gsize length) {
   if (RAND_bytes(octets, (int)length) != 1) {
     log_error("no randomness", NULL);
     abort();
   }
+}
+
+/* A draw takes as long for some octets as for a block. What was handed out is kept nowhere; core
+   has one thread, and no process comes of it. */
+static void random_octets(void *octets, gsize length) {
+  static guint8 block[RANDOM_BLOCK];
+  static gsize left;
+  if (length > sizeof(block)) {
+    draw(octets, length);
+    return;
+  }
+  if (length > left) {
+    draw(block, sizeof(block));
+    left = sizeof(block);
+  }
+  left -= length;
+  memcpy(octets, block + left, length);
+  OPENSSL_cleanse(block + left, length);
 }
 
 /* --- the other roles

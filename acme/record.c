@@ -5,6 +5,8 @@
 #include "store/audit.h"
 #include "store/authorization.h"
 
+#include <string.h>
+
 #define MAX_PAIRS 16
 #define VALUE_MAX 1000 /* characters of a value in the audit log */
 
@@ -30,18 +32,18 @@ static void add_id(Line *line, const char *key, const Id *id) {
 
 /* "order/ID challenge/ID": what an audit record is about. */
 static char *subject_text(const Line *line) {
-  g_autoptr(GString) text = g_string_new(NULL);
+  GString *text = g_string_sized_new(256);
   for (guint i = 0; i < line->ids; i += 2) {
     g_string_append(text, i > 0 ? " " : "");
     g_string_append(text, line->pairs[i]);
     g_string_append_c(text, '/');
     g_string_append(text, line->pairs[i + 1]);
   }
-  return g_strdup(text->str);
+  return g_string_free(text, FALSE);
 }
 
 static char *detail_text(const Line *line) {
-  g_autoptr(GString) text = g_string_new(NULL);
+  GString *text = g_string_sized_new(256);
   for (guint i = line->ids; i < line->count; i += 2) {
     g_autofree char *value = log_escape(line->pairs[i + 1], VALUE_MAX);
     g_string_append(text, i > line->ids ? " " : "");
@@ -50,7 +52,7 @@ static char *detail_text(const Line *line) {
     g_string_append(text, value);
     g_string_append_c(text, '"');
   }
-  return g_strdup(text->str);
+  return g_string_free(text, FALSE);
 }
 
 /* The order and account of what the record is about, or what they were found to be before. */
@@ -91,13 +93,22 @@ static gboolean add_ids(Acme *acme, Line *line, About about, GError **error) {
   return TRUE;
 }
 
+/* In one block: an event's texts stand behind the pointers to them. */
 static void remember(Acme *acme, const char *kind, const Line *line) {
-  char **event = g_new0(char *, line->count + 2);
-  event[0] = g_strdup(kind);
+  gsize size = strlen(kind) + 1;
   for (guint i = 0; i < line->count; i++)
-    event[i + 1] = g_strdup(line->pairs[i]);
+    size += strlen(line->pairs[i]) + 1;
+  char **event = g_malloc((line->count + 2) * sizeof(char *) + size);
+  char *to = (char *)(event + line->count + 2);
+  event[0] = to;
+  to = g_stpcpy(to, kind) + 1;
+  for (guint i = 0; i < line->count; i++) {
+    event[i + 1] = to;
+    to = g_stpcpy(to, line->pairs[i]) + 1;
+  }
+  event[line->count + 1] = NULL;
   if (acme->events == NULL)
-    acme->events = g_ptr_array_new_with_free_func((GDestroyNotify)g_strfreev);
+    acme->events = g_ptr_array_new_with_free_func(g_free);
   g_ptr_array_add(acme->events, event);
 }
 

@@ -205,10 +205,11 @@ static const GVariantType *type_of(const ChannelKind *kind) {
 static const char *handle_frame(Channel *channel, const Header *header, const guint8 *octets) {
   const ChannelKind *kind = &channel->catalogue->kinds[header->kind];
   g_autoptr(GBytes) copy = g_bytes_new(octets, header->length);
-  g_autoptr(GVariant) body =
-      g_variant_ref_sink(g_variant_new_from_bytes(type_of(kind), copy, FALSE));
   if (!normal_form_holds(type_of(kind), g_bytes_get_data(copy, NULL), header->length))
     return "a body that is not of its type";
+  /* In normal form: GLib need not look again at each text that is read from it. */
+  g_autoptr(GVariant) body =
+      g_variant_ref_sink(g_variant_new_from_bytes(type_of(kind), copy, TRUE));
   if (kind->answer_to != 0) {
     OpenQuestion question = *(OpenQuestion *)g_hash_table_lookup(channel->open, &header->id);
     g_hash_table_remove(channel->open, &header->id);

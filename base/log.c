@@ -15,7 +15,9 @@ static struct {
   LogLevel level;
   LogFormat format;
   GString *held; /* lines of a process that will write more at once; NULL: each by itself */
-} settings = {"signet", LOG_INFO, LOG_TEXT, NULL};
+  time_t second; /* of the last line, and its text */
+  char second_text[sizeof("2026-01-31T23:59:59")];
+} settings = {"signet", LOG_INFO, LOG_TEXT, NULL, -1, ""};
 
 static const char *const level_names[] = {
     [LOG_DEBUG] = "debug", [LOG_INFO] = "info", [LOG_WARNING] = "warning", [LOG_ERROR] = "error"};
@@ -130,16 +132,25 @@ static void append_pair(GString *line, const char *key, const char *value) {
   }
 }
 
-/* "2026-01-31T23:59:59.999Z" */
+/* "2026-01-31T23:59:59.999Z"; many lines fall into one second. */
 static void append_time(GString *line) {
   gint64 now = g_get_real_time();
-  time_t seconds = (time_t)(now / G_USEC_PER_SEC);
-  struct tm utc;
-  char text[sizeof("2026-01-31T23:59:59")];
-  gmtime_r(&seconds, &utc);
-  strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%S", &utc);
+  time_t second = (time_t)(now / G_USEC_PER_SEC);
+  if (second != settings.second) {
+    struct tm utc;
+    gmtime_r(&second, &utc);
+    strftime(settings.second_text, sizeof(settings.second_text), "%Y-%m-%dT%H:%M:%S", &utc);
+    settings.second = second;
+  }
+  int thousandths = (int)(now % G_USEC_PER_SEC / 1000);
+  char fraction[] = {'.',
+                     (char)('0' + thousandths / 100),
+                     (char)('0' + thousandths / 10 % 10),
+                     (char)('0' + thousandths % 10),
+                     'Z',
+                     '\0'};
   char time[sizeof("2026-01-31T23:59:59.999Z")];
-  g_snprintf(time, sizeof(time), "%s.%03dZ", text, (int)(now % G_USEC_PER_SEC / 1000));
+  g_stpcpy(g_stpcpy(time, settings.second_text), fraction);
   append_pair(line, "time", time);
 }
 

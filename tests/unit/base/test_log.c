@@ -95,6 +95,30 @@ static void test_text(void) {
       "^time=\\d{4}-\\d\\d-\\d\\dT\\d\\d:\\d\\d:\\d\\d\\.\\d{3}Z level", text, 0, 0));
 }
 
+/* The milliseconds that a new line says. */
+static gint64 logged_at(void) {
+  Capture capture = capture_begin();
+  log_info("x", NULL);
+  g_autofree char *text = capture_end(capture);
+  g_autofree char *time = g_strndup(text + strlen("time="), strlen("2026-01-31T23:59:59.999Z"));
+  g_autoptr(GDateTime) read = g_date_time_new_from_iso8601(time, NULL);
+  g_assert_nonnull(read);
+  return g_date_time_to_unix(read) * 1000 + g_date_time_get_microsecond(read) / 1000;
+}
+
+/* Until the next second at least. */
+static void test_time(void) {
+  log_init("core", LOG_INFO, LOG_TEXT);
+  gint64 first = g_get_real_time() / 1000, before = first, said = 0;
+  do {
+    said = logged_at();
+    gint64 after = g_get_real_time() / 1000;
+    g_assert_cmpint(said, >=, before);
+    g_assert_cmpint(said, <=, after);
+    before = after;
+  } while (said / 1000 == first / 1000);
+}
+
 /* A peer's text stays one value on one line. */
 static void test_hostile_text(void) {
   log_init("core", LOG_INFO, LOG_TEXT);
@@ -167,6 +191,7 @@ int main(int argc, char **argv) {
   g_test_add_func("/log/escape", test_escape);
   g_test_add_func("/log/hide", test_hide);
   g_test_add_func("/log/text", test_text);
+  g_test_add_func("/log/time", test_time);
   g_test_add_func("/log/hostile-text", test_hostile_text);
   g_test_add_func("/log/json", test_json);
   g_test_add_func("/log/long-value", test_long_value);

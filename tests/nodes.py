@@ -8,7 +8,6 @@ import signal
 import requests
 
 import faults
-import signet_lab as signet
 from lab import HOST, listening
 
 
@@ -34,20 +33,7 @@ class Nodes(faults.World):
         place = {"postgresql": database, "node": "first"}
         super().__init__(test, start=False, settings={"ca": {"signatures-per-hour": 1000000}, "store": place})
         first = self.server
-        second = signet.Signetd(test.lab, relay=f"{HOST}:{self.mail.port}", name="second", start=False)
-        for group in first.config:
-            second.config[group] = dict(first.config[group])
-        absolute = {name: str(first.folder / name) for name in
-                    ("dkim.key", "ca/issuing.pem", "ca/issuing.key", "ca/root.pem", "ca/root.crl", "ca/audit.key")}
-        for values in second.config.values():
-            values.update({key: absolute[str(value)] for key, value in values.items() if str(value) in absolute})
-        second.config["acme"]["listen"] = f"{HOST}:{second.https}"
-        second.config["publish"]["listen"] = f"{HOST}:{second.http}"
-        second.config["mail"]["listen"] = f"{HOST}:{second.smtp}"
-        second.config["store"]["node"] = "second"
-        second.tls = first.tls
-        second.write_config()
-        self.nodes = [first, second]
+        self.nodes = [first, first.another_node("second")]
         self.next_mail = itertools.count()
         for node in self.nodes:
             node.start()

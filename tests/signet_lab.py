@@ -136,6 +136,19 @@ class Signetd:
         if start:
             self.start()
 
+    def another_node(self, name):
+        """One more node of this installation, on its database; not started."""
+        node = Signetd(self.lab, name=name, start=False)
+        shared = ("dkim.key", "ca/issuing.pem", "ca/issuing.key", "ca/root.pem", "ca/root.crl", "ca/audit.key")
+        for group, values in self.config.items():
+            node.config[group] = {key: str(self.folder / value) if value in shared else value for key, value in values.items()}
+        for group, port in (("acme", node.https), ("publish", node.http), ("mail", node.smtp)):
+            node.config[group]["listen"] = f"{HOST}:{port}"
+        node.config["store"]["node"] = name
+        node.tls = self.tls
+        node.write_config()
+        return node
+
     def ctl(self, *argv):
         return subprocess.run([BUILD / "signetctl", *map(str, argv)], check=True, capture_output=True, text=True).stdout
 

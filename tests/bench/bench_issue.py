@@ -2,6 +2,7 @@
 """Whole issuances by some clients at once, everything on: ACME over TLS, challenge mail and reply with DKIM, the key and
 CAA from a signed zone, durable commits. Beside them what the cryptography alone costs in the same run."""
 
+import collections
 import contextlib
 import ctypes
 import json
@@ -42,7 +43,9 @@ def options(parser):
     parser.add_argument("--warm-up", type=int, default=100, metavar="N",
                         help="issuances before that, at least one of each client, in which the accounts are made")
     parser.add_argument("--store", choices=sorted(STORES), default="sqlite", help="where core keeps everything")
-    parser.add_argument("--cores", type=int, default=1, metavar="N", help="core processes with PostgreSQL")
+    parser.add_argument("--cores", type=int, default=1, metavar="N", help="core processes of each node, with PostgreSQL")
+    parser.add_argument("--nodes", type=int, default=1, metavar="N",
+                        help="whole signetd installations on one PostgreSQL, among which connections and mails are spread in turn")
     parser.add_argument("--connection", choices=("issuance", "client"), default="issuance",
                         help="what a TLS connection is kept for: one issuance, as the floor has it, or all of a client")
     parser.add_argument("--fsync-ms", type=int, default=0, metavar="MS", help="each fsync takes so much longer")
@@ -141,7 +144,7 @@ STORES = {"sqlite": Sqlite, "postgresql": Postgresql}
 
 
 class World:
-    """A signetd whose relay is the load generator, with that one's clients."""
+    """A signetd, or several on one database, whose relay is the load generator, with that one's clients."""
 
     def __init__(self, laboratory, store, options, count):
         self.laboratory, self.store, self.options = laboratory, store, options
@@ -154,13 +157,18 @@ class World:
         with environment(self.syncs.of_database):
             self.store.start(options.cores)
         settings = {**SETTINGS, **self.store.settings}
+        first = signet_lab.Signetd(laboratory, relay=f"{HOST}:{sink}", zones=zones, settings=settings, start=False)
+        self.nodes = [first, *(first.another_node(f"node{number}") for number in range(2, options.nodes + 1))]
         with environment(self.syncs.of_server):
-            self.server = signet_lab.Signetd(laboratory, relay=f"{HOST}:{sink}", zones=zones, settings=settings, start=False)
-            self.server.start()
-        self.meter = measure.Meter(self.server.process.pid, *self.store.roots)
+            for node in self.nodes:
+                node.start()
+        self.meters = {f"node {number}": measure.Meter(node.process.pid) for number, node in enumerate(self.nodes, 1)}
+        self.meters.update({"database": measure.Meter(pid) for pid in self.store.roots})
+        ports = [",".join(str(port) for port in of_nodes) for of_nodes in
+                 ([node.https for node in self.nodes], [node.smtp for node in self.nodes])]
         self.load = subprocess.Popen(
-            [program("issue_load"), str(self.server.https), str(self.server.smtp), str(sink), str(count), key_file,
-             str(options.size), options.connection], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+            [program("issue_load"), *ports, str(sink), str(count), key_file, str(options.size), options.connection],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
 
     def close(self):
         """Ends the load generator, which says by its status whether it was whole."""
@@ -170,7 +178,8 @@ class World:
         except subprocess.TimeoutExpired:
             self.load.kill()
             status = self.load.wait()
-        self.server.stop()
+        for node in self.nodes:
+            node.stop()
         if status != 0:
             raise lab.LabError(f"the load generator ended with {status}")
 
@@ -186,9 +195,11 @@ class World:
     def measure(self, count):
         """One measurement; all figures of the server are per issuance."""
         syncs, commits = self.syncs.read(), self.store.commits(self.syncs.read())
-        self.meter.start()
+        for meter in self.meters.values():
+            meter.start()
         load = self.issue(count)
-        _, processor = self.meter.stop()
+        by_place = {place: meter.stop()[1] for place, meter in self.meters.items()}
+        processor = sum(map(collections.Counter, by_place.values()), collections.Counter())
         after = self.syncs.read()
         each = lambda value: round(value / count, 3)
         durable = {name: each(value - syncs.get(name, 0)) for name, value in sorted(after.items())
@@ -198,16 +209,24 @@ class World:
                 "load_us": round(load["processor_seconds"] / count * 1e6, 1),
                 "processor_us": round(sum(processor.values()) / count * 1e6, 1),
                 "by_role_us": {name: round(value / count * 1e6, 1) for name, value in sorted(processor.items())},
+                "by_place_us": {place: round(sum(spent.values()) / count * 1e6, 1) for place, spent in by_place.items()},
                 "commits": each(self.store.commits(after) - commits), "fsyncs": round(sum(durable.values()), 3),
                 "fsyncs_by_file": durable}
 
     def memory(self):
-        """{role: KiB} of all processes of signetd, their proportional share of what is shared (PSS)."""
-        pids = {**self.server.pids(), "parent": [self.server.process.pid]}
-        return {role: sum(pss(pid) for pid in of_role) for role, of_role in sorted(pids.items())}
+        """{role: KiB} of all processes of all nodes, their proportional share of what is shared (PSS)."""
+        return {role: sum(pss(pid) for pid in pids) for role, pids in sorted(self.pids().items())}
+
+    def pids(self):
+        """{role: [pid]} of all nodes."""
+        found = {"parent": [node.process.pid for node in self.nodes]}
+        for node in self.nodes:
+            for role, pids in node.pids().items():
+                found.setdefault(role, []).extend(pids)
+        return found
 
     def certificates(self):
-        return self.store.certificates(self.server)
+        return self.store.certificates(self.nodes[0])
 
 
 def pss(pid):
@@ -233,7 +252,7 @@ def profile(one, count):
     symbols."""
     folder = one.laboratory.folder("perf")
     recorders = {}
-    for role, pids in one.server.pids().items():
+    for role, pids in one.pids().items():
         recorders[role] = subprocess.Popen(
             ["perf", "record", "-q", "-F", "499", "-e", "cpu-clock", "-o", folder / role, "-p", ",".join(map(str, pids))],
             stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
@@ -260,6 +279,8 @@ def report(data, keys):
 def run(options, progress):
     if os.geteuid() != 0:
         sys.exit("tests/bench/run issue: NSD is started by root")
+    if options.store == "sqlite" and (options.nodes, options.cores) != (1, 1):
+        sys.exit("tests/bench/run issue: --nodes and --cores want --store postgresql")
     result = {"part": "issue", "at": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
               "machine": measure.machine(options.directory), "options": measure.describe(options), "results": []}
     for number in range(1, options.rounds + 1):
@@ -299,14 +320,15 @@ def summary(rounds):
     middle = sorted(rounds, key=lambda one: one["processor_us"])[(len(rounds) - 1) // 2]
     medians = {key: measure.median(rounds, key) for key in
                ("rate", "processor_us", "floor_us", "ratio", "commits", "fsyncs", "requests", "early_polls", "load_us")}
-    parts = ("clients", "steps", "by_role_us", "fsyncs_by_file", "idle_kib", "busy_kib")
+    parts = ("clients", "steps", "by_role_us", "by_place_us", "fsyncs_by_file", "idle_kib", "busy_kib")
     return {"issuances": sum(one["issuances"] for one in rounds), **medians, **{key: middle[key] for key in parts}}
 
 
 def text(result):
     machine, chosen, rows = result["machine"], result["options"], result["summary"]
+    of_nodes = f", {chosen['nodes']} nodes" if chosen["nodes"] > 1 else ""
     head = (f"{machine['cores']} cores, {machine['processor']}, {machine['file system']}, fsync {machine['fsync_ms']} ms"
-            f" + {chosen['fsync_ms']} ms; store {chosen['store']}, a TLS connection for each {chosen['connection']},"
+            f" + {chosen['fsync_ms']} ms; store {chosen['store']}{of_nodes}, a TLS connection for each {chosen['connection']},"
             f" medians of {chosen['rounds']} rounds")
     figures = measure.table(
         ("clients", "issuances/s", "us of CPU each", "floor", "ratio", "commits", "fsyncs", "requests", "load generator"),
@@ -323,6 +345,7 @@ def text(result):
     steps = lambda row: {name: f"{one['p50_ms']:.1f} / {one['p99_ms']:.1f}" for name, one in row["steps"].items()}
     shown = [figures,
              columns("us of CPU each, by role; clients", number, lambda row: row["by_role_us"], roles),
+             *([columns("by place; clients", number, lambda row: row["by_place_us"], rows[0]["by_place_us"])] if of_nodes else []),
              measure.table(("ms, half within / 99 % within", *(f"{row['clients']} clients" for row in rows)),
                            [(step, *(steps(row).get(step, "-") for row in rows)) for step in STEPS]),
              columns("fsyncs each; clients", lambda value: f"{value or 0:.2f}", lambda row: row["fsyncs_by_file"], files),

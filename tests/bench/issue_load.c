@@ -2,9 +2,11 @@
 /* Whole issuances by many clients at once, one after the other each: ACME over TLS, the challenge
    mail taken as a relay would take it, the reply signed with DKIM and sent in.
 
-     issue_load HTTPS-PORT SMTP-PORT SINK-PORT CLIENTS DKIM-KEY REPLY-OCTETS issuance|client
+     issue_load HTTPS-PORT[,...] SMTP-PORT[,...] SINK-PORT CLIENTS DKIM-KEY REPLY-OCTETS
+       issuance|client
 
-   The last word: how long a client keeps a TLS connection. Each line of standard input is a number
+   Several ports: those of nodes, which connections and mails go to in turn. The last word: how
+   long a client keeps a TLS connection. Each line of standard input is a number
    of issuances; when they are done one JSON object is printed: issuances, seconds, requests, polls
    that came too early, processor time of this program, and for each step the milliseconds that half
    and 99 of 100 took at most. Ends at the first failure, or with standard input. */
@@ -64,10 +66,12 @@ typedef struct {
 typedef struct {
   struct event_base *base;
   LoadSink *sink;
-  LoadSender *sender;
   SSL_CTX *tls;
-  guint16 port;
-  char *url; /* https://127.0.0.1:PORT */
+  GArray *https;      /* of guint16: of each node */
+  GPtrArray *senders; /* one to each node */
+  guint connections, mails;
+  guint16 port; /* of the URL that all nodes have */
+  char *url;    /* https://127.0.0.1:PORT */
   DkimSigner *signer;
   gsize reply_octets;
   gboolean keeps_connections;
@@ -313,8 +317,8 @@ static void reply(Client *client) {
   g_autofree char *field = dkim_sign(load->signer, message, now, &error);
   must(field != NULL, error);
   client->step_begun = g_get_monotonic_time();
-  load_sender_send(load->sender, client->address, mail->reply_to, field, message, on_replied,
-                   client);
+  LoadSender *sender = load->senders->pdata[load->mails++ % load->senders->len];
+  load_sender_send(sender, client->address, mail->reply_to, field, message, on_replied, client);
 }
 
 /* The mail may be faster than the answer that triggers it. */
@@ -400,6 +404,11 @@ static void on_connected(gpointer user) {
   load_http_ask(client->http, "HEAD", "/new-nonce", NULL, on_answer, client);
 }
 
+/* As a load balancer would, one node after the other. */
+static guint16 next_https(Load *load) {
+  return g_array_index(load->https, guint16, load->connections++ % load->https->len);
+}
+
 static void client_begin(Client *client) {
   Load *load = client->load;
   load->left--;
@@ -408,7 +417,7 @@ static void client_begin(Client *client) {
   if (load->keeps_connections && load_http_is_connected(client->http))
     order(client);
   else
-    load_http_connect(client->http, on_connected, client);
+    load_http_connect(client->http, next_https(load), on_connected, client);
 }
 
 static Client *client_new(Load *load, guint number) {
@@ -509,15 +518,30 @@ static void on_commands_end(struct bufferevent *input, short what G_GNUC_UNUSED,
   event_base_loopbreak(bufferevent_get_base(input));
 }
 
+static GArray *read_ports(const char *list) {
+  g_auto(GStrv) words = g_strsplit(list, ",", -1);
+  GArray *ports = g_array_new(FALSE, FALSE, sizeof(guint16));
+  for (guint i = 0; words[i] != NULL; i++) {
+    guint16 port = (guint16)atoi(words[i]);
+    g_array_append_val(ports, port);
+  }
+  return ports;
+}
+
 static void load_init(Load *load, char **argv) {
   g_autoptr(GError) error = NULL;
   load->base = event_base_new();
   load->tls = SSL_CTX_new(TLS_client_method());
   SSL_CTX_set_min_proto_version(load->tls, TLS1_3_VERSION);
   SSL_CTX_set_session_cache_mode(load->tls, SSL_SESS_CACHE_OFF);
-  load->port = (guint16)atoi(argv[1]);
+  load->https = read_ports(argv[1]);
+  load->port = g_array_index(load->https, guint16, 0);
   load->url = g_strdup_printf("https://127.0.0.1:%u", load->port);
-  load->sender = load_sender_new(load->base, (guint16)atoi(argv[2]), MAIL_CONNECTIONS);
+  g_autoptr(GArray) smtp = read_ports(argv[2]);
+  load->senders = g_ptr_array_new_with_free_func((GDestroyNotify)load_sender_free);
+  for (guint i = 0; i < smtp->len; i++)
+    g_ptr_array_add(load->senders, load_sender_new(load->base, g_array_index(smtp, guint16, i),
+                                                   MAIL_CONNECTIONS / smtp->len));
   EVP_PKEY *key = private_key_load(argv[5], &error);
   must(key != NULL, error);
   load->signer = dkim_signer_new(USER_DOMAIN, SELECTOR, key, &error);
@@ -539,7 +563,8 @@ static void load_clear(Load *load) {
   for (guint step = 0; step < STEPS; step++)
     g_array_unref(load->taken[step]);
   load_sink_free(load->sink);
-  load_sender_free(load->sender);
+  g_ptr_array_unref(load->senders);
+  g_array_unref(load->https);
   dkim_signer_free(load->signer);
   SSL_CTX_free(load->tls);
   g_free(load->url);
@@ -547,8 +572,8 @@ static void load_clear(Load *load) {
 
 int main(int argc, char **argv) {
   if (argc != 8 || atoi(argv[4]) < 1) {
-    fputs("usage: issue_load HTTPS-PORT SMTP-PORT SINK-PORT CLIENTS DKIM-KEY REPLY-OCTETS "
-          "issuance|client\n",
+    fputs("usage: issue_load HTTPS-PORT[,...] SMTP-PORT[,...] SINK-PORT CLIENTS DKIM-KEY "
+          "REPLY-OCTETS issuance|client\n",
           stderr);
     return 2;
   }

@@ -119,10 +119,9 @@ void load_http_free(LoadHttp *http) {
   g_free(http);
 }
 
-void load_http_connect(LoadHttp *http, LoadConnected connected, gpointer user) {
-  struct sockaddr_in address = {.sin_family = AF_INET,
-                                .sin_port = htons(http->port),
-                                .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+void load_http_connect(LoadHttp *http, guint16 port, LoadConnected connected, gpointer user) {
+  struct sockaddr_in address = {
+      .sin_family = AF_INET, .sin_port = htons(port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
   hang_up(http);
   http->connected = connected;
   http->user = user;

@@ -24,12 +24,13 @@ typedef void (*LoadConnected)(gpointer user);
 /* answer lives until this returns. */
 typedef void (*LoadAnswered)(const LoadAnswer *answer, gpointer user);
 
-/* tls is kept by reference. */
+/* tls is kept by reference; port: of the URL that the server has. */
 LoadHttp *load_http_new(struct event_base *base, SSL_CTX *tls, guint16 port);
 void load_http_free(LoadHttp *http);
 
-/* Opens a new connection; the one that is there is closed. Calls back after the TLS handshake. */
-void load_http_connect(LoadHttp *http, LoadConnected connected, gpointer user);
+/* Opens a new connection, to whichever port of this host; the one that is there is closed. Calls
+   back after the TLS handshake. */
+void load_http_connect(LoadHttp *http, guint16 port, LoadConnected connected, gpointer user);
 
 /* FALSE also when the server closed it. */
 gboolean load_http_is_connected(const LoadHttp *http);

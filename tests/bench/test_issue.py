@@ -68,6 +68,17 @@ class Issue(unittest.TestCase):
         self.assertGreater(one["fsyncs_by_file"]["postgres pg_wal"], 0)
         self.assertIn("store postgresql", text)
 
+    def test_nodes(self):
+        """Two on one database: what either does counts."""
+        text, result = bench("--issuances=8", "--clients=4", "--store=postgresql", "--nodes=2")
+        one = result["results"][0]
+        self.assertEqual(one["issuances"], 8)
+        self.assertEqual(set(one["by_place_us"]), {"node 1", "node 2", "database"})
+        self.assertGreater(min(one["by_place_us"].values()), 0)
+        self.assertAlmostEqual(sum(one["by_place_us"].values()), one["processor_us"], delta=1)
+        self.assertRegex(text, r"(?m)^\| by place; clients \| node 1 \| node 2 \| database \|$")
+        self.assertIn("store postgresql, 2 nodes", text)
+
 
 if __name__ == "__main__":
     unittest.main()

@@ -36,8 +36,9 @@ struct SqlConnection {
 };
 
 struct SqlCursor {
-  PGresult *result;
-  int row; /* -1: before the first */
+  SqlConnection *connection;
+  PGresult *result; /* NULL: it was not waited for yet */
+  int row;          /* -1: before the first */
 };
 
 struct SqlLoad {
@@ -298,6 +299,16 @@ static gboolean send_statement(SqlConnection *connection, const char *sql, const
          fail(connection, failure, error);
 }
 
+/* Waits for what was sent, unless it is known that the transaction failed. */
+static void learn_failure(SqlConnection *connection) {
+  GError *failure = NULL;
+  if (connection->failure != NULL || g_queue_is_empty(&connection->pipe.awaited))
+    return;
+  PQclear(pipe_settle(&connection->pipe, &failure));
+  if (failure != NULL)
+    fail(connection, failure, NULL);
+}
+
 static PGresult *statement(SqlConnection *connection, const char *sql, const char *format,
                            const SqlValue *values, GError **error) {
   GError *failure = NULL;
@@ -326,16 +337,14 @@ static gboolean postgres_run(SqlConnection *connection, const char *sql, const c
 
 /* For what is sent outside of the pipeline. */
 static gboolean settle(SqlConnection *connection, GError **error) {
-  GError *failure = NULL;
   if (!make_ready(connection, error))
     return FALSE;
   connection->wrote = TRUE;
-  if (g_queue_is_empty(&connection->pipe.awaited))
+  learn_failure(connection);
+  if (connection->failure == NULL)
     return TRUE;
-  PGresult *result = pipe_settle(&connection->pipe, &failure);
-  gboolean good = result != NULL;
-  PQclear(result);
-  return good || fail(connection, failure, error);
+  g_propagate_error(error, g_error_copy(connection->failure));
+  return FALSE;
 }
 
 static gboolean postgres_script(SqlConnection *connection, const char *sql, GError **error) {
@@ -373,17 +382,6 @@ static gboolean postgres_mark(SqlConnection *connection, GError **error) {
 static gboolean postgres_release(SqlConnection *connection, GError **error G_GNUC_UNUSED) {
   connection->marked = FALSE;
   return TRUE;
-}
-
-/* What was sent may still fail. */
-static void learn_failure(SqlConnection *connection) {
-  g_autoptr(GError) failure = NULL;
-  if (connection->failure != NULL || g_queue_is_empty(&connection->pipe.awaited))
-    return;
-  PGresult *result = pipe_settle(&connection->pipe, &failure);
-  if (result == NULL)
-    fail(connection, g_steal_pointer(&failure), NULL);
-  PQclear(result);
 }
 
 static gboolean postgres_undo(SqlConnection *connection, GError **error) {
@@ -442,27 +440,50 @@ static gboolean is_known(Oid type) {
          type == TYPE_TEXT;
 }
 
-static SqlCursor *postgres_query(SqlConnection *connection, const char *sql, const char *format,
-                                 const SqlValue *values, GError **error) {
-  PGresult *result = statement(connection, sql, format, values, error);
-  if (result == NULL)
-    return NULL;
+static gboolean types_are_known(const PGresult *result, GError **error) {
   for (int i = 0; i < PQnfields(result); i++)
     if (!is_known(PQftype(result, i))) {
-      GError *failure =
-          g_error_new(STORE_ERROR, STORE_ERROR_FAILED,
-                      "column %s has a type that is not used here: %s", PQfname(result, i), sql);
-      PQclear(result);
-      fail(connection, failure, error);
-      return NULL;
+      g_set_error(error, STORE_ERROR, STORE_ERROR_FAILED,
+                  "column %s has a type that is not used here", PQfname(result, i));
+      return FALSE;
     }
+  return TRUE;
+}
+
+/* In a transaction the first row is waited for, so that several that begin together have one wait.
+ */
+static SqlCursor *postgres_query(SqlConnection *connection, const char *sql, const char *format,
+                                 const SqlValue *values, GError **error) {
+  PGresult *result = NULL;
+  gboolean sent = connection->open
+                      ? send_statement(connection, sql, format, values, error)
+                      : (result = statement(connection, sql, format, values, error)) != NULL;
+  if (!sent)
+    return NULL;
   SqlCursor *cursor = g_new0(SqlCursor, 1);
-  cursor->result = result;
-  cursor->row = -1;
+  *cursor = (SqlCursor){.connection = connection, .result = result, .row = -1};
+  if (result == NULL)
+    pipe_keep(&connection->pipe, &cursor->result);
   return cursor;
 }
 
-static int postgres_next(SqlCursor *cursor, GError **error G_GNUC_UNUSED) {
+/* What failed is that query, or another one of its transaction. */
+static gboolean has_result(SqlCursor *cursor, GError **error) {
+  SqlConnection *connection = cursor->connection;
+  GError *failure = NULL;
+  if (cursor->result == NULL)
+    learn_failure(connection);
+  if (connection->failure != NULL) {
+    g_propagate_error(error, g_error_copy(connection->failure));
+    return FALSE;
+  }
+  g_assert(cursor->result != NULL); /* else its transaction ended meanwhile */
+  return types_are_known(cursor->result, &failure) || fail(connection, failure, error);
+}
+
+static int postgres_next(SqlCursor *cursor, GError **error) {
+  if (cursor->row < 0 && !has_result(cursor, error))
+    return -1;
   return ++cursor->row < PQntuples(cursor->result) ? 1 : 0;
 }
 
@@ -496,6 +517,8 @@ static const char *postgres_name(SqlCursor *cursor, int column) {
 }
 
 static void postgres_finish(SqlCursor *cursor) {
+  if (cursor->result == NULL)
+    pipe_forget(&cursor->connection->pipe, &cursor->result);
   PQclear(cursor->result);
   g_free(cursor);
 }

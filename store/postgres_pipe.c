@@ -12,6 +12,7 @@
 
 typedef struct {
   const char *prepares; /* SQL text, key of prepared; NULL: it runs a statement */
+  PGresult **result;    /* where its result goes; NULL: nowhere */
 } PostgresSent;
 
 static const SqlWord words[] = {{"@int", "bigint"},
@@ -160,6 +161,19 @@ gboolean pipe_send(PostgresPipe *pipe, const char *sql, const char *format, cons
   return TRUE;
 }
 
+void pipe_keep(PostgresPipe *pipe, PGresult **result) {
+  PostgresSent *sent = g_queue_peek_tail(&pipe->awaited);
+  sent->result = result;
+}
+
+void pipe_forget(PostgresPipe *pipe, PGresult *const *result) {
+  for (GList *at = pipe->awaited.head; at != NULL; at = at->next) {
+    PostgresSent *sent = at->data;
+    if (sent->result == result)
+      sent->result = NULL;
+  }
+}
+
 /* --- answers
  * -----------------------------------------------------------------------------------------------
  */
@@ -221,7 +235,9 @@ static gboolean take_answer(PostgresPipe *pipe, gint64 until, PGresult **last, G
       return FALSE;
     }
   }
-  if (is_good(result) && sent->prepares == NULL) {
+  if (is_good(result) && sent->result != NULL) {
+    *sent->result = result;
+  } else if (is_good(result) && sent->prepares == NULL) {
     PQclear(*last);
     *last = result;
   } else {

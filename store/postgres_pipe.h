@@ -23,8 +23,13 @@ void pipe_use(PostgresPipe *pipe, PGconn *connection);
 /* Sends a statement, with its letters and values. FALSE only when the connection is lost. */
 gboolean pipe_send(PostgresPipe *pipe, const char *sql, const char *format, const SqlValue *values,
                    GError **error);
-/* Waits for the answers to all that was sent: that of the last statement, NULL when one failed
-   (error: the first that did) or the connection was lost, which closes it. */
+/* The answer to what was sent last goes to *result, whichever call waits for it. Until it is there
+   result stays where it is, or is given up by pipe_forget. */
+void pipe_keep(PostgresPipe *pipe, PGresult **result);
+void pipe_forget(PostgresPipe *pipe, PGresult *const *result);
+/* Waits for the answers to all that was sent: that of the last statement, or NULL when that is kept
+   elsewhere, when one failed (error: the first that did) or the connection was lost, which closes
+   it. */
 PGresult *pipe_settle(PostgresPipe *pipe, GError **error);
 /* Statements without parameters, one after the other, outside the pipeline; nothing may be awaited.
    The last one's result; NULL as above. */

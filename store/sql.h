@@ -77,7 +77,11 @@ char *sql_with_words(const char *sql, const SqlWord *words);
 StoreChange sql_change(Store *store, GError **error, const char *sql, const char *format, ...);
 gboolean sql_run(Store *store, GError **error, const char *sql, const char *format, ...);
 
-/* A running query; sql_row steps to the next row (FALSE at the end or on failure, see sql_end). */
+/* A running query; sql_row steps to the next row (FALSE at the end or on failure, see sql_end). In
+   a transaction of a shared store the first sql_row waits for the answer: several that are begun
+   before the first is read cost one wait. On SQLite a text can be
+   open once at a time. */
+#define SQL_TOGETHER 16 /* as many at most, so that neither side waits for the other to read */
 typedef struct {
   Store *store;
   SqlCursor *cursor;

@@ -117,6 +117,51 @@ static void test_later_failure(Fixture *fixture, gconstpointer data G_GNUC_UNUSE
   GOOD(store_begin(fixture->store, &error));
 }
 
+static gint64 one_number(SqlQuery *query) {
+  g_assert_true(sql_row(query));
+  gint64 number = sql_int(query, 0);
+  g_assert_false(sql_row(query));
+  GOOD(sql_end(query, &error));
+  return number;
+}
+
+/* Queries that begin together have an answer each, in whichever order they are read, with changes
+   between them; one is never read. */
+static void test_together(Fixture *fixture, gconstpointer data G_GNUC_UNUSED) {
+  static const char count[] = "SELECT count(*) FROM account";
+  enum { FIRST, UNREAD, SECOND, SAME, QUERIES };
+  SqlQuery queries[QUERIES];
+  queries[FIRST] = sql_query(fixture->store, count, "");
+  queries[UNREAD] = sql_query(fixture->store, "SELECT 7", "");
+  add_account(fixture->store, 1);
+  queries[SECOND] = sql_query(fixture->store, count, "");
+  queries[SAME] = sql_query(fixture->store, "SELECT ?1 + 1", "i", (gint64)41);
+  g_assert_cmpint(number_of(fixture->store, count), ==, 1);
+  g_assert_cmpint(one_number(&queries[SAME]), ==, 42);
+  g_assert_cmpint(one_number(&queries[FIRST]), ==, 0);
+  GOOD(sql_end(&queries[UNREAD], &error));
+  g_assert_cmpint(one_number(&queries[SECOND]), ==, 1);
+  queries[UNREAD] = sql_query(fixture->store, "SELECT 8", "");
+  GOOD(sql_end(&queries[UNREAD], &error)); /* before its answer */
+  fixture_commit(fixture);
+}
+
+/* Where one of them fails, none is read, and the transaction is over. */
+static void test_together_failed(Fixture *fixture, gconstpointer data G_GNUC_UNUSED) {
+  g_autoptr(GError) failure = NULL;
+  SqlQuery before = sql_query(fixture->store, "SELECT 1", "");
+  SqlQuery wrong = sql_query(fixture->store, "SELECT 1 / ?1", "i", (gint64)0);
+  SqlQuery after = sql_query(fixture->store, "SELECT 2", "");
+  g_assert_false(sql_row(&after));
+  g_assert_false(sql_end(&after, &failure));
+  g_assert_nonnull(strstr(failure->message, "22012"));
+  g_assert_false(sql_row(&before));
+  g_assert_false(sql_end(&before, NULL));
+  g_assert_false(sql_end(&wrong, NULL) && store_commit(fixture->store, NULL));
+  GOOD(store_begin(fixture->store, &error));
+  g_assert_cmpint(number_of(fixture->store, "SELECT 1"), ==, 1);
+}
+
 static void test_reader(Fixture *fixture, gconstpointer data G_GNUC_UNUSED) {
   GError *problem = NULL;
   add_account(fixture->store, 1);
@@ -170,6 +215,8 @@ int main(int argc, char **argv) {
   FIXTURE_TEST("/session/texts", test_texts);
   FIXTURE_TEST("/session/large", test_large);
   FIXTURE_TEST("/session/later-failure", test_later_failure);
+  FIXTURE_TEST("/session/together", test_together);
+  FIXTURE_TEST("/session/together-failed", test_together_failed);
   FIXTURE_TEST("/session/reader", test_reader);
   FIXTURE_TEST("/session/reader-first", test_reader_first);
   FIXTURE_TEST("/session/faults", test_faults);

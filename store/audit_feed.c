@@ -213,31 +213,44 @@ gboolean audit_covered_by(Store *store, const AuditChain *chain, gint64 number, 
   return sql_end(&query, error);
 }
 
-GPtrArray *audit_rows_new(void) {
-  return g_ptr_array_new_with_free_func(row_free);
-}
-
 /* The same as AUDIT_ABOUT; the account has 30 characters. */
 static char *about_of(const char *subject) {
   return strlen(subject) > 30 && subject[30] == ' ' ? g_strndup(subject + 31, 28)
                                                     : g_strdup(subject);
 }
 
-gboolean audit_rows_about(Store *store, const char *subject, gboolean open, GPtrArray *rows,
-                          GError **error) {
-  g_autofree char *about = about_of(subject);
+static SqlQuery ask_about(Store *store, const AuditSubject *subject) {
+  g_autofree char *about = about_of(subject->text);
   /* "~" is behind every character that follows in a subject. */
-  SqlQuery query = sql_query(store,
-                             "SELECT number, at, kind, subject, detail, hash, chain FROM audit"
-                             " WHERE " AUDIT_ABOUT " = ?3"
-                             " AND subject >= ?1 AND subject <= ?1 || ?2 ORDER BY number",
-                             "ttt", subject, open ? "~" : "", about);
-  while (sql_row(&query)) {
+  return sql_query(store,
+                   "SELECT number, at, kind, subject, detail, hash, chain FROM audit"
+                   " WHERE " AUDIT_ABOUT " = ?3"
+                   " AND subject >= ?1 AND subject <= ?1 || ?2 ORDER BY number",
+                   "ttt", subject->text, subject->open ? "~" : "", about);
+}
+
+static gboolean read_about(SqlQuery *query, GPtrArray *rows, GError **error) {
+  while (sql_row(query)) {
     AuditChain chain = {0};
-    chain.given = sql_id(&query, 6, &chain.id);
-    g_ptr_array_add(rows, read_row(&query, &chain));
+    chain.given = sql_id(query, 6, &chain.id);
+    g_ptr_array_add(rows, read_row(query, &chain));
   }
-  return sql_end(&query, error);
+  return sql_end(query, error);
+}
+
+GPtrArray *audit_rows_about(Store *store, const GArray *subjects, GError **error) {
+  g_autoptr(GPtrArray) rows = g_ptr_array_new_with_free_func(row_free);
+  guint together = store_is_shared(store) ? SQL_TOGETHER : 1;
+  gboolean good = TRUE;
+  for (guint from = 0; good && from < subjects->len; from += together) {
+    SqlQuery queries[SQL_TOGETHER];
+    guint count = MIN(together, subjects->len - from);
+    for (guint i = 0; i < count; i++)
+      queries[i] = ask_about(store, &g_array_index(subjects, AuditSubject, from + i));
+    for (guint i = 0; i < count; i++)
+      good = read_about(&queries[i], rows, good ? error : NULL) && good;
+  }
+  return good ? g_steal_pointer(&rows) : NULL;
 }
 
 static gboolean number_of(SqlQuery query, gint64 *number, GError **error) {

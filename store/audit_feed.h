@@ -44,11 +44,14 @@ gboolean audit_feed_piece(Store *store, const AuditChain *chain, gint64 from, gi
 /* Number of the first checkpoint of a chain that covers a record; 0: none does yet. */
 gboolean audit_covered_by(Store *store, const AuditChain *chain, gint64 number, gint64 *checkpoint,
                           GError **error);
-/* Adds the records with that subject, with open also those in whose subject more follows it; of
-   AuditRow, for an array that audit_rows_new made. */
-GPtrArray *audit_rows_new(void);
-gboolean audit_rows_about(Store *store, const char *subject, gboolean open, GPtrArray *rows,
-                          GError **error);
+/* What records are about: with open, also those in whose subject more follows the text. */
+typedef struct {
+  char *text;
+  gboolean open;
+} AuditSubject;
+
+/* The records about any of the subjects, of AuditSubject; of AuditRow, each subject's by number. */
+GPtrArray *audit_rows_about(Store *store, const GArray *subjects, GError **error);
 /* Number and hash of the last record of a chain below a number; number 0: there is none. */
 gboolean audit_row_before(Store *store, const AuditChain *chain, gint64 number, AuditHead *before,
                           GError **error);

@@ -86,14 +86,16 @@ static guint read_values(SqlQuery *query, EvidenceValue values[MAX_COLUMNS]) {
 gboolean evidence_rows(Store *store, const Id *certificate, EvidenceRow row, gpointer user,
                        GError **error) {
   EvidenceValue values[MAX_COLUMNS];
+  SqlQuery queries[G_N_ELEMENTS(parts)];
   gboolean good = TRUE;
-  for (gsize i = 0; good && i < G_N_ELEMENTS(parts); i++) {
-    SqlQuery query = sql_query(store, parts[i].sql, "d", certificate);
-    while (sql_row(&query)) {
-      guint count = read_values(&query, values);
+  for (gsize i = 0; i < G_N_ELEMENTS(parts); i++)
+    queries[i] = sql_query(store, parts[i].sql, "d", certificate);
+  for (gsize i = 0; i < G_N_ELEMENTS(parts); i++) {
+    while (good && sql_row(&queries[i])) {
+      guint count = read_values(&queries[i], values);
       row(parts[i].kind, values, count, user);
     }
-    good = sql_end(&query, error);
+    good = sql_end(&queries[i], good ? error : NULL) && good;
   }
   return good;
 }
@@ -101,13 +103,8 @@ gboolean evidence_rows(Store *store, const Id *certificate, EvidenceRow row, gpo
 /* --- audit records
  * ------------------------------------------------------------------------------------------ */
 
-typedef struct {
-  char *text;
-  gboolean open; /* more may follow */
-} Subject;
-
 static void subject_clear(gpointer data) {
-  g_free(((Subject *)data)->text);
+  g_free(((AuditSubject *)data)->text);
 }
 
 static void add_subject(SqlQuery *query, GArray *found) {
@@ -118,19 +115,22 @@ static void add_subject(SqlQuery *query, GArray *found) {
     id_text(&id, buffers[0]);
   if (sql_id(query, 3, &id))
     id_text(&id, buffers[1]);
-  Subject subject = {g_strconcat(kind, buffers[0], more, buffers[1], NULL), sql_int(query, 4) != 0};
+  AuditSubject subject = {g_strconcat(kind, buffers[0], more, buffers[1], NULL),
+                          sql_int(query, 4) != 0};
   g_array_append_val(found, subject);
 }
 
 static GArray *find_subjects(Store *store, const Id *certificate, GError **error) {
-  g_autoptr(GArray) found = g_array_new(FALSE, FALSE, sizeof(Subject));
+  g_autoptr(GArray) found = g_array_new(FALSE, FALSE, sizeof(AuditSubject));
   g_array_set_clear_func(found, subject_clear);
+  SqlQuery queries[G_N_ELEMENTS(subjects)];
   gboolean good = TRUE;
-  for (gsize i = 0; good && i < G_N_ELEMENTS(subjects); i++) {
-    SqlQuery query = sql_query(store, subjects[i], "d", certificate);
-    while (sql_row(&query))
-      add_subject(&query, found);
-    good = sql_end(&query, error);
+  for (gsize i = 0; i < G_N_ELEMENTS(subjects); i++)
+    queries[i] = sql_query(store, subjects[i], "d", certificate);
+  for (gsize i = 0; i < G_N_ELEMENTS(subjects); i++) {
+    while (sql_row(&queries[i]))
+      add_subject(&queries[i], found);
+    good = sql_end(&queries[i], good ? error : NULL) && good;
   }
   return good ? g_steal_pointer(&found) : NULL;
 }
@@ -148,14 +148,10 @@ static gint compare_rows(gconstpointer a, gconstpointer b) {
 
 GPtrArray *evidence_records(Store *store, const Id *certificate, GError **error) {
   g_autoptr(GArray) found = find_subjects(store, certificate, error);
-  g_autoptr(GPtrArray) rows = audit_rows_new();
-  gboolean good = found != NULL;
-  for (guint i = 0; good && i < found->len; i++) {
-    const Subject *subject = &g_array_index(found, Subject, i);
-    good = audit_rows_about(store, subject->text, subject->open, rows, error);
-  }
-  g_ptr_array_sort(rows, compare_rows);
-  return good ? g_steal_pointer(&rows) : NULL;
+  GPtrArray *rows = found != NULL ? audit_rows_about(store, found, error) : NULL;
+  if (rows != NULL)
+    g_ptr_array_sort(rows, compare_rows);
+  return rows;
 }
 
 /* --- where each chain ended

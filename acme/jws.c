@@ -259,7 +259,9 @@ static Problem *check_nonce_and_url(const Call *call, const Jws *jws) {
   if (nonce == NULL)
     return problem_new(PROBLEM_BAD_NONCE, 0,
                        "The protected header has no nonce; try again with the one of this answer.");
-  StoreChange used = nonces_use(call->acme->nonces, call->acme->store, nonce, call->now, &error);
+  gboolean only_reads = *jws->payload == '\0'; /* POST-as-GET */
+  StoreChange used =
+      nonces_use(call->acme->nonces, call->acme->store, nonce, call->now, only_reads, &error);
   if (used == STORE_FAILED)
     return problem_internal(&error);
   if (used == STORE_UNCHANGED || test_mode_rejects_nonce(call->acme))

@@ -164,7 +164,7 @@ static char *issue_stamped(const Nonces *nonces, gint64 now) {
 
 /* Its row stays for longer than any node takes it. */
 static StoreChange use_stamped(const Nonces *nonces, Store *store, GBytes *octets, gint64 now,
-                               GError **error) {
+                               gboolean only_reads, GError **error) {
   Stamped given;
   if (g_bytes_get_size(octets) != sizeof(given))
     return STORE_UNCHANGED;
@@ -175,7 +175,8 @@ static StoreChange use_stamped(const Nonces *nonces, Store *store, GBytes *octet
   if (made_at > now + CLOCKS_APART || now - made_at > NONCE_LIFETIME)
     return STORE_UNCHANGED;
   g_autoptr(GBytes) stamp = g_bytes_new(&given.stamp, sizeof(given.stamp));
-  StoreChange used = nonce_use(store, stamp, made_at + NONCE_LIFETIME + 2 * CLOCKS_APART, error);
+  StoreChange used =
+      nonce_use(store, stamp, made_at + NONCE_LIFETIME + 2 * CLOCKS_APART, only_reads, error);
   if (used == STORE_CHANGED && !store_keep_so_far(store, error))
     return STORE_FAILED;
   return used;
@@ -192,12 +193,12 @@ char *nonce_placeholder(void) {
 }
 
 StoreChange nonces_use(Nonces *nonces, Store *store, const char *nonce, gint64 now,
-                       GError **error) {
+                       gboolean only_reads, GError **error) {
   g_autoptr(GBytes) octets = base64url_decode(nonce);
   if (octets == NULL)
     return STORE_UNCHANGED;
   if (nonces->shared)
-    return use_stamped(nonces, store, octets, now, error);
+    return use_stamped(nonces, store, octets, now, only_reads, error);
   return use_counted(nonces, octets, now) ? STORE_CHANGED : STORE_UNCHANGED;
 }
 

@@ -30,8 +30,10 @@ char *nonces_issue(Nonces *nonces, gint64 now);
    one. The caller frees it. */
 char *nonce_placeholder(void);
 /* STORE_CHANGED exactly once for a nonce that was issued and has not aged out. Of a shared store in
-   the transaction of the request, where it stays also when the request is undone (store). */
-StoreChange nonces_use(Nonces *nonces, Store *store, const char *nonce, gint64 now, GError **error);
+   the transaction of the request, where it stays also when the request is undone (store);
+   only_reads: the request asks for no change (store/nonce.h). */
+StoreChange nonces_use(Nonces *nonces, Store *store, const char *nonce, gint64 now,
+                       gboolean only_reads, GError **error);
 /* Forgets rows of those that have aged out; at most limit. more: there are others. */
 gboolean nonces_purge(const Nonces *nonces, Store *store, gint64 now, guint limit, gboolean *more,
                       GError **error);

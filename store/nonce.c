@@ -16,11 +16,11 @@ GBytes *nonce_key(Store *store, GBytes *fresh, GError **error) {
   return g_steal_pointer(&key);
 }
 
-StoreChange nonce_use(Store *store, GBytes *nonce, gint64 expires_at, GError **error) {
-  return sql_change(store, error,
-                    "INSERT INTO nonce (value, expires_at) VALUES (?1, ?2)"
-                    " ON CONFLICT (value) DO NOTHING @light",
-                    "bi", nonce, expires_at);
+#define USE "INSERT INTO nonce (value, expires_at) VALUES (?1, ?2) ON CONFLICT (value) DO NOTHING"
+
+StoreChange nonce_use(Store *store, GBytes *nonce, gint64 expires_at, gboolean only_reads,
+                      GError **error) {
+  return sql_change(store, error, only_reads ? USE " @light" : USE, "bi", nonce, expires_at);
 }
 
 gboolean nonce_purge(Store *store, gint64 now, guint limit, gboolean *more, GError **error) {

@@ -28,7 +28,7 @@ struct SqlConnection {
   PostgresPipe pipe;
   char *owner;
   gboolean open, begun, wrote; /* a transaction; the server knows of it; it has changed something */
-  gboolean wrote_light;        /* the same with what is lost without harm */
+  gboolean wrote_light;        /* the same with what a handler that is kept may lose */
   gboolean marked;             /* there is a place to go back to */
   GError *failure;             /* what the transaction failed by: nothing more is sent */
   gint64 commits;              /* of this owner, as its row says */
@@ -397,6 +397,7 @@ static gboolean postgres_undo(SqlConnection *connection, GError **error) {
     return TRUE;
   }
   g_clear_error(&connection->failure);
+  connection->wrote = connection->wrote || connection->wrote_light;
   PGresult *result = ask(connection, "ROLLBACK TO SAVEPOINT handler", "", NULL, error);
   PQclear(result);
   return result != NULL;

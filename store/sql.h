@@ -3,8 +3,8 @@
    and are string constants: a driver may keep all of them prepared. Words that each driver has its
    own text for: the types @int, @blob and @text; behind a SELECT @lock, which locks its rows to the
    end of the transaction, and @skip-locked, which leaves out those that others locked; at the very
-   end of a change @light: when there is nothing else in the transaction, its commit need not be
-   waited for. */
+   end of a change @light: when there is nothing else in the transaction, and nothing was undone,
+   its commit need not be waited for. */
 #ifndef SIGNET_STORE_SQL_H
 #define SIGNET_STORE_SQL_H
 

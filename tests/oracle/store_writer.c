@@ -3,11 +3,9 @@
    other and says what became of each, a line on standard output:
      done N    committed      again N   to be run again, which it does
      away N    not known; it goes on with the next number
-   Numbers that were committed twice cannot be: they are nonces. With each a setting is changed,
-   since the commit of a nonce alone is not waited for. Usage: store_writer CONNECTION OWNER FROM TO
-   PASSWORD-FILE. */
+   Numbers that were committed twice cannot be: they are nonces. Usage: store_writer CONNECTION
+   OWNER FROM TO PASSWORD-FILE. */
 #include "store/nonce.h"
-#include "store/setting.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -20,13 +18,12 @@ static gboolean commit_number(Store *store, guint64 number, GError **error) {
   g_autoptr(GBytes) nonce = g_bytes_new(text, strlen(text));
   if (!store_begin(store, error))
     return FALSE;
-  StoreChange used = nonce_use(store, nonce, 1, error);
+  StoreChange used = nonce_use(store, nonce, 1, FALSE, error);
   if (used == STORE_UNCHANGED) {
     printf("twice %" G_GUINT64_FORMAT "\n", number);
     exit(3);
   }
-  if (used == STORE_CHANGED && setting_set(store, "number", text, error) &&
-      store_commit(store, error))
+  if (used == STORE_CHANGED && store_commit(store, error))
     return TRUE;
   store_rollback(store);
   return FALSE;

@@ -307,7 +307,7 @@ static void nuls(GString *text) {
 static char *used_nonce(Bench *bench) {
   char *nonce = lab_nonce(bench->lab);
   g_assert_cmpint(nonces_use(bench->lab->acme.nonces, bench->lab->acme.store, nonce,
-                             bench->lab->clock.now, NULL),
+                             bench->lab->clock.now, FALSE, NULL),
                   ==, STORE_CHANGED);
   return nonce;
 }

@@ -327,6 +327,34 @@ static void check_nonce(World *world) {
   g_assert_cmpuint(count(world, 2), ==, 1);
 }
 
+static gint64 commits_of(Lab *lab) {
+  return lab_count(lab, "SELECT commits FROM writer WHERE owner = '" DATABASE_OWNER "'");
+}
+
+/* Which nonces cannot be used again after a crash of the database: all but those of requests that
+   read and were answered, whose commit is not waited for. */
+static void test_nonce_waited(void) {
+  static const struct {
+    const char *path, *payload;
+    guint status;
+    gboolean waited;
+  } cases[] = {{NULL, NULL, 200, FALSE}, /* the account, by POST-as-GET */
+               {NULL, "{}", 200, TRUE},  /* changes nothing, at that moment */
+               {NULL, "{\"contact\":[\"tel:1\"]}", 400, TRUE},
+               {"/order/AAAAAAAAAAAAAAAAAAAAAA", NULL, 404, TRUE},
+               {"/new-order", NULL, 400, TRUE}};
+  g_autoptr(Lab) lab = lab_new();
+  g_autoptr(LabClient) client = lab_account(lab);
+  for (gsize i = 0; i < G_N_ELEMENTS(cases); i++) {
+    gint64 before = commits_of(lab);
+    g_autoptr(Answer) answer =
+        lab_send(lab, client, FALSE, cases[i].path != NULL ? cases[i].path : lab_path(client->kid),
+                 cases[i].payload);
+    g_assert_cmpuint(answer->status, ==, cases[i].status);
+    g_assert_cmpint(commits_of(lab) - before, ==, cases[i].waited);
+  }
+}
+
 /* --- limits
  * ---------------------------------------------------------------------------------------------- */
 
@@ -789,6 +817,7 @@ int main(int argc, char **argv) {
   for (gsize i = 0; database_server() != NULL && i < G_N_ELEMENTS(all); i++)
     g_test_add_data_func(all[i].name, &all[i].race, run_race);
   if (database_server() != NULL) {
+    g_test_add_func("/nodes/nonce-waited", test_nonce_waited);
     g_test_add_func("/nodes/take-over", test_take_over);
     g_test_add_func("/nodes/lease", test_lease);
   }

@@ -13,7 +13,7 @@
 static const guint8 key[NONCE_KEY_OCTETS] = {1, 2, 3};
 
 static gboolean accepts(Nonces *nonces, const char *nonce, gint64 now) {
-  return nonces_use(nonces, NULL, nonce, now, NULL) == STORE_CHANGED;
+  return nonces_use(nonces, NULL, nonce, now, FALSE, NULL) == STORE_CHANGED;
 }
 
 static void test_single_use(void) {

@@ -93,7 +93,12 @@ static void test_deadlock(Fixture *fixture, gconstpointer data G_GNUC_UNUSED) {
 
 static int use_nonce(Store *store, GError **error) {
   g_autoptr(GBytes) nonce = octets("a nonce");
-  return nonce_use(store, nonce, NOW + 10, error);
+  return nonce_use(store, nonce, NOW + 10, FALSE, error);
+}
+
+static StoreChange use_to_read(Store *store, const char *text, GError **error) {
+  g_autoptr(GBytes) nonce = octets(text);
+  return nonce_use(store, nonce, NOW + 10, TRUE, error);
 }
 
 static void test_nonce(Fixture *fixture, gconstpointer data) {
@@ -113,23 +118,33 @@ static void test_nonce(Fixture *fixture, gconstpointer data) {
   g_assert_cmpint(second.result, ==, kept ? STORE_UNCHANGED : STORE_CHANGED);
 }
 
-/* A request that changes nothing else waits for no disk, and is no commit in the owner's row. */
+/* A request that only reads waits for no disk, and is no commit in the owner's row; one that asked
+   for a change does, and one that was undone. */
 static void test_nonce_alone(Fixture *fixture, gconstpointer data G_GNUC_UNUSED) {
   static const char commits[] = "SELECT commits FROM writer",
                     waits[] = "SELECT CASE current_setting('synchronous_commit') WHEN 'on' THEN 1"
                               " ELSE 0 END";
   fixture_commit(fixture);
   gint64 before = number_of(fixture->store, commits);
-  GIVES(STORE_CHANGED, use_nonce(fixture->store, &error));
+  GIVES(STORE_CHANGED, use_to_read(fixture->store, "one", &error));
   GOOD(store_keep_so_far(fixture->store, &error));
   fixture_commit(fixture);
   g_assert_cmpint(number_of(fixture->store, commits), ==, before);
   g_assert_cmpint(number_of(fixture->store, "SELECT count(*) FROM nonce"), ==, 1);
   g_assert_cmpint(number_of(fixture->store, waits), ==, 1);
-  GIVES(STORE_UNCHANGED, use_nonce(fixture->store, &error));
+  GIVES(STORE_UNCHANGED, use_to_read(fixture->store, "one", &error));
   add_account(fixture->store, 7);
   fixture_commit(fixture);
   g_assert_cmpint(number_of(fixture->store, commits), ==, before + 1);
+  GIVES(STORE_CHANGED, use_nonce(fixture->store, &error));
+  fixture_commit(fixture);
+  g_assert_cmpint(number_of(fixture->store, commits), ==, before + 2);
+  GIVES(STORE_CHANGED, use_to_read(fixture->store, "two", &error));
+  GOOD(store_keep_so_far(fixture->store, &error));
+  GOOD(store_handler_end(fixture->store, FALSE, &error));
+  fixture_commit(fixture);
+  g_assert_cmpint(number_of(fixture->store, commits), ==, before + 3);
+  g_assert_cmpint(number_of(fixture->store, "SELECT count(*) FROM nonce"), ==, 3);
 }
 
 static void test_nonce_key(Fixture *fixture, gconstpointer data G_GNUC_UNUSED) {

@@ -6,8 +6,12 @@
 #include "acme/command.h"
 #include "acme/issuing_ca.h"
 #include "acme/renewal.h"
+#include "acme/state.h"
+#include "base/hex.h"
 #include "ca/certificate_read.h"
+#include "ca/key.h"
 #include "store/node.h"
+#include "store/purge.h"
 #include "tests/unit/acme/harness.h"
 
 #include <pthread.h>
@@ -40,6 +44,7 @@ typedef struct {
   LabClient *clients[ROUNDS], *others[ROUNDS]; /* keys, the same on both sides */
   LabClient *client, *other;                   /* of this round */
   LabOrder *order;                             /* of the first side */
+  Question question;                           /* the same */
   gint holding;  /* transactions until this side is held up; below 0: it is not */
   gboolean late; /* issuance was stopped before its last commit */
   PGconn *watch;
@@ -613,6 +618,168 @@ static void check_claimed_ready(World *world) {
   g_assert_cmpstr(lab_text(answer, "status"), ==, "ready");
 }
 
+/* --- an authorization ends
+ * ------------------------------------------------------------------------------------ */
+
+static void prepare_end(World *world) {
+  prepare_beforehand(world);
+  write_text(world, 2, world->order->authorizations->pdata[0]);
+}
+
+static void act_end(World *world) {
+  g_autoptr(Answer) answer =
+      lab_post(world->lab, world->client, world->board->text[2], "{\"status\":\"deactivated\"}");
+  note(world, 0, answer);
+}
+
+/* One side's client ends it while for the other one it becomes valid. */
+static void act_end_and_answer(World *world) {
+  learn_account(world);
+  if (world->self == 0) {
+    act_end(world);
+    return;
+  }
+  g_autoptr(Answer) answer = lab_post(world->lab, world->client, world->board->text[3], "{}");
+  note(world, 0, answer);
+}
+
+static void check_ended(World *world) {
+  g_assert_cmpuint(count(world, 200), ==, 2);
+  assert_status(world->order, world->board->text[2], "deactivated");
+}
+
+/* Whoever comes first: what is ordered hangs on no authorization that is over. */
+static void act_end_and_claim(World *world) {
+  learn_account(world);
+  if (world->self == 0)
+    act_end(world);
+  else
+    act_claim(world);
+}
+
+static void check_end_and_claim(World *world) {
+  g_assert_cmpuint(count(world, 200), ==, 1);
+  g_assert_cmpuint(count(world, 201), ==, 1);
+  g_assert_cmpint(lab_count(world->lab,
+                            "SELECT count(*) FROM orders o JOIN authz a ON a.order_id = o.id"
+                            " WHERE a.status = 'deactivated' AND o.status <> 'invalid'"),
+                  ==, 0);
+}
+
+/* --- the last mail
+ * ---------------------------------------------------------------------------------------- */
+
+#define LATER (LAB_NOW + 48 * CLOCK_HOUR) /* all challenges are overdue */
+
+static void prepare_last_mail(World *world) {
+  order_of(world, one);
+}
+
+/* One side takes a mail in time, for the other one time is over. Which one was held up is noted. */
+static void act_last_mail(World *world) {
+  world->board->status[world->self][0] = world->holding >= 0;
+  if (world->self == 0)
+    g_assert_cmpuint(lab_mail_in(world->order, 0), ==, 250);
+  else
+    LAB_TURN(world->lab, state_sweep(&world->lab->acme, LATER, 100, NULL));
+}
+
+static void check_last_mail(World *world) {
+  g_autofree char *status = lab_status(world->order, world->order->challenges->pdata[0]);
+  if (world->board->status[0][0])
+    g_assert_cmpstr(status, ==, "pending");
+  if (world->board->status[1][0])
+    g_assert_cmpstr(status, ==, "invalid");
+}
+
+/* --- what is removed while somebody uses it
+ * --------------------------------------------------------------- */
+
+/* An order that failed long ago. */
+static void prepare_removal(World *world) {
+  order_of(world, one);
+  lab_sql(world->lab, "UPDATE orders SET status = 'invalid', expires_at = 1;"
+                      "UPDATE authz SET status = 'expired', expires_at = 1");
+}
+
+static void act_removal(World *world) {
+  guint removed = 0;
+  LAB_TURN(world->lab, purge_failed(world->lab->acme.store, LAB_NOW, 100, &removed, NULL));
+}
+
+static void check_removed(World *world) {
+  static const char *const tables[] = {"orders", "authz", "challenge", "message"};
+  for (gsize i = 0; i < G_N_ELEMENTS(tables); i++) {
+    g_autofree char *sql = g_strdup_printf("SELECT count(*) FROM %s", tables[i]);
+    g_assert_cmpint(lab_count(world->lab, sql), ==, 0);
+  }
+}
+
+/* A message that came in before goes with it, one that comes in after is refused. */
+static void act_removal_and_mail(World *world) {
+  if (world->self == 0) {
+    guint code = lab_mail_in(world->order, 0);
+    g_assert_true(code == 250 || code == 452);
+  } else {
+    act_removal(world);
+  }
+}
+
+/* --- a key is blocked
+ * ------------------------------------------------------------------------------------- */
+
+/* The signer has signed, and its answer is there. */
+static void prepare_signed(World *world) {
+  guint8 *der = NULL;
+  prepare_ready(world);
+  g_autoptr(Answer) answer = lab_finalize(world->order);
+  g_assert_cmpuint(answer->status, ==, 200);
+  lab_answer_caa(world->lab, RESOLVER_NONE, NULL);
+  lab_answer_build(world->lab);
+  lab_ask(world->lab, JOB_ISSUE, QUESTION_SIGN, &world->question);
+  int length = i2d_PUBKEY(world->order->key, &der);
+  g_assert_cmpint(length, >, 0);
+  g_autoptr(GBytes) spki = g_bytes_new(der, (gsize)length), digest = key_digest(spki);
+  g_autofree char *text = hex_encode(digest);
+  OPENSSL_free(der);
+  write_text(world, 3, text);
+}
+
+/* What the operator is told: how many certificates the key has. */
+static void act_block(World *world) {
+  g_autofree char *asked =
+      g_strdup_printf("{\"key\":\"%s\",\"why\":\"found\"}", world->board->text[3]);
+  g_autofree char *text = NULL;
+  gboolean done = FALSE;
+  do {
+    g_clear_pointer(&text, g_free);
+    lab_begin(world->lab);
+    done = command_run(&world->lab->acme, 0, "key block", asked, &text, NULL) == COMMAND_DONE;
+  } while (!lab_end(world->lab, done));
+  json_t *result = json_loads(text, 0, NULL);
+  world->board->status[1][0] = (guint)json_integer_value(json_object_get(result, "certificates"));
+  json_decref(result);
+}
+
+static void act_block_and_sign(World *world) {
+  if (world->self == 0)
+    lab_signed(world->lab, &world->question);
+  else
+    act_block(world);
+}
+
+/* It is among those, or revoked at once. */
+static void check_blocked(World *world) {
+  g_autofree char *sql =
+      g_strdup_printf("SELECT count(*) FROM certificate WHERE revoked_at IS NOT NULL"
+                      " AND upper(encode(key_digest, 'hex')) = '%s'",
+                      world->board->text[3]);
+  gint64 revoked = lab_count(world->lab, sql);
+  g_assert_cmpint(revoked + world->board->status[1][0], ==, 1);
+  assert_status(world->order, world->order->order, "valid");
+  question_clear(&world->question);
+}
+
 /* --- an account ends
  * ---------------------------------------------------------------------------------- */
 
@@ -760,6 +927,23 @@ static void test_take_over(void) {
   lab_beside_free(other);
 }
 
+/* The clock of the node that has CAA's answer is behind the one that took finalize: it is asked
+   once all the same. */
+static void test_caa_clock(void) {
+  g_autoptr(Lab) lab = lab_new();
+  g_autoptr(LabClient) client = lab_account(lab);
+  g_autoptr(LabOrder) order = lab_ready(lab, client);
+  g_auto(Question) question = {0};
+  g_autoptr(Answer) answer = lab_finalize(order);
+  lab_ask(lab, JOB_ISSUE, QUESTION_CAA, &question);
+  lab->clock.now -= CLOCK_MINUTE;
+  lab_caa(lab, &question, RESOLVER_NONE, NULL);
+  lab_answer_build(lab);
+  lab_answer_sign(lab);
+  assert_status(order, order->order, "valid");
+  g_assert_cmpint(lab_count(lab, "SELECT count(*) FROM caa_check"), ==, 1);
+}
+
 /* A core that is slow beyond its lease: what another one has taken is not its any more. */
 static void test_lease(void) {
   g_autoptr(Lab) lab = lab_new();
@@ -811,6 +995,12 @@ int main(int argc, char **argv) {
        {prepare_beforehand_mail, act_mail_and_claim, check_claimed_ready, NULL, {1, 0}}},
       {"/nodes/claim-and-answer",
        {prepare_beforehand, act_claim_and_answer, check_claimed_ready, NULL, {0, 0}}},
+      {"/nodes/end-and-answer", {prepare_end, act_end_and_answer, check_ended, NULL, {0, 0}}},
+      {"/nodes/end-and-claim", {prepare_end, act_end_and_claim, check_end_and_claim, NULL, {0, 0}}},
+      {"/nodes/last-mail", {prepare_last_mail, act_last_mail, check_last_mail, NULL, {0, 0}}},
+      {"/nodes/removal-and-mail",
+       {prepare_removal, act_removal_and_mail, check_removed, NULL, {0, 0}}},
+      {"/nodes/block-and-sign", {prepare_signed, act_block_and_sign, check_blocked, NULL, {0, 0}}},
       {"/nodes/stop", {prepare_stop, act_stop, check_stop, NULL, {0, 0}}},
   };
   g_test_init(&argc, &argv, NULL);
@@ -820,6 +1010,7 @@ int main(int argc, char **argv) {
     g_test_add_func("/nodes/nonce-waited", test_nonce_waited);
     g_test_add_func("/nodes/take-over", test_take_over);
     g_test_add_func("/nodes/lease", test_lease);
+    g_test_add_func("/nodes/caa-clock", test_caa_clock);
   }
   return g_test_run();
 }

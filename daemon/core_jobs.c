@@ -415,15 +415,15 @@ static gboolean is_of_stop(const Question *question) {
   return question->job.attempts == 0;
 }
 
-/* Another core may have taken the job when this one was not heard of for long; then what it found
-   out is of no use. */
+/* Another core may have taken the job when this one was not heard of for long, or it was never
+   taken or is free again, where a commit was in doubt; then what was found out is of no use. */
 static StoreFind is_held(Core *core, const Question *question, GError **error) {
   if (core->shared == NULL || is_of_stop(question))
     return STORE_FOUND;
   StoreFind held = job_held(core->acme.store, &question->job, error);
   if (held == STORE_MISSING)
     log_warning("answer dropped", "job", job_names[question->job.kind], "reason",
-                "another core has taken the job meanwhile", NULL);
+                "the job is not this core's any more", NULL);
   return held;
 }
 

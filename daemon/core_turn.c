@@ -217,6 +217,16 @@ static gboolean attempt(Core *core, CoreWork work, gpointer user, GError **error
   return FALSE;
 }
 
+/* Nobody may know what became of the commit: a job that it may have taken is nobody else's, and its
+   question does not leave. It is to be begun anew. */
+static void give_back(Core *core) {
+  for (guint i = 0; i < core->out->len; i++) {
+    CoreOutput *output = core->out->pdata[i];
+    if (output->question != NULL)
+      core_enqueue(core, core_answer_item(g_steal_pointer(&output->question), NULL, NULL));
+  }
+}
+
 gboolean core_transact(Core *core, CoreWork work, gpointer user, GError **error) {
   guint published = core->acme.publications->len;
   for (guint run = 1;; run++) {
@@ -225,6 +235,8 @@ gboolean core_transact(Core *core, CoreWork work, gpointer user, GError **error)
     record_settle(&core->acme, 0, committed);
     if (committed)
       return TRUE;
+    if (core->shared != NULL && g_error_matches(failure, STORE_ERROR, STORE_ERROR_AWAY))
+      give_back(core);
     g_ptr_array_set_size(core->out, 0);
     g_ptr_array_set_size(core->acme.publications, (gint)published);
     gboolean again = g_error_matches(failure, STORE_ERROR, STORE_ERROR_AGAIN);

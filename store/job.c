@@ -66,8 +66,10 @@ gboolean job_renew(Store *store, gint64 until, GError **error) {
 
 StoreFind job_held(Store *store, const Job *job, GError **error) {
   return sql_exists(
-      sql_query(store, "SELECT 1 FROM job WHERE kind = ?1 AND subject = ?2 AND lease = ?3 @lock",
-                "tdi", job_names[job->kind], &job->subject, job->lease),
+      sql_query(store,
+                "SELECT 1 FROM job WHERE kind = ?1 AND subject = ?2 AND lease = ?3 AND owner = ?4"
+                " AND taken_until > 0 @lock",
+                "tdit", job_names[job->kind], &job->subject, job->lease, store_owner(store)),
       error);
 }
 

@@ -47,7 +47,7 @@ StoreFind job_take(Store *store, JobKind kind, gint64 now, gint64 until, Job *jo
 /* Keeps all that this owner has taken until `until`. */
 gboolean job_renew(Store *store, gint64 until, GError **error);
 /* Whether a job that was taken is still the taker's, and locks it: STORE_MISSING when its time
-   ended and another took it, or it is gone: what was found out for it is to be dropped. */
+   ended and another took it, or it is free or gone: what was found out for it is to be dropped. */
 StoreFind job_held(Store *store, const Job *job, GError **error);
 /* Ends a taken job; one that was added again meanwhile stays, free and due as added. */
 gboolean job_done(Store *store, const Job *job, GError **error);

@@ -12,12 +12,14 @@ from postgres import HOST
 class Cutter:
     """Between a client and the server. It finds the messages that run COMMIT, and then does with the connection what
     `plan` returns for that commit: "pass", "before" (cut, nothing of the commit's batch gets to the server), "after"
-    (cut when the server has answered it, nothing of that gets to the client), "blind" (cut when it is sent)."""
+    (cut when the server has answered it, nothing of that gets to the client), "blind" (cut when it is sent). While it
+    is shut new connections end at once."""
 
     def __init__(self, port, plan):
         self.server = port
         self.plan = plan
         self.cuts = []
+        self.shut = False
         self.listener = socket.create_server((HOST, 0))
         self.port = self.listener.getsockname()[1]
         threading.Thread(target=self._accept, daemon=True).start()
@@ -34,6 +36,9 @@ class Cutter:
             threading.Thread(target=self._serve, args=(client,), daemon=True).start()
 
     def _serve(self, client):
+        if self.shut:
+            client.close()
+            return
         with client, socket.create_connection((HOST, self.server)) as server:
             try:
                 self._relay(client, server)

@@ -140,6 +140,35 @@ class PostgresFaults(FaultCase):
               "certificates", flush=True)
         self.check(world, work)
 
+    def test_job_in_doubt(self):
+        """The commit that takes a job is done, but no connection comes for as long as its core tries to learn that. The
+        question never left, and nobody else takes the job: the core begins it anew."""
+        database = self.database()
+        mine = threading.Lock()
+        of_mail = "FROM signet.job WHERE kind = 'mail'"
+
+        def plan(_):
+            """In the transaction that takes the job its row is locked."""
+            with mine:
+                there = database.query(f"SELECT count(*) {of_mail} AND due_at = 0", DATABASE) == "1"
+                cutter.shut = there and database.query(f"SELECT 1 {of_mail} FOR UPDATE SKIP LOCKED", DATABASE) == ""
+            return "after" if cutter.shut else "pass"
+
+        cutter = Cutter(database.port, lambda _: "pass")
+        self.addCleanup(cutter.close)
+        place = f"host={postgres.HOST} port={cutter.port} user={postgres.OWNER} dbname={DATABASE}"
+        world = World(self, settings={"mail": {"challenge-delay": "10m"}, "store": {"postgresql": place, "cores": 1}})
+        user = world.new_user()
+        order = user.new_order("user0@user.test")
+        challenge = user.authorization(order)["challenges"][0]
+        cutter.plan = plan
+        with mine:
+            database.query("UPDATE signet.job SET due_at = 0 WHERE kind = 'mail'", DATABASE)
+        self.lab.wait_for(lambda: "store away" in world.server.log(), "the end of its patience", DEADLINE)
+        self.assertEqual(database.query(f"SELECT count(*) {of_mail} AND taken_until > 0", DATABASE), "1")
+        cutter.plan, cutter.shut = lambda _: "pass", False
+        self.assertTrue(world.reply(user, challenge, "user0"))
+
     def test_node_lost(self):
         """Each of two nodes dies whole, in turn, and comes back; clients and mail servers go to the other one."""
         world = Nodes(self, self.database().conninfo(DATABASE))

@@ -219,6 +219,38 @@ static void test_job_skipped(Fixture *fixture, gconstpointer data G_GNUC_UNUSED)
   GIVES(STORE_MISSING, job_take(other, JOB_MAIL, NOW, NOW + 10, &job, &error));
 }
 
+/* While an answer is dealt with nobody takes its job, though its time is over; then its taker's it
+   is no more. */
+static void test_job_held(Fixture *fixture, gconstpointer data G_GNUC_UNUSED) {
+  g_autoptr(Store) other = open_as(fixture, "node/1");
+  Id subject = an_id(1);
+  Job job, taken;
+  GOOD(job_add(fixture->store, JOB_MAIL, &subject, NOW, &error));
+  GIVES(STORE_FOUND, job_take(fixture->store, JOB_MAIL, NOW, NOW + 10, &taken, &error));
+  fixture_commit(fixture);
+  GIVES(STORE_FOUND, job_held(fixture->store, &taken, &error));
+  GOOD(store_begin(other, &error));
+  GIVES(STORE_MISSING, job_held(other, &taken, &error));
+  store_rollback(other);
+  GOOD(store_begin(other, &error));
+  GIVES(STORE_MISSING, job_take(other, JOB_MAIL, NOW + 20, NOW + 30, &job, &error));
+  fixture_commit(fixture);
+  GIVES(STORE_FOUND, job_take(other, JOB_MAIL, NOW + 20, NOW + 30, &job, &error));
+  GOOD(store_commit(other, &error));
+  GIVES(STORE_MISSING, job_held(fixture->store, &taken, &error));
+}
+
+/* One that is free again is nobody's, though nobody took it since. */
+static void test_job_freed(Fixture *fixture, gconstpointer data G_GNUC_UNUSED) {
+  Id subject = an_id(1);
+  Job taken;
+  GOOD(job_add(fixture->store, JOB_MAIL, &subject, NOW, &error));
+  GIVES(STORE_FOUND, job_take(fixture->store, JOB_MAIL, NOW, NOW + 10, &taken, &error));
+  GIVES(STORE_FOUND, job_held(fixture->store, &taken, &error));
+  GOOD(job_again(fixture->store, &taken, NOW + 5, FALSE, &error));
+  GIVES(STORE_MISSING, job_held(fixture->store, &taken, &error));
+}
+
 static void test_start_frees_own(Fixture *fixture, gconstpointer data G_GNUC_UNUSED) {
   g_autoptr(Store) other = open_as(fixture, "node/1");
   Id first = an_id(1), second = an_id(2);
@@ -436,6 +468,8 @@ int main(int argc, char **argv) {
   FIXTURE_TEST("/sharing/shard-together", test_shard_together);
   FIXTURE_TEST("/sharing/jobs-once", test_jobs_once);
   FIXTURE_TEST("/sharing/job-skipped", test_job_skipped);
+  FIXTURE_TEST("/sharing/job-held", test_job_held);
+  FIXTURE_TEST("/sharing/job-freed", test_job_freed);
   FIXTURE_TEST("/sharing/start-frees-own", test_start_frees_own);
   FIXTURE_TEST("/sharing/key-blocked", test_key_blocked);
   FIXTURE_TEST("/sharing/issuance-stop", test_issuance_stop);

@@ -103,6 +103,8 @@ gboolean core_must_run_again(const GError *failure, GError **error);
 
 /* Begins to renew leases, and in a node's first core to look for lists that others made. */
 Shared *core_shared_new(Core *core);
+/* In its first transaction: its node is alive. */
+gboolean core_shared_start(Core *core, GError **error);
 /* Whether it is time to look for jobs; when no message waits, or one had its turn. */
 gboolean core_shared_looks(Core *core);
 /* After a turn: when to look next. looked: it was one that looked, and next what it found. */

@@ -79,6 +79,12 @@ static gboolean run_beat(Core *core, CoreItem *item G_GNUC_UNUSED, GError **erro
          node_seen(core->acme.store, core->acme.node, now, error);
 }
 
+/* Before its jobs are free: others would take its signer for lost. */
+gboolean core_shared_start(Core *core, GError **error) {
+  return core->shared == NULL ||
+         node_seen(core->acme.store, core->acme.node, clock_now(core->acme.clock), error);
+}
+
 static gboolean run_lists(Core *core, CoreItem *item G_GNUC_UNUSED, GError **error) {
   Shared *shared = core->shared;
   shared->lists_wait = FALSE;

@@ -266,7 +266,8 @@ static gboolean make_nonces(Core *core, GError **error) {
 static gboolean run_start(Core *core, gpointer user, GError **error) {
   const char *settings = user;
   g_clear_pointer(&core->acme.nonces, nonces_free);
-  return make_nonces(core, error) && jobs_start(&core->acme, error) &&
+  return make_nonces(core, error) && core_shared_start(core, error) &&
+         jobs_start(&core->acme, error) &&
          (settings == NULL || settings_record(&core->acme, settings, "start", error));
 }
 

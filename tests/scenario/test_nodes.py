@@ -82,6 +82,8 @@ class TwoNodes(FaultCase):
 
     def test_together(self):
         first, second = self.world.nodes
+        # Alive from the start on: nobody asks another signer for what one of them was asked for.
+        self.assertEqual(self.value("SELECT string_agg(name, ' ' ORDER BY name) FROM node"), "first second")
         user = self.world.new_user()
         leaves = [self.world.issue(user, mailbox)[0] for mailbox in faults.MAILBOXES[:3]]
         self.assertEqual(self.value("SELECT count(*), count(DISTINCT order_id) FROM certificate WHERE der IS NOT NULL"),

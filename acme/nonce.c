@@ -24,6 +24,7 @@ struct Nonces {
   EVP_MAC_CTX *sealing; /* HMAC with SHA-256, has the key */
   gboolean shared;      /* then no blocks are kept */
   GQueue blocks;        /* of Block */
+  GArray *noted;        /* counters, of guint64, that the running transaction used */
   guint64 first, next;
 };
 
@@ -59,6 +60,7 @@ Nonces *nonces_new(const guint8 key[NONCE_KEY_OCTETS]) {
   Nonces *nonces = g_new0(Nonces, 1);
   nonces->sealing = sealing_new(key);
   g_queue_init(&nonces->blocks);
+  nonces->noted = g_array_new(FALSE, FALSE, sizeof(guint64));
   return nonces;
 }
 
@@ -82,6 +84,7 @@ void nonces_free(Nonces *nonces) {
   if (nonces == NULL)
     return;
   g_queue_clear_full(&nonces->blocks, g_free);
+  g_array_unref(nonces->noted);
   EVP_MAC_CTX_free(nonces->sealing);
   g_free(nonces);
 }
@@ -132,6 +135,11 @@ static char *issue_counted(Nonces *nonces, gint64 now) {
   return base64url_encode(&sealed, sizeof(sealed));
 }
 
+static guint8 *used_octet(Nonces *nonces, guint64 counter) {
+  Block *block = g_queue_peek_nth(&nonces->blocks, (guint)(counter / NONCE_BLOCK - nonces->first));
+  return &block->used[counter % NONCE_BLOCK / 8];
+}
+
 static gboolean use_counted(Nonces *nonces, GBytes *octets, gint64 now) {
   Sealed given;
   if (g_bytes_get_size(octets) != sizeof(given))
@@ -143,13 +151,26 @@ static gboolean use_counted(Nonces *nonces, GBytes *octets, gint64 now) {
   guint64 counter = GUINT64_FROM_BE(given.counter);
   if (counter >= nonces->next || counter / NONCE_BLOCK < nonces->first)
     return FALSE;
-  Block *block = g_queue_peek_nth(&nonces->blocks, (guint)(counter / NONCE_BLOCK - nonces->first));
-  guint8 *octet = &block->used[counter % NONCE_BLOCK / 8];
-  guint8 bit = (guint8)(1u << (counter % 8));
+  guint8 bit = (guint8)(1u << (counter % 8)), *octet = used_octet(nonces, counter);
   if ((*octet & bit) != 0)
     return FALSE;
   *octet |= bit;
+  g_array_append_val(nonces->noted, counter);
   return TRUE;
+}
+
+void nonces_keep(Nonces *nonces) {
+  if (nonces != NULL)
+    g_array_set_size(nonces->noted, 0);
+}
+
+void nonces_give_back(Nonces *nonces) {
+  for (guint i = 0; nonces != NULL && i < nonces->noted->len; i++) {
+    guint64 counter = g_array_index(nonces->noted, guint64, i);
+    if (counter / NONCE_BLOCK >= nonces->first)
+      *used_octet(nonces, counter) &= (guint8) ~(1u << (counter % 8));
+  }
+  nonces_keep(nonces);
 }
 
 /* --- of several

@@ -34,6 +34,10 @@ char *nonce_placeholder(void);
    only_reads: the request asks for no change (store/nonce.h). */
 StoreChange nonces_use(Nonces *nonces, Store *store, const char *nonce, gint64 now,
                        gboolean only_reads, GError **error);
+/* Around transactions that may be run again, which will use their nonces anew: from here on those
+   that are used are noted; and those noted were not used. For one core; NULL: nothing is done. */
+void nonces_keep(Nonces *nonces);
+void nonces_give_back(Nonces *nonces);
 /* Forgets rows of those that have aged out; at most limit. more: there are others. */
 gboolean nonces_purge(const Nonces *nonces, Store *store, gint64 now, guint limit, gboolean *more,
                       GError **error);

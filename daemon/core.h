@@ -31,6 +31,7 @@ typedef struct {
   Operators *operators;  /* NULL: there is no control socket */
   Shared *shared;        /* NULL: nobody else writes to the store */
   gboolean away;         /* the store cannot be reached */
+  guint undoing;         /* transactions to come in which handlers may be undone one by one */
   gboolean stopping;     /* nothing is begun any more */
   guint stop_asked;      /* checkpoints asked for over the stop */
   gboolean stop_open;    /* the last of them is not answered yet */

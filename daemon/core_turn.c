@@ -7,8 +7,9 @@
 #include <unistd.h>
 
 #define RETRY_MILLISECONDS 1000
-#define AWAY_MILLISECONDS 500 /* between looks for a store that cannot be reached */
-#define RUNS_MAX 20           /* of one transaction, when others are in its way */
+#define AWAY_MILLISECONDS 500    /* between looks for a store that cannot be reached */
+#define RUNS_MAX 20              /* of one transaction, when others are in its way */
+#define UNDOING_TRANSACTIONS 256 /* after a handler was undone: it costs no other turn soon */
 
 /* What leaves when the turn is committed. */
 typedef struct {
@@ -208,7 +209,12 @@ static gboolean commit(Core *core, GError **error) {
   return committed;
 }
 
+/* Nearly no handler is undone. Without a place to go back to the first one takes the transaction
+   with it, which is run again, with such places then and for a while. */
 static gboolean attempt(Core *core, CoreWork work, gpointer user, GError **error) {
+  store_expect_undo(core->acme.store, core->undoing > 0);
+  core->undoing -= MIN(core->undoing, 1);
+  nonces_keep(core->acme.nonces);
   if (!store_begin(core->acme.store, error))
     return FALSE;
   if (work(core, user, error))
@@ -244,6 +250,8 @@ gboolean core_transact(Core *core, CoreWork work, gpointer user, GError **error)
       g_propagate_error(error, g_steal_pointer(&failure));
       return FALSE;
     }
+    core->undoing = UNDOING_TRANSACTIONS;
+    nonces_give_back(core->acme.nonces);
     log_debug("transaction run again", "reason", failure->message, NULL);
   }
 }

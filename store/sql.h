@@ -37,6 +37,8 @@ typedef struct {
   gboolean (*mark)(SqlConnection *connection, GError **error);
   gboolean (*release)(SqlConnection *connection, GError **error);
   gboolean (*undo)(SqlConnection *connection, GError **error);
+  /* NULL where a place costs nothing. */
+  void (*expect_undo)(SqlConnection *connection, gboolean expected);
   /* In a transaction: keeps others from changing the schema to its end. */
   gboolean (*lock_schema)(SqlConnection *connection, GError **error);
   /* Statements without parameters or rows; may be several. */

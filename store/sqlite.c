@@ -16,6 +16,7 @@ struct SqlConnection {
   GHashTable *given;    /* where that text lay -> the same Prepared */
   int lock;
   enum { NO_MARK, MARK_WANTED, MARKED } mark; /* a savepoint: made before the first change */
+  gboolean lasting; /* handlers are not expected to be undone: a mark has no savepoint */
 };
 
 typedef struct {
@@ -233,7 +234,8 @@ static gboolean make_mark(SqlConnection *connection, const char *sql, GError **e
   if (connection->mark != MARK_WANTED || g_str_has_prefix(sql, "SELECT"))
     return TRUE;
   connection->mark = MARKED;
-  return run_statement(connection, "SAVEPOINT handler", "", NULL, error) >= 0;
+  return connection->lasting ||
+         run_statement(connection, "SAVEPOINT handler", "", NULL, error) >= 0;
 }
 
 static gint64 sqlite_change(SqlConnection *connection, const char *sql, const char *format,
@@ -330,14 +332,22 @@ static gboolean sqlite_mark(SqlConnection *connection, GError **error G_GNUC_UNU
 }
 
 static gboolean sqlite_release(SqlConnection *connection, GError **error) {
-  gboolean marked = connection->mark == MARKED;
+  gboolean marked = connection->mark == MARKED && !connection->lasting;
   connection->mark = NO_MARK;
   return !marked || sqlite_run(connection, "RELEASE handler", "", NULL, error);
 }
 
 static gboolean sqlite_undo(SqlConnection *connection, GError **error) {
-  return connection->mark != MARKED ||
-         sqlite_run(connection, "ROLLBACK TO handler", "", NULL, error);
+  if (connection->mark != MARKED)
+    return TRUE;
+  if (!connection->lasting)
+    return sqlite_run(connection, "ROLLBACK TO handler", "", NULL, error);
+  g_set_error(error, STORE_ERROR, STORE_ERROR_AGAIN, "what was not expected is to be undone");
+  return FALSE;
+}
+
+static void sqlite_expect_undo(SqlConnection *connection, gboolean expected) {
+  connection->lasting = !expected;
 }
 
 const SqlDriver sql_driver_sqlite = {
@@ -349,6 +359,7 @@ const SqlDriver sql_driver_sqlite = {
     .mark = sqlite_mark,
     .release = sqlite_release,
     .undo = sqlite_undo,
+    .expect_undo = sqlite_expect_undo,
     .lock_schema = sqlite_lock_schema,
     .script = sqlite_script,
     .run = sqlite_run,

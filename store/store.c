@@ -98,6 +98,11 @@ void store_rollback(Store *store) {
   store->driver->rollback(store->connection);
 }
 
+void store_expect_undo(Store *store, gboolean expected) {
+  if (store->driver->expect_undo != NULL)
+    store->driver->expect_undo(store->connection, expected);
+}
+
 gboolean store_handler_begin(Store *store, GError **error) {
   return store->driver->mark(store->connection, error);
 }

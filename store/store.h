@@ -68,6 +68,9 @@ gboolean store_begin(Store *store, GError **error);
  */
 gboolean store_commit(Store *store, GError **error);
 void store_rollback(Store *store);
+/* Before store_begin. FALSE: the transactions from now on keep no place to go back to in front of
+   each handler, which costs time; one that is to be undone may then give STORE_ERROR_AGAIN. */
+void store_expect_undo(Store *store, gboolean expected);
 /* Marks the beginning of one handler's work inside the transaction. */
 gboolean store_handler_begin(Store *store, GError **error);
 /* Ends it; keep FALSE undoes what it did. FALSE when the transaction itself cannot go on: roll it

@@ -29,6 +29,37 @@ static void test_single_use(void) {
   g_assert_false(accepts(nonces, second, NOW + HOUR));
 }
 
+/* What a transaction used that is run again is used by its next run, and what was used before it
+   stays so. */
+static void test_given_back(void) {
+  g_autoptr(Nonces) nonces = nonces_new(key);
+  g_autofree char *before = nonces_issue(nonces, NOW), *within = nonces_issue(nonces, NOW);
+  g_assert_true(accepts(nonces, before, NOW));
+  nonces_keep(nonces);
+  g_assert_true(accepts(nonces, within, NOW));
+  nonces_give_back(nonces);
+  g_assert_false(accepts(nonces, before, NOW));
+  g_assert_true(accepts(nonces, within, NOW));
+  g_assert_false(accepts(nonces, within, NOW));
+  nonces_keep(nonces);
+  nonces_give_back(nonces);
+  g_assert_false(accepts(nonces, within, NOW));
+}
+
+/* One that has aged out meanwhile is not there to be given back. */
+static void test_given_back_late(void) {
+  g_autoptr(Nonces) nonces = nonces_new(key);
+  g_autofree char *old = nonces_issue(nonces, NOW);
+  g_assert_true(accepts(nonces, old, NOW));
+  for (guint i = 0; i < 2 * NONCE_BLOCK; i++)
+    g_free(nonces_issue(nonces, NOW + 1));
+  g_autofree char *fresh = nonces_issue(nonces, NOW + 2 * HOUR);
+  g_assert_true(accepts(nonces, fresh, NOW + 4 * HOUR));
+  nonces_give_back(nonces);
+  g_assert_false(accepts(nonces, old, NOW + 4 * HOUR));
+  g_assert_true(accepts(nonces, fresh, NOW + 4 * HOUR));
+}
+
 static void test_malformed(void) {
   static const char *const bad[] = {
       "", "A", "=", "nonce", "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA", "\xff", "AAAA AAAA"};
@@ -154,6 +185,8 @@ static void test_placeholder(void) {
 int main(int argc, char **argv) {
   g_test_init(&argc, &argv, NULL);
   g_test_add_func("/acme/nonce/single-use", test_single_use);
+  g_test_add_func("/acme/nonce/given-back", test_given_back);
+  g_test_add_func("/acme/nonce/given-back-late", test_given_back_late);
   g_test_add_func("/acme/nonce/malformed", test_malformed);
   g_test_add_func("/acme/nonce/foreign", test_foreign);
   g_test_add_func("/acme/nonce/future", test_future);

@@ -42,6 +42,32 @@ static void test_handlers(Fixture *fixture, gconstpointer data G_GNUC_UNUSED) {
   GIVES(STORE_MISSING, account_find(fixture->store, &undone, &none, &error));
 }
 
+/* Where nothing was expected to be undone a handler that changed something takes the transaction
+   along, which says so; one that only read does not. */
+static void test_unexpected(Fixture *fixture, gconstpointer data G_GNUC_UNUSED) {
+  g_autoptr(GError) again = NULL;
+  store_rollback(fixture->store);
+  store_expect_undo(fixture->store, FALSE);
+  GOOD(store_begin(fixture->store, &error));
+  for (guint8 i = 0; i < 2; i++) {
+    GOOD(store_handler_begin(fixture->store, &error));
+    add_account(fixture->store, i);
+    GOOD(store_handler_end(fixture->store, TRUE, &error));
+  }
+  GOOD(store_handler_begin(fixture->store, &error));
+  g_assert_cmpint(accounts(fixture), ==, 2);
+  GOOD(store_handler_end(fixture->store, FALSE, &error));
+  GOOD(store_handler_begin(fixture->store, &error));
+  add_account(fixture->store, 2);
+  g_assert_false(store_handler_end(fixture->store, FALSE, &again));
+  g_assert_error(again, STORE_ERROR, STORE_ERROR_AGAIN);
+  store_rollback(fixture->store);
+  store_expect_undo(fixture->store, TRUE);
+  GOOD(store_begin(fixture->store, &error));
+  g_assert_cmpint(accounts(fixture), ==, 0);
+  test_handlers(fixture, NULL);
+}
+
 /* A statement that failed takes nothing along but its handler. */
 static void test_failed_handler(Fixture *fixture, gconstpointer data G_GNUC_UNUSED) {
   g_autoptr(GError) failure = NULL;
@@ -230,6 +256,7 @@ int main(int argc, char **argv) {
   }
   FIXTURE_TEST("/store/handlers", test_handlers);
   FIXTURE_TEST("/store/failed-handler", test_failed_handler);
+  FIXTURE_TEST("/store/unexpected", test_unexpected);
   FIXTURE_TEST("/store/second-opener", test_second_opener);
   FIXTURE_TEST("/store/no-folder", test_no_folder);
   FIXTURE_TEST("/store/no-database", test_no_database);

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A signetd that is backed up, destroyed and restored, for scenario/test_backup.py, test_backup_kills.py and test_upgrade.py."""
+"""A signetd that is backed up, destroyed and restored, for scenario/test_backup.py, test_restores.py, test_backup_kills.py and test_upgrade.py."""
 
 import hashlib
 import json
@@ -20,6 +20,11 @@ import signet_lab as signet
 
 def serial_of(leaf):
     return f"{leaf.serial_number:x}"
+
+
+def flipped(octets, at):
+    """With one octet changed."""
+    return octets[:at] + bytes([octets[at] ^ 1]) + octets[at + 1:]
 
 
 class KeepingCase(lab.LabCase):

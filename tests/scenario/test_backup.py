@@ -3,14 +3,15 @@
 and revoked again, and nothing is issued before."""
 
 import contextlib
+import hashlib
 import json
 import pathlib
-import shutil
 import sqlite3
+import tarfile
 import unittest
 
 import faults
-from keeping import KeepingCase, serial_of
+from keeping import KeepingCase, flipped, serial_of
 from postgres import OWNER, Postgres
 
 
@@ -79,7 +80,7 @@ class Backup(KeepingCase):
         self.assertEqual(last, signed)  # the new chain is signed to its end; the old one has lost its own
         self.server.start()
 
-    # --- what is refused, and what is lost ---
+    # --- what is refused ---
 
     def test_refused(self):
         """Each says what to do, and changes nothing."""
@@ -99,15 +100,16 @@ class Backup(KeepingCase):
         whole, cases = self.file.read_bytes(), self.lab.path / "broken.backup"
         before = {path.name: path.read_bytes() for path in self.store.iterdir() if path.is_file()}
         for why, octets in (("cut short", whole[:self.rng.randrange(600, len(whole) - 1024)]),
-                            ("signet.db in it is damaged", self.flipped(whole, whole.index(b"SQLite format 3") + 5000)),
-                            ("signer.log in it is damaged", self.flipped(whole, whole.index(b"SIGNETL1") + 60)),
-                            ("no backup of Signet", self.flipped(whole, 3)), ("no backup of Signet", b"x" * 4096)):
+                            ("signet.db in it is damaged", flipped(whole, whole.index(b"SQLite format 3") + 5000)),
+                            ("signer.log in it is damaged", flipped(whole, whole.index(b"SIGNETL1") + 60)),
+                            ("no backup of Signet", flipped(whole, 3)), ("no backup of Signet", b"x" * 4096)):
             cases.write_bytes(octets)
             self.bad("restore", cases, why=why)
+        self.bad("restore", self.of_a_newer_release(), why="the store has schema version 1000, this program knows")
         other = self.lab.path / "other.log"
         other.write_bytes((self.store / "signer.log").read_bytes() + b"x")
         self.bad("restore", self.file, "--log", self.lab.path / "missing.log", why="there is no such file")
-        other.write_bytes(self.flipped((self.store / "signer.log").read_bytes(), 60))
+        other.write_bytes(flipped((self.store / "signer.log").read_bytes(), 60))
         self.bad("restore", self.file, "--log", other, why="damaged at octet")
         self.bad("restore", self.file, "--list", other, why="it is no revocation list")
         self.assertEqual({path.name: path.read_bytes() for path in self.store.iterdir() if path.is_file()}, before)
@@ -116,73 +118,23 @@ class Backup(KeepingCase):
         self.bad("backup", self.file, why="pg_basebackup with WAL archiving")
         self.bad("restore", self.file, why="signetctl store restored")
 
-    @staticmethod
-    def flipped(octets, at):
-        return octets[:at] + bytes([octets[at] ^ 1]) + octets[at + 1:]
-
-    def test_machine_lost(self):
-        """Only the backup is left, and a list that was fetched by somebody: its revocations hold, open orders end."""
-        first = self.issue("user0")
-        order = self.user.new_order("user1@user.test")
-        self.good("backup", self.file)
-        second = self.issue("user2")
-        self.revoke(first, "superseded")
-        self.revoke(second, "keyCompromise")
-        number, entries = self.wait_listed(first, second)
-        fetched = self.lab.path / "crl-1.crl"
-        shutil.copy(self.store / "published/crl-1.crl", fetched)
-        log = (self.store / "signer.log").read_bytes()
-        self.server.stop()
-        shutil.rmtree(self.store)
-        self.bad("restore", self.file, why="--accept-lost-log")
-        given = self.lab.path / "copy.log"
-        given.write_bytes(log[:-1])  # cut while it was copied: what is whole counts
-        self.assertIn("the one that was given", self.good("restore", self.file, "--log", given))
-        shutil.rmtree(self.store)
-        out = self.good("restore", self.file, "--accept-lost-log", "--list", fetched)
-        self.assertIn("that of the backup; a later one is lost", out)
-        self.server.start()
-        done = json.loads(self.good("store", "reconcile", "--json"))
-        self.assertEqual((done["ended"], done["revoked"], done["revoked-unknown"]), (1, 1, 1))
-        self.assertEqual(self.user.get(order["url"])["status"], "invalid")
-        self.good("issuance", "start")
-        third = self.issue("user3")
-        self.revoke(third, "superseded")
-        later, found = self.wait_listed(third)
-        self.assertGreater(later, number)
-        self.assertEqual({serial: found[serial] for serial in entries}, entries)
-        self.assert_all_good()
-
-    def put_back(self, copy):
-        self.server.stop()
-        for path in self.store.glob("signet.db*"):
-            path.unlink()
-        shutil.copy(copy, self.store / "signet.db")
-
-    def test_put_back_by_hand(self):
-        """A database that other tools put back, without a word to Signet: told, and then mended."""
-        self.issue("user0")
-        copy = self.lab.path / "copy.db"
-        with contextlib.closing(sqlite3.connect(self.store / "signet.db")) as store:
-            store.execute("VACUUM INTO ?", (str(copy),))
-        self.issue("user1")
-        known = self.known()
-        self.put_back(copy)
-        self.server.start()
-        self.bad("store", "reconcile", why="run signetctl store restored first")
-        self.put_back(copy)
-        self.assertIn("Issuance is stopped", self.good("store", "restored", "--note", "copied by hand"))
-        self.server.start()
-        self.assert_refuses()
-        other, whole = self.lab.path / "other.log", (self.store / "signer.log").read_bytes()
-        self.bad("store", "reconcile", "--log", other, why=f"{other}")
-        other.write_bytes(self.flipped(whole, 60))
-        self.bad("store", "reconcile", "--log", other, why=f"{other}: ")
-        other.write_bytes(whole[:-1])
-        status, out, err = self.ctl("store", "reconcile", "--log", other)
-        self.assertEqual((status, err), (0, f"signetctl store reconcile: {other} ends within a record: what is whole was taken; is there a longer copy?\n"), out)
-        self.assertEqual(self.known(), known)
-        self.assert_all_good()
+    def of_a_newer_release(self):
+        """The backup, with a schema that is not known yet."""
+        names, manifest = self.look_into(self.file)
+        folder, path = self.lab.path / "opened", self.lab.path / "newer.backup"
+        with contextlib.closing(sqlite3.connect(folder / "signet.db")) as store:
+            store.execute("UPDATE schema_version SET version = 1000 WHERE version = (SELECT max(version) FROM schema_version)")
+            store.commit()
+            store.execute("PRAGMA journal_mode = DELETE")
+        octets = (folder / "signet.db").read_bytes()
+        for member in manifest["files"]:
+            if member["name"] == "signet.db":
+                member.update(size=len(octets), sha256=hashlib.sha256(octets).hexdigest())
+        (folder / "manifest.json").write_text(json.dumps(manifest))
+        with tarfile.open(path, "w", format=tarfile.USTAR_FORMAT) as archive:
+            for name in names:
+                archive.add(folder / name, name)
+        return path
 
     def test_postgresql(self):
         """A database that PostgreSQL's tools put back, and the chain of each core in it."""

@@ -62,7 +62,9 @@ gboolean setup_check(Setup *setup) {
   g_strchomp(mistakes);
   setup_problem(setup, *mistakes != '\0' ? mistakes : "the configuration could not be checked",
                 "Correct that%s, and run signetctl setup again.",
-                setup->served ? " (files must be readable by the user of signetd)" : "");
+                setup->served    ? " (files must be readable by the user of signetd)"
+                : geteuid() != 0 ? " (as root, where files are not readable for you)"
+                                 : "");
   return FALSE;
 }
 

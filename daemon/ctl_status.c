@@ -8,6 +8,7 @@
 #include "daemon/store_place.h"
 
 #include <stdio.h>
+#include <unistd.h>
 
 #define ANSWER_SECONDS 20
 
@@ -36,8 +37,8 @@ static json_t *ends_of(const CtlSettings *settings) {
 
 static json_t *store_of(const CtlSettings *settings) {
   g_autofree char *folder = ctl_settings_text(settings, "store", "directory");
-  gint64 octets = 0;
-  for (const char *const *file = store_place_files; *file != NULL; file++)
+  gint64 octets = access(folder, X_OK) == 0 ? 0 : -1;
+  for (const char *const *file = store_place_files; octets >= 0 && *file != NULL; file++)
     octets += store_place_octets(folder, *file);
   g_autofree char *database = ctl_settings_text(settings, "store", "postgresql");
   return json_pack("{s:s, s:I, s:b}", "directory", folder, "octets", (json_int_t)octets,
@@ -145,7 +146,10 @@ static void print_ends(const json_t *status) {
 
 static void print_octets(const char *what, const char *where, const json_t *of) {
   json_int_t octets = json_integer_value(json_object_get(of, "octets"));
-  printf("%-11s %s, %.1f MiB\n", what, where, (double)octets / (1024 * 1024));
+  if (octets < 0)
+    printf("%-11s %s: cannot be read\n", what, where);
+  else
+    printf("%-11s %s, %.1f MiB\n", what, where, (double)octets / (1024 * 1024));
 }
 
 /* A database's size is known to the server that has it open. */

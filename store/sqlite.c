@@ -2,6 +2,7 @@
 /* The embedded driver: SQLite in WAL mode with synchronous=FULL, one writer, guarded by a lock
  * file. */
 #include "store/sql.h"
+#include "store/sqlite_copy.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -136,8 +137,10 @@ static SqlConnection *open_writer(const char *folder, GError **error) {
 }
 
 static SqlConnection *open_reader(const char *folder, GError **error) {
-  SqlConnection *connection = connection_new(-1);
   g_autofree char *path = g_build_filename(folder, "signet.db", NULL);
+  if (!sqlite_is_readable(path, error))
+    return NULL;
+  SqlConnection *connection = connection_new(-1);
   int flags = SQLITE_OPEN_READONLY | SQLITE_OPEN_NOMUTEX;
   gboolean good = sqlite3_open_v2(path, &connection->database, flags, NULL) == SQLITE_OK;
   if (good) {

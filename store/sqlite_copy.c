@@ -19,6 +19,16 @@ static gboolean fail(sqlite3 *database, const char *path, GError **error) {
   return FALSE;
 }
 
+gboolean sqlite_is_readable(const char *path, GError **error) {
+  if (access(path, R_OK) == 0)
+    return TRUE;
+  const char *todo = errno == ENOENT   ? "; signetd makes it at its first start"
+                     : errno == EACCES ? "; ask as root or as the user of signetd"
+                                       : "";
+  g_set_error(error, STORE_ERROR, STORE_ERROR_OPEN, "%s: %s%s", path, g_strerror(errno), todo);
+  return FALSE;
+}
+
 static gboolean open_database(const char *path, int flags, sqlite3 **database, GError **error) {
   if (sqlite3_open_v2(path, database, flags | SQLITE_OPEN_NOMUTEX, NULL) != SQLITE_OK)
     return fail(*database, path, error);
@@ -66,7 +76,8 @@ gboolean sqlite_copy(const char *folder, const char *path, SqliteCopyProgress pr
   g_autoptr(sqlite3) from = NULL;
   g_autoptr(sqlite3) to = NULL;
   g_autofree char *source = g_build_filename(folder, "signet.db", NULL);
-  if (!open_database(source, SQLITE_OPEN_READONLY, &from, error) || !make_file(path, error) ||
+  if (!sqlite_is_readable(source, error) ||
+      !open_database(source, SQLITE_OPEN_READONLY, &from, error) || !make_file(path, error) ||
       !open_database(path, SQLITE_OPEN_READWRITE, &to, error))
     return FALSE;
   if (sqlite3_exec(from, "BEGIN; SELECT count(*) FROM sqlite_schema", NULL, NULL, NULL) !=

@@ -8,6 +8,8 @@
 /* Told now and then how many pages are copied. */
 typedef void (*SqliteCopyProgress)(gint64 done, gint64 of, gpointer user);
 
+/* Whether the database at path is there and may be read; else STORE_ERROR_OPEN, and what to do. */
+gboolean sqlite_is_readable(const char *path, GError **error);
 /* Copies folder/signet.db as it was at one moment to the new file path, mode 0600, durably; the
    server goes on meanwhile, its write-ahead log grows as long. The copy has none beside it. */
 gboolean sqlite_copy(const char *folder, const char *path, SqliteCopyProgress progress,

@@ -72,7 +72,8 @@ class PurgeShow(KeepingCase):
         self.server.stop()
         for file in self.store.glob("signet.db*"):
             file.unlink()
-        self.bad("purge", "show", why="the store cannot be read: ")
+        self.bad("purge", "show", why=f"the store cannot be read: {self.store}/signet.db: No such file or directory; signetd makes it at its first start")
+        self.bad("backup", self.file, why="signet.db: No such file or directory; signetd makes it at its first start")
 
 
 if __name__ == "__main__":

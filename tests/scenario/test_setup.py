@@ -471,6 +471,12 @@ class Stopped(RunningCase):
         text = ctl("status", "--config", self.server.path)
         self.assertRegex(text.out, r"^signetd +DOES NOT ANSWER: .* not running.*\nstore .*\nends ")
         self.assertEqual(text.error, "")
+        program = self.server.folder / "signetctl"
+        shutil.copy(signet.BUILD / "signetctl", program)
+        store = self.server.folder / "store"
+        store.mkdir(mode=0o700, exist_ok=True)
+        reader = subprocess.run([*as_nobody(program), "status", "--config", self.server.path], capture_output=True, text=True).stdout
+        self.assertIn(f"{store}: cannot be read\n", reader)
         (self.server.folder / "dkim.key").unlink()
         self.assertRegex(ctl("status", "--config", self.server.path).out, r"(?m)DKIM key +cannot be read: /")
 

@@ -18,7 +18,7 @@ import subprocess
 import sys
 
 # Of no meaning for what a single start may do.
-PASSED_OVER = {"Type", "NotifyAccess", "ExecReload", "Restart", "RestartSec", "TimeoutStartSec", "TimeoutStopSec", "RemoveIPC",
+PASSED_OVER = {"Type", "Nice", "NotifyAccess", "ExecReload", "Restart", "RestartSec", "TimeoutStartSec", "TimeoutStopSec", "RemoveIPC",
                "ConfigurationDirectoryMode", "StateDirectoryMode", "LogsDirectoryMode", "Group", "SystemCallArchitectures",
                "ProtectHostname", "ProtectClock", "SystemCallErrorNumber"}
 # What systemd makes of them: the system calls that they forbid (systemd.exec(5)).
@@ -124,7 +124,8 @@ def restricted(unit):
     capabilities = [name.lower().removeprefix("cap_") for name in unit.take("CapabilityBoundingSet").split()]
     ambient = [name.lower().removeprefix("cap_") for name in unit.take("AmbientCapabilities", "").split()]
     os.umask(int(unit.take("UMask"), 8))
-    files = min(int(unit.take("LimitNOFILE")), resource.getrlimit(resource.RLIMIT_NOFILE)[1])  # not every root may raise it
+    most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    files = min(int(unit.take("LimitNOFILE", most)), most)  # not every root may raise it
     resource.setrlimit(resource.RLIMIT_NOFILE, (files, files))
     words = ["setpriv", f"--reuid={user.pw_uid}", f"--regid={user.pw_gid}",
              "--init-groups", "--inh-caps=-all" + "".join(f",+{name}" for name in ambient),

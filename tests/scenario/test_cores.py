@@ -68,8 +68,10 @@ class TwoCores(faults.FaultCase):
                              rf"(?m)^FAILED  evidence: audit record {line['record']} is missing, or another$")
 
     def test_status(self):
-        """The size of the store is that of the database, and of what each node has beside it."""
-        status = lambda: subprocess.run([signet.BUILD / "signetctl", "status", "--config", self.server.path], capture_output=True, text=True).stdout
+        """The size of the store is that of the database, and of what each node has beside it; what is to be removed is read there."""
+        ctl = lambda *words: subprocess.run([signet.BUILD / "signetctl", *words, "--config", self.server.path], capture_output=True, text=True).stdout
+        status = lambda: ctl("status")
+        self.assertEqual(json.loads(ctl("purge", "show", "--json"))["failed-orders"]["count"], 0)
         found = re.search(r"(?m)^store +/.*/store, \d+\.\d MiB\n +PostgreSQL, (\d+\.\d) MiB$", status())
         size = self.query("SELECT sum(pg_total_relation_size(tablename::regclass)) FROM pg_tables WHERE schemaname = 'signet'")
         self.assertAlmostEqual(float(found[1]), int(size) / 2 ** 20, delta=0.5)

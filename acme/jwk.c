@@ -18,6 +18,8 @@
 #define RSA_MAX_OCTETS 512
 #define EXPONENT_MAX_OCTETS 8
 #define COORDINATE_MAX_OCTETS 66
+/* A sequence of two numbers, each with a zero in front at most. */
+#define DER_MAX_OCTETS (3 + 2 * (3 + COORDINATE_MAX_OCTETS))
 #define SUPPORTED "RSA, EC with P-256, P-384 or P-521, and OKP with Ed25519 are"
 
 struct JwkKind {
@@ -404,19 +406,19 @@ GBytes *jwk_thumbprint_of_spki(GBytes *spki) {
   return thumbprint;
 }
 
-/* r||s of exactly twice the order's octets, neither zero -> DER (RFC 7518 section 3.4). */
-static guint8 *ecdsa_der(GBytes *signature, gsize octets, int *length) {
+/* r||s of exactly twice the order's octets, neither zero -> DER (RFC 7518 section 3.4); its length,
+   0 when it is not so. */
+static int ecdsa_der(GBytes *signature, gsize octets, guint8 der[DER_MAX_OCTETS]) {
   const guint8 *data = g_bytes_get_data(signature, NULL);
   if (g_bytes_get_size(signature) != 2 * octets)
-    return NULL;
-  guint8 *der = NULL;
+    return 0;
   ECDSA_SIG *pair = ECDSA_SIG_new();
   BIGNUM *r = BN_bin2bn(data, (int)octets, NULL), *s = BN_bin2bn(data + octets, (int)octets, NULL);
   gboolean zero = BN_is_zero(r) || BN_is_zero(s);
   ECDSA_SIG_set0(pair, r, s);
-  *length = zero ? 0 : i2d_ECDSA_SIG(pair, &der);
+  int length = zero ? 0 : i2d_ECDSA_SIG(pair, &der);
   ECDSA_SIG_free(pair);
-  return der;
+  return length;
 }
 
 static gboolean verify(const Jwk *jwk, const char *input, gsize length, const guint8 *signature,
@@ -444,15 +446,13 @@ static gboolean verify_whole(const Jwk *jwk, const char *input, gsize length,
 gboolean jwk_verify(const Jwk *jwk, const char *input, gsize length, GBytes *signature) {
   gsize size = 0;
   const guint8 *octets = g_bytes_get_data(signature, &size);
-  int der_length = 0;
+  guint8 der[DER_MAX_OCTETS];
   if (jwk->kind->digest == NULL)
     return octets != NULL && verify_whole(jwk, input, length, octets, size);
   if (jwk->kind->octets == 0)
     return octets != NULL && verify(jwk, input, length, octets, size);
-  guint8 *der = ecdsa_der(signature, jwk->kind->octets, &der_length);
-  gboolean good = der != NULL && verify(jwk, input, length, der, (gsize)der_length);
-  OPENSSL_free(der);
-  return good;
+  int der_length = ecdsa_der(signature, jwk->kind->octets, der);
+  return der_length > 0 && verify(jwk, input, length, der, (gsize)der_length);
 }
 
 /* --- cache

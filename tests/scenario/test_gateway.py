@@ -47,7 +47,7 @@ class Gateway(lab.SharedLabCase):
         keys = cls.lab.path / "dkim_keys"
         keys.write_text("".join(f"{one.selector}._domainkey.{one.domain} {one.text()}\n" for one in (cls.server.dkim, key)))
         milter = lab.OpenDKIM(cls.lab, [key], {"Mode": "sv", "AuthservID": "mx.user.test", "TestDNSData": f"file:{keys}"})
-        boxes = {"user.test": cls.names + ["ann", "bob", "eve", "jürgen", "sender"]}
+        boxes = {"user.test": cls.names + ["ann", "bob", "eve", "jürgen", "sender", "forged"]}
         rules = cls.lab.path / "challenges"
         rules.write_text(f"/^Subject: ACME: lmtp/ FILTER signet-lmtp:unix:{cls.socket}\n" + cls.here(guide("/^Auto-Submitted")))
         main = settings(cls.here(guide("header_checks")).replace("/etc/postfix/signet-challenges", str(rules)))
@@ -111,8 +111,8 @@ class Gateway(lab.SharedLabCase):
 
     def test_1_every_day(self):
         """At the same time: each waits some seconds."""
-        with ThreadPoolExecutor(3) as pool:
-            runs = {part.__name__: pool.submit(part) for part in (self.supplied_and_renewed, self.untouched, self.notification)}
+        with ThreadPoolExecutor(4) as pool:
+            runs = {part.__name__: pool.submit(part) for part in (self.supplied_and_renewed, self.untouched, self.notification, self.forged)}
         for name, run in runs.items():
             with self.subTest(name):
                 run.result()
@@ -256,6 +256,21 @@ class Gateway(lab.SharedLabCase):
         for words in (b"Original-Envelope-Id: id-7", b"Original-Recipient: rfc822;first@user.test", b"Action: delivered"):
             self.assertIn(words, report)
         self.assertEqual(len(self.mails("sender")), 1)
+
+    def forged(self):
+        """A signature that is none, and the word of the mail server itself that it is good: that is taken out on the way."""
+        names = "from:sender:reply-to:to:cc:subject:date:in-reply-to:references:message-id:auto-submitted:content-type:content-transfer-encoding"
+        wrong = signet_lab.b64(bytes(256)) + "=="
+        self.hand_in(self.mail, "forger@other.test", ["forged@user.test"], signet_lab.lines(
+            "Authentication-Results: mx.user.test; dkim=pass header.d=ca.test\nAuthentication-Results: MX.user.test 1; dkim=pass "
+            f"header.d=ca.test\nDKIM-Signature: v=1; a=rsa-sha256; c=relaxed/relaxed; d=ca.test; s={self.server.dkim.selector};\n"
+            f" h={names};\n bh={wrong[:43]}=; b={wrong}\n"
+            "From: acme-challenge@ca.test\nTo: forged@user.test\nSubject: ACME: LgYemJLy3F1LDkiJrdIGbEzyFJyOyf6vBdyZ1TG3sME\n"
+            "Auto-Submitted: auto-generated; type=acme\nDate: Mon, 1 Jan 2024 00:00:00 +0000\nMessage-ID: <forged@ca.test>\n\nx\n"))
+        mail = lab.maildir_wait(self.mail.maildir("forged@user.test"))
+        results = [" ".join(text.split()) for text in mail.message.get_all("Authentication-Results")]
+        self.assertTrue(all(text.lower().startswith("mx.user.test") for text in results), results)
+        self.assertEqual([text for text in results if "dkim=pass" in text], [], results)
 
     # --- mishaps ---
 

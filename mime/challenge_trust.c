@@ -88,18 +88,22 @@ static const char *property(char **words, const char *name) {
   return value;
 }
 
+/* What a text says of the DKIM signature of a domain. */
+typedef enum { SAYS_NOTHING, SAYS_NO, SAYS_PASS } Said;
+
 /* resinfo = "dkim=pass" ... "header.d=" domain, or "header.i=" an identity of it. */
-static gboolean is_pass(const char *result, const char *domain) {
+static Said said_by_result(const char *result, const char *domain) {
   g_autofree char *copy = g_strstrip(g_strdup(result));
   g_auto(GStrv) words = g_strsplit_set(copy, " \t", -1);
   const char *verdict = words[0] != NULL ? value_of(words[0], "dkim") : NULL;
   const char *signer = property(words, "header.d"), *identity = property(words, "header.i");
   const char *at = identity != NULL ? strrchr(identity, '@') : NULL;
-  if (verdict == NULL || g_ascii_strcasecmp(verdict, "pass") != 0)
-    return FALSE;
-  if (signer != NULL)
-    return g_ascii_strcasecmp(signer, domain) == 0;
-  return at != NULL && g_ascii_strcasecmp(at + 1, domain) == 0;
+  if (verdict == NULL)
+    return SAYS_NOTHING;
+  const char *named = signer != NULL ? signer : at != NULL ? at + 1 : "";
+  return g_ascii_strcasecmp(verdict, "pass") == 0 && g_ascii_strcasecmp(named, domain) == 0
+             ? SAYS_PASS
+             : SAYS_NO;
 }
 
 /* Whether the field is the server's: its name, perhaps with a version, in front of the first ";".
@@ -112,27 +116,31 @@ static gboolean is_by(const char *start, const char *authserv_id) {
   return FALSE;
 }
 
-static gboolean says_pass(const RawField *field, const char *authserv_id, const char *domain) {
+static Said said_by_field(const RawField *field, const char *authserv_id, const char *domain) {
   if (!raw_field_is(field, "Authentication-Results") || field->length > MAX_FIELD)
-    return FALSE;
+    return SAYS_NOTHING;
   g_autofree char *value = raw_field_value(field);
   g_autofree char *text = without_comments(value);
   g_auto(GStrv) parts = g_strsplit(text, ";", -1);
+  Said said = SAYS_NOTHING;
   if (parts[0] == NULL || !is_by(parts[0], authserv_id))
-    return FALSE;
+    return SAYS_NOTHING;
   for (char **part = parts + 1; *part != NULL; part++)
-    if (is_pass(*part, domain))
-      return TRUE;
-  return FALSE;
+    said = MAX(said, said_by_result(*part, domain));
+  return said;
 }
 
+/* The topmost field of the server that speaks of DKIM decides: what stands below was there before.
+ */
 static const char *find_result(GBytes *message, const char *authserv_id, const char *domain) {
   const char *why = NULL;
+  Said said = SAYS_NOTHING;
   g_autoptr(RawMessage) raw = raw_message_new(message, &why);
-  for (guint i = 0; raw != NULL && i < raw->fields->len; i++)
-    if (says_pass(raw_message_field(raw, i), authserv_id, domain))
-      return NULL;
-  return "the mail server named by --authserv-id did not find its DKIM signature good";
+  for (guint i = 0; raw != NULL && i < raw->fields->len && said == SAYS_NOTHING; i++)
+    said = said_by_field(raw_message_field(raw, i), authserv_id, domain);
+  return said == SAYS_PASS
+             ? NULL
+             : "the mail server named by --authserv-id did not find its DKIM signature good";
 }
 
 const char *challenge_distrust(GBytes *message, const char *from, const char *authserv_id,

@@ -101,6 +101,11 @@ static const struct {
     {AR "mx.example\r\n", FALSE},
     {AR "\r\n", FALSE},
     {"X-" AR "mx.example; dkim=pass header.d=ca.example\r\n", FALSE},
+    {AR "mx.example; spf=pass\r\n" AR "mx.example; dkim=pass header.d=ca.example\r\n", TRUE},
+    {AR "mx.example; dkim=fail header.d=ca.example\r\n" AR
+        "mx.example; dkim=pass header.d=ca.example\r\n",
+     FALSE},
+    {AR "mx.example; dkim=none\r\n" AR "mx.example; dkim=pass header.d=ca.example\r\n", FALSE},
     {AR "other.example; none\r\n" AR "mx.example; dkim=pass header.d=ca.example\r\n", TRUE},
 };
 

@@ -9,6 +9,7 @@ import re
 import signal
 import socket
 import subprocess
+import time
 import unittest
 import urllib.error
 import urllib.request
@@ -282,6 +283,15 @@ class Metrics(RefusalsCase):
             days = (told.of("signet_end_timestamp_seconds", what=row["what"]) -
                     told.of("signet_core_start_time_seconds")) / 86400
             self.assertAlmostEqual(days, row["days"], delta=1.5)
+
+    def test_revocation_lists(self):
+        """Their age and their end are those of the lists that are out."""
+        made, ends = self.server.query("SELECT min(this_update), min(next_update) FROM crl_shard WHERE crl IS NOT NULL")[0]
+        before, now, after = time.time(), self.scrape(), time.time()
+        self.assertEqual(now.of("signet_revocation_list_next_update_timestamp_seconds"), ends / 1000)
+        age = now.of("signet_revocation_list_age_seconds")
+        self.assertTrue(before - made / 1000 - 1 <= age <= after - made / 1000 + 1, (before, made, age, after))
+        self.assertEqual(now.of("signet_revocation_lists_overdue"), 0)
 
     # --- who may ask
 

@@ -100,9 +100,16 @@ static const MailWayKind mail_maildir_kind = {
     .free = mail_maildir_free,
 };
 
+/* In one pass: there may be very many. */
 static void mark_all_seen(MailMaildir *maildir) {
-  for (char *path = next_message(maildir); path != NULL; path = next_message(maildir))
-    g_free(path);
+  for (gsize i = 0; i < G_N_ELEMENTS(subfolders); i++) {
+    g_autofree char *folder = g_build_filename(maildir->folder, subfolders[i], NULL);
+    g_autoptr(GDir) entries = g_dir_open(folder, 0, NULL);
+    const char *name = NULL;
+    while (entries != NULL && (name = g_dir_read_name(entries)) != NULL)
+      if (name[0] != '.')
+        g_hash_table_add(maildir->seen, unique_name(name));
+  }
 }
 
 MailWay *mail_maildir_new(const char *folder, const MailReplier *replier, GError **error) {

@@ -36,15 +36,17 @@ gint64 job_added(Store *store) {
   return first;
 }
 
+/* No other taking has its lease, also none of which nobody knows whether it was committed. */
 StoreFind job_take(Store *store, JobKind kind, gint64 now, gint64 until, Job *job, GError **error) {
-  SqlQuery query = sql_query(
-      store,
-      "UPDATE job SET taken_until = ?3, attempts = attempts + 1, owner = ?4, lease = lease + 1"
-      " WHERE kind = ?1 AND subject ="
-      " (SELECT subject FROM job WHERE kind = ?1 AND due_at <= ?2 AND taken_until <= ?2"
-      "  AND (only_for IS NULL OR only_for = ?4) ORDER BY due_at LIMIT 1 @skip-locked)"
-      " RETURNING subject, due_at, attempts, version, lease",
-      "tiit", job_names[kind], now, until, store_owner(store));
+  SqlQuery query =
+      sql_query(store,
+                "UPDATE job SET taken_until = ?3, attempts = attempts + 1, owner = ?4,"
+                " lease = CASE WHEN lease < ?3 THEN ?3 ELSE lease + 1 END"
+                " WHERE kind = ?1 AND subject ="
+                " (SELECT subject FROM job WHERE kind = ?1 AND due_at <= ?2 AND taken_until <= ?2"
+                "  AND (only_for IS NULL OR only_for = ?4) ORDER BY due_at LIMIT 1 @skip-locked)"
+                " RETURNING subject, due_at, attempts, version, lease",
+                "tiit", job_names[kind], now, until, store_owner(store));
   StoreFind found = STORE_MISSING;
   if (sql_row(&query)) {
     job->kind = kind;

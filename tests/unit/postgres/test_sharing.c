@@ -251,6 +251,19 @@ static void test_job_freed(Fixture *fixture, gconstpointer data G_GNUC_UNUSED) {
   GIVES(STORE_MISSING, job_held(fixture->store, &taken, &error));
 }
 
+/* A taking that was undone, of which its core may not know that, is not taken for the next one. */
+static void test_job_undone(Fixture *fixture, gconstpointer data G_GNUC_UNUSED) {
+  Id subject = an_id(1);
+  Job undone, taken;
+  GOOD(job_add(fixture->store, JOB_MAIL, &subject, NOW, &error));
+  fixture_commit(fixture);
+  GIVES(STORE_FOUND, job_take(fixture->store, JOB_MAIL, NOW, NOW + 10, &undone, &error));
+  fixture_undo(fixture);
+  GIVES(STORE_FOUND, job_take(fixture->store, JOB_MAIL, NOW + 1, NOW + 11, &taken, &error));
+  GIVES(STORE_MISSING, job_held(fixture->store, &undone, &error));
+  GIVES(STORE_FOUND, job_held(fixture->store, &taken, &error));
+}
+
 static void test_start_frees_own(Fixture *fixture, gconstpointer data G_GNUC_UNUSED) {
   g_autoptr(Store) other = open_as(fixture, "node/1");
   Id first = an_id(1), second = an_id(2);
@@ -470,6 +483,7 @@ int main(int argc, char **argv) {
   FIXTURE_TEST("/sharing/job-skipped", test_job_skipped);
   FIXTURE_TEST("/sharing/job-held", test_job_held);
   FIXTURE_TEST("/sharing/job-freed", test_job_freed);
+  FIXTURE_TEST("/sharing/job-undone", test_job_undone);
   FIXTURE_TEST("/sharing/start-frees-own", test_start_frees_own);
   FIXTURE_TEST("/sharing/key-blocked", test_key_blocked);
   FIXTURE_TEST("/sharing/issuance-stop", test_issuance_stop);

@@ -114,7 +114,8 @@ static const char session[] =
 static const char writer_session[] =
     "SET default_transaction_read_only = off;"
     "SET lock_timeout = '5s'; SET statement_timeout = '30s';"
-    "SET idle_in_transaction_session_timeout = '60s';"
+    /* A process or machine that stops in the middle has its rows locked for no longer. */
+    "SET idle_in_transaction_session_timeout = '15s';"
     /* A commit is on the disk, and on that of a synchronous standby if there is one. */
     "SELECT set_config('synchronous_commit', 'on', false)"
     " WHERE current_setting('synchronous_commit') NOT IN ('on', 'remote_apply');"

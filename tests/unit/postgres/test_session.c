@@ -17,6 +17,7 @@ static void test_defaults(Fixture *fixture, gconstpointer data G_GNUC_UNUSED) {
                                             {"bytea_output", "escape"},
                                             {"statement_timeout", "1"},
                                             {"lock_timeout", "1"},
+                                            {"idle_in_transaction_session_timeout", "0"},
                                             {"search_path", "pg_temp, public"}};
   close_store(fixture);
   for (gsize i = 0; i < G_N_ELEMENTS(careless); i++) {
@@ -33,6 +34,7 @@ static void test_defaults(Fixture *fixture, gconstpointer data G_GNUC_UNUSED) {
                             " AND current_setting('transaction_isolation') = 'read committed'"
                             " AND current_setting('search_path') = 'signet, pg_temp'"
                             " AND current_setting('application_name') = 'signet node/0'"
+                            " AND current_setting('idle_in_transaction_session_timeout') = '15s'"
                             " THEN 1 ELSE 0 END"),
                   ==, 1);
   g_assert_cmpint(number_of(fixture->store, "SELECT count(*) FROM signet.account"), ==, 1);

@@ -51,6 +51,8 @@ struct Channel {
   guint64 next_id;
   GHashTable *open; /* id -> OpenQuestion: asked by us */
   GHashTable *owed; /* id -> kind: asked by the peer */
+  GPtrArray *types; /* a value of each message's type: GLib forgets what it knows of a type with the
+                       last value of it */
   gboolean in_callback, free_later;
   gboolean ended; /* the owner is about to hear it */
 };
@@ -137,6 +139,7 @@ static void destroy(Channel *channel) {
     drop_first(channel);
   g_hash_table_unref(channel->open);
   g_hash_table_unref(channel->owed);
+  g_ptr_array_unref(channel->types);
   g_free(channel);
 }
 
@@ -360,6 +363,19 @@ Role channel_peer(const Channel *channel) {
   return channel->peer;
 }
 
+/* Of the messages that may pass between these two. */
+static GPtrArray *types_between(const ChannelCatalogue *catalogue, Role own, Role peer) {
+  GPtrArray *types = g_ptr_array_new_with_free_func((GDestroyNotify)g_variant_unref);
+  guint both = ROLE_BIT(own) | ROLE_BIT(peer);
+  for (guint i = 1; i < catalogue->count; i++) {
+    const ChannelKind *kind = &catalogue->kinds[i];
+    if ((kind->from & both) != 0 && (kind->to & both) != 0)
+      g_ptr_array_add(types, g_variant_ref_sink(g_variant_new_from_data(
+                                 G_VARIANT_TYPE(kind->type), NULL, 0, FALSE, NULL, NULL)));
+  }
+  return types;
+}
+
 Channel *channel_new(struct event_base *base, int fd, const ChannelCatalogue *catalogue, Role own,
                      Role peer, ChannelReceived received, ChannelClosed closed, gpointer user) {
   Channel *channel = g_new0(Channel, 1);
@@ -375,6 +391,7 @@ Channel *channel_new(struct event_base *base, int fd, const ChannelCatalogue *ca
   g_queue_init(&channel->outgoing);
   channel->open = g_hash_table_new_full(g_int64_hash, g_int64_equal, NULL, g_free);
   channel->owed = g_hash_table_new_full(g_int64_hash, g_int64_equal, g_free, NULL);
+  channel->types = types_between(catalogue, own, peer);
   channel->readable = event_new(base, fd, EV_READ | EV_PERSIST, on_readable, channel);
   channel->writable = event_new(base, fd, EV_WRITE | EV_PERSIST, on_writable, channel);
   event_add(channel->readable, NULL);

@@ -56,19 +56,21 @@ void dkim_canon_field(GString *out, const char *text, gsize length, DkimCanon ca
 
 /* Section 3.4.4 (a): no blanks at the end of lines, runs of blanks one SP. */
 static void relaxed_lines(GString *out, const char *body, gsize length) {
+  gsize start = out->len;
   gboolean blank = FALSE;
+  g_string_set_size(out, start + length); /* what comes out is no longer than what goes in */
+  char *to = out->str + start;
   for (gsize i = 0; i < length; i++) {
     if (is_blank(body[i])) {
       blank = TRUE;
       continue;
     }
     if (blank && !is_crlf(body, length, i))
-      g_string_append_c(out, ' ');
+      *to++ = ' ';
     blank = FALSE;
-    g_string_append_c(out, body[i]);
-    if (is_crlf(body, length, i))
-      g_string_append_c(out, body[++i]);
+    *to++ = body[i];
   }
+  g_string_truncate(out, (gsize)(to - out->str));
 }
 
 /* Empty lines at the end go; what is left ends in one CRLF. */

@@ -110,13 +110,24 @@ static gunichar clean_character(gunichar c) {
   return g_unichar_iscntrl(c) ? '?' : c;
 }
 
+/* Octets at its beginning that stay as they are: nearly all. */
+static gsize clean_length(const char *text) {
+  gsize length = 0;
+  while (text[length] >= ' ' && text[length] <= '~')
+    length++;
+  return length;
+}
+
 char *dkim_record_clean(const char *record) {
   g_autofree char *start = g_strndup(record, DKIM_MAX_RECORD_OCTETS);
   g_autofree char *valid = g_utf8_make_valid(start, -1);
   GString *clean = g_string_new(NULL);
   for (const char *p = valid; *p != '\0'; p = g_utf8_next_char(p)) {
+    gsize plain = clean_length(p);
+    g_string_append_len(clean, p, (gssize)MIN(plain, DKIM_MAX_RECORD_OCTETS - clean->len));
+    p += plain;
     gunichar c = g_utf8_get_char(p);
-    if (clean->len + (gsize)g_unichar_to_utf8(c, NULL) > DKIM_MAX_RECORD_OCTETS)
+    if (c == 0 || clean->len + (gsize)g_unichar_to_utf8(c, NULL) > DKIM_MAX_RECORD_OCTETS)
       break;
     g_string_append_unichar(clean, clean_character(c));
   }

@@ -126,10 +126,11 @@ gboolean raw_message_starts(const RawMessage *message, const char *name, const c
 gboolean raw_has_bare_newline(GBytes *bytes) {
   gsize length = 0;
   const char *text = g_bytes_get_data(bytes, &length);
-  for (gsize i = 0; i < length; i++) {
-    if (text[i] == '\n' && (i == 0 || text[i - 1] != '\r'))
-      return TRUE;
-    if (text[i] == '\r' && (i + 1 == length || text[i + 1] != '\n'))
+  for (gsize line = 0, end = 0; line < length; line = end + 1) {
+    const char *lf = memchr(text + line, '\n', length - line);
+    end = lf != NULL ? (gsize)(lf - text) : length;
+    const char *cr = memchr(text + line, '\r', end - line);
+    if (lf != NULL ? cr == NULL || cr + 1 != lf : cr != NULL)
       return TRUE;
   }
   return FALSE;

@@ -1,10 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "smtp/line.h"
 
+#include <string.h>
+
 SmtpLine smtp_line_scan(const char *text, gsize available, gsize *length) {
-  gsize i = 0;
-  while (i < available && text[i] != '\r' && text[i] != '\n' && text[i] != '\0')
-    i++;
+  static const char stops[] = {'\r', '\n', '\0'}; /* the first ends nearly all lines */
+  gsize i = available;
+  for (guint stop = 0; stop < sizeof stops; stop++) {
+    const char *found = memchr(text, stops[stop], i);
+    if (found != NULL)
+      i = (gsize)(found - text);
+  }
   *length = i;
   if (i == available || (text[i] == '\r' && i + 1 == available))
     return SMTP_LINE_PARTIAL;

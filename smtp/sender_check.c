@@ -22,18 +22,15 @@ static gboolean next_line(const char **at, const char *end, Line *line) {
 static const char *check_octets(const char *text, gsize length) {
   if (length < 2 || text[length - 1] != '\n')
     return "the message does not end with a line end";
-  gsize line = 0;
-  for (gsize i = 0; i < length; i++, line++) {
-    if (text[i] == '\0')
-      return "the message has a NUL";
-    if (text[i] == '\n' || (text[i] == '\r' && (i + 1 == length || text[i + 1] != '\n')))
+  if (memchr(text, '\0', length) != NULL)
+    return "the message has a NUL";
+  for (const char *line = text, *end = text + length, *next = NULL; line < end; line = next) {
+    next = (const char *)memchr(line, '\n', (gsize)(end - line)) + 1;
+    const char *cr = memchr(line, '\r', (gsize)(next - line));
+    if (cr == NULL || cr + 2 != next)
       return "the message has a bare CR or LF";
-    if (text[i] == '\r') {
-      if (line > SENDER_MAX_LINE)
-        return "the message has a line that is too long";
-      line = (gsize)-1;
-      i++;
-    }
+    if (cr - line > SENDER_MAX_LINE)
+      return "the message has a line that is too long";
   }
   return NULL;
 }

@@ -17,8 +17,14 @@ char *mail_body_boundary(const char *seed, const char *purpose) {
 }
 
 static char *with_crlf(const char *text) {
-  g_auto(GStrv) lines = g_strsplit(text, "\n", -1);
-  return g_strjoinv("\r\n", lines);
+  gsize length = strlen(text);
+  GString *out = g_string_sized_new(length + length / 32);
+  for (const char *end = NULL; (end = strchr(text, '\n')) != NULL; text = end + 1) {
+    g_string_append_len(out, text, end - text);
+    g_string_append_len(out, "\r\n", 2);
+  }
+  g_string_append(out, text);
+  return g_string_free(out, FALSE);
 }
 
 /* text (UTF-8, LF line ends) as lines of ASCII, so that no server on the way needs 8BITMIME. */

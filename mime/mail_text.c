@@ -46,14 +46,17 @@ static const char *const places_names[MAIL_PLACES] = {
 struct MailText {
   char *language;
   char **sections[MAIL_TEXT_SECTIONS]; /* lines, without blank ones at both ends */
+  char **escaped[MAIL_TEXT_SECTIONS];  /* the same for HTML; escaping leaves places as they are */
 };
 
 void mail_text_free(MailText *text) {
   if (text == NULL)
     return;
   g_free(text->language);
-  for (guint i = 0; i < MAIL_TEXT_SECTIONS; i++)
+  for (guint i = 0; i < MAIL_TEXT_SECTIONS; i++) {
     g_strfreev(text->sections[i]);
+    g_strfreev(text->escaped[i]);
+  }
   g_free(text);
 }
 
@@ -158,6 +161,9 @@ static gboolean close_section(Reading *reading, GError **error) {
   for (guint place = 0; place < MAIL_PLACES; place++)
     if ((missing & BIT(place)) != 0)
       return fail(error, "section \"%s\" lacks %s", name, places_names[place]);
+  char **escaped = reading->text->escaped[reading->section] = g_new0(char *, lines->len + 1);
+  for (guint i = 0; i < lines->len; i++)
+    escaped[i] = g_markup_escape_text(lines->pdata[i], -1);
   g_ptr_array_add(lines, NULL);
   reading->text->sections[reading->section] = (char **)g_ptr_array_steal(lines, NULL);
   return TRUE;
@@ -226,21 +232,19 @@ MailText *mail_text_read(const char *language, GBytes *file, GError **error) {
 /* --- filling in
  * -------------------------------------------------------------------------------- */
 
-/* A line, its places filled in; escaped says whether for HTML. */
+/* A line, its places filled in; escaped says whether they are for HTML, as the line is then. */
 static void append_line(GString *out, const char *line, const char *const *places,
                         gboolean escaped) {
   gsize length = 0;
   for (;;) {
     gsize span = strcspn(line, "{");
-    g_autofree char *text = g_strndup(line, span);
-    g_autofree char *safe = escaped ? g_markup_escape_text(text, -1) : g_strdup(text);
-    g_string_append(out, safe);
+    g_string_append_len(out, line, (gssize)span);
     if (line[span] == '\0')
       return;
     const char *value = places[place_at(line + span, &length)];
-    g_autofree char *safe_value = escaped ? g_markup_escape_text(value != NULL ? value : "", -1)
-                                          : g_strdup(value != NULL ? value : "");
-    g_string_append(out, safe_value);
+    g_autofree char *safe = escaped && value != NULL ? g_markup_escape_text(value, -1) : NULL;
+    if (value != NULL)
+      g_string_append(out, escaped ? safe : value);
     line += span + length;
   }
 }
@@ -271,7 +275,7 @@ static char *const *append_paragraph(GString *out, char *const *line, const char
 char *mail_text_html(const MailText *text, MailTextSection section, const char *const *places) {
   GString *out = g_string_new(NULL);
   g_string_append_printf(out, "<div lang=\"%s\">\n", text->language);
-  char *const *line = text->sections[section];
+  char *const *line = text->escaped[section];
   while (*line != NULL) {
     if (**line == '\0')
       line++;

@@ -64,15 +64,19 @@ static gboolean is_of_profile(const Lint *lint, const ASN1_OBJECT *type) {
   return FALSE;
 }
 
+static void add_about(Lint *lint, const ASN1_OBJECT *type, const char *what) {
+  char name[80];
+  OBJ_obj2txt(name, sizeof name, type, 0);
+  lint_add(lint, "%s %s", name, what);
+}
+
 /* Nothing but what the profile names. */
 void lint_extension_set(Lint *lint) {
   const STACK_OF(X509_EXTENSION) *list = lint_extensions(lint);
   for (int i = 0; i < X509v3_get_ext_count(list); i++) {
     const ASN1_OBJECT *type = X509_EXTENSION_get_object(X509v3_get_ext(list, i));
-    char name[80];
-    OBJ_obj2txt(name, sizeof name, type, 0);
     if (!is_of_profile(lint, type))
-      lint_add(lint, "%s is not of the profile", name);
+      add_about(lint, type, "is not of the profile");
   }
 }
 
@@ -80,10 +84,8 @@ void lint_extension_once(Lint *lint) {
   const STACK_OF(X509_EXTENSION) *list = lint_extensions(lint);
   for (int i = 0; i < X509v3_get_ext_count(list); i++) {
     const ASN1_OBJECT *type = X509_EXTENSION_get_object(X509v3_get_ext(list, i));
-    char name[80];
-    OBJ_obj2txt(name, sizeof name, type, 0);
     if (X509v3_get_ext_by_OBJ(list, type, i) >= 0)
-      lint_add(lint, "%s stands there twice", name);
+      add_about(lint, type, "stands there twice");
   }
 }
 

@@ -138,8 +138,11 @@ GBytes *tbs_encode(const TbsParts *parts) {
       !put_sequence(&tbs->subject, parts->subject) || !put_sequence(&tbs->spki, parts->spki))
     return NULL;
   put_validity(tbs->validity, parts);
-  put_extensions(tbs->extensions, parts->extensions);
-  return der_encode(tbs, ASN1_ITEM_rptr(TbsOctets));
+  x509_extensions_free(tbs->extensions);
+  tbs->extensions = parts->extensions; /* lent */
+  GBytes *der = der_encode(tbs, ASN1_ITEM_rptr(TbsOctets));
+  tbs->extensions = NULL;
+  return der;
 }
 
 GBytes *tbs_signature_algorithm(GBytes *der) {

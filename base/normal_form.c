@@ -5,6 +5,8 @@
    the container's size allows. */
 #include "base/normal_form.h"
 
+#include <string.h>
+
 typedef struct {
   gsize fixed;     /* octets of every value; 0: they differ */
   gsize alignment; /* a power of two */
@@ -75,12 +77,16 @@ static gsize end_width(gsize size) {
   return size > G_MAXUINT32 ? 8 : size > G_MAXUINT16 ? 4 : size > G_MAXUINT8 ? 2 : 1;
 }
 
-/* Whether a container of so many octets tells its ends in the fewest octets. */
-static gboolean width_is_least(gsize size, gsize children, gsize ends) {
+/* The fewest octets for each end. */
+static gsize least_width(gsize children, gsize ends) {
   gsize width = 1;
   while (width < 8 && end_width(children + width * ends) > width)
     width *= 2;
-  return children + width * ends == size;
+  return width;
+}
+
+static gboolean width_is_least(gsize size, gsize children, gsize ends) {
+  return children + least_width(children, ends) * ends == size;
 }
 
 static gsize read_end(const guint8 *data, gsize width) {
@@ -88,6 +94,11 @@ static gsize read_end(const guint8 *data, gsize width) {
   for (gsize i = width; i-- > 0;)
     end = end << 8 | data[i];
   return end;
+}
+
+static void write_end(guint8 *data, gsize width, gsize end) {
+  for (gsize i = 0; i < width; i++, end >>= 8)
+    data[i] = (guint8)end;
 }
 
 static gboolean are_zeros(const Octets *octets, gsize from, gsize to) {
@@ -212,4 +223,62 @@ static gboolean holds(const GVariantType *type, Shape shape, const guint8 *data,
 
 gboolean normal_form_holds(const GVariantType *type, const guint8 *data, gsize size) {
   return holds(type, shape_of(type), data, size);
+}
+
+/* --- writing
+ * -----------------------------------------------------------------------------------------------
+ */
+
+NormalFormPart normal_form_of(GVariant *value) {
+  return (NormalFormPart){.data = g_variant_get_data(value), .size = g_variant_get_size(value)};
+}
+
+NormalFormPart normal_form_text(const char *text) {
+  return (NormalFormPart){.data = text, .size = strlen(text) + 1};
+}
+
+NormalFormPart normal_form_maybe_text(const char *text) {
+  return text != NULL ? (NormalFormPart){.data = text, .size = strlen(text) + 1, .zeros = 1}
+                      : (NormalFormPart){.data = NULL};
+}
+
+GVariant *normal_form_join(const GVariantType *type, const NormalFormPart *members) {
+  gsize children = 0, ends = 0, offset = 0, end = 0;
+  const NormalFormPart *part = members;
+  for (const GVariantType *member = g_variant_type_first(type); member != NULL; part++) {
+    Shape shape = shape_of(member);
+    member = g_variant_type_next(member);
+    children = align(children, shape.alignment) + part->size + part->zeros;
+    ends += shape.fixed == 0 && member != NULL ? 1 : 0;
+  }
+  gsize width = least_width(children, ends), size = children + width * ends;
+  guint8 *octets = g_malloc0(size);
+  part = members;
+  for (const GVariantType *member = g_variant_type_first(type); member != NULL; part++) {
+    Shape shape = shape_of(member);
+    member = g_variant_type_next(member);
+    offset = align(offset, shape.alignment);
+    if (part->size > 0)
+      memcpy(octets + offset, part->data, part->size);
+    offset += part->size + part->zeros;
+    if (shape.fixed == 0 && member != NULL)
+      write_end(octets + size - ++end * width, width, offset);
+  }
+  return g_variant_new_from_data(type, octets, size, TRUE, g_free, octets);
+}
+
+GVariant *normal_form_texts(const char *const *texts, gsize count) {
+  gsize children = 0, offset = 0;
+  for (gsize i = 0; i < count; i++)
+    children += strlen(texts[i]) + 1;
+  gsize width = least_width(children, count);
+  guint8 *octets = g_malloc(children + width * count);
+  for (gsize i = 0; i < count; i++) {
+    gsize length = strlen(texts[i]) + 1;
+    memcpy(octets + offset, texts[i], length);
+    offset += length;
+    write_end(octets + children + i * width, width, offset);
+  }
+  return g_variant_new_from_data(G_VARIANT_TYPE_STRING_ARRAY, octets, children + width * count,
+                                 TRUE, g_free, octets);
 }

@@ -11,4 +11,22 @@
    aligned as GLib wants them (8 octets suffice for every type). */
 gboolean normal_form_holds(const GVariantType *type, const guint8 *octets, gsize size);
 
+/* The octets of a tuple's member. */
+typedef struct {
+  gconstpointer data;
+  gsize size;
+  gsize zeros; /* behind them */
+} NormalFormPart;
+
+/* Those of a value; of a text; of one that may be NULL ("ms"). */
+NormalFormPart normal_form_of(GVariant *value);
+NormalFormPart normal_form_text(const char *text);
+NormalFormPart normal_form_maybe_text(const char *text);
+
+/* A tuple, not all of whose members have a fixed size, without a value for each; floating. */
+GVariant *normal_form_join(const GVariantType *type, const NormalFormPart *members);
+
+/* An array of texts in UTF-8; floating. */
+GVariant *normal_form_texts(const char *const *texts, gsize count);
+
 #endif

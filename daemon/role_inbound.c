@@ -2,6 +2,7 @@
 /* inbound: the SMTP server, and the examination of messages (MIME, DKIM, DNS). Reports what it
    finds; is never told what would be right. */
 #include "base/log.h"
+#include "base/normal_form.h"
 #include "daemon/pem_key.h"
 #include "daemon/perspectives.h"
 #include "daemon/resolver_options.h"
@@ -120,10 +121,12 @@ static void on_perspectives(GVariant *value, gpointer user) {
   Examination *examination = user;
   const DmarcFinding *dmarc =
       examination->dmarc != NULL ? dmarc_search_finding(examination->dmarc) : NULL;
+  g_autoptr(GVariant) evidence =
+      g_variant_ref_sink(reply_evidence_new(examination->facts, examination->check, dmarc));
+  const NormalFormPart parts[] = {normal_form_of(evidence), normal_form_of(answers)};
   role_answer(examination->process, examination->generation, MESSAGE_EVIDENCE, examination->id,
-              g_variant_new("(@" REPLY_EVIDENCE_TYPE "@" PERSPECTIVE_ANSWERS_TYPE ")",
-                            reply_evidence_new(examination->facts, examination->check, dmarc),
-                            answers));
+              normal_form_join(G_VARIANT_TYPE("(" REPLY_EVIDENCE_TYPE PERSPECTIVE_ANSWERS_TYPE ")"),
+                               parts));
   examination_free(examination);
 }
 

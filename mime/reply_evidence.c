@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The reader trusts nothing: the writer's process has parsed strangers' mail. */
 #include "base/mailbox.h"
+#include "base/normal_form.h"
 #include "mime/dkim_name.h"
 #include "mime/mime_text.h"
 #include "mime/reply.h"
@@ -11,21 +12,51 @@
 
 /* --- writing --- */
 
+#define FACTS_TYPE "(msuumsusuumsbuayms)"
+#define SIGNATURE_TYPE "(umsmsmsmsasmsmsbxx)"
+#define NUMBER(value)                                                                              \
+  { .data = &(value), .size = sizeof(value) }
+
 static GVariant *facts_new(const ReplyFacts *facts) {
-  gsize octets = facts->block == REPLY_BLOCK_ONE ? REPLY_DIGEST_OCTETS : 0;
-  GVariant *digest = g_variant_new_fixed_array(G_VARIANT_TYPE_BYTE, facts->digest, octets, 1);
-  return g_variant_new("(msuumsusuumsbu@ayms)", facts->refused, facts->from_fields,
-                       facts->from_mailboxes, facts->from, facts->subject_fields, facts->token,
-                       facts->content_type_fields, facts->transfer_encoding_fields,
-                       facts->list_field, facts->is_report, (guint32)facts->block, digest,
-                       facts->message_id);
+  const guint32 block = facts->block;
+  const guint8 is_report = facts->is_report ? 1 : 0;
+  const NormalFormPart parts[] = {
+      normal_form_maybe_text(facts->refused),
+      NUMBER(facts->from_fields),
+      NUMBER(facts->from_mailboxes),
+      normal_form_maybe_text(facts->from),
+      NUMBER(facts->subject_fields),
+      normal_form_text(facts->token),
+      NUMBER(facts->content_type_fields),
+      NUMBER(facts->transfer_encoding_fields),
+      normal_form_maybe_text(facts->list_field),
+      NUMBER(is_report),
+      NUMBER(block),
+      {.data = facts->digest, .size = block == REPLY_BLOCK_ONE ? REPLY_DIGEST_OCTETS : 0},
+      normal_form_maybe_text(facts->message_id),
+  };
+  return normal_form_join(G_VARIANT_TYPE(FACTS_TYPE), parts);
 }
 
 static GVariant *signature_new(const DkimSignature *signature) {
-  return g_variant_new("(umsmsmsms^asmsmsbxx)", (guint32)signature->result, signature->reason,
-                       signature->domain, signature->selector, signature->algorithm,
-                       signature->fields, signature->question, signature->key_record,
-                       signature->key_secure, signature->expires, signature->created);
+  const guint32 result = signature->result;
+  const guint8 secure = signature->key_secure ? 1 : 0;
+  g_autoptr(GVariant) fields = g_variant_ref_sink(
+      normal_form_texts((const char *const *)signature->fields, g_strv_length(signature->fields)));
+  const NormalFormPart parts[] = {
+      NUMBER(result),
+      normal_form_maybe_text(signature->reason),
+      normal_form_maybe_text(signature->domain),
+      normal_form_maybe_text(signature->selector),
+      normal_form_maybe_text(signature->algorithm),
+      normal_form_of(fields),
+      normal_form_maybe_text(signature->question),
+      normal_form_maybe_text(signature->key_record),
+      NUMBER(secure),
+      NUMBER(signature->expires),
+      NUMBER(signature->created),
+  };
+  return normal_form_join(G_VARIANT_TYPE(SIGNATURE_TYPE), parts);
 }
 
 /* Nothing when no record was asked for. */
@@ -38,12 +69,16 @@ static GVariant *dmarc_new(const DmarcFinding *dmarc) {
 
 GVariant *reply_evidence_new(const ReplyFacts *facts, const DkimCheck *check,
                              const DmarcFinding *dmarc) {
-  GVariantBuilder signatures;
-  g_variant_builder_init(&signatures, G_VARIANT_TYPE("a(umsmsmsmsasmsmsbxx)"));
+  GVariant *values[DKIM_MAX_SIGNATURES];
   for (guint i = 0; i < dkim_check_count(check); i++)
-    g_variant_builder_add_value(&signatures, signature_new(dkim_check_signature(check, i)));
-  return g_variant_new("(@(msuumsusuumsbuayms)a(umsmsmsmsasmsmsbxx)@m(sumsb))", facts_new(facts),
-                       &signatures, dmarc_new(dmarc));
+    values[i] = signature_new(dkim_check_signature(check, i));
+  g_autoptr(GVariant) of_facts = g_variant_ref_sink(facts_new(facts));
+  g_autoptr(GVariant) signatures = g_variant_ref_sink(
+      g_variant_new_array(G_VARIANT_TYPE(SIGNATURE_TYPE), values, dkim_check_count(check)));
+  g_autoptr(GVariant) of_dmarc = g_variant_ref_sink(dmarc_new(dmarc));
+  const NormalFormPart parts[] = {normal_form_of(of_facts), normal_form_of(signatures),
+                                  normal_form_of(of_dmarc)};
+  return normal_form_join(G_VARIANT_TYPE(REPLY_EVIDENCE_TYPE), parts);
 }
 
 /* --- reading --- */

@@ -31,6 +31,19 @@ static const char *const values[] = {
     "(@n 1, 'x', @q 2, 'y', 3.5, @t 4)",
 };
 
+static const char *const tuples[] = {
+    "('one', 'two', 'three', b'octets', '')",
+    "(uint32 200, ['Location', 'here'], @ay [1, 2, 0])",
+    "(@ay [],)",
+    "(true, 'x', int64 3, @ay [], uint32 4, int64 5, 'y', byte 6)",
+    "(@n 1, 'x', @q 2, 'y', 3.5, @t 4)",
+    "(@ay [], [(@ay [1, 2, 3], int64 4, 5)], @m(us) (1, 'z'), @aay [[1], [], [2, 3]])",
+    "('0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef0123456789'"
+    ", '0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef01234567'"
+    ", '0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef01234567'"
+    ", 1)",
+};
+
 static gboolean glib_says(const GVariantType *type, const guint8 *octets, gsize size) {
   g_autoptr(GBytes) copy = g_bytes_new(octets, size);
   g_autoptr(GVariant) value =
@@ -53,6 +66,55 @@ static void test_written(gconstpointer text) {
   g_assert_true(normal_form_holds(g_variant_get_type(value), octets, size));
   for (gsize cut = 0; cut <= size + 1; cut++)
     assert_same(g_variant_get_type(value), octets, cut);
+}
+
+static void assert_part(GVariant *value, const NormalFormPart *part) {
+  g_assert_cmpuint(part->size, ==, g_variant_get_size(value));
+  g_assert_true(part->size == 0 || memcmp(part->data, g_variant_get_data(value), part->size) == 0);
+}
+
+static void test_tuple(gconstpointer text) {
+  g_autoptr(GVariant) value = g_variant_ref_sink(g_variant_new_parsed(text));
+  g_autoptr(GPtrArray) members = g_ptr_array_new_with_free_func((GDestroyNotify)g_variant_unref);
+  g_autofree NormalFormPart *parts = g_new(NormalFormPart, g_variant_n_children(value));
+  for (gsize i = 0; i < g_variant_n_children(value); i++) {
+    g_ptr_array_add(members, g_variant_get_child_value(value, i));
+    parts[i] = normal_form_of(members->pdata[i]);
+  }
+  g_autoptr(GVariant) joined =
+      g_variant_ref_sink(normal_form_join(g_variant_get_type(value), parts));
+  const NormalFormPart whole = normal_form_of(joined);
+  assert_part(value, &whole);
+}
+
+static void test_maybe_text(void) {
+  const guint32 number = 7;
+  const NormalFormPart parts[] = {normal_form_maybe_text(NULL),
+                                  normal_form_text("one"),
+                                  normal_form_maybe_text(""),
+                                  {.data = &number, .size = sizeof(number)},
+                                  normal_form_maybe_text("two")};
+  g_autoptr(GVariant) wanted =
+      g_variant_ref_sink(g_variant_new("(mssmsums)", NULL, "one", "", number, "two"));
+  g_autoptr(GVariant) joined =
+      g_variant_ref_sink(normal_form_join(G_VARIANT_TYPE("(mssmsums)"), parts));
+  const NormalFormPart whole = normal_form_of(joined);
+  assert_part(wanted, &whole);
+}
+
+/* With ends of one octet, and of two. */
+static void test_texts(void) {
+  static const char *const texts[] = {"Location", "https://ca.test/order/1", "", "Link", "\"x\""};
+  for (gsize count = 0; count < 100; count++) {
+    g_autoptr(GPtrArray) given = g_ptr_array_new();
+    for (gsize i = 0; i < count; i++)
+      g_ptr_array_add(given, (gpointer)texts[i % G_N_ELEMENTS(texts)]);
+    const char *const *list = (const char *const *)given->pdata;
+    g_autoptr(GVariant) wanted = g_variant_ref_sink(g_variant_new_strv(list, (gssize)count));
+    g_autoptr(GVariant) array = g_variant_ref_sink(normal_form_texts(list, count));
+    const NormalFormPart part = normal_form_of(array);
+    assert_part(wanted, &part);
+  }
 }
 
 static void mutate(GRand *rand, guint8 *octets, gsize size, const guint8 *other, gsize other_size) {
@@ -134,6 +196,12 @@ int main(int argc, char **argv) {
     g_autofree char *path = g_strdup_printf("/normal-form/written/%" G_GSIZE_FORMAT, i);
     g_test_add_data_func(path, values[i], test_written);
   }
+  for (gsize i = 0; i < G_N_ELEMENTS(tuples); i++) {
+    g_autofree char *path = g_strdup_printf("/normal-form/tuple/%" G_GSIZE_FORMAT, i);
+    g_test_add_data_func(path, tuples[i], test_tuple);
+  }
+  g_test_add_func("/normal-form/maybe-text", test_maybe_text);
+  g_test_add_func("/normal-form/texts", test_texts);
   g_test_add_func("/normal-form/changed", test_changed);
   g_test_add_func("/normal-form/large", test_large);
   g_test_add_func("/normal-form/wide-ends", test_wide_ends);

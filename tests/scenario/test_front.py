@@ -3,6 +3,7 @@
 nothing believed of Host, Forwarded and X-Forwarded-* (security 9 and 17)."""
 
 import concurrent.futures
+import email.utils
 import http.client
 import json
 import os
@@ -460,6 +461,63 @@ class WithoutCore(FrontCase):
             refused = self.post(user, answer.headers["Replay-Nonce"])
             self.assertEqual((refused.status, self.problem(refused)), (400, "badNonce"))
             self.assertEqual(self.post(user, refused.headers["Replay-Nonce"]).status, 200)
+
+
+class Answers(FrontCase):
+    """As an edge writes them."""
+
+    HEAD = re.compile(rb"HTTP/1\.(\d) (\d{3}) ([A-Za-z ]+)\r\n((?:[A-Za-z-]+: [^\r\n]+\r\n)*)\r\n")
+
+    def exchange(self, port, octets):
+        """What is answered on one connection until it ends: [(minor version, status, fields, content)]."""
+        with socket.create_connection((HOST, port), timeout=60) as connection:
+            if port == self.server.https:
+                connection = self.server.tls_context().wrap_socket(connection, server_hostname="localhost")
+            with connection:
+                connection.sendall(octets)
+                received = b""
+                while more := connection.recv(65536):
+                    received += more
+        answers, at = [], 0
+        while at < len(received):
+            head = self.HEAD.match(received, at)
+            self.assertIsNotNone(head, received[at:])
+            fields = dict(line.split(": ", 1) for line in head[4].decode().splitlines())
+            self.assertEqual(len(fields), head[4].count(b"\r\n"))
+            size = 0 if head[2] in (b"204", b"304") else int(fields.get("Content-Length", 0))
+            answers.append((int(head[1]), int(head[2]), fields, received[head.end():head.end() + size]))
+            at = head.end() + size
+        return answers
+
+    def test_connection_goes_on(self):
+        """Three requests at once; a connection ends with the first answer when its request says so, or is of HTTP/1.0 and does
+        not say the contrary."""
+        last = b"GET /directory HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"
+        for minor, asked, said, count in ((1, None, None, 3), (1, "close", "close", 1), (0, None, None, 1),
+                                          (0, "Keep-Alive", "keep-alive", 3)):
+            with self.subTest(minor=minor, asked=asked):
+                first = f"GET /directory HTTP/1.{minor}\r\nHost: a\r\n" + (f"Connection: {asked}\r\n" if asked else "") + "\r\n"
+                answers = self.exchange(self.server.https, first.encode() * 2 + last)
+                self.assertEqual([answer[:2] for answer in answers], [(minor, 200), (minor, 200), (1, 200)][:count])
+                self.assertEqual(answers[0][2].get("Connection"), said)
+                for _, _, fields, content in answers:
+                    self.assertIn("newOrder", json.loads(content))
+                    self.assertLess(abs(email.utils.parsedate_to_datetime(fields["Date"]).timestamp() - time.time()), 60)
+
+    def test_without_content(self):
+        """HEAD, 204 and 304 have neither content nor its length, on both listeners; what follows is read right."""
+        close = b"HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"
+        ask = lambda *words: b"".join(b"%s HTTP/1.1\r\nHost: a\r\n\r\n" % word for word in words)
+        found = self.exchange(self.server.https, ask(b"HEAD /directory", b"GET /new-nonce", b"HEAD /missing") + b"GET /missing " + close)
+        self.assertEqual([answer[1] for answer in found], [200, 204, 404, 404])
+        plain = self.exchange(self.server.http, ask(b"HEAD /issuing.der", b"GET /issuing.der") + b"GET /issuing.der " + close)
+        again = self.exchange(self.server.http, b"GET /issuing.der HTTP/1.1\r\nHost: a\r\nIf-None-Match: %s\r\nConnection: close\r\n\r\n"
+                              % plain[0][2]["ETag"].encode())
+        self.assertEqual([answer[1] for answer in plain + again], [200, 200, 200, 304])
+        for _, status, fields, content in found[:3] + plain[:1] + again:
+            self.assertNotIn("Content-Length", fields, status)
+        self.assertEqual(int(found[3][2]["Content-Length"]), len(found[3][3]))
+        self.assertEqual(plain[1][3], plain[2][3])
 
 
 class Names(FrontCase):

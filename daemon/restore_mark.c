@@ -9,6 +9,7 @@
 #include "ca/crl.h"
 #include "store/audit.h"
 #include "store/crl_shard.h"
+#include "store/lock.h"
 
 #include <fcntl.h>
 #include <gio/gio.h>
@@ -115,6 +116,17 @@ static gboolean new_chain(gint64 now, Id *chain, GError **error) {
   return TRUE;
 }
 
+/* A core that goes on would go on with its old chain. */
+static gboolean is_stopped(Store *store, const char *owner, GError **error) {
+  gboolean free = FALSE;
+  if (!store_lock_owner(store, owner, &free, error))
+    return FALSE;
+  if (!free)
+    g_set_error(error, STORE_ERROR, STORE_ERROR_BUSY,
+                "\"%s\" works on this database: stop every signetd", owner);
+  return free;
+}
+
 /* Every owner's chain ends where the restored state ends. */
 static gboolean begin_chains(Store *store, gint64 now, RestoreMarked *marked, GError **error) {
   g_autoptr(GPtrArray) owners = audit_owners(store, error);
@@ -122,8 +134,9 @@ static gboolean begin_chains(Store *store, gint64 now, RestoreMarked *marked, GE
   Id chain;
   for (guint i = 0; good && i < owners->len; i++) {
     AuditHead before;
-    good = new_chain(now, &chain, error) && audit_begin_anew(store, owners->pdata[i], now, &chain,
-                                                             &before, error) != STORE_LOOKUP_FAILED;
+    good = is_stopped(store, owners->pdata[i], error) && new_chain(now, &chain, error) &&
+           audit_begin_anew(store, owners->pdata[i], now, &chain, &before, error) !=
+               STORE_LOOKUP_FAILED;
     if (good && strcmp(owners->pdata[i], store_owner(store)) == 0)
       marked->head = before;
   }

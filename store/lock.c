@@ -55,3 +55,13 @@ gboolean store_lock_key(Store *store, GBytes *digest, GError **error) {
   const void *octets = g_bytes_get_data(digest, &size);
   return store_lock_making(store, LOCK_KEY, octets, size, error);
 }
+
+gboolean store_lock_owner(Store *store, const char *owner, gboolean *free, GError **error) {
+  *free = TRUE;
+  if (!store_is_shared(store))
+    return TRUE;
+  SqlQuery query = sql_query(store, "SELECT pg_try_advisory_xact_lock(?1)", "i",
+                             lock_number(LOCK_WRITER, owner, strlen(owner)));
+  *free = sql_row(&query) && sql_int(&query, 0) != 0;
+  return sql_end(&query, error);
+}

@@ -26,6 +26,8 @@ gboolean store_lock_making(Store *store, LockKind kind, const void *octets, gsiz
 /* What several tables say of a key: blocked, an account's, a certificate's. digest: SHA-256 of its
    SubjectPublicKeyInfo. Of two who decide by it one waits. */
 gboolean store_lock_key(Store *store, GBytes *digest, GError **error);
+/* Whether no process works on the store as owner, or this one does; none begins to then. */
+gboolean store_lock_owner(Store *store, const char *owner, gboolean *free, GError **error);
 /* The number that the database knows the lock by. */
 gint64 lock_number(LockKind kind, const void *octets, gsize size);
 

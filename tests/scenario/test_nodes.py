@@ -116,6 +116,11 @@ class TwoNodes(FaultCase):
             user.balancer.nodes = list(self.world.nodes)
             chain = self.world.finish(user, order, challenge, mailbox)
             self.assertEqual(chain[0].issuer, leaves[0].issuer)
+        # One node is left: nobody says of its database that it was put back.
+        done = subprocess.run([signet.BUILD / "signetctl", "store", "restored", "--note", "x", "--config", first.path],
+                              capture_output=True, text=True, timeout=120)
+        self.assertRegex(done.stderr, r'"second/\d" works on this database: stop every signetd')
+        self.assertEqual((done.returncode, self.value("SELECT count(*) FROM restored")), (1, "0"))
         self.assertEqual(self.value("SELECT count(*) FROM orders WHERE status NOT IN ('valid')"), "0")
         self.assertEqual(self.value("SELECT count(*), count(DISTINCT order_id) FROM certificate WHERE der IS NOT NULL"),
                          "5|5")

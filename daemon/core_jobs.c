@@ -365,15 +365,16 @@ static gint64 lease_of(const Core *core) {
 
 /* Takes those of a kind that are due, from limit downwards. */
 static gboolean hand_out(Core *core, JobKind kind, gint64 now, guint *limit, GError **error) {
-  for (guint i = 0; i < batch_of(kind) && *limit > 0 && can_ask(core, kind); i++) {
-    Job job;
-    StoreFind taken = job_take(core->acme.store, kind, now, now + lease_of(core), &job, error);
-    if (taken != STORE_FOUND)
-      return taken == STORE_MISSING;
-    if (!begin_job(core, &job, error))
+  g_autoptr(GArray) jobs = g_array_new(FALSE, FALSE, sizeof(Job));
+  guint most = MIN(*limit, batch_of(kind));
+  if (most == 0 || !can_ask(core, kind))
+    return TRUE;
+  if (!job_take(core->acme.store, kind, now, now + lease_of(core), most, jobs, error))
+    return FALSE;
+  *limit -= jobs->len;
+  for (guint i = 0; i < jobs->len; i++)
+    if (!begin_job(core, &g_array_index(jobs, Job, i), error))
       return FALSE;
-    *limit -= 1;
-  }
   return TRUE;
 }
 

@@ -37,27 +37,39 @@ gint64 job_added(Store *store) {
 }
 
 /* No other taking has its lease, also none of which nobody knows whether it was committed. */
-StoreFind job_take(Store *store, JobKind kind, gint64 now, gint64 until, Job *job, GError **error) {
+static gboolean find_due(Store *store, JobKind kind, gint64 now, gint64 until, guint most,
+                         GArray *jobs, GError **error) {
   SqlQuery query =
       sql_query(store,
-                "UPDATE job SET taken_until = ?3, attempts = attempts + 1, owner = ?4,"
-                " lease = CASE WHEN lease < ?3 THEN ?3 ELSE lease + 1 END"
-                " WHERE kind = ?1 AND subject ="
-                " (SELECT subject FROM job WHERE kind = ?1 AND due_at <= ?2 AND taken_until <= ?2"
-                "  AND (only_for IS NULL OR only_for = ?4) ORDER BY due_at LIMIT 1 @skip-locked)"
-                " RETURNING subject, due_at, attempts, version, lease",
-                "tiit", job_names[kind], now, until, store_owner(store));
-  StoreFind found = STORE_MISSING;
-  if (sql_row(&query)) {
-    job->kind = kind;
-    sql_id(&query, 0, &job->subject);
-    job->due_at = sql_int(&query, 1);
-    job->attempts = sql_int(&query, 2);
-    job->version = sql_int(&query, 3);
-    job->lease = sql_int(&query, 4);
-    found = STORE_FOUND;
+                "SELECT subject, due_at, attempts, version, lease FROM job WHERE kind = ?1"
+                " AND due_at <= ?2 AND taken_until <= ?2 AND (only_for IS NULL OR only_for = ?3)"
+                " ORDER BY due_at LIMIT ?4 @skip-locked",
+                "titi", job_names[kind], now, store_owner(store), (gint64)most);
+  while (sql_row(&query)) {
+    Job job = {.kind = kind,
+               .due_at = sql_int(&query, 1),
+               .attempts = sql_int(&query, 2) + 1,
+               .version = sql_int(&query, 3),
+               .lease = MAX(until, sql_int(&query, 4) + 1)};
+    sql_id(&query, 0, &job.subject);
+    g_array_append_val(jobs, job);
   }
-  return sql_end(&query, error) ? found : STORE_LOOKUP_FAILED;
+  return sql_end(&query, error);
+}
+
+gboolean job_take(Store *store, JobKind kind, gint64 now, gint64 until, guint most, GArray *jobs,
+                  GError **error) {
+  guint before = jobs->len;
+  gboolean good = find_due(store, kind, now, until, most, jobs, error);
+  for (guint i = before; good && i < jobs->len; i++) {
+    const Job *job = &g_array_index(jobs, Job, i);
+    good = sql_run(store, error,
+                   "UPDATE job SET taken_until = ?3, attempts = ?4, owner = ?5, lease = ?6"
+                   " WHERE kind = ?1 AND subject = ?2",
+                   "tdiiti", job_names[kind], &job->subject, until, job->attempts,
+                   store_owner(store), job->lease);
+  }
+  return good;
 }
 
 gboolean job_renew(Store *store, gint64 until, GError **error) {

@@ -41,9 +41,10 @@ gboolean job_add_own(Store *store, JobKind kind, const Id *subject, gint64 due_a
 /* When the first was due of the jobs that were added here, or given back, since the last call;
    G_MAXINT64: none was. It knows nothing of what was undone. */
 gint64 job_added(Store *store);
-/* Takes the job of kind that is due longest and taken by nobody, until `until`. What the
-   transaction of another process just takes is left out. */
-StoreFind job_take(Store *store, JobKind kind, gint64 now, gint64 until, Job *job, GError **error);
+/* Takes the jobs of kind that are due longest and taken by nobody, until `until`: at most so many,
+   added to jobs (of Job). What the transaction of another process just takes is left out. */
+gboolean job_take(Store *store, JobKind kind, gint64 now, gint64 until, guint most, GArray *jobs,
+                  GError **error);
 /* Keeps all that this owner has taken until `until`. */
 gboolean job_renew(Store *store, gint64 until, GError **error);
 /* Whether a job that was taken is still the taker's, and locks it: STORE_MISSING when its time

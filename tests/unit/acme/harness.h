@@ -789,8 +789,8 @@ static inline gboolean lab_take(Lab *lab, JobKind kind, Question *question) {
   for (;;) {
     *question = (Question){0};
     lab_begin(lab);
-    taken = job_take(lab->acme.store, kind, lab->clock.now, lab->clock.now + 10 * CLOCK_MINUTE,
-                     &job, NULL);
+    taken = job_take_one(lab->acme.store, kind, lab->clock.now, lab->clock.now + 10 * CLOCK_MINUTE,
+                         &job, NULL);
     begun = taken == STORE_FOUND && job_begin(&lab->acme, &job, question, NULL);
     if (lab_end(lab, TRUE))
       break;

@@ -1073,8 +1073,8 @@ static void finalize_many(LabOrder *order) {
 static void ask_caa_as_core(Lab *lab, Question *question) {
   Job job;
   question->may_go_on = TRUE;
-  LAB_TURN(lab, job_take(lab->acme.store, JOB_ISSUE, lab->clock.now, lab->clock.now + CLOCK_MINUTE,
-                         &job, NULL) == STORE_FOUND &&
+  LAB_TURN(lab, job_take_one(lab->acme.store, JOB_ISSUE, lab->clock.now,
+                             lab->clock.now + CLOCK_MINUTE, &job, NULL) == STORE_FOUND &&
                     job_begin(&lab->acme, &job, question, NULL));
   g_assert_cmpint(question->kind, ==, QUESTION_CAA);
 }
@@ -1502,8 +1502,8 @@ static void test_rollback(void) {
     g_auto(Question) lost = {0};
     lab_begin(lab);
     g_assert_cmpint(
-        job_take(lab->acme.store, JOB_ISSUE, lab->clock.now, lab->clock.now + 1000, &job, NULL), ==,
-        STORE_FOUND);
+        job_take_one(lab->acme.store, JOB_ISSUE, lab->clock.now, lab->clock.now + 1000, &job, NULL),
+        ==, STORE_FOUND);
     g_assert_true(job_begin(&lab->acme, &job, &lost, NULL));
     store_rollback(lab->acme.store);
   }

@@ -174,7 +174,7 @@ static int work(Store *store, GError **error) {
     Job job;
     StoreFind found = STORE_LOOKUP_FAILED;
     if (store_begin(store, error))
-      found = job_take(store, JOB_MAIL, NOW, NOW + 60000, &job, error);
+      found = job_take_one(store, JOB_MAIL, NOW, NOW + 60000, &job, error);
     gboolean good = found != STORE_LOOKUP_FAILED &&
                     (found == STORE_MISSING || job_done(store, &job, error)) &&
                     store_commit(store, error);
@@ -211,12 +211,12 @@ static void test_job_skipped(Fixture *fixture, gconstpointer data G_GNUC_UNUSED)
   GOOD(job_add(fixture->store, JOB_MAIL, &first, NOW - 2, &error));
   GOOD(job_add(fixture->store, JOB_MAIL, &second, NOW - 1, &error));
   fixture_commit(fixture);
-  GIVES(STORE_FOUND, job_take(fixture->store, JOB_MAIL, NOW, NOW + 10, &job, &error));
+  GIVES(STORE_FOUND, job_take_one(fixture->store, JOB_MAIL, NOW, NOW + 10, &job, &error));
   g_assert_true(id_equal(&job.subject, &first));
   GOOD(store_begin(other, &error));
-  GIVES(STORE_FOUND, job_take(other, JOB_MAIL, NOW, NOW + 10, &job, &error));
+  GIVES(STORE_FOUND, job_take_one(other, JOB_MAIL, NOW, NOW + 10, &job, &error));
   g_assert_true(id_equal(&job.subject, &second));
-  GIVES(STORE_MISSING, job_take(other, JOB_MAIL, NOW, NOW + 10, &job, &error));
+  GIVES(STORE_MISSING, job_take_one(other, JOB_MAIL, NOW, NOW + 10, &job, &error));
 }
 
 /* While an answer is dealt with nobody takes its job, though its time is over; then its taker's it
@@ -270,14 +270,14 @@ static void test_start_frees_own(Fixture *fixture, gconstpointer data G_GNUC_UNU
   Job job, taken;
   GOOD(job_add(fixture->store, JOB_MAIL, &first, NOW - 2, &error));
   GOOD(job_add(fixture->store, JOB_MAIL, &second, NOW - 1, &error));
-  GIVES(STORE_FOUND, job_take(fixture->store, JOB_MAIL, NOW, NOW + 10, &taken, &error));
+  GIVES(STORE_FOUND, job_take_one(fixture->store, JOB_MAIL, NOW, NOW + 10, &taken, &error));
   fixture_commit(fixture);
   GOOD(store_begin(other, &error));
-  GIVES(STORE_FOUND, job_take(other, JOB_MAIL, NOW, NOW + 10, &job, &error));
+  GIVES(STORE_FOUND, job_take_one(other, JOB_MAIL, NOW, NOW + 10, &job, &error));
   GOOD(job_release_all(other, &error));
-  GIVES(STORE_FOUND, job_take(other, JOB_MAIL, NOW, NOW + 10, &job, &error));
+  GIVES(STORE_FOUND, job_take_one(other, JOB_MAIL, NOW, NOW + 10, &job, &error));
   g_assert_true(id_equal(&job.subject, &second));
-  GIVES(STORE_MISSING, job_take(other, JOB_MAIL, NOW, NOW + 10, &job, &error));
+  GIVES(STORE_MISSING, job_take_one(other, JOB_MAIL, NOW, NOW + 10, &job, &error));
   GOOD(store_commit(other, &error));
   GIVES(STORE_FOUND, job_held(fixture->store, &taken, &error));
 }

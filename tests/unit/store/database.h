@@ -4,7 +4,7 @@
 #ifndef SIGNET_TESTS_STORE_DATABASE_H
 #define SIGNET_TESTS_STORE_DATABASE_H
 
-#include "store/store.h"
+#include "store/job.h"
 
 #include <glib/gstdio.h>
 #include <libpq-fe.h>
@@ -25,6 +25,17 @@ static inline void database_do(const char *database, const char *sql) {
     g_error("%s: %s", sql, PQerrorMessage(connection));
   PQclear(result);
   PQfinish(connection);
+}
+
+/* Takes a single job. */
+static inline StoreFind job_take_one(Store *store, JobKind kind, gint64 now, gint64 until, Job *job,
+                                     GError **error) {
+  g_autoptr(GArray) jobs = g_array_new(FALSE, FALSE, sizeof(Job));
+  if (!job_take(store, kind, now, until, 1, jobs, error))
+    return STORE_LOOKUP_FAILED;
+  if (jobs->len > 0)
+    *job = g_array_index(jobs, Job, 0);
+  return jobs->len > 0 ? STORE_FOUND : STORE_MISSING;
 }
 
 /* Name of the database of a place on PostgreSQL. */

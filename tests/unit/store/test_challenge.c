@@ -220,7 +220,7 @@ static void test_overdue(Fixture *fixture, gconstpointer data G_GNUC_UNUSED) {
   g_assert_true(id_equal(&g_array_index(ids, Id, 1), &late));
   /* Judged without effect: now it is overdue as well. */
   Job job;
-  GIVES(STORE_FOUND, job_take(store, JOB_JUDGE, NOW, NOW + 1, &job, &error));
+  GIVES(STORE_FOUND, job_take_one(store, JOB_JUDGE, NOW, NOW + 1, &job, &error));
   GOOD(job_done(store, &job, &error));
   g_array_set_size(ids, 0);
   GOOD(challenge_list_overdue(store, NOW, 2, ids, &error));

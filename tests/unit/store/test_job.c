@@ -13,7 +13,7 @@ static void add(Fixture *fixture, JobKind kind, guint8 subject, gint64 due_at) {
 static Job take(Fixture *fixture, JobKind kind, gint64 now, guint8 subject) {
   Job job;
   Id id = an_id(subject);
-  GIVES(STORE_FOUND, job_take(fixture->store, kind, now, now + LEASE, &job, &error));
+  GIVES(STORE_FOUND, job_take_one(fixture->store, kind, now, now + LEASE, &job, &error));
   g_assert_cmpint(job.kind, ==, kind);
   g_assert_true(id_equal(&job.subject, &id));
   return job;
@@ -21,7 +21,7 @@ static Job take(Fixture *fixture, JobKind kind, gint64 now, guint8 subject) {
 
 static void take_nothing(Fixture *fixture, JobKind kind, gint64 now) {
   Job job;
-  GIVES(STORE_MISSING, job_take(fixture->store, kind, now, now + LEASE, &job, &error));
+  GIVES(STORE_MISSING, job_take_one(fixture->store, kind, now, now + LEASE, &job, &error));
 }
 
 static void assert_next(Fixture *fixture, JobKind kind, gint64 expected) {
@@ -105,6 +105,29 @@ static void test_again(Fixture *fixture, gconstpointer data G_GNUC_UNUSED) {
   g_assert_cmpint(job.attempts, ==, 2);
 }
 
+/* Those due longest, each once, and no more than asked for. */
+static void test_several(Fixture *fixture, gconstpointer data G_GNUC_UNUSED) {
+  static const guint8 expected[] = {3, 1, 2};
+  g_autoptr(GArray) jobs = g_array_new(FALSE, FALSE, sizeof(Job));
+  add(fixture, JOB_MAIL, 1, NOW - 2);
+  add(fixture, JOB_MAIL, 2, NOW - 1);
+  add(fixture, JOB_MAIL, 3, NOW - 3);
+  add(fixture, JOB_MAIL, 4, NOW);
+  add(fixture, JOB_MAIL, 5, NOW + 1);
+  add(fixture, JOB_JUDGE, 6, NOW - 9);
+  GOOD(job_take(fixture->store, JOB_MAIL, NOW, NOW + LEASE, 3, jobs, &error));
+  g_assert_cmpuint(jobs->len, ==, G_N_ELEMENTS(expected));
+  for (guint i = 0; i < jobs->len; i++) {
+    const Job *job = &g_array_index(jobs, Job, i);
+    Id id = an_id(expected[i]);
+    g_assert_true(id_equal(&job->subject, &id));
+    GIVES(STORE_FOUND, job_held(fixture->store, job, &error));
+  }
+  GOOD(job_take(fixture->store, JOB_MAIL, NOW, NOW + LEASE, 3, jobs, &error));
+  g_assert_cmpuint(jobs->len, ==, 4);
+  take_nothing(fixture, JOB_MAIL, NOW);
+}
+
 static void test_lease(Fixture *fixture, gconstpointer data G_GNUC_UNUSED) {
   add(fixture, JOB_MAIL, 1, NOW);
   take(fixture, JOB_MAIL, NOW, 1);
@@ -168,6 +191,7 @@ int main(int argc, char **argv) {
   FIXTURE_TEST("/job/added-in-flight", test_added_in_flight);
   FIXTURE_TEST("/job/added-in-flight-and-given-back", test_added_in_flight_and_given_back);
   FIXTURE_TEST("/job/again", test_again);
+  FIXTURE_TEST("/job/several", test_several);
   FIXTURE_TEST("/job/lease", test_lease);
   FIXTURE_TEST("/job/release", test_release);
   FIXTURE_TEST("/job/undone", test_undone);

@@ -133,7 +133,7 @@ static void test_goes_on(Fixture *fixture, gconstpointer data G_GNUC_UNUSED) {
   g_assert_cmpint(challenge->bounces, ==, 0);
   g_assert_cmpint(challenge->bounce_octets, ==, 0);
   GIVES(STORE_FOUND, challenge_has_unjudged(fixture->store, &waiting, &error));
-  GIVES(STORE_FOUND, job_take(fixture->store, JOB_JUDGE, NOW + 5, NOW + 6, &job, &error));
+  GIVES(STORE_FOUND, job_take_one(fixture->store, JOB_JUDGE, NOW + 5, NOW + 6, &job, &error));
   g_assert_true(id_equal(&job.subject, &reply));
   GIVES(STORE_CHANGED,
         message_judge(fixture->store, &reply, "noted", "dkim", "no key", "evidence", &error));

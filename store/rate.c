@@ -67,6 +67,7 @@ gboolean rate_purge(Store *store, gint64 now, guint limit, gboolean *more, GErro
 
 gboolean rate_override_set(Store *store, const char *name, const char *subject, Rate rate,
                            GError **error) {
+  *store_overrides(store) = OVERRIDES_ASKED_FOR;
   return sql_run(store, error,
                  "INSERT INTO rate_override (name, subject, count, period) VALUES (?1, ?2, ?3, ?4)"
                  " ON CONFLICT (name, subject) DO UPDATE SET count = ?3, period = ?4",
@@ -79,8 +80,22 @@ StoreChange rate_override_clear(Store *store, const char *name, const char *subj
                     "tt", name, subject);
 }
 
+/* A request asks for ten, and nearly always there are none. */
+static StoreFind any_override(Store *store, GError **error) {
+  Overrides *known = store_overrides(store);
+  if (*known > OVERRIDES_UNKNOWN)
+    return *known == OVERRIDES_SOME ? STORE_FOUND : STORE_MISSING;
+  StoreFind any = sql_exists(sql_query(store, "SELECT 1 FROM rate_override LIMIT 1", ""), error);
+  if (*known == OVERRIDES_UNKNOWN && any != STORE_LOOKUP_FAILED)
+    *known = any == STORE_FOUND ? OVERRIDES_SOME : OVERRIDES_NONE;
+  return any;
+}
+
 gboolean rate_override_find(Store *store, const char *name, const char *subject, Rate *rate,
                             GError **error) {
+  StoreFind any = any_override(store, error);
+  if (any != STORE_FOUND)
+    return any == STORE_MISSING;
   SqlQuery query =
       sql_query(store, "SELECT count, period FROM rate_override WHERE name = ?1 AND subject = ?2",
                 "tt", name, subject);

@@ -110,6 +110,16 @@ gboolean sql_ids(SqlQuery query, GArray *ids, GError **error);
    (store/audit.c). chain not given: it has to be read, also since something was undone. */
 AuditHead *store_audit_end(Store *store);
 
+/* Whether there are rate_overrides at all, as far as the running transaction has asked
+   (store/rate.c). */
+typedef enum {
+  OVERRIDES_ASKED_FOR, /* no transaction runs: each time anew */
+  OVERRIDES_UNKNOWN,
+  OVERRIDES_NONE,
+  OVERRIDES_SOME,
+} Overrides;
+Overrides *store_overrides(Store *store);
+
 /* What audit_about is an index over: the second thing that a subject names, the order mostly, else
    the whole subject. Orders begin with their time, so that new entries lie close together. */
 #define AUDIT_ABOUT                                                                                \

@@ -9,6 +9,7 @@ struct Store {
   char *owner;
   gint64 jobs_added;
   AuditHead audit_end;
+  Overrides overrides;
 };
 
 G_DEFINE_QUARK(signet - store - error - quark, store_error)
@@ -70,6 +71,10 @@ AuditHead *store_audit_end(Store *store) {
   return &store->audit_end;
 }
 
+Overrides *store_overrides(Store *store) {
+  return &store->overrides;
+}
+
 static void forget_audit_end(Store *store) {
   store->audit_end.chain.given = FALSE;
 }
@@ -83,10 +88,14 @@ gboolean store_script(Store *store, const char *sql, GError **error) {
 }
 
 gboolean store_begin(Store *store, GError **error) {
-  return store->driver->begin(store->connection, error);
+  gboolean begun = store->driver->begin(store->connection, error);
+  if (begun)
+    store->overrides = OVERRIDES_UNKNOWN;
+  return begun;
 }
 
 gboolean store_commit(Store *store, GError **error) {
+  store->overrides = OVERRIDES_ASKED_FOR;
   gboolean committed = store->driver->commit(store->connection, error);
   if (!committed)
     forget_audit_end(store);
@@ -95,6 +104,7 @@ gboolean store_commit(Store *store, GError **error) {
 
 void store_rollback(Store *store) {
   forget_audit_end(store);
+  store->overrides = OVERRIDES_ASKED_FOR;
   store->driver->rollback(store->connection);
 }
 

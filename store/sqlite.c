@@ -11,6 +11,8 @@
 #include <sys/file.h>
 #include <unistd.h>
 
+#define CURSOR_OCTETS 128
+
 struct SqlConnection {
   sqlite3 *database;
   GHashTable *prepared; /* text as it was given -> Prepared */
@@ -20,15 +22,18 @@ struct SqlConnection {
   gboolean lasting; /* handlers are not expected to be undone: a mark has no savepoint */
 };
 
-typedef struct {
-  char *sql;
-  sqlite3_stmt *statement;
-} Prepared;
-
+/* A statement runs once at a time. */
 struct SqlCursor {
   SqlConnection *connection;
   sqlite3_stmt *statement;
+  guint8 values[CURSOR_OCTETS]; /* what small parameters are while it runs */
 };
+
+typedef struct {
+  char *sql;
+  sqlite3_stmt *statement;
+  SqlCursor cursor;
+} Prepared;
 
 /* One writer needs no locks. */
 static const SqlWord words[] = {{"@int", "INTEGER"}, {"@blob", "BLOB"},    {"@text", "TEXT"},
@@ -156,8 +161,10 @@ static SqlConnection *open_reader(const char *folder, GError **error) {
 }
 
 static SqlConnection *sqlite_open(const StorePlace *place, gboolean reader, GError **error) {
-  /* Nobody asks for its sums of memory, which take a lock for each allocation. */
+  /* Nobody asks for its sums of memory, which take a lock for each allocation; no process comes
+     here with two threads. */
   sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
+  sqlite3_config(SQLITE_CONFIG_SINGLETHREAD);
   return reader ? open_reader(place->folder, error) : open_writer(place->folder, error);
 }
 
@@ -170,48 +177,61 @@ static Prepared *prepare_anew(SqlConnection *connection, const char *sql, GError
     return NULL;
   }
   Prepared *prepared = g_new0(Prepared, 1);
-  *prepared = (Prepared){g_strdup(sql), statement};
+  *prepared = (Prepared){
+      .sql = g_strdup(sql), .statement = statement, .cursor = {connection, statement, {0}}};
   g_hash_table_insert(connection->prepared, prepared->sql, prepared);
   return prepared;
 }
 
 /* Nearly always the text is a constant that was given before: then nothing is hashed. */
-static sqlite3_stmt *prepare(SqlConnection *connection, const char *sql, GError **error) {
+static Prepared *prepare(SqlConnection *connection, const char *sql, GError **error) {
   Prepared *prepared = g_hash_table_lookup(connection->given, sql);
   if (prepared != NULL && strcmp(prepared->sql, sql) == 0)
-    return prepared->statement;
+    return prepared;
   prepared = g_hash_table_lookup(connection->prepared, sql);
   if (prepared == NULL)
     prepared = prepare_anew(connection, sql, error);
   if (prepared == NULL)
     return NULL;
   g_hash_table_insert(connection->given, (gpointer)sql, prepared);
-  return prepared->statement;
+  return prepared;
 }
 
-/* life: SQLITE_STATIC for values that live until the statement is released. */
-static sqlite3_stmt *bind(SqlConnection *connection, const char *sql, const char *format,
-                          const SqlValue *values, sqlite3_destructor_type life, GError **error) {
-  sqlite3_stmt *statement = prepare(connection, sql, error);
-  if (statement == NULL)
+/* A place where a parameter stays as it is while the statement runs; NULL: it has to be copied. */
+static const void *keep(SqlCursor *cursor, gsize *kept, const SqlValue *value) {
+  if (value->size > CURSOR_OCTETS - *kept)
     return NULL;
-  for (guint i = 0; format[i] != '\0'; i++) {
-    const SqlValue *value = &values[i];
-    int at = (int)i + 1, size = (int)value->size, result = SQLITE_OK;
-    if (value->type == SQL_INT)
-      result = sqlite3_bind_int64(statement, at, value->number);
-    else if (value->type == SQL_TEXT)
-      result = sqlite3_bind_text(statement, at, value->data, size, life);
-    else if (value->type == SQL_BLOB)
-      result = sqlite3_bind_blob(statement, at, size == 0 ? "" : value->data, size, life);
-    else
-      result = sqlite3_bind_null(statement, at);
-    if (result != SQLITE_OK) {
+  guint8 *place = cursor->values + *kept;
+  memcpy(place, value->data, value->size);
+  *kept += value->size;
+  return place;
+}
+
+static int bind_value(SqlCursor *cursor, int at, const SqlValue *value, gsize *kept,
+                      gboolean lasting) {
+  if (value->type == SQL_INT)
+    return sqlite3_bind_int64(cursor->statement, at, value->number);
+  if (value->type == SQL_NULL)
+    return sqlite3_bind_null(cursor->statement, at);
+  const void *place = value->size == 0 ? "" : lasting ? value->data : keep(cursor, kept, value);
+  const void *data = place != NULL ? place : value->data;
+  sqlite3_destructor_type life = place != NULL ? SQLITE_STATIC : SQLITE_TRANSIENT;
+  int size = (int)value->size;
+  return value->type == SQL_TEXT ? sqlite3_bind_text(cursor->statement, at, data, size, life)
+                                 : sqlite3_bind_blob(cursor->statement, at, data, size, life);
+}
+
+/* lasting: the values live until the statement is released. */
+static SqlCursor *bind(SqlConnection *connection, const char *sql, const char *format,
+                       const SqlValue *values, gboolean lasting, GError **error) {
+  Prepared *prepared = prepare(connection, sql, error);
+  gsize kept = 0;
+  for (guint i = 0; prepared != NULL && format[i] != '\0'; i++)
+    if (bind_value(&prepared->cursor, (int)i + 1, &values[i], &kept, lasting) != SQLITE_OK) {
       fail(connection, sql, error);
       return NULL;
     }
-  }
-  return statement;
+  return prepared != NULL ? &prepared->cursor : NULL;
 }
 
 static void release(sqlite3_stmt *statement) {
@@ -221,14 +241,14 @@ static void release(sqlite3_stmt *statement) {
 
 static gint64 run_statement(SqlConnection *connection, const char *sql, const char *format,
                             const SqlValue *values, GError **error) {
-  sqlite3_stmt *statement = bind(connection, sql, format, values, SQLITE_STATIC, error);
-  if (statement == NULL)
+  SqlCursor *cursor = bind(connection, sql, format, values, TRUE, error);
+  if (cursor == NULL)
     return -1;
-  int result = sqlite3_step(statement);
+  int result = sqlite3_step(cursor->statement);
   gint64 changed = result == SQLITE_DONE ? sqlite3_changes(connection->database) : -1;
   if (changed < 0)
     fail(connection, sql, error);
-  release(statement);
+  release(cursor->statement);
   return changed;
 }
 
@@ -277,15 +297,8 @@ static gboolean sqlite_lock_schema(SqlConnection *connection G_GNUC_UNUSED,
 
 static SqlCursor *sqlite_query(SqlConnection *connection, const char *sql, const char *format,
                                const SqlValue *values, GError **error) {
-  if (!make_mark(connection, sql, error))
-    return NULL;
-  sqlite3_stmt *statement = bind(connection, sql, format, values, SQLITE_TRANSIENT, error);
-  if (statement == NULL)
-    return NULL;
-  SqlCursor *cursor = g_new0(SqlCursor, 1);
-  cursor->connection = connection;
-  cursor->statement = statement;
-  return cursor;
+  return make_mark(connection, sql, error) ? bind(connection, sql, format, values, FALSE, error)
+                                           : NULL;
 }
 
 static int sqlite_next(SqlCursor *cursor, GError **error) {
@@ -326,7 +339,6 @@ static SqlValue sqlite_value(SqlCursor *cursor, int column) {
 
 static void sqlite_finish(SqlCursor *cursor) {
   release(cursor->statement);
-  g_free(cursor);
 }
 
 static gboolean sqlite_mark(SqlConnection *connection, GError **error G_GNUC_UNUSED) {

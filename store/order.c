@@ -18,7 +18,8 @@ StoreChange order_insert(Store *store, const Order *order, GError **error) {
                     "INSERT INTO orders (id, account_id, status, created_at, expires_at, profile,"
                     " not_before, not_after, replaces)"
                     " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)"
-                    " ON CONFLICT (replaces) WHERE status <> 'invalid' DO NOTHING",
+                    " ON CONFLICT (replaces) WHERE replaces IS NOT NULL AND status <> 'invalid'"
+                    " DO NOTHING",
                     "ddtiitiid", &order->id, &order->account_id, order->status, order->created_at,
                     order->expires_at, order->profile, order->not_before, order->not_after,
                     order->renewal ? &order->replaces : NULL);

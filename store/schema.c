@@ -212,7 +212,11 @@ static const char *const migrations[] = {
     "  serial @blob PRIMARY KEY, shard @int NOT NULL, revoked_at @int NOT NULL, reason @int NOT "
     "NULL,"
     "  not_after @int NOT NULL);"
-    "CREATE INDEX listed_shard ON listed(shard, not_after);",
+    "CREATE INDEX listed_shard ON listed(shard, not_after);"
+    /* Nearly no order replaces anything. */
+    "DROP INDEX orders_replaces;"
+    "CREATE UNIQUE INDEX orders_replaces ON orders(replaces)"
+    " WHERE replaces IS NOT NULL AND status <> 'invalid';",
 };
 
 #define MIGRATION_TRIES 10

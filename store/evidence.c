@@ -50,21 +50,22 @@ static const struct {
      " UNION SELECT m.id FROM message m JOIN challenge h ON h.id = m.challenge_id"
      " JOIN authz a ON a.id = h.authz_id WHERE a.order_id = c.order_id AND m.direction = 'in'"
      " AND m.verdict = 'passed') WHERE c.id = ?1 AND p.at <= c.issued_at"
+     " AND EXISTS (SELECT 1 FROM perspective_answer)" /* mostly there is none at all */
      " ORDER BY p.subject, p.at, p.question, p.perspective"},
 };
 
 /* Subjects of audit records (acme/record.c): those that are ?2 with what follows it, or ?2 alone.
  */
-static const char *const subjects[] = {
-    "SELECT 'account/', account_id, '', NULL, 0 FROM certificate WHERE id = ?1",
-    "SELECT 'account/', account_id, ' order/', order_id, 1 FROM certificate WHERE id = ?1",
-    "SELECT 'account/', c.account_id, ' authorization/', a.id, 1 FROM certificate c"
-    " JOIN authz a ON a.order_id = c.order_id WHERE c.id = ?1",
-    "SELECT 'account/', c.account_id, ' challenge/', h.id, 1 FROM certificate c"
+static const char subjects[] =
+    "SELECT 'account/', account_id, '', NULL, 0 FROM certificate WHERE id = ?1"
+    " UNION ALL SELECT 'account/', account_id, ' order/', order_id, 1 FROM certificate WHERE id = "
+    "?1"
+    " UNION ALL SELECT 'account/', c.account_id, ' authorization/', a.id, 1 FROM certificate c"
+    " JOIN authz a ON a.order_id = c.order_id WHERE c.id = ?1"
+    " UNION ALL SELECT 'account/', c.account_id, ' challenge/', h.id, 1 FROM certificate c"
     " JOIN authz a ON a.order_id = c.order_id JOIN challenge h ON h.authz_id = a.id WHERE c.id = "
-    "?1",
-    "SELECT 'certificate/', id, '', NULL, 1 FROM certificate WHERE id = ?1",
-};
+    "?1"
+    " UNION ALL SELECT 'certificate/', id, '', NULL, 1 FROM certificate WHERE id = ?1";
 
 static guint read_values(SqlQuery *query, EvidenceValue values[MAX_COLUMNS]) {
   guint count = 0;
@@ -123,16 +124,10 @@ static void add_subject(SqlQuery *query, GArray *found) {
 static GArray *find_subjects(Store *store, const Id *certificate, GError **error) {
   g_autoptr(GArray) found = g_array_new(FALSE, FALSE, sizeof(AuditSubject));
   g_array_set_clear_func(found, subject_clear);
-  SqlQuery queries[G_N_ELEMENTS(subjects)];
-  gboolean good = TRUE;
-  for (gsize i = 0; i < G_N_ELEMENTS(subjects); i++)
-    queries[i] = sql_query(store, subjects[i], "d", certificate);
-  for (gsize i = 0; i < G_N_ELEMENTS(subjects); i++) {
-    while (sql_row(&queries[i]))
-      add_subject(&queries[i], found);
-    good = sql_end(&queries[i], good ? error : NULL) && good;
-  }
-  return good ? g_steal_pointer(&found) : NULL;
+  SqlQuery query = sql_query(store, subjects, "d", certificate);
+  while (sql_row(&query))
+    add_subject(&query, found);
+  return sql_end(&query, error) ? g_steal_pointer(&found) : NULL;
 }
 
 /* Chain by chain: numbers of different chains say nothing of what was first. */

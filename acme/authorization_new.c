@@ -50,6 +50,10 @@ Authorization *authorization_make(Call *call, const OrderedMailbox *ordered, con
                                   gint64 position, gint64 expires_at, GError **error) {
   g_autoptr(Authorization) made = describe(call, ordered, order, position, expires_at);
   g_autoptr(Challenge) challenge = make_challenge(call, &made->id);
+  if (order != NULL) {
+    record_belongs(call->acme, &made->id, order, &made->account_id);
+    record_belongs(call->acme, &challenge->id, order, &made->account_id);
+  }
   return authorization_insert(call->acme->store, made, error) &&
                  challenge_insert(call->acme->store, challenge, error) &&
                  record(call->acme, call->now, "authorization created",
@@ -86,7 +90,11 @@ static Problem *create(Call *call, const OrderedMailbox *ordered) {
   g_autoptr(GError) error = NULL;
   gint64 expires_at = call->now + config_number(call->acme->config, "acme.order-lifetime");
   g_autoptr(Authorization) made = authorization_make(call, ordered, NULL, 0, expires_at, &error);
-  if (made == NULL || !challenge_mail_trigger(call, made, &error))
+  g_autoptr(Challenge) challenge = NULL;
+  if (made == NULL ||
+      challenge_find_by_authorization(call->acme->store, &made->id, &challenge, &error) !=
+          STORE_FOUND ||
+      !challenge_mail_trigger(call, made, challenge, &error))
     return problem_internal(&error);
   return authorization_answer(call, &made->id, 201);
 }

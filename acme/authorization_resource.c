@@ -34,16 +34,20 @@ static Problem *deactivate(Call *call, Authorization **authorization) {
              : problem_internal(&error);
 }
 
-static Problem *load_anew(Call *call, const Id *id, Authorization **authorization) {
+static Problem *load_anew(Call *call, const Id *id, Authorization **authorization,
+                          Challenge **challenge) {
   g_autoptr(GError) error = NULL;
   g_clear_pointer(authorization, authorization_free);
-  return authorization_find(call->acme->store, id, authorization, &error) == STORE_FOUND
+  g_clear_pointer(challenge, challenge_free);
+  return authorization_find(call->acme->store, id, authorization, &error) == STORE_FOUND &&
+                 challenge_find_by_authorization(call->acme->store, id, challenge, &error) ==
+                     STORE_FOUND
              ? NULL
              : problem_internal(&error);
 }
 
 /* The caller's authorization; settled, so that what time ended is shown as ended. */
-static Problem *load(Call *call, Authorization **authorization) {
+static Problem *load(Call *call, Authorization **authorization, Challenge **challenge) {
   g_autoptr(GError) error = NULL;
   StoreFind found = authorization_find(call->acme->store, &call->id, authorization, &error);
   if (found == STORE_LOOKUP_FAILED)
@@ -51,17 +55,18 @@ static Problem *load(Call *call, Authorization **authorization) {
   if (found == STORE_MISSING || !id_equal(&(*authorization)->account_id, &call->account->id))
     return resource_missing();
   gboolean changed = FALSE;
-  if (!state_settle_challenge(call->acme, call->now, &call->id, &changed, &error))
+  if (challenge_find_by_authorization(call->acme->store, &call->id, challenge, &error) !=
+          STORE_FOUND ||
+      !state_settle_challenge(call->acme, call->now, *challenge, &changed, &error))
     return problem_internal(&error);
-  return changed ? load_anew(call, &call->id, authorization) : NULL;
+  return changed ? load_anew(call, &call->id, authorization, challenge) : NULL;
 }
 
-static Problem *show(Call *call, const Authorization *authorization, guint status) {
+static Problem *show(Call *call, const Authorization *authorization, const Challenge *challenge,
+                     guint status) {
   g_autoptr(GError) error = NULL;
-  g_autoptr(Challenge) challenge = NULL;
   const Id *id = &authorization->id;
-  if (challenge_find_by_authorization(call->acme->store, id, &challenge, &error) != STORE_FOUND ||
-      !challenge_retry_after(call, challenge, &error))
+  if (!challenge_retry_after(call, challenge, &error))
     return problem_internal(&error);
   json_t *document = authorization_json(call->acme, authorization, challenge, &error);
   if (document == NULL)
@@ -74,20 +79,23 @@ static Problem *show(Call *call, const Authorization *authorization, guint statu
 
 Problem *authorization_answer(Call *call, const Id *id, guint status) {
   g_autoptr(Authorization) authorization = NULL;
-  Problem *problem = load_anew(call, id, &authorization);
-  return problem != NULL ? problem : show(call, authorization, status);
+  g_autoptr(Challenge) challenge = NULL;
+  Problem *problem = load_anew(call, id, &authorization, &challenge);
+  return problem != NULL ? problem : show(call, authorization, challenge, status);
 }
 
 Problem *authorization_post(Call *call) {
   g_autoptr(GError) error = NULL;
   g_autoptr(Authorization) authorization = NULL;
-  Problem *problem = load(call, &authorization);
+  g_autoptr(Challenge) challenge = NULL;
+  Problem *problem = load(call, &authorization, &challenge);
   if (problem != NULL)
     return problem;
   if (call->payload != NULL) {
     problem = deactivate(call, &authorization);
     return problem != NULL ? problem : authorization_answer(call, &call->id, 200);
   }
-  return challenge_mail_trigger(call, authorization, &error) ? show(call, authorization, 200)
-                                                             : problem_internal(&error);
+  return challenge_mail_trigger(call, authorization, challenge, &error)
+             ? show(call, authorization, challenge, 200)
+             : problem_internal(&error);
 }

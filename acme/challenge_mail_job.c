@@ -21,15 +21,11 @@ static const gint64 retry_steps[] = {CLOCK_MINUTE,     2 * CLOCK_MINUTE,  4 * CL
 static const gint64 unreached_steps[] = {CLOCK_MINUTE, 2 * CLOCK_MINUTE, 4 * CLOCK_MINUTE,
                                          5 * CLOCK_MINUTE};
 
-gboolean challenge_mail_trigger(Call *call, const Authorization *authorization, GError **error) {
+gboolean challenge_mail_trigger(Call *call, const Authorization *authorization,
+                                const Challenge *challenge, GError **error) {
   Acme *acme = call->acme;
-  g_autoptr(Challenge) challenge = NULL;
-  if (strcmp(authorization->status, "pending") != 0)
-    return TRUE;
-  if (challenge_find_by_authorization(acme->store, &authorization->id, &challenge, error) !=
-      STORE_FOUND)
-    return FALSE;
-  if (challenge->token1 != NULL || challenge->deadline <= call->now)
+  if (strcmp(authorization->status, "pending") != 0 || challenge->token1 != NULL ||
+      challenge->deadline <= call->now)
     return TRUE;
   /* Mails of one order are spread: some clients handle challenges one by one and lose what comes
    * meanwhile. */

@@ -9,9 +9,9 @@
 #include "store/challenge.h"
 
 /* Makes token-part1 and the job of the mail to the caller's mailbox if that has not been done and
- * the authorization is pending.
- */
-gboolean challenge_mail_trigger(Call *call, const Authorization *authorization, GError **error);
+   the authorization, whose challenge it is, is pending. */
+gboolean challenge_mail_trigger(Call *call, const Authorization *authorization,
+                                const Challenge *challenge, GError **error);
 
 /* When time is over: a problem in *problem if the mail never left, NULL if nobody replied to it. */
 gboolean challenge_mail_missed(Acme *acme, const Challenge *challenge,

@@ -85,7 +85,7 @@ static Problem *load(Call *call, Challenge **challenge, Authorization **authoriz
 }
 
 /* The client is done with its part; idempotent. The mail goes out now if it has not. */
-static Problem *respond(Call *call, Authorization **held) {
+static Problem *respond(Call *call, const Challenge *challenge, Authorization **held) {
   g_autoptr(GError) error = NULL;
   if (!state_hold_authorization(call->acme, held, &error))
     return problem_internal(&error);
@@ -97,8 +97,8 @@ static Problem *respond(Call *call, Authorization **held) {
     return state_challenge_failed(call->acme, call->now, &call->id, forced, &error)
                ? NULL
                : problem_internal(&error);
-  return challenge_mail_trigger(call, authorization, &error) &&
-                 state_challenge_responded(call->acme, call->now, &call->id, &error)
+  return challenge_mail_trigger(call, authorization, challenge, &error) &&
+                 state_challenge_responded(call->acme, call->now, &call->id, authorization, &error)
              ? NULL
              : problem_internal(&error);
 }
@@ -108,11 +108,10 @@ Problem *challenge_post(Call *call) {
   g_autoptr(Challenge) before = NULL, challenge = NULL;
   g_autoptr(Authorization) authorization = NULL;
   Problem *problem = load(call, &before, &authorization);
-  if (problem == NULL &&
-      !state_settle_challenge(call->acme, call->now, &authorization->id, NULL, &error))
+  if (problem == NULL && !state_settle_challenge(call->acme, call->now, before, NULL, &error))
     problem = problem_internal(&error);
   if (problem == NULL && call->payload != NULL)
-    problem = respond(call, &authorization);
+    problem = respond(call, before, &authorization);
   if (problem != NULL)
     return problem;
   if (challenge_find(call->acme->store, &call->id, &challenge, &error) != STORE_FOUND)

@@ -129,10 +129,11 @@ static JudgeVerdict judge(Acme *acme, const Matter *matter, const ReplyFacts *fa
 }
 
 /* What the verdict does to the challenge. */
-static gboolean apply(Acme *acme, gint64 now, const Id *challenge, JudgeVerdict verdict,
+static gboolean apply(Acme *acme, gint64 now, const Received *received, JudgeVerdict verdict,
                       const char *rule, const Problem *problem, GError **error) {
+  const Id *challenge = &received->challenge->id;
   if (verdict == JUDGE_PASSED)
-    return state_challenge_passed(acme, now, challenge, error);
+    return state_challenge_passed(acme, now, challenge, received->authorization, error);
   if (verdict == JUDGE_WRONG)
     return state_challenge_failed(acme, now, challenge, problem, error);
   return verdict == JUDGE_IGNORED ||
@@ -157,7 +158,7 @@ gboolean job_examined(Acme *acme, const Question *question, const ReplyFacts *fa
   if (verdict == JUDGE_AGAIN && retry_at < matter.received.authorization->expires_at) {
     /* The first failure of the DNS is shown, so that nobody waits without knowing for what. */
     return (job->attempts > 1 ||
-            apply(acme, now, &matter.received.challenge->id, verdict, rule, problem, error)) &&
+            apply(acme, now, &matter.received, verdict, rule, problem, error)) &&
            job_waits_for(acme, job, error, "DKIM keys (DNS): %s", problem->detail) &&
            job_again(acme->store, job, retry_at, TRUE, error);
   }
@@ -174,6 +175,6 @@ gboolean job_examined(Acme *acme, const Question *question, const ReplyFacts *fa
                   (About){.challenge = &matter.received.challenge->id, .message = &job->subject},
                   error, "verdict", verdict_names[verdict], "rule", rule, "from", facts->from,
                   "message-id", facts->message_id, "reason", reason, "perspectives", seen, NULL) &&
-           apply(acme, now, &matter.received.challenge->id, verdict, rule, problem, error))) &&
+           apply(acme, now, &matter.received, verdict, rule, problem, error))) &&
          job_done(acme->store, job, error);
 }

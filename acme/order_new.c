@@ -94,11 +94,14 @@ static gboolean find_one(Call *call, const OrderedMailbox *ordered, Authorizatio
                          GError **error) {
   for (;;) {
     g_autoptr(Authorization) seen = NULL, settled = NULL;
+    g_autoptr(Challenge) challenge = NULL;
     StoreFind exists = find_free(call, ordered, &seen, error);
     if (exists != STORE_FOUND)
       return exists == STORE_MISSING;
     if (!store_lock_authorization(call->acme->store, &seen->id, error) ||
-        !state_settle_challenge(call->acme, call->now, &seen->id, NULL, error) ||
+        challenge_find_by_authorization(call->acme->store, &seen->id, &challenge, error) !=
+            STORE_FOUND ||
+        !state_settle_challenge(call->acme, call->now, challenge, NULL, error) ||
         authorization_find(call->acme->store, &seen->id, &settled, error) != STORE_FOUND)
       return FALSE;
     if (!settled->claimed && strcmp(seen->status, settled->status) == 0) {
@@ -194,6 +197,7 @@ static Problem *create(Call *call, const Wish *wish) {
   StoreChange inserted = order_insert(call->acme->store, order, &error);
   if (inserted == STORE_UNCHANGED)
     return renewal_already_replaced();
+  record_belongs(call->acme, &order->id, &order->id, &order->account_id);
   if (inserted == STORE_FAILED ||
       !record(call->acme, call->now, "order created", (About){.order = &order->id}, &error,
               "profile", order->profile, NULL) ||

@@ -40,8 +40,10 @@ static gboolean add_wishes(Acme *acme, const Order *order, json_t *document, GEr
 static json_t *order_json(Acme *acme, const Order *order, GError **error) {
   g_autoptr(GPtrArray) authorizations = authorization_list(acme->store, &order->id, error);
   g_autoptr(Certificate) certificate = NULL;
-  if (authorizations == NULL || certificate_find_by_order(acme->store, &order->id, &certificate,
-                                                          error) == STORE_LOOKUP_FAILED)
+  gboolean valid = strcmp(order->status, "valid") == 0;
+  if (authorizations == NULL ||
+      (valid && certificate_find_by_order(acme->store, &order->id, &certificate, error) ==
+                    STORE_LOOKUP_FAILED))
     return NULL;
   g_autofree char *expires = clock_rfc3339(order->expires_at);
   g_autofree char *finalize = acme_url(acme, "order", &order->id, "/finalize");
@@ -59,7 +61,7 @@ static json_t *order_json(Acme *acme, const Order *order, GError **error) {
                 "identifiers", identifiers, "authorizations", urls, "finalize", finalize);
   if (order->error != NULL)
     json_object_set_new(document, "error", json_loads(order->error, 0, NULL));
-  if (strcmp(order->status, "valid") == 0 && certificate != NULL) {
+  if (certificate != NULL) {
     g_autofree char *url = acme_url(acme, "certificate", &certificate->id, "");
     json_object_set_new(document, "certificate", json_string(url));
   }

@@ -55,6 +55,14 @@ static char *detail_text(const Line *line) {
   return g_string_free(text, FALSE);
 }
 
+static Owner *owner_place(Acme *acme, const Id *id) {
+  return &acme->owners[id->octets[ID_OCTETS - 1] % ACME_OWNERS];
+}
+
+void record_belongs(Acme *acme, const Id *id, const Id *order, const Id *account) {
+  *owner_place(acme, id) = (Owner){.id = *id, .order = *order, .account = *account};
+}
+
 /* The order and account of what the record is about, or what they were found to be before. */
 static StoreFind find_owner(Acme *acme, const About *about, Owner *owner, gboolean *has_order,
                             GError **error) {
@@ -63,7 +71,7 @@ static StoreFind find_owner(Acme *acme, const About *about, Owner *owner, gboole
                                                 : about->order;
   if (id == NULL)
     return STORE_MISSING;
-  Owner *kept = &acme->owners[id->octets[ID_OCTETS - 1] % ACME_OWNERS];
+  Owner *kept = owner_place(acme, id);
   *has_order = id_equal(&kept->id, id);
   if (*has_order) {
     *owner = *kept;

@@ -16,6 +16,9 @@ typedef struct {
    log_event takes them; a NULL value leaves its pair out. */
 gboolean record(Acme *acme, gint64 now, const char *kind, About about, GError **error,
                 ...) G_GNUC_NULL_TERMINATED;
+/* What id, an order, authorization or challenge, belongs to for good: records about it need not
+   look that up. */
+void record_belongs(Acme *acme, const Id *id, const Id *order, const Id *account);
 /* Writes the lines of what was recorded, after its commit; with keep FALSE forgets them. from:
    entries of acme->events that stay. */
 void record_settle(Acme *acme, guint from, gboolean keep);

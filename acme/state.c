@@ -86,14 +86,12 @@ gboolean state_challenge_is_open(const Challenge *challenge, const Authorization
 }
 
 /* processing and passed -> valid, with what follows. */
-static gboolean validate_if_both(Acme *acme, gint64 now, const Id *challenge_id, GError **error) {
-  g_autoptr(Challenge) challenge = NULL;
-  g_autoptr(Authorization) authorization = NULL;
-  StoreChange valid = challenge_validate(acme->store, challenge_id, now, error);
+static gboolean validate_if_both(Acme *acme, gint64 now, const Id *challenge,
+                                 const Authorization *authorization, GError **error) {
+  StoreChange valid = challenge_validate(acme->store, challenge, now, error);
   if (valid != STORE_CHANGED)
     return valid == STORE_UNCHANGED;
-  return load(acme, challenge_id, &challenge, &authorization, error) &&
-         record(acme, now, "challenge valid", (About){.challenge = challenge_id}, error, "address",
+  return record(acme, now, "challenge valid", (About){.challenge = challenge}, error, "address",
                 authorization->address, "method", EVIDENCE_METHOD, "requirements",
                 EVIDENCE_REQUIREMENTS, NULL) &&
          move_authorization(acme, now, &authorization->id, "valid", error) &&
@@ -101,20 +99,22 @@ static gboolean validate_if_both(Acme *acme, gint64 now, const Id *challenge_id,
           state_order_authorized(acme, now, &authorization->order_id, error));
 }
 
-gboolean state_challenge_responded(Acme *acme, gint64 now, const Id *challenge, GError **error) {
+gboolean state_challenge_responded(Acme *acme, gint64 now, const Id *challenge,
+                                   const Authorization *authorization, GError **error) {
   StoreChange responded = challenge_respond(acme->store, challenge, now, error);
   if (responded != STORE_CHANGED)
     return responded == STORE_UNCHANGED;
   return record(acme, now, "challenge processing", (About){.challenge = challenge}, error, NULL) &&
-         validate_if_both(acme, now, challenge, error);
+         validate_if_both(acme, now, challenge, authorization, error);
 }
 
-gboolean state_challenge_passed(Acme *acme, gint64 now, const Id *challenge, GError **error) {
+gboolean state_challenge_passed(Acme *acme, gint64 now, const Id *challenge,
+                                const Authorization *authorization, GError **error) {
   StoreChange passed = challenge_pass(acme->store, challenge, now, error);
   if (passed != STORE_CHANGED)
     return passed == STORE_UNCHANGED;
   return record(acme, now, "reply passed", (About){.challenge = challenge}, error, NULL) &&
-         validate_if_both(acme, now, challenge, error);
+         validate_if_both(acme, now, challenge, authorization, error);
 }
 
 /* The order's error names the identifier whose challenge failed. */
@@ -272,11 +272,8 @@ static gboolean fail_overdue(Acme *acme, gint64 now, const Id *id, GError **erro
   return state_challenge_failed(acme, now, id, problem, error);
 }
 
-gboolean state_settle_challenge(Acme *acme, gint64 now, const Id *authorization, gboolean *changed,
-                                GError **error) {
-  g_autoptr(Challenge) challenge = NULL;
-  if (challenge_find_by_authorization(acme->store, authorization, &challenge, error) != STORE_FOUND)
-    return FALSE;
+gboolean state_settle_challenge(Acme *acme, gint64 now, const Challenge *challenge,
+                                gboolean *changed, GError **error) {
   gboolean over = challenge->deadline <= now;
   if (changed != NULL)
     *changed = over;

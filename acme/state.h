@@ -20,9 +20,11 @@ gboolean state_hold_challenge(Acme *acme, const Id *challenge, GError **error);
 gboolean state_challenge_is_open(const Challenge *challenge, const Authorization *authorization,
                                  gint64 now);
 /* pending -> processing: the client's POST; then valid if a reply has passed already. */
-gboolean state_challenge_responded(Acme *acme, gint64 now, const Id *challenge, GError **error);
+gboolean state_challenge_responded(Acme *acme, gint64 now, const Id *challenge,
+                                   const Authorization *authorization, GError **error);
 /* A reply passed: remembered; valid if the client has POSTed already. */
-gboolean state_challenge_passed(Acme *acme, gint64 now, const Id *challenge, GError **error);
+gboolean state_challenge_passed(Acme *acme, gint64 now, const Id *challenge,
+                                const Authorization *authorization, GError **error);
 /* pending or processing -> invalid; authorization and order with it. */
 gboolean state_challenge_failed(Acme *acme, gint64 now, const Id *challenge, const Problem *problem,
                                 GError **error);
@@ -62,9 +64,9 @@ gboolean state_sweep(Acme *acme, gint64 now, guint limit, GError **error);
 /* The same for one order that is about to be shown; changed: it was ended now. */
 gboolean state_settle_order(Acme *acme, gint64 now, const Order *order, gboolean *changed,
                             GError **error);
-/* The same for the challenge of an authorization; the deadline may have passed since the last
-   sweep. changed: it may have been ended now; may be NULL. */
-gboolean state_settle_challenge(Acme *acme, gint64 now, const Id *authorization, gboolean *changed,
-                                GError **error);
+/* The same for a challenge; the deadline may have passed since the last sweep. changed: it may have
+   been ended now; may be NULL. */
+gboolean state_settle_challenge(Acme *acme, gint64 now, const Challenge *challenge,
+                                gboolean *changed, GError **error);
 
 #endif

@@ -226,16 +226,16 @@ static void test_job_held(Fixture *fixture, gconstpointer data G_GNUC_UNUSED) {
   Id subject = an_id(1);
   Job job, taken;
   GOOD(job_add(fixture->store, JOB_MAIL, &subject, NOW, &error));
-  GIVES(STORE_FOUND, job_take(fixture->store, JOB_MAIL, NOW, NOW + 10, &taken, &error));
+  GIVES(STORE_FOUND, job_take_one(fixture->store, JOB_MAIL, NOW, NOW + 10, &taken, &error));
   fixture_commit(fixture);
   GIVES(STORE_FOUND, job_held(fixture->store, &taken, &error));
   GOOD(store_begin(other, &error));
   GIVES(STORE_MISSING, job_held(other, &taken, &error));
   store_rollback(other);
   GOOD(store_begin(other, &error));
-  GIVES(STORE_MISSING, job_take(other, JOB_MAIL, NOW + 20, NOW + 30, &job, &error));
+  GIVES(STORE_MISSING, job_take_one(other, JOB_MAIL, NOW + 20, NOW + 30, &job, &error));
   fixture_commit(fixture);
-  GIVES(STORE_FOUND, job_take(other, JOB_MAIL, NOW + 20, NOW + 30, &job, &error));
+  GIVES(STORE_FOUND, job_take_one(other, JOB_MAIL, NOW + 20, NOW + 30, &job, &error));
   GOOD(store_commit(other, &error));
   GIVES(STORE_MISSING, job_held(fixture->store, &taken, &error));
 }
@@ -245,7 +245,7 @@ static void test_job_freed(Fixture *fixture, gconstpointer data G_GNUC_UNUSED) {
   Id subject = an_id(1);
   Job taken;
   GOOD(job_add(fixture->store, JOB_MAIL, &subject, NOW, &error));
-  GIVES(STORE_FOUND, job_take(fixture->store, JOB_MAIL, NOW, NOW + 10, &taken, &error));
+  GIVES(STORE_FOUND, job_take_one(fixture->store, JOB_MAIL, NOW, NOW + 10, &taken, &error));
   GIVES(STORE_FOUND, job_held(fixture->store, &taken, &error));
   GOOD(job_again(fixture->store, &taken, NOW + 5, FALSE, &error));
   GIVES(STORE_MISSING, job_held(fixture->store, &taken, &error));

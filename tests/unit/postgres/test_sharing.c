@@ -257,9 +257,9 @@ static void test_job_undone(Fixture *fixture, gconstpointer data G_GNUC_UNUSED) 
   Job undone, taken;
   GOOD(job_add(fixture->store, JOB_MAIL, &subject, NOW, &error));
   fixture_commit(fixture);
-  GIVES(STORE_FOUND, job_take(fixture->store, JOB_MAIL, NOW, NOW + 10, &undone, &error));
+  GIVES(STORE_FOUND, job_take_one(fixture->store, JOB_MAIL, NOW, NOW + 10, &undone, &error));
   fixture_undo(fixture);
-  GIVES(STORE_FOUND, job_take(fixture->store, JOB_MAIL, NOW + 1, NOW + 11, &taken, &error));
+  GIVES(STORE_FOUND, job_take_one(fixture->store, JOB_MAIL, NOW + 1, NOW + 11, &taken, &error));
   GIVES(STORE_MISSING, job_held(fixture->store, &undone, &error));
   GIVES(STORE_FOUND, job_held(fixture->store, &taken, &error));
 }

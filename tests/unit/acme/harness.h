@@ -193,6 +193,21 @@ static inline void lab_restart(Lab *lab) {
   lab_start(lab);
 }
 
+/* What statements of tests use of SQLite's own. */
+static const char lab_functions[] =
+    "CREATE DOMAIN blob AS bytea;"
+    "CREATE FUNCTION hex(bytea) RETURNS text LANGUAGE sql AS"
+    " $$ SELECT upper(encode($1, 'hex')) $$;"
+    "CREATE FUNCTION zeroblob(int) RETURNS bytea LANGUAGE sql AS"
+    " $$ SELECT decode(repeat('00', $1), 'hex') $$;"
+    "CREATE FUNCTION printf(text, bigint) RETURNS text LANGUAGE sql AS" /* %016d and the like */
+    " $$ SELECT lpad($2::text, substr($1, 3, 2)::int, '0') $$;"
+    "CREATE FUNCTION joined(text, text) RETURNS text LANGUAGE sql AS"
+    " $$ SELECT coalesce($1 || ',', '') || $2 $$;"
+    "CREATE AGGREGATE group_concat(text) (SFUNC = joined, STYPE = text);"
+    "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS"
+    " $$ BEGIN RAISE EXCEPTION 'disk full'; END $$";
+
 static inline Lab *lab_new_with(const char *const *overrides) {
   g_autoptr(GError) error = NULL;
   Lab *lab = g_new0(Lab, 1);
@@ -218,6 +233,8 @@ static inline Lab *lab_new_with(const char *const *overrides) {
   lab->signatures = g_hash_table_new_full(
       g_bytes_hash, g_bytes_equal, (GDestroyNotify)g_bytes_unref, (GDestroyNotify)g_bytes_unref);
   lab_start(lab);
+  if (store_is_shared(lab->acme.store))
+    g_assert_true(store_script(lab->acme.store, lab_functions, NULL));
   return lab;
 }
 
@@ -258,23 +275,46 @@ static inline void lab_free(Lab *lab) {
 }
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Lab, lab_free)
 
+/* SQL in the form of SQLite, octets as x'00', as the store takes it. */
+static inline char *lab_sql_of(Lab *lab, const char *sql) {
+  g_autoptr(GRegex) octets = g_regex_new("\\bx'([0-9a-f]*)'", 0, 0, NULL);
+  return store_is_shared(lab->acme.store)
+             ? g_regex_replace(octets, sql, -1, 0, "'\\\\x\\1'::bytea", 0, NULL)
+             : g_strdup(sql);
+}
+
 /* The one number that a query gives. */
 static inline gint64 lab_count(Lab *lab, const char *sql) {
-  SqlQuery query = sql_query(lab->acme.store, sql, "");
+  g_autoptr(GError) error = NULL;
+  g_autofree char *text = lab_sql_of(lab, sql);
+  SqlQuery query = sql_query(lab->acme.store, text, "");
   gint64 count = sql_row(&query) ? sql_int(&query, 0) : -1;
-  g_assert_true(sql_end(&query, NULL));
+  sql_end(&query, &error);
+  g_assert_no_error(error);
   return count;
 }
 
-/* SQL in the form of SQLite; octets are x'00'. */
 static inline void lab_sql(Lab *lab, const char *sql) {
   g_autoptr(GError) error = NULL;
-  g_autoptr(GRegex) octets = g_regex_new("\\bx'([0-9a-f]*)'", 0, 0, NULL);
-  g_autofree char *text = store_is_shared(lab->acme.store)
-                              ? g_regex_replace(octets, sql, -1, 0, "'\\\\x\\1'::bytea", 0, NULL)
-                              : g_strdup(sql);
+  g_autofree char *text = lab_sql_of(lab, sql);
   store_script(lab->acme.store, text, &error);
   g_assert_no_error(error);
+}
+
+/* From now on no row can be added to a table; and again. */
+static inline void lab_close_table(Lab *lab, const char *table) {
+  g_autofree char *sql = g_strdup_printf("CREATE TRIGGER closed BEFORE INSERT ON %s %s", table,
+                                         store_is_shared(lab->acme.store)
+                                             ? "FOR EACH ROW EXECUTE FUNCTION refuse()"
+                                             : "BEGIN SELECT RAISE(ABORT, 'disk full'); END");
+  lab_sql(lab, sql);
+}
+
+static inline void lab_reopen_table(Lab *lab, const char *table) {
+  g_autofree char *sql =
+      g_strdup_printf("DROP TRIGGER closed%s%s", store_is_shared(lab->acme.store) ? " ON " : "",
+                      store_is_shared(lab->acme.store) ? table : "");
+  lab_sql(lab, sql);
 }
 
 /* --- clients --- */
@@ -870,8 +910,10 @@ typedef struct {
 
 static inline char *lab_column(Lab *lab, const char *sql, const char *parameter) {
   SqlQuery query = sql_query(lab->acme.store, sql, "t", parameter);
+  g_autoptr(GError) error = NULL;
   char *text = sql_row(&query) ? sql_text(&query, 0) : NULL;
-  g_assert_true(sql_end(&query, NULL));
+  sql_end(&query, &error);
+  g_assert_no_error(error);
   return text;
 }
 

@@ -129,7 +129,7 @@ static char *objects(Lab *lab) {
 static char *budgets(Lab *lab) {
   return lab_column(lab,
                     "SELECT group_concat(entry) || ?1 FROM (SELECT name || ' ' || subject || ' ' ||"
-                    " full_at AS entry FROM rate ORDER BY name, subject)",
+                    " full_at AS entry FROM rate ORDER BY name, subject) entries",
                     "");
 }
 

@@ -70,11 +70,7 @@ gboolean der_is_name(const X509_NAME *name) {
   return g_bytes_equal(octets, fresh);
 }
 
-/* OpenSSL writes the octet of critical as it was read, but never FALSE: that is left out. The rest
-   has one form. */
 gboolean der_is_extension(X509_EXTENSION *extension) {
-  if (X509_EXTENSION_get_critical(extension) == 0)
-    return TRUE;
   g_autoptr(X509_EXTENSION) fresh = openssl_must(X509_EXTENSION_create_by_OBJ(
       NULL, X509_EXTENSION_get_object(extension), X509_EXTENSION_get_critical(extension),
       X509_EXTENSION_get_data(extension)));

@@ -10,6 +10,7 @@ static char *period_text(gint64 period) {
                     : g_strdup_printf("%" G_GINT64_FORMAT " %ss", count, unit->name);
 }
 
+/* name is there for good. */
 static Problem *refuse(const Call *call, const char *name, const char *subject, Rate rate,
                        gint64 again_at) {
   gint64 seconds = MAX(1, (again_at - call->now + CLOCK_SECOND - 1) / CLOCK_SECOND);
@@ -21,7 +22,7 @@ static Problem *refuse(const Call *call, const char *name, const char *subject, 
                                  " per %s) is reached for %s; try again after %s.",
                                  name, rate.count, period, subject, time);
   problem_set_header(problem, "Retry-After", wait);
-  metrics_add(call->acme->metrics, METRIC_LIMITS, 1, name, NULL);
+  problem->limit = name;
   return problem;
 }
 

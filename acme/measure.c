@@ -72,7 +72,19 @@ static const struct {
     {"challenge note", count_note},
 };
 
+static void count_refusal(Metrics *metrics, const char *const *event) {
+  const char *limit = value_of(event, "limit");
+  metrics_add(metrics, METRIC_PROBLEMS, 1, value_of(event, "problem"), value_of(event, "status"),
+              NULL);
+  if (*limit != '\0')
+    metrics_add(metrics, METRIC_LIMITS, 1, limit, NULL);
+}
+
 void measure_event(const Acme *acme, const char *const *event) {
+  if (strcmp(event[0], MEASURE_REFUSAL) == 0) {
+    count_refusal(acme->metrics, event);
+    return;
+  }
   metrics_add(acme->metrics, METRIC_EVENTS, 1, event[0], NULL);
   for (gsize i = 0; i < G_N_ELEMENTS(kinds); i++)
     if (strcmp(kinds[i].kind, event[0]) == 0)

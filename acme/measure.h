@@ -11,7 +11,9 @@
 
 /* The metrics of a core that starts: what is known before is there, as 0. */
 Metrics *measure_new(const Acme *acme);
-/* What was recorded and committed: the kind, then key, value, ..., NULL. */
+#define MEASURE_REFUSAL "request refused" /* the one kind of event that no audit record has */
+
+/* What was recorded and committed, or refused: the kind, then key, value, ..., NULL. */
 void measure_event(const Acme *acme, const char *const *event);
 /* Sets what is not counted but read now: queue, lists, roles, ends. */
 gboolean measure_standing(Acme *acme, gint64 now, GError **error);

@@ -42,6 +42,7 @@ typedef struct {
   char *detail;                /* for a person */
   json_t *members;             /* further members of the document; NULL: none */
   char *header, *header_value; /* a header field that goes with it; NULL: none */
+  const char *limit;           /* that is reached; NULL: none, else there for good */
   gboolean keep;               /* what was done before the refusal stands */
   gboolean passing; /* no answer leaves: the store was away, or the request is run again */
 } Problem;

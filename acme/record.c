@@ -120,17 +120,43 @@ static void remember(Acme *acme, const char *kind, const Line *line) {
   g_ptr_array_add(acme->events, event);
 }
 
-void record_settle(Acme *acme, guint from, gboolean keep) {
-  if (acme->events == NULL || acme->events->len == from)
+void record_undo(Acme *acme, guint from) {
+  for (guint i = acme->events != NULL ? acme->events->len : 0; i > from; i--) {
+    char **event = acme->events->pdata[i - 1];
+    if (strcmp(event[0], MEASURE_REFUSAL) != 0)
+      g_ptr_array_remove_index(acme->events, i - 1);
+  }
+}
+
+void record_settle(Acme *acme, gboolean keep) {
+  if (acme->events == NULL || acme->events->len == 0)
     return;
   log_hold();
-  for (guint i = from; keep && i < acme->events->len; i++) {
+  for (guint i = 0; keep && i < acme->events->len; i++) {
     char **event = acme->events->pdata[i];
     log_pairs(LOG_INFO, event[0], (const char *const *)event + 1);
     measure_event(acme, (const char *const *)event);
   }
   log_release();
-  g_ptr_array_set_size(acme->events, (gint)from);
+  g_ptr_array_set_size(acme->events, 0);
+}
+
+static void add_values(Line *line, va_list values) {
+  for (const char *key = va_arg(values, const char *); key != NULL;
+       key = va_arg(values, const char *)) {
+    const char *value = va_arg(values, const char *);
+    if (value != NULL)
+      add_pair(line, key, value);
+  }
+}
+
+void record_refusal(Acme *acme, ...) {
+  Line line = {.count = 0};
+  va_list values;
+  va_start(values, acme);
+  add_values(&line, values);
+  va_end(values);
+  remember(acme, MEASURE_REFUSAL, &line);
 }
 
 gboolean record(Acme *acme, gint64 now, const char *kind, About about, GError **error, ...) {
@@ -139,12 +165,7 @@ gboolean record(Acme *acme, gint64 now, const char *kind, About about, GError **
     return FALSE;
   va_list values;
   va_start(values, error);
-  for (const char *key = va_arg(values, const char *); key != NULL;
-       key = va_arg(values, const char *)) {
-    const char *value = va_arg(values, const char *);
-    if (value != NULL)
-      add_pair(&line, key, value);
-  }
+  add_values(&line, values);
   va_end(values);
   g_autofree char *subject = subject_text(&line);
   g_autofree char *detail = detail_text(&line);

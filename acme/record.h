@@ -19,8 +19,13 @@ gboolean record(Acme *acme, gint64 now, const char *kind, About about, GError **
 /* What id, an order, authorization or challenge, belongs to for good: records about it need not
    look that up. */
 void record_belongs(Acme *acme, const Id *id, const Id *order, const Id *account);
-/* Writes the lines of what was recorded, after its commit; with keep FALSE forgets them. from:
-   entries of acme->events that stay. */
-void record_settle(Acme *acme, guint from, gboolean keep);
+/* A refusal, which changes nothing and so is on a line of the log alone: "request refused" with
+   pairs as record takes them. It stays when its handler is undone. */
+void record_refusal(Acme *acme, ...) G_GNUC_NULL_TERMINATED;
+/* Forgets what an undone handler recorded: the entries of acme->events after the first from ones.
+ */
+void record_undo(Acme *acme, guint from);
+/* Writes and counts what was recorded, after its commit; with keep FALSE forgets it. */
+void record_settle(Acme *acme, gboolean keep);
 
 #endif

@@ -2,8 +2,8 @@
 /* The route table and the way of one request through it. */
 #include "acme/route.h"
 #include "acme/jws.h"
+#include "acme/record.h"
 #include "acme/resources.h"
-#include "base/log.h"
 
 #include <string.h>
 
@@ -103,18 +103,14 @@ static void answer_problem(Response *response, const Problem *problem) {
     response_header(response, problem->header, "%s", problem->header_value);
 }
 
-static void log_refusal(const Call *call, const Problem *problem) {
+static void record_problem(const Call *call, const Problem *problem) {
   char account[ID_TEXT];
   g_autofree char *status = g_strdup_printf("%u", problem->status);
-  log_info("request refused", "method", call->request->method, "path", call->request->path,
-           "status", status, "problem", problem_type_name(problem->type), "reason", problem->detail,
-           "account", call->account != NULL ? id_text(&call->account->id, account) : NULL, "peer",
-           call->request->peer, NULL);
-}
-
-static void count_refusal(const Acme *acme, const Problem *problem) {
-  g_autofree char *status = g_strdup_printf("%u", problem->status);
-  metrics_add(acme->metrics, METRIC_PROBLEMS, 1, problem_type_name(problem->type), status, NULL);
+  record_refusal(call->acme, "method", call->request->method, "path", call->request->path, "status",
+                 status, "problem", problem_type_name(problem->type), "limit", problem->limit,
+                 "reason", problem->detail, "account",
+                 call->account != NULL ? id_text(&call->account->id, account) : NULL, "peer",
+                 call->request->peer, NULL);
 }
 
 gboolean acme_handle(Acme *acme, const Request *request, Response *response) {
@@ -122,10 +118,8 @@ gboolean acme_handle(Acme *acme, const Request *request, Response *response) {
       .acme = acme, .request = request, .response = response, .now = clock_now(acme->clock)};
   g_autoptr(Problem) problem = run(&call);
   if (problem != NULL) {
-    if (!problem->passing) {
-      log_refusal(&call, problem);
-      count_refusal(acme, problem);
-    }
+    if (!problem->passing)
+      record_problem(&call, problem);
     answer_problem(response, problem);
   }
   if (problem != NULL || strcmp(request->path, "/directory") != 0)

@@ -333,7 +333,7 @@ static gboolean begin_job(Core *core, const Job *job, GError **error) {
   if (keep)
     return TRUE;
   g_ptr_array_set_size(core->acme.publications, (gint)published);
-  record_settle(&core->acme, events, FALSE);
+  record_undo(&core->acme, events);
   log_error("job cannot begin", "job", job_names[job->kind], "reason",
             failure != NULL ? failure->message : "what it is about is missing", NULL);
   return job_again(core->acme.store, job, clock_now(core->acme.clock) + BROKEN_JOB_DELAY, TRUE,

@@ -117,7 +117,7 @@ static gboolean run_item(Core *core, CoreItem *item, GError **error) {
       log_error("handler failed", "message", message_catalogue.kinds[item->kind].name, "reason",
                 failure->message, NULL);
     g_ptr_array_set_size(core->acme.publications, (gint)published);
-    record_settle(&core->acme, events, FALSE);
+    record_undo(&core->acme, events);
     if (core->out->len == said)
       item->failed(core, item);
   }
@@ -238,7 +238,7 @@ gboolean core_transact(Core *core, CoreWork work, gpointer user, GError **error)
   for (guint run = 1;; run++) {
     g_autoptr(GError) failure = NULL;
     gboolean committed = attempt(core, work, user, &failure);
-    record_settle(&core->acme, 0, committed);
+    record_settle(&core->acme, committed);
     if (committed)
       return TRUE;
     if (core->shared != NULL && g_error_matches(failure, STORE_ERROR, STORE_ERROR_AWAY))

@@ -148,7 +148,7 @@ static inline gboolean lab_end(Lab *lab, gboolean keep) {
     lab->before_end(lab->user);
   gboolean ended =
       store_handler_end(lab->acme.store, keep, &error) && store_commit(lab->acme.store, &error);
-  record_settle(&lab->acme, 0, FALSE);
+  record_settle(&lab->acme, FALSE);
   if (g_error_matches(error, STORE_ERROR, STORE_ERROR_AGAIN)) {
     store_rollback(lab->acme.store);
     return FALSE;

@@ -1042,7 +1042,7 @@ static void test_failed(void) {
   g_assert_cmpint(answer != NULL, ==, done);
   gboolean kept = store_handler_end(lab->acme.store, done, NULL) &&
                   store_commit(lab->acme.store, done ? &error : NULL);
-  record_settle(&lab->acme, 0, FALSE);
+  record_settle(&lab->acme, FALSE);
   g_assert_false(done && kept);
   g_assert_error(error, STORE_ERROR, STORE_ERROR_FAILED);
 }

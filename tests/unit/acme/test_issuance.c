@@ -1378,7 +1378,7 @@ static gboolean turn_fails(Lab *lab, Question *question, GBytes *der) {
                               : job_built(&lab->acme, question, tbs, "", "", &error);
   gboolean kept = store_handler_end(lab->acme.store, done, NULL) &&
                   store_commit(lab->acme.store, done ? &error : NULL) && done;
-  record_settle(&lab->acme, 0, FALSE);
+  record_settle(&lab->acme, FALSE);
   return !kept && g_error_matches(error, STORE_ERROR, STORE_ERROR_FAILED);
 }
 

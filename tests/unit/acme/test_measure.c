@@ -13,7 +13,7 @@ static void write_record(Lab *lab, const char *status, gboolean keep) {
   g_assert_true(record(&lab->acme, lab->clock.now, "order status", (About){.order = NULL}, NULL,
                        "status", status, "problem", "caa", NULL));
   g_assert_true(store_commit(lab->acme.store, NULL));
-  record_settle(&lab->acme, 0, keep);
+  record_settle(&lab->acme, keep);
 }
 
 /* A record whose transaction was undone is forgotten, and not counted. */
@@ -29,6 +29,37 @@ static void test_events(void) {
   g_assert_cmpfloat(sum(lab, METRIC_ORDERS), ==, 2);
   g_assert_cmpfloat(sum(lab, METRIC_EVENTS), ==, 2);
   g_assert_cmpfloat(sum(lab, METRIC_ORDER_FAILURES), ==, 1);
+  metrics_free(lab->acme.metrics);
+}
+
+static void refuse(Lab *lab, const char *limit) {
+  record_refusal(&lab->acme, "status", "429", "problem", "rateLimited", "limit", limit, NULL);
+}
+
+/* A refusal stays when its handler is undone, and goes with the transaction. */
+static void test_refusals(void) {
+  g_autoptr(Lab) lab = lab_new();
+  lab->acme.metrics = measure_new(&lab->acme);
+  g_assert_true(store_begin(lab->acme.store, NULL));
+  g_assert_true(record(&lab->acme, lab->clock.now, "order status", (About){.order = NULL}, NULL,
+                       "status", "valid", NULL));
+  refuse(lab, "orders-per-account");
+  g_assert_true(record(&lab->acme, lab->clock.now, "order status", (About){.order = NULL}, NULL,
+                       "status", "invalid", NULL));
+  record_undo(&lab->acme, 1);
+  g_assert_true(store_commit(lab->acme.store, NULL));
+  record_settle(&lab->acme, TRUE);
+  g_assert_cmpfloat(sum(lab, METRIC_ORDERS), ==, 1);
+  g_assert_cmpfloat(sum(lab, METRIC_EVENTS), ==, 1);
+  g_assert_cmpfloat(sum(lab, METRIC_PROBLEMS), ==, 1);
+  g_assert_cmpfloat(sum(lab, METRIC_LIMITS), ==, 1);
+  refuse(lab, NULL);
+  record_settle(&lab->acme, FALSE);
+  g_assert_cmpfloat(sum(lab, METRIC_PROBLEMS), ==, 1);
+  refuse(lab, NULL);
+  record_settle(&lab->acme, TRUE);
+  g_assert_cmpfloat(sum(lab, METRIC_PROBLEMS), ==, 2);
+  g_assert_cmpfloat(sum(lab, METRIC_LIMITS), ==, 1);
   metrics_free(lab->acme.metrics);
 }
 
@@ -80,6 +111,7 @@ static void test_standing(void) {
 int main(int argc, char **argv) {
   g_test_init(&argc, &argv, NULL);
   g_test_add_func("/measure/events", test_events);
+  g_test_add_func("/measure/refusals", test_refusals);
   g_test_add_func("/measure/standing", test_standing);
   return g_test_run();
 }

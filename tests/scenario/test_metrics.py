@@ -223,6 +223,7 @@ class Metrics(RefusalsCase):
         self.assertEqual(after.of("signet_order_transitions_total", status="valid"), 0)  # what is counted begins anew
         self.assertEqual(after.of("signet_revocation_lists"), 1)  # what is read does not
         self.user = AcmeUser(self.server)
+        self.lab.wait_for(lambda: self.scrape().of("signet_http_requests_total", listener="acme"), "what the edges counted")
         served = self.scrape()
         for index in range(len(self.server.pids()["edge"])):
             self.kill("edge", index)

@@ -555,37 +555,17 @@ static void test_endless_relay(void) {
 }
 
 /* A slow relay takes what there is time for; what it has not heard of is free for another one. */
-typedef struct {
-  guint16 port;
-  const char *to;
-  GPtrArray *messages;
-} SlowSession;
-
-static gpointer send_slowly(gpointer user) {
-  const SlowSession *slow = user;
-  for (guint i = 0; i < 30; i++)
-    g_ptr_array_add(slow->messages, letter(slow->to, "x\r\n"));
-  send_all(slow->port, 1, slow->messages);
-  return NULL;
-}
-
 static void test_slow_session(void) {
   static const Script script = {TO_RCPT8, .data = "354 go", .end = "250 ok", .pause = 500};
   static const char *const to[] = {GOOD, ANNA};
-  GThread *threads[G_N_ELEMENTS(to)];
-  SlowSession slow[G_N_ELEMENTS(to)];
-  Relay *relays[G_N_ELEMENTS(to)];
   for (guint i = 0; i < G_N_ELEMENTS(to); i++) {
-    relays[i] = relay_new(&script);
-    slow[i] = (SlowSession){relays[i]->port, to[i], messages_new()};
-    threads[i] = g_thread_new("sender", send_slowly, &slow[i]);
-  }
-  for (guint i = 0; i < G_N_ELEMENTS(to); i++) {
-    g_thread_join(threads[i]);
-    check(slow[i].messages, 0, SENDER_ACCEPTED, 250, "ok");
-    check(slow[i].messages, 29, SENDER_UNREACHED, 0, "did not answer in time");
-    g_ptr_array_unref(slow[i].messages);
-    relay_free(relays[i]);
+    g_autoptr(Relay) relay = relay_new(&script);
+    g_autoptr(GPtrArray) messages = messages_new();
+    for (guint n = 0; n < 30; n++)
+      g_ptr_array_add(messages, letter(to[i], "x\r\n"));
+    send_all(relay->port, 1, messages);
+    check(messages, 0, SENDER_ACCEPTED, 250, "ok");
+    check(messages, 29, SENDER_UNREACHED, 0, "did not answer in time");
   }
 }
 

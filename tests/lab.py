@@ -479,7 +479,7 @@ class OpenDKIM:
     """Signs what comes from 127.0.0.1 with a From in one of the keys' domains. settings: further lines of
     opendkim.conf, e.g. {"Canonicalization": "simple/simple", "BodyLengths": "yes"}."""
 
-    def __init__(self, lab, keys, settings=None):
+    def __init__(self, lab, keys, settings=None, env=None):
         path = lab.folder("opendkim")
         self.socket = path / "socket"  # over TCP each message would wait twice for a delayed acknowledgement
         for key in keys:
@@ -496,7 +496,7 @@ class OpenDKIM:
         options.update(settings or {})
         (path / "conf").write_text("".join(f"{name} {value}\n" for name, value in options.items()))
         self.process = lab.spawn(path.name, ["/usr/sbin/opendkim", "-f", "-x", path / "conf"],
-                                 self._listens,
+                                 self._listens, env=env,
                                  stop_signal=signal.SIGKILL)  # it takes 5 s over SIGTERM and has no state
 
 

@@ -50,7 +50,7 @@ DAY = datetime.timedelta(days=1)
 ROLES = ("edge", "core", "inbound", "outbound", "lookup", "signer")
 
 
-def tls_pair(folder):
+def tls_pair(folder, days=30):
     """A self-signed certificate for 127.0.0.1; returns its paths (certificate, key)."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "localhost")])
@@ -58,7 +58,7 @@ def tls_pair(folder):
     names = x509.SubjectAlternativeName([x509.DNSName("localhost"), x509.IPAddress(ipaddress.ip_address(HOST))])
     certificate = (x509.CertificateBuilder().subject_name(name).issuer_name(name).public_key(key.public_key())
                    .serial_number(x509.random_serial_number()).not_valid_before(now - datetime.timedelta(days=1))
-                   .not_valid_after(now + datetime.timedelta(days=30)).add_extension(names, False)
+                   .not_valid_after(now + datetime.timedelta(days=days)).add_extension(names, False)
                    .sign(key, hashes.SHA256()))
     paths = folder / "tls.pem", folder / "tls.key"
     paths[0].write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
@@ -132,7 +132,7 @@ class Signetd:
             self.config.setdefault(group, {}).update(values)
         self.path = self.folder / "signet.conf"
         self.write_config()
-        self.process = None
+        self.process, self.environment = None, None
         if start:
             self.start()
 
@@ -167,7 +167,7 @@ class Signetd:
     def start(self):
         ready = lambda: all(listening(port) for port in (self.https, self.http)) and self.is_up()
         self.process = self.lab.spawn(self.name, [BUILD / "signetd", "--config", self.path, *self.options],
-                                      ready=ready, deadline=60)
+                                      ready=ready, env=self.environment, deadline=60)
         self.lab.wait_for(self.has_all_roles, "every role to run")
 
     def has_all_roles(self):

@@ -76,6 +76,22 @@ static X509_EXTENSIONS *read_extension_request(X509_ATTRIBUTE *attribute, GError
   return g_steal_pointer(&list);
 }
 
+/* A list that OpenSSL keeps as it came: its length may be indefinite, which no DER has. */
+static gboolean has_indefinite_value(X509_ATTRIBUTE *attribute) {
+  for (int i = 0; i < X509_ATTRIBUTE_count(attribute); i++) {
+    const ASN1_TYPE *value = X509_ATTRIBUTE_get0_type(attribute, i);
+    int type = ASN1_TYPE_get(value), tag = 0, class = 0;
+    if (type != V_ASN1_SEQUENCE && type != V_ASN1_SET && type != V_ASN1_OTHER)
+      continue;
+    const ASN1_STRING *kept = value->value.asn1_string;
+    const guint8 *octets = ASN1_STRING_get0_data(kept);
+    long length = 0;
+    if ((ASN1_get_object(&octets, &length, &tag, &class, ASN1_STRING_length(kept)) & 1) != 0)
+      return TRUE;
+  }
+  return FALSE;
+}
+
 static X509_EXTENSIONS *read_attributes(X509_REQ *request, GError **error) {
   X509_ATTRIBUTE *found = NULL;
   for (int i = 0; i < X509_REQ_get_attr_count(request); i++) {
@@ -83,6 +99,8 @@ static X509_EXTENSIONS *read_attributes(X509_REQ *request, GError **error) {
     int nid = OBJ_obj2nid(X509_ATTRIBUTE_get0_object(attribute));
     if (X509_ATTRIBUTE_count(attribute) == 0)
       return refuse(error, "an attribute of the request has no value"), NULL;
+    if (has_indefinite_value(attribute))
+      return refuse(error, "an attribute of the request is not DER"), NULL;
     if (!csr_type_is_served(X509_ATTRIBUTE_get0_object(attribute), error))
       return NULL;
     if (nid == NID_pkcs9_challengePassword)

@@ -37,7 +37,8 @@ enum {
   LIST_AS_STRING = 8192,
   COMPATIBLE = 16384, /* CSR_NAMES_MAIL_AND_DNS */
   EMPTY_ATTRIBUTE = 32768,
-  ODD_BOOLEAN = 65536
+  ODD_BOOLEAN = 65536,
+  INDEFINITE_VALUE = 131072
 };
 
 /* names: "TYPE:value"; EXPECTED: part of the message, NULL when the request is good. */
@@ -140,6 +141,8 @@ static const CsrCase csr_cases[] = {
     {"san twice", "extension twice", .names = {ALICE}, .flags = TWO_SANS},
     {"two lists", "more than one list", .names = {ALICE}, .flags = TWO_LISTS},
     {"attribute without value", "has no value", .names = {ALICE}, .flags = EMPTY_ATTRIBUTE},
+    {"attribute of indefinite length", "an attribute of the request is not DER", .names = {ALICE},
+     .flags = INDEFINITE_VALUE},
     {"two values", "exactly one value", .names = {ALICE}, .flags = TWO_VALUES},
     {"list as string", "not a list", .names = {ALICE}, .flags = LIST_AS_STRING},
     {"microsoft's list", "more than one list", .names = {ALICE}, .flags = MICROSOFT_LIST},
@@ -393,6 +396,9 @@ static inline GBytes *csr_case_make(const CsrCase *c) {
     X509_REQ_add1_attr(request, attribute);
     X509_ATTRIBUTE_free(attribute);
   }
+  if (c->flags & INDEFINITE_VALUE)
+    X509_REQ_add1_attr_by_NID(request, NID_pkcs9_unstructuredName, V_ASN1_SEQUENCE,
+                              (const guint8 *)"\x30\x80\x02\x01\x00\x00", 7);
   if (c->attribute != NULL)
     X509_REQ_add1_attr_by_txt(request, c->attribute, MBSTRING_ASC, (const guint8 *)"x", -1);
   if (c->flags & HUGE_REQUEST) {

@@ -55,24 +55,6 @@ static void test_mutations(void) {
   }
 }
 
-/* A request, its signature good, with an attribute of a type that nobody knows, whose value is a
-   list of indefinite length. */
-static void test_indefinite(void) {
-  static const char text[] =
-      "MIIBNjCB3gIBADAAMFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAEK8dZoDccZbf431nGdZlbfuC4Ct3brkv+ZoPb91m0"
-      "HWfm1qR8TSFIH7wWsoroRF0ZYy1HSUmPavmSB51bteAqYKB8MA4GAyoDBDEHMIACAQEAADBqBgkqhkiG9w0BCQ4xXTBb"
-      "MDQGA1UdEQQtMCugKQYIKwYBBQUHCAmgHQwbZ3LDvG5AeG4tLWJjaGVyLWt2YS5leGFtcGxlMA4GA1UdDwEB/wQEAwIF"
-      "oDATBgNVHSUEDDAKBggrBgEFBQcDBDAKBggqhkjOPQQDAgNHADBEAiBjbkqdWXFq1V3ehxzAb7ZqMz2hO3gRWa5BGp3s"
-      "uyGcWgIgU0bucQ/eQ2c7MH/lHfngBgr70meKMmC7Y4U6yeY7h+Y=";
-  gsize length = 0;
-  guint8 *octets = g_base64_decode(text, &length);
-  g_autoptr(GBytes) der = g_bytes_new_take(octets, length);
-  g_autoptr(GError) error = NULL;
-  g_autoptr(Csr) csr = csr_parse(der, CSR_NAMES_MAIL, &error);
-  g_assert_null(csr);
-  g_assert_cmpstr(error->message, ==, "an attribute of the request is not DER");
-}
-
 static GPtrArray *order_of(const char *first, const char *second) {
   GPtrArray *order = g_ptr_array_new_with_free_func((GDestroyNotify)mailbox_free);
   g_ptr_array_add(order, mailbox_parse(first, NULL));
@@ -109,7 +91,6 @@ int main(int argc, char **argv) {
   g_test_add_func("/csr/table", test_table);
   g_test_add_func("/csr/fields", test_fields);
   g_test_add_func("/csr/mutations", test_mutations);
-  g_test_add_func("/csr/indefinite", test_indefinite);
   g_test_add_func("/csr/matches", test_matches);
   return g_test_run();
 }

@@ -16,7 +16,8 @@
 #define STOCK_TARGET 1024
 #define STOCK_LOW 600 /* more than the answers that one round trip to core can bring */
 #define STOCK_RENEWAL_SECONDS (15 * 60) /* so that a nonce leaves with an hour of life or more */
-#define PATIENCE_SECONDS 25             /* with core, then 503 */
+#define STOCK_AGE_MAX (2 * STOCK_RENEWAL_SECONDS * CLOCK_SECOND)
+#define PATIENCE_SECONDS 25 /* with core, then 503 */
 #define RETRY_AFTER "2"
 #define PREFLIGHT_SECONDS "86400"
 
@@ -26,7 +27,8 @@ typedef struct {
   HttpFront *files;    /* plain HTTP */
   HttpFront *measures; /* plain HTTP on loopback, in the first edge; for Prometheus */
   Published *published;
-  GQueue nonces; /* of char*; from the cores that are there now */
+  GQueue nonces;  /* of char*; from the cores that are there now */
+  gint64 renewed; /* since when there are the oldest of them, milliseconds */
   gboolean asked;
   GQueue pending; /* of Pending, oldest first */
   struct event *renewal, *patience;
@@ -50,6 +52,8 @@ static void on_nonces(GVariant *body, gpointer user) {
     return;
   if (question->renews)
     g_queue_clear_full(&edge->nonces, g_free);
+  if (g_queue_is_empty(&edge->nonces))
+    edge->renewed = clock_now(&clock_system);
   g_autoptr(GPtrArray) nonces = g_ptr_array_new();
   if (!texts_read(body, nonces))
     role_die_of_nonsense(ROLE_CORE, "nonces that are no texts");
@@ -79,8 +83,15 @@ static void on_renewal(evutil_socket_t fd G_GNUC_UNUSED, short what G_GNUC_UNUSE
   ask_nonces(user, TRUE);
 }
 
+/* While the machine sleeps no timer runs, and nonces age. */
+static void drop_old(Edge *edge) {
+  if (clock_now(&clock_system) - edge->renewed > STOCK_AGE_MAX)
+    g_queue_clear_full(&edge->nonces, g_free);
+}
+
 /* NULL when there is none to give. */
 static char *take_nonce(Edge *edge) {
+  drop_old(edge);
   char *nonce = g_queue_pop_head(&edge->nonces);
   refill(edge);
   return nonce;

@@ -16,33 +16,12 @@ import share
 import signet_lab
 from cryptography import x509
 from lab import HOST
+from simulated_clock import Clock
 from test_gateway import guide, settings
 
 MAILBOXES, DAYS = 200, 90
 VALIDITY = 30  # days
 SPREAD = datetime.timedelta(hours=6)
-LIBRARY = "/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1"
-
-
-class Clock:
-    """The time of who is started with environment, in whole days from now on."""
-
-    def __init__(self, laboratory):
-        self.file, self.days = laboratory.path / "days", 0
-        self.turn(0)
-        sanitizer = [line.decode() for line in lab.program("signetd").read_bytes().split(b"\0") if line.startswith(b"libasan.so")]
-        self.environment = {"LD_PRELOAD": " ".join([*sanitizer, LIBRARY]), "FAKETIME_TIMESTAMP_FILE": str(self.file),
-                            "FAKETIME_NO_CACHE": "1", "FAKETIME_DONT_FAKE_MONOTONIC": "1"}
-        self.plain = {**self.environment, "LD_PRELOAD": LIBRARY}
-
-    def turn(self, days):
-        self.days += days
-        fresh = self.file.with_suffix(".new")
-        fresh.write_text(f"+{self.days}d\n")
-        fresh.rename(self.file)
-
-    def now(self):
-        return datetime.datetime.utcnow() + datetime.timedelta(days=self.days)
 
 
 class Months(lab.LabCase):

@@ -10,9 +10,11 @@ import unittest
 import lab
 from share import seed, share
 from signed_client import Client
+from simulated_clock import Clock
 from signet_lab import AcmeUser, Signetd
 
 WORKERS = 12
+NEARLY_A_BLOCK = 3600
 COPIES = 4  # of each nonce, sent at the same time
 
 
@@ -121,6 +123,21 @@ class Nonces(lab.LabCase):
                 self.restart_core()
             status, problem, nonce = self.client.post(nonce)
             self.assertEqual((status, problem), (400, "badNonce") if turn == 100 else (200, None))
+
+
+class Sleep(lab.LabCase):
+    def test_sleep(self):
+        """After a day in which the machine slept, and no timer ran, no edge has old nonces to give."""
+        clock = Clock(self.lab)
+        server = Signetd(self.lab, settings={"acme": {"processes": 1}}, start=False)
+        server.environment = clock.environment
+        server.start()
+        client = Client(server, AcmeUser(server))
+        self.addCleanup(client.close)
+        for _ in range(NEARLY_A_BLOCK):  # core forgets them by blocks; the next ones are in an old one
+            client.nonce()
+        clock.turn(1)
+        self.assertEqual([client.post(client.nonce())[:2] for _ in range(20)], [(200, None)] * 20)
 
 
 if __name__ == "__main__":

@@ -282,3 +282,154 @@ GVariant *normal_form_texts(const char *const *texts, gsize count) {
   return g_variant_new_from_data(G_VARIANT_TYPE_STRING_ARRAY, octets, children + width * count,
                                  TRUE, g_free, octets);
 }
+
+/* --- as text
+ * ------------------------------------------------------------------------------------------------
+ */
+
+static void print(GString *text, const GVariantType *type, const Octets *octets);
+
+/* As GLib writes it: what is rare, and what needs a look at each character. */
+static void print_by_glib(GString *text, const GVariantType *type, const Octets *octets) {
+  g_autoptr(GBytes) bytes = g_bytes_new(octets->data, octets->size);
+  g_autoptr(GVariant) value = g_variant_ref_sink(g_variant_new_from_bytes(type, bytes, FALSE));
+  g_variant_print_string(value, text, FALSE);
+}
+
+static void print_number(GString *text, const GVariantType *type, const Octets *octets) {
+  char digits[24];
+  gint64 number = 0;
+  guint32 small = 0;
+  if (kind_of(type) == 'x') {
+    memcpy(&number, octets->data, sizeof(number));
+    g_snprintf(digits, sizeof(digits), "%" G_GINT64_FORMAT, number);
+  } else {
+    memcpy(&small, octets->data, sizeof(small));
+    g_snprintf(digits, sizeof(digits), "%u", small);
+  }
+  g_string_append(text, digits);
+}
+
+static gboolean is_plain(const Octets *octets) {
+  for (gsize i = 0; i + 1 < octets->size; i++)
+    if (octets->data[i] < ' ' || octets->data[i] > '~' || octets->data[i] == '\'' ||
+        octets->data[i] == '\\')
+      return FALSE;
+  return TRUE;
+}
+
+static void print_text(GString *text, const GVariantType *type, const Octets *octets) {
+  if (!is_plain(octets)) {
+    print_by_glib(text, type, octets);
+    return;
+  }
+  g_string_append_c(text, '\'');
+  g_string_append_len(text, (const char *)octets->data, (gssize)octets->size - 1);
+  g_string_append_c(text, '\'');
+}
+
+static void print_maybe(GString *text, const GVariantType *type, const Octets *octets) {
+  const GVariantType *element = g_variant_type_element(type);
+  gsize zeros = shape_of(element).fixed > 0 ? 0 : 1;
+  if (octets->size == 0)
+    g_string_append(text, "nothing");
+  else if (kind_of(element) == 'm')
+    print_by_glib(text, type, octets);
+  else
+    print(text, element, &(Octets){octets->data, octets->size - zeros});
+}
+
+/* What could be a text of octets, that is with one zero, at its end, is shown as one. */
+static void print_octets(GString *text, const GVariantType *type, const Octets *octets) {
+  static const char digits[] = "0123456789abcdef";
+  const guint8 *zero = octets->size > 0 ? memchr(octets->data, 0, octets->size) : NULL;
+  if (zero != NULL && zero == octets->data + octets->size - 1) {
+    print_by_glib(text, type, octets);
+    return;
+  }
+  g_string_append_c(text, '[');
+  for (gsize i = 0; i < octets->size; i++) {
+    const char shown[] = {'0', 'x', digits[octets->data[i] >> 4], digits[octets->data[i] & 15]};
+    g_string_append(text, i > 0 ? ", " : "");
+    g_string_append_len(text, shown, sizeof(shown));
+  }
+  g_string_append_c(text, ']');
+}
+
+/* The last end of all tells where the ends begin. */
+static void print_array(GString *text, const GVariantType *type, const Octets *octets) {
+  const GVariantType *element = g_variant_type_element(type);
+  Shape shape = shape_of(element);
+  gsize width = end_width(octets->size), offset = 0;
+  if (kind_of(element) == '{' || shape.fixed > 0 || octets->size == 0) {
+    print_by_glib(text, type, octets);
+    return;
+  }
+  gsize last = read_end(octets->data + octets->size - width, width);
+  g_string_append_c(text, '[');
+  for (gsize at = last; at < octets->size; at += width) {
+    gsize end = read_end(octets->data + at, width);
+    offset = align(offset, shape.alignment);
+    g_string_append(text, at > last ? ", " : "");
+    print(text, element, &(Octets){octets->data + offset, end - offset});
+    offset = end;
+  }
+  g_string_append_c(text, ']');
+}
+
+static void print_tuple(GString *text, const GVariantType *type, const Octets *octets) {
+  gsize width = end_width(octets->size), offset = 0, table = octets->size;
+  const GVariantType *member = g_variant_type_first(type);
+  g_string_append_c(text, '(');
+  while (member != NULL) {
+    const GVariantType *next = g_variant_type_next(member);
+    Shape shape = shape_of(member);
+    gsize end = table;
+    offset = align(offset, shape.alignment);
+    if (shape.fixed > 0)
+      end = offset + shape.fixed;
+    else if (next != NULL)
+      end = read_end(octets->data + (table -= width), width);
+    print(text, member, &(Octets){octets->data + offset, end - offset});
+    g_string_append(text, next != NULL ? ", " : "");
+    offset = end;
+    member = next;
+  }
+  g_string_append(text, g_variant_type_n_items(type) == 1 ? ",)" : ")");
+}
+
+static void print(GString *text, const GVariantType *type, const Octets *octets) {
+  switch (kind_of(type)) {
+  case 'b':
+    g_string_append(text, *octets->data != 0 ? "true" : "false");
+    break;
+  case 'u':
+  case 'x':
+    print_number(text, type, octets);
+    break;
+  case 's':
+    print_text(text, type, octets);
+    break;
+  case 'm':
+    print_maybe(text, type, octets);
+    break;
+  case 'a':
+    if (kind_of(g_variant_type_element(type)) == 'y')
+      print_octets(text, type, octets);
+    else
+      print_array(text, type, octets);
+    break;
+  case '(':
+    print_tuple(text, type, octets);
+    break;
+  default:
+    print_by_glib(text, type, octets);
+  }
+}
+
+char *normal_form_print(GVariant *value) {
+  GString *text = g_string_sized_new(2 * g_variant_get_size(value) + 64);
+  print(text, g_variant_get_type(value),
+        &(Octets){g_variant_get_data(value), g_variant_get_size(value)});
+  return g_string_free(text, FALSE);
+}

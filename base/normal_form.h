@@ -11,6 +11,10 @@
    aligned as GLib wants them (8 octets suffice for every type). */
 gboolean normal_form_holds(const GVariantType *type, const guint8 *octets, gsize size);
 
+/* The text of a value in normal form, as g_variant_print has it without types. GLib makes a value
+   of each part first, of each octet too. */
+char *normal_form_print(GVariant *value);
+
 /* The octets of a tuple's member. */
 typedef struct {
   gconstpointer data;

@@ -4,6 +4,7 @@
 #include "acme/issuing_ca.h"
 #include "acme/record.h"
 #include "base/log.h"
+#include "base/normal_form.h"
 #include "daemon/core.h"
 
 #include <stdlib.h>
@@ -147,7 +148,7 @@ static gboolean take_evidence(Core *core, CoreItem *item, GError **error) {
   }
   if (item->question->job.kind == JOB_SORT)
     return job_sorted(&core->acme, item->question, facts, error);
-  g_autofree char *text = g_variant_print(evidence, FALSE);
+  g_autofree char *text = normal_form_print(evidence);
   return job_examined(&core->acme, item->question, facts, signatures, answers, text, error);
 }
 
@@ -159,7 +160,7 @@ static gboolean take_bounce_evidence(Core *core, CoreItem *item, GError **error)
     facts = dsn_facts_new();
     facts->refused = g_strdup("it could not be examined");
   }
-  g_autofree char *text = g_variant_print(item->body, FALSE);
+  g_autofree char *text = normal_form_print(item->body);
   return job_bounce_examined(&core->acme, item->question, facts, text, error);
 }
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Input: an octet chooses a type, the others are read as that. Holds: they are in normal form
-   exactly if GLib says so; texts that are read from them make the same octets again. */
+   exactly if GLib says so, and then have the text that GLib gives them; texts that are read from
+   them make the same octets again. */
 #include "base/normal_form.h"
 #include "base/texts.h"
 #include "tests/fuzz/fuzz.h"
@@ -30,6 +31,11 @@ static void run_texts(GBytes *octets) {
   g_assert_true(g_variant_equal(again, value));
 }
 
+static void run_print(GVariant *value) {
+  g_autofree char *wanted = g_variant_print(value, FALSE), *text = normal_form_print(value);
+  g_assert_cmpstr(text, ==, wanted);
+}
+
 int LLVMFuzzerTestOneInput(const guint8 *data, gsize size) {
   FuzzInput input = {data, size};
   const GVariantType *type = G_VARIANT_TYPE(types[fuzz_octet(&input) % G_N_ELEMENTS(types)]);
@@ -40,6 +46,8 @@ int LLVMFuzzerTestOneInput(const guint8 *data, gsize size) {
   g_autoptr(GVariant) value = g_variant_ref_sink(g_variant_new_from_bytes(type, octets, FALSE));
   g_assert_cmpint(normal_form_holds(type, g_bytes_get_data(octets, NULL), length), ==,
                   g_variant_is_normal_form(value));
+  if (g_variant_is_normal_form(value))
+    run_print(value);
   run_texts(octets);
   return 0;
 }

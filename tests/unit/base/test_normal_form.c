@@ -29,6 +29,9 @@ static const char *const values[] = {
     "([(@ms 'a', int64 1, @as ['x', 'y']), (nothing, 2, [])], @m(us) (1, 'z'), @aay [[1], [], [2, "
     "3]])",
     "(@n 1, 'x', @q 2, 'y', 3.5, @t 4)",
+    "(\"it's\", 'say \"so\"', '\\\\', 'a\\tb\\n', 'gr\\u00fcn \\u200e', '~ !')",
+    "(@mms nothing, @mms just nothing, @mms 'x', @ams ['y', nothing], @a(u) [(1,), (4294967295,)])",
+    "([@y 0, 255, 16, 1], [@y 0], [@y 1, 0, 2, 0], @m(sumsb) ('d', 1, nothing, true), -5)",
 };
 
 static const char *const tuples[] = {
@@ -57,6 +60,11 @@ static void assert_same(const GVariantType *type, const guint8 *octets, gsize si
   g_assert_true(size == 0 ? glib || !holds : glib == holds);
 }
 
+static void assert_text(GVariant *value) {
+  g_autofree char *wanted = g_variant_print(value, FALSE), *text = normal_form_print(value);
+  g_assert_cmpstr(text, ==, wanted);
+}
+
 /* As GLib writes it, cut at each place, with an octet more. */
 static void test_written(gconstpointer text) {
   g_autoptr(GVariant) value = g_variant_ref_sink(g_variant_new_parsed(text));
@@ -64,6 +72,7 @@ static void test_written(gconstpointer text) {
   g_autofree guint8 *octets = g_malloc0(size + 1);
   g_variant_store(value, octets);
   g_assert_true(normal_form_holds(g_variant_get_type(value), octets, size));
+  assert_text(value);
   for (gsize cut = 0; cut <= size + 1; cut++)
     assert_same(g_variant_get_type(value), octets, cut);
 }
@@ -147,8 +156,12 @@ static void test_changed(void) {
       mutate(rand, octets, size, g_variant_get_data(other), g_variant_get_size(other));
       const GVariantType *type = g_variant_get_type(n % 4 == 0 ? other : value);
       assert_same(type, octets, size);
-      if (normal_form_holds(type, octets, size))
-        agreed_good++;
+      if (!normal_form_holds(type, octets, size))
+        continue;
+      g_autoptr(GBytes) copy = g_bytes_new(octets, size);
+      g_autoptr(GVariant) good = g_variant_ref_sink(g_variant_new_from_bytes(type, copy, FALSE));
+      assert_text(good);
+      agreed_good++;
     }
   }
   g_assert_cmpuint(agreed_good, >, MUTANTS); /* some changes change nothing that is wrong */
@@ -166,6 +179,7 @@ static void test_large(void) {
     g_autofree guint8 *octets = g_malloc(size);
     g_variant_store(value, octets);
     g_assert_true(normal_form_holds(g_variant_get_type(value), octets, size));
+    assert_text(value);
     octets[size - 1]++;
     assert_same(g_variant_get_type(value), octets, size);
     octets[size - 1]--;

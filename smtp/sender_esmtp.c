@@ -21,6 +21,7 @@
 
 /* One message inside a session. */
 typedef struct {
+  const struct Session *session;
   SenderMessage *message;
   smtp_message_t handle;
   smtp_recipient_t recipient;
@@ -30,7 +31,7 @@ typedef struct {
 } Delivery;
 
 /* One session. Invariant: refusal is the first 4xx or 5xx before MAIL, NULL from MAIL on. */
-typedef struct {
+typedef struct Session {
   const SenderRelay *relay;
   GPtrArray *deliveries; /* of Delivery */
   struct sockaddr_storage address;
@@ -169,6 +170,14 @@ static void send_at_once(const Session *session) {
     setsockopt(session->socket, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
 }
 
+/* libesmtp writes a message in pieces of 2048 octets. As long as it is being read they gather in
+   the kernel, and not each one wakes the relay; what is left goes when the message has been read.
+ */
+static void hold_pieces(const Session *session, int on) {
+  if (session->socket >= 0)
+    setsockopt(session->socket, IPPROTO_TCP, TCP_CORK, &on, sizeof on);
+}
+
 static void on_event(smtp_session_t handle G_GNUC_UNUSED, int event, void *arg, ...) {
   Session *session = arg;
   if (event == SMTP_EV_CONNECT) {
@@ -209,6 +218,7 @@ static const char *on_read_message(void **context G_GNUC_UNUSED, int *len, void 
   if (len == NULL) {
     delivery->begun = TRUE;
     delivery->offset = 0;
+    hold_pieces(delivery->session, 1);
     return NULL;
   }
   gsize size = 0;
@@ -216,6 +226,8 @@ static const char *on_read_message(void **context G_GNUC_UNUSED, int *len, void 
   const char *rest = text + delivery->offset;
   *len = (int)MIN(size - delivery->offset, (gsize)G_MAXINT);
   delivery->offset += (gsize)*len;
+  if (*len == 0)
+    hold_pieces(delivery->session, 0);
   return rest;
 }
 
@@ -344,6 +356,7 @@ static void run(Session *session) {
 
 static void add_message(Session *session, SenderMessage *message) {
   Delivery *delivery = g_new0(Delivery, 1);
+  delivery->session = session;
   delivery->message = message;
   g_ptr_array_add(session->deliveries, delivery);
 }

@@ -70,11 +70,19 @@ gboolean der_is_name(const X509_NAME *name) {
   return g_bytes_equal(octets, fresh);
 }
 
+/* Encoded anew, all but the BOOLEAN has one form: absent for FALSE, 0xff for TRUE (X.690 sections
+   11.1 and 11.5). OpenSSL keeps what it decoded there. */
 gboolean der_is_extension(X509_EXTENSION *extension) {
-  g_autoptr(X509_EXTENSION) fresh = openssl_must(X509_EXTENSION_create_by_OBJ(
-      NULL, X509_EXTENSION_get_object(extension), X509_EXTENSION_get_critical(extension),
-      X509_EXTENSION_get_data(extension)));
   g_autoptr(GBytes) octets = der_encode(extension, ASN1_ITEM_rptr(X509_EXTENSION));
-  g_autoptr(GBytes) wanted = der_encode(fresh, ASN1_ITEM_rptr(X509_EXTENSION));
-  return g_bytes_equal(octets, wanted);
+  gsize size = 0;
+  const guint8 *at = g_bytes_get_data(octets, &size), *end = at + size;
+  long length = 0;
+  int tag = 0, class = 0;
+  if (ASN1_get_object(&at, &length, &tag, &class, (long)size) != V_ASN1_CONSTRUCTED ||
+      ASN1_get_object(&at, &length, &tag, &class, end - at) != 0)
+    return FALSE;
+  at += length; /* the type */
+  if (ASN1_get_object(&at, &length, &tag, &class, end - at) != 0)
+    return FALSE;
+  return tag != V_ASN1_BOOLEAN || (length == 1 && *at == 0xff);
 }

@@ -5,19 +5,32 @@
 
 static const char alphabet[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
 
-char *base64url_encode(const void *data, gsize length) {
+/* Behind the last whole three octets: one or two. */
+static char *write_rest(const guint8 *octets, gsize length, char *to) {
+  guint32 bits = length == 2 ? (guint32)octets[0] << 16 | octets[1] << 8 : (guint32)octets[0] << 16;
+  for (gsize i = 0; i <= length; i++, bits <<= 6)
+    *to++ = alphabet[bits >> 18 & 63];
+  return to;
+}
+
+void base64url_write(const void *data, gsize length, char *text) {
   const guint8 *octets = data;
-  char *text = g_malloc(length / 3 * 4 + 4), *to = text;
-  guint32 bits = 0;
-  guint count = 0; /* of bits that are not written yet */
-  for (gsize i = 0; i < length; i++) {
-    bits = bits << 8 | octets[i];
-    for (count += 8; count >= 6; count -= 6)
-      *to++ = alphabet[bits >> (count - 6) & 63];
+  char *to = text;
+  for (; length >= 3; octets += 3, length -= 3) {
+    guint32 bits = (guint32)octets[0] << 16 | octets[1] << 8 | octets[2];
+    *to++ = alphabet[bits >> 18];
+    *to++ = alphabet[bits >> 12 & 63];
+    *to++ = alphabet[bits >> 6 & 63];
+    *to++ = alphabet[bits & 63];
   }
-  if (count > 0)
-    *to++ = alphabet[bits << (6 - count) & 63];
+  if (length > 0)
+    to = write_rest(octets, length, to);
   *to = '\0';
+}
+
+char *base64url_encode(const void *data, gsize length) {
+  char *text = g_malloc(BASE64URL_TEXT(length));
+  base64url_write(data, length, text);
   return text;
 }
 
@@ -32,26 +45,39 @@ static const guint8 values[256] = {
     ['w'] = 49, ['x'] = 50, ['y'] = 51, ['z'] = 52, ['0'] = 53, ['1'] = 54, ['2'] = 55, ['3'] = 56,
     ['4'] = 57, ['5'] = 58, ['6'] = 59, ['7'] = 60, ['8'] = 61, ['9'] = 62, ['-'] = 63, ['_'] = 64};
 
+/* Four characters to three octets. */
+static gboolean read_four(const char *text, guint8 *octets) {
+  guint32 a = values[(guchar)text[0]], b = values[(guchar)text[1]], c = values[(guchar)text[2]],
+          d = values[(guchar)text[3]];
+  if (a == 0 || b == 0 || c == 0 || d == 0)
+    return FALSE;
+  guint32 bits = (a - 1) << 18 | (b - 1) << 12 | (c - 1) << 6 | (d - 1);
+  octets[0] = (guint8)(bits >> 16);
+  octets[1] = (guint8)(bits >> 8);
+  octets[2] = (guint8)bits;
+  return TRUE;
+}
+
+/* The last two or three: spare bits that are not zero would give a second spelling of the same
+   octets. */
+static gboolean read_rest(const char *text, gsize length, guint8 *octets) {
+  char four[] = {text[0], text[1], length == 3 ? text[2] : 'A', 'A'};
+  guint8 three[3];
+  if (!read_four(four, three) || three[2] != 0 || (length == 2 && three[1] != 0))
+    return FALSE;
+  memcpy(octets, three, length - 1);
+  return TRUE;
+}
+
 GBytes *base64url_decode(const char *text) {
-  gsize length = strlen(text), size = 0;
+  gsize length = strlen(text), rest = length % 4, size = 0;
+  if (rest == 1)
+    return NULL;
   g_autofree guint8 *octets = g_malloc(length / 4 * 3 + 3);
-  guint32 bits = 0;
-  guint count = 0; /* of bits that are in no octet yet */
-  if (length % 4 == 1)
-    return NULL;
-  for (gsize i = 0; i < length; i++) {
-    guint32 value = values[(guchar)text[i]];
-    if (value == 0)
+  for (gsize i = 0; i + 4 <= length; i += 4, size += 3)
+    if (!read_four(text + i, octets + size))
       return NULL;
-    bits = bits << 6 | (value - 1);
-    count += 6;
-    if (count >= 8) {
-      count -= 8;
-      octets[size++] = (guint8)(bits >> count);
-    }
-  }
-  /* Spare bits that are not zero would give a second spelling of the same octets. */
-  if ((bits & ((1u << count) - 1)) != 0)
+  if (rest > 0 && !read_rest(text + length - rest, rest, octets + size))
     return NULL;
-  return g_bytes_new_take(g_steal_pointer(&octets), size);
+  return g_bytes_new_take(g_steal_pointer(&octets), size + (rest > 0 ? rest - 1 : 0));
 }

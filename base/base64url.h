@@ -5,7 +5,13 @@
 
 #include <glib.h>
 
-/* Encodes length octets; the caller frees the text. */
+/* Of the text of so many octets, with its NUL. */
+#define BASE64URL_TEXT(length) (((length)*4 + 2) / 3 + 1)
+
+/* Encodes length octets into text, which has BASE64URL_TEXT(length). */
+void base64url_write(const void *data, gsize length, char *text);
+
+/* The same as a text that the caller frees. */
 char *base64url_encode(const void *data, gsize length);
 
 /* Decodes text strictly: no padding, no blanks, spare bits zero. NULL when it is not base64url. */

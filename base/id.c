@@ -17,8 +17,8 @@ gboolean id_equal(const Id *a, const Id *b) {
 }
 
 const char *id_text(const Id *id, char buffer[ID_TEXT]) {
-  g_autofree char *text = base64url_encode(id->octets, ID_OCTETS);
-  g_strlcpy(buffer, text, ID_TEXT);
+  G_STATIC_ASSERT(BASE64URL_TEXT(ID_OCTETS) == ID_TEXT);
+  base64url_write(id->octets, ID_OCTETS, buffer);
   return buffer;
 }
 

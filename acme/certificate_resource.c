@@ -11,8 +11,11 @@ static char *certificate_pem(GBytes *der) {
   const guint8 *data = g_bytes_get_data(der, &size);
   g_autofree char *base64 = g_base64_encode(data, size);
   GString *pem = g_string_new("-----BEGIN CERTIFICATE-----\n");
-  for (const char *p = base64; *p != '\0'; p += MIN(64, strlen(p)))
-    g_string_append_printf(pem, "%.64s\n", p);
+  const char *end = base64 + strlen(base64);
+  for (const char *line = base64; line < end; line += 64) {
+    g_string_append_len(pem, line, MIN(64, end - line));
+    g_string_append_c(pem, '\n');
+  }
   g_string_append(pem, "-----END CERTIFICATE-----\n");
   return g_string_free(pem, FALSE);
 }

@@ -146,9 +146,15 @@ static void append_octets(GString *line, const EvidenceValue *value) {
   g_string_append(line, "\"}");
 }
 
+static void append_number(GString *line, gint64 number) {
+  char digits[24];
+  g_snprintf(digits, sizeof(digits), "%" G_GINT64_FORMAT, number);
+  g_string_append(line, digits);
+}
+
 static void append_value(GString *line, const EvidenceValue *value) {
   if (value->type == EVIDENCE_NUMBER)
-    g_string_append_printf(line, "%" G_GINT64_FORMAT, value->number);
+    append_number(line, value->number);
   else if (value->type != EVIDENCE_TEXT || !append_text(line, value->data, value->size))
     append_octets(line, value);
 }
@@ -184,7 +190,7 @@ static void put_record(const Lines *lines, const AuditRow *row) {
   g_autoptr(GString) line = g_string_sized_new(256);
   begin_line(line, "audit");
   append_name(line, "number");
-  g_string_append_printf(line, "%" G_GINT64_FORMAT, row->record.number);
+  append_number(line, row->record.number);
   append_name(line, "hash");
   g_autofree char *hash =
       row->hash != NULL ? audit_hex(g_bytes_get_data(row->hash, NULL), g_bytes_get_size(row->hash))

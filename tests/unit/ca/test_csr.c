@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "ca/der.h"
+#include "ca/openssl_auto.h"
 #include "tests/unit/ca/csr_cases.h"
 
 static void assert_wishes(const CsrCase *c, const Csr *csr) {
@@ -34,6 +36,27 @@ static void test_fields(void) {
   g_assert_cmpstr(((Mailbox *)csr->mailboxes->pdata[0])->address, ==, "Alice@example.org");
   g_assert_cmpstr(((Mailbox *)csr->mailboxes->pdata[1])->address, ==, "ж@xn--bcher-kva.example");
   g_assert_true(key_check(csr->spki, KEY_SUBSCRIBER, NULL, NULL));
+}
+
+/* X.690 sections 11.1 and 11.5: FALSE is left out, TRUE is 0xff. */
+static void test_extension_form(void) {
+  static const struct {
+    const char *hex;
+    gboolean good;
+  } forms[] = {
+      {"300b0603551d0f0404030206c0", TRUE},        {"300e0603551d0f0101ff0404030206c0", TRUE},
+      {"300e0603551d0f0101000404030206c0", FALSE}, {"300e0603551d0f0101010404030206c0", FALSE},
+      {"300e0603551d0f0101fe0404030206c0", FALSE},
+  };
+  for (gsize i = 0; i < G_N_ELEMENTS(forms); i++) {
+    long length = 0;
+    guint8 *octets = OPENSSL_hexstr2buf(forms[i].hex, &length);
+    const guint8 *at = octets;
+    g_autoptr(X509_EXTENSION) extension = d2i_X509_EXTENSION(NULL, &at, length);
+    g_assert_nonnull(extension);
+    g_assert_cmpint(der_is_extension(extension), ==, forms[i].good);
+    OPENSSL_free(octets);
+  }
 }
 
 /* Every octet changed: never accepted with other content, never a crash. */
@@ -91,6 +114,7 @@ int main(int argc, char **argv) {
   g_test_add_func("/csr/table", test_table);
   g_test_add_func("/csr/fields", test_fields);
   g_test_add_func("/csr/mutations", test_mutations);
+  g_test_add_func("/csr/extension-form", test_extension_form);
   g_test_add_func("/csr/matches", test_matches);
   return g_test_run();
 }

@@ -215,8 +215,10 @@ gboolean audit_covered_by(Store *store, const AuditChain *chain, gint64 number, 
 
 /* The same as AUDIT_ABOUT; the account has 30 characters. */
 static char *about_of(const char *subject) {
-  return strlen(subject) > 30 && subject[30] == ' ' ? g_strndup(subject + 31, 28)
-                                                    : g_strdup(subject);
+  if (strlen(subject) <= 30 || subject[30] != ' ')
+    return g_strdup(subject);
+  return g_str_has_prefix(subject + 31, "order/") ? g_strndup(subject + 37, 12)
+                                                  : g_strndup(subject + 31, 28);
 }
 
 static SqlQuery ask_about(Store *store, const AuditSubject *subject) {

@@ -120,10 +120,12 @@ typedef enum {
 } Overrides;
 Overrides *store_overrides(Store *store);
 
-/* What audit_about is an index over: the second thing that a subject names, the order mostly, else
-   the whole subject. Orders begin with their time, so that new entries lie close together. */
+/* What audit_about is an index over: the beginning of the id of the order that a subject names
+   second, after the account, else the second thing that it names, else the whole. Orders begin with
+   their time, so that new entries lie close together. */
 #define AUDIT_ABOUT                                                                                \
-  "(CASE WHEN substr(subject, 31, 1) = ' ' THEN substr(subject, 32, 28) ELSE subject END)"
+  "(CASE WHEN substr(subject, 31, 7) = ' order/' THEN substr(subject, 38, 12)"                     \
+  " WHEN substr(subject, 31, 1) = ' ' THEN substr(subject, 32, 28) ELSE subject END)"
 
 /* Rows in bulk, for a shared store, in a transaction. Between sql_load and its end nothing else is
    done with the store. columns: names, separated by commas; values: as many, of their types. */

@@ -63,8 +63,37 @@ static StoreFind find(SqlQuery query, Account **account, GError **error) {
   "SELECT id, status, thumbprint, jwk, contact, terms, terms_agreed_at, created_at,"               \
   " external_key_id, external_binding FROM account"
 
+static Account *copy(const Account *account) {
+  Account *made = g_memdup2(account, sizeof(*account));
+  made->status = g_strdup(account->status);
+  made->thumbprint = g_bytes_ref(account->thumbprint);
+  made->jwk = g_strdup(account->jwk);
+  made->contact = g_strdup(account->contact);
+  made->terms = g_strdup(account->terms);
+  made->external_binding = g_strdup(account->external_binding);
+  return made;
+}
+
+/* It will be changed. */
+static void forget_account(Store *store, const Id *id) {
+  Account **kept = store_kept_account(store, id);
+  if (kept != NULL)
+    g_clear_pointer(kept, account_free);
+}
+
+/* Each request names one, so it is kept where nobody else changes it. */
 StoreFind account_find(Store *store, const Id *id, Account **account, GError **error) {
-  return find(sql_query(store, COLUMNS " WHERE id = ?1", "d", id), account, error);
+  Account **kept = store_kept_account(store, id);
+  if (kept != NULL && *kept != NULL && id_equal(&(*kept)->id, id)) {
+    *account = copy(*kept);
+    return STORE_FOUND;
+  }
+  StoreFind found = find(sql_query(store, COLUMNS " WHERE id = ?1", "d", id), account, error);
+  if (kept != NULL && found == STORE_FOUND && (*account)->thumbprint != NULL) {
+    account_free(*kept);
+    *kept = copy(*account);
+  }
+  return found;
 }
 
 StoreFind account_find_by_key(Store *store, GBytes *thumbprint, Account **account, GError **error) {
@@ -82,6 +111,7 @@ static gboolean forget_keys(Store *store, const Id *id, GError **error) {
 
 StoreChange account_set_key(Store *store, const Account *account, GBytes *thumbprint,
                             const char *jwk, gint64 now, GError **error) {
+  forget_account(store, &account->id);
   StoreChange changed = sql_change(store, error,
                                    "UPDATE account SET thumbprint = ?2, jwk = ?3 WHERE id = ?1"
                                    " AND thumbprint = ?4"
@@ -115,15 +145,18 @@ StoreFind account_had_key(Store *store, GBytes *thumbprint, GError **error) {
 }
 
 gboolean account_agree(Store *store, const Id *id, const char *terms, gint64 now, GError **error) {
+  forget_account(store, id);
   return sql_run(store, error, "UPDATE account SET terms = ?2, terms_agreed_at = ?3 WHERE id = ?1",
                  "dti", id, terms, now);
 }
 
 gboolean account_set_contact(Store *store, const Id *id, const char *contact, GError **error) {
+  forget_account(store, id);
   return sql_run(store, error, "UPDATE account SET contact = ?2 WHERE id = ?1", "dt", id, contact);
 }
 
 StoreChange account_deactivate(Store *store, const Id *id, GError **error) {
+  forget_account(store, id);
   return sql_change(store, error,
                     "UPDATE account SET status = 'deactivated' WHERE id = ?1 AND status = 'valid'",
                     "d", id);

@@ -9,6 +9,7 @@
 #define SIGNET_STORE_SQL_H
 
 #include "base/audit_record.h"
+#include "store/account.h"
 #include "store/store.h"
 
 #define SQL_MAX_PARAMETERS 24
@@ -109,6 +110,10 @@ gboolean sql_ids(SqlQuery query, GArray *ids, GError **error);
 /* The end of the owner's audit chain as the running transaction sees it, which nobody else adds to
    (store/audit.c). chain not given: it has to be read, also since something was undone. */
 AuditHead *store_audit_end(Store *store);
+
+/* Where an account (store/account.c) is kept as it was read last, as long as nothing is undone;
+   NULL: nowhere, since others write too. Several ids have one place. */
+Account **store_kept_account(Store *store, const Id *id);
 
 /* Whether there are rate_overrides at all, as far as the running transaction has asked
    (store/rate.c). */

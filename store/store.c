@@ -10,14 +10,31 @@ struct Store {
   gint64 jobs_added;
   AuditHead audit_end;
   Overrides overrides;
+  Account **accounts; /* KEPT_ACCOUNTS places; NULL: others write too */
 };
 
+#define KEPT_ACCOUNTS 1024
+
 G_DEFINE_QUARK(signet - store - error - quark, store_error)
+
+Account **store_kept_account(Store *store, const Id *id) {
+  guint place = (guint)id->octets[ID_OCTETS - 2] << 8 | id->octets[ID_OCTETS - 1];
+  return store->accounts != NULL ? &store->accounts[place % KEPT_ACCOUNTS] : NULL;
+}
+
+/* Something was undone: what is kept may not be so any more. */
+static void forget(Store *store) {
+  store->audit_end.chain.given = FALSE;
+  for (guint i = 0; store->accounts != NULL && i < KEPT_ACCOUNTS; i++)
+    g_clear_pointer(&store->accounts[i], account_free);
+}
 
 void store_close(Store *store) {
   if (store == NULL)
     return;
+  forget(store);
   store->driver->close(store->connection);
+  g_free(store->accounts);
   g_free(store->owner);
   g_free(store);
 }
@@ -32,6 +49,7 @@ static Store *open_place(const StorePlace *place, gboolean reader, GError **erro
   store->driver = driver;
   store->connection = connection;
   store->jobs_added = G_MAXINT64;
+  store->accounts = shared || reader ? NULL : g_new0(Account *, KEPT_ACCOUNTS);
   store->owner = g_strdup(shared && place->owner != NULL ? place->owner : "");
   return store;
 }
@@ -75,15 +93,12 @@ Overrides *store_overrides(Store *store) {
   return &store->overrides;
 }
 
-static void forget_audit_end(Store *store) {
-  store->audit_end.chain.given = FALSE;
-}
-
 gboolean store_lock_schema(Store *store, GError **error) {
   return store->driver->lock_schema(store->connection, error);
 }
 
 gboolean store_script(Store *store, const char *sql, GError **error) {
+  forget(store);
   return store->driver->script(store->connection, sql, error);
 }
 
@@ -98,12 +113,12 @@ gboolean store_commit(Store *store, GError **error) {
   store->overrides = OVERRIDES_ASKED_FOR;
   gboolean committed = store->driver->commit(store->connection, error);
   if (!committed)
-    forget_audit_end(store);
+    forget(store);
   return committed;
 }
 
 void store_rollback(Store *store) {
-  forget_audit_end(store);
+  forget(store);
   store->overrides = OVERRIDES_ASKED_FOR;
   store->driver->rollback(store->connection);
 }
@@ -121,7 +136,7 @@ gboolean store_handler_end(Store *store, gboolean keep, GError **error) {
   gboolean done = (keep || store->driver->undo(store->connection, error)) &&
                   store->driver->release(store->connection, error);
   if (!keep || !done)
-    forget_audit_end(store);
+    forget(store);
   return done;
 }
 

@@ -113,6 +113,45 @@ static void test_former_keys(Fixture *fixture, gconstpointer data G_GNUC_UNUSED)
   }
 }
 
+static void assert_account(Fixture *fixture, const Id *id, const char *status, const char *jwk,
+                           const char *contact, const char *terms) {
+  g_autoptr(Account) account = NULL;
+  GIVES(STORE_FOUND, account_find(fixture->store, id, &account, &error));
+  g_assert_cmpstr(account->status, ==, status);
+  g_assert_cmpstr(account->jwk, ==, jwk);
+  g_assert_cmpstr(account->contact, ==, contact);
+  g_assert_cmpstr(account->terms, ==, terms);
+}
+
+/* What an account was read as is not what it is once a change was undone, or made. */
+static void test_undone(Fixture *fixture, gconstpointer data G_GNUC_UNUSED) {
+  g_autoptr(GBytes) thumbprint = octets("of the key"), later = octets("of another key");
+  Account given = {.id = an_id(7),
+                   .status = (char *)"valid",
+                   .thumbprint = thumbprint,
+                   .jwk = (char *)"{}",
+                   .contact = (char *)"[]",
+                   .created_at = NOW};
+  GIVES(STORE_CHANGED, account_insert(fixture->store, &given, &error));
+  fixture_commit(fixture);
+  assert_account(fixture, &given.id, "valid", "{}", "[]", NULL);
+
+  GOOD(store_handler_begin(fixture->store, &error));
+  GIVES(STORE_CHANGED, account_deactivate(fixture->store, &given.id, &error));
+  assert_account(fixture, &given.id, "deactivated", "{}", "[]", NULL);
+  GOOD(store_handler_end(fixture->store, FALSE, &error));
+  assert_account(fixture, &given.id, "valid", "{}", "[]", NULL);
+  GOOD(account_set_contact(fixture->store, &given.id, "[1]", &error));
+  assert_account(fixture, &given.id, "valid", "{}", "[1]", NULL);
+  GOOD(account_agree(fixture->store, &given.id, "terms", NOW, &error));
+  assert_account(fixture, &given.id, "valid", "{}", "[1]", "terms");
+  GIVES(STORE_CHANGED,
+        account_set_key(fixture->store, &given, later, "{\"kty\":\"EC\"}", NOW, &error));
+  assert_account(fixture, &given.id, "valid", "{\"kty\":\"EC\"}", "[1]", "terms");
+  fixture_undo(fixture);
+  assert_account(fixture, &given.id, "valid", "{}", "[]", NULL);
+}
+
 int main(int argc, char **argv) {
   g_test_init(&argc, &argv, NULL);
   FIXTURE_TEST("/account/kept", test_kept);
@@ -121,5 +160,6 @@ int main(int argc, char **argv) {
   FIXTURE_TEST("/account/contact", test_contact);
   FIXTURE_TEST("/account/deactivated-once", test_deactivated_once);
   FIXTURE_TEST("/account/former-keys", test_former_keys);
+  FIXTURE_TEST("/account/undone", test_undone);
   return g_test_run();
 }

@@ -87,15 +87,26 @@ StoreFind job_held(Store *store, const Job *job, GError **error) {
       error);
 }
 
+/* Unchanged: it was not to be removed, or a shared store was not waited for. */
+static StoreChange remove_done(Store *store, const Job *job, GError **error) {
+  static const char sql[] = "DELETE FROM job WHERE kind = ?1 AND subject = ?2 AND version = ?3"
+                            " AND lease = ?4";
+  const char *kind = job_names[job->kind];
+  if (!store_is_shared(store))
+    return sql_change(store, error, sql, "tdii", kind, &job->subject, job->version, job->lease);
+  return sql_run(store, error, sql, "tdii", kind, &job->subject, job->version, job->lease)
+             ? STORE_UNCHANGED
+             : STORE_FAILED;
+}
+
 gboolean job_done(Store *store, const Job *job, GError **error) {
-  return sql_run(store, error,
-                 "DELETE FROM job WHERE kind = ?1 AND subject = ?2 AND version = ?3"
-                 " AND lease = ?4",
-                 "tdii", job_names[job->kind], &job->subject, job->version, job->lease) &&
-         sql_run(store, error,
-                 "UPDATE job SET taken_until = 0, attempts = 0 WHERE kind = ?1 AND subject = ?2"
-                 " AND lease = ?3",
-                 "tdi", job_names[job->kind], &job->subject, job->lease);
+  StoreChange removed = remove_done(store, job, error);
+  return removed != STORE_UNCHANGED
+             ? removed == STORE_CHANGED
+             : sql_run(store, error,
+                       "UPDATE job SET taken_until = 0, attempts = 0 WHERE kind = ?1"
+                       " AND subject = ?2 AND lease = ?3",
+                       "tdi", job_names[job->kind], &job->subject, job->lease);
 }
 
 gboolean job_again(Store *store, const Job *job, gint64 due_at, gboolean counted, GError **error) {

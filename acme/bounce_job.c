@@ -49,8 +49,9 @@ gboolean job_bounce_examined(Acme *acme, const Question *question, const DsnFact
       .reverse_path = received.message->reverse_path,
       .decided = !state_challenge_is_open(received.challenge, received.authorization, now)};
   BounceVerdict verdict = bounce_judge(&c, facts, &rule, &problem);
-  StoreChange judged = message_judge(acme->store, &job->subject, verdict_names[verdict], rule,
-                                     problem != NULL ? problem->detail : NULL, evidence, error);
+  StoreChange judged =
+      message_judge(acme->store, &job->subject, verdict_names[verdict], rule,
+                    problem != NULL ? problem->detail : NULL, evidence, NULL, error);
   if (judged == STORE_FAILED)
     return FALSE;
   return (judged == STORE_UNCHANGED ||

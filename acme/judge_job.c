@@ -71,7 +71,7 @@ static gboolean is_over(Acme *acme, gint64 now, const Received *received, gboole
                         GError **error) {
   *over = received->authorization->expires_at <= now;
   return !*over || message_judge(acme->store, &received->message->id, verdict_names[JUDGE_IGNORED],
-                                 NULL, "not examined in time", "", error) != STORE_FAILED;
+                                 NULL, "not examined in time", "", NULL, error) != STORE_FAILED;
 }
 
 gboolean judge_job_begin(Acme *acme, gint64 now, const Job *job, Question *question,
@@ -165,10 +165,8 @@ gboolean job_examined(Acme *acme, const Question *question, const ReplyFacts *fa
   const char *reason = problem != NULL ? problem->detail : facts->refused;
   g_autofree char *settings = judged_with(acme);
   StoreChange judged = message_judge(acme->store, &job->subject, verdict_names[verdict], rule,
-                                     reason, evidence, error);
-  if (judged == STORE_FAILED ||
-      (judged == STORE_CHANGED &&
-       !message_set_judged_with(acme->store, &job->subject, settings, error)))
+                                     reason, evidence, settings, error);
+  if (judged == STORE_FAILED)
     return FALSE;
   return (judged == STORE_UNCHANGED ||
           (record(acme, now, "reply judged",

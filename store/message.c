@@ -83,14 +83,10 @@ GPtrArray *message_list(Store *store, const Id *challenge_id, const char *direct
 }
 
 StoreChange message_judge(Store *store, const Id *id, const char *verdict, const char *rule,
-                          const char *reason, const char *evidence, GError **error) {
+                          const char *reason, const char *evidence, const char *settings,
+                          GError **error) {
   return sql_change(store, error,
-                    "UPDATE message SET verdict = ?2, rule = ?3, reason = ?4, evidence = ?5"
-                    " WHERE id = ?1 AND verdict IS NULL",
-                    "dtttt", id, verdict, rule, reason, evidence);
-}
-
-gboolean message_set_judged_with(Store *store, const Id *id, const char *settings, GError **error) {
-  return sql_run(store, error, "UPDATE message SET judged_with = ?2 WHERE id = ?1", "dt", id,
-                 settings);
+                    "UPDATE message SET verdict = ?2, rule = ?3, reason = ?4, evidence = ?5,"
+                    " judged_with = ?6 WHERE id = ?1 AND verdict IS NULL",
+                    "dttttt", id, verdict, rule, reason, evidence, settings);
 }

@@ -30,11 +30,10 @@ StoreFind message_find(Store *store, const Id *id, Message **message, GError **e
    failure. */
 GPtrArray *message_list(Store *store, const Id *challenge_id, const char *direction,
                         GError **error);
-/* Once only: how a message was judged, by which rule and why (NULL: none), and on what evidence
-   (text). */
+/* Once only: how a message was judged, by which rule and why (NULL: none), on what evidence (text),
+   and with which settings (NULL: none). */
 StoreChange message_judge(Store *store, const Id *id, const char *verdict, const char *rule,
-                          const char *reason, const char *evidence, GError **error);
-/* Beside that: the settings that it was judged with. */
-gboolean message_set_judged_with(Store *store, const Id *id, const char *settings, GError **error);
+                          const char *reason, const char *evidence, const char *settings,
+                          GError **error);
 
 #endif

@@ -248,8 +248,7 @@ static void take_reply(Story *story, const Challenge *challenge, const char *add
             error);
   note(story, "mail received", " challenge/", &challenge->id, received);
   fill_must(message_judge(store, &message.id, "passed", "all", NULL, story->fill->evidence,
-                          &error) == STORE_CHANGED &&
-                message_set_judged_with(store, &message.id, "fields=needed case=any", &error) &&
+                          "fields=needed case=any", &error) == STORE_CHANGED &&
                 challenge_pass(store, &challenge->id, story->now, &error) == STORE_CHANGED &&
                 challenge_validate(store, &challenge->id, story->now, &error) == STORE_CHANGED &&
                 authorization_move(store, &challenge->authz_id, "pending", "valid", &error) ==

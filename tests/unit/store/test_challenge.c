@@ -238,7 +238,7 @@ static void test_unjudged(Fixture *fixture, gconstpointer data G_GNUC_UNUSED) {
   Id mail = add_mail(fixture->store, 22, &id, "in");
   GIVES(STORE_FOUND, challenge_has_unjudged(fixture->store, &id, &error));
   GIVES(STORE_CHANGED,
-        message_judge(fixture->store, &mail, "noted", NULL, NULL, "evidence", &error));
+        message_judge(fixture->store, &mail, "noted", NULL, NULL, "evidence", NULL, &error));
   GIVES(STORE_MISSING, challenge_has_unjudged(fixture->store, &id, &error));
 }
 

@@ -71,9 +71,9 @@ static void test_judged_once(Fixture *fixture, gconstpointer data G_GNUC_UNUSED)
   GOOD(message_insert_raw(fixture->store, &raw, text, &error));
   GOOD(message_insert(fixture->store, &message, &raw, &error));
   GIVES(STORE_CHANGED,
-        message_judge(fixture->store, &message.id, "passed", "rule", NULL, "first", &error));
+        message_judge(fixture->store, &message.id, "passed", "rule", NULL, "first", NULL, &error));
   GIVES(STORE_UNCHANGED,
-        message_judge(fixture->store, &message.id, "noted", NULL, NULL, "second", &error));
+        message_judge(fixture->store, &message.id, "noted", NULL, NULL, "second", NULL, &error));
   g_autoptr(Message) found = NULL;
   GIVES(STORE_FOUND, message_find(fixture->store, &message.id, &found, &error));
   g_assert_cmpstr(found->verdict, ==, "passed");

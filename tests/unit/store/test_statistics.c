@@ -49,7 +49,7 @@ static Id add_message(Store *store, guint8 number, const Id *challenge, const ch
   GOOD(message_insert_raw(store, &raw, text, &error));
   GOOD(message_insert(store, &message, &raw, &error));
   if (verdict != NULL)
-    GIVES(STORE_CHANGED, message_judge(store, &message.id, verdict, rule, NULL, "", &error));
+    GIVES(STORE_CHANGED, message_judge(store, &message.id, verdict, rule, NULL, "", NULL, &error));
   return message.id;
 }
 

@@ -136,7 +136,7 @@ static void test_goes_on(Fixture *fixture, gconstpointer data G_GNUC_UNUSED) {
   GIVES(STORE_FOUND, job_take_one(fixture->store, JOB_JUDGE, NOW + 5, NOW + 6, &job, &error));
   g_assert_true(id_equal(&job.subject, &reply));
   GIVES(STORE_CHANGED,
-        message_judge(fixture->store, &reply, "noted", "dkim", "no key", "evidence", &error));
+        message_judge(fixture->store, &reply, "noted", "dkim", "no key", "evidence", NULL, &error));
   GIVES(STORE_FOUND, message_find(fixture->store, &reply, &message, &error));
   g_assert_cmpstr(message->rule, ==, "dkim");
   assert_octets(message->octets, "another reply");

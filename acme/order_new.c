@@ -191,6 +191,14 @@ static gboolean add_authorizations(Call *call, const Wish *wish, const Order *or
   return TRUE;
 }
 
+/* One that is made with the order is not valid yet. */
+static gboolean look_at_claimed(Call *call, const Wish *wish, const Order *order, GError **error) {
+  for (guint i = 0; i < wish->beforehand->len; i++)
+    if (wish->beforehand->pdata[i] == NULL)
+      return TRUE;
+  return state_order_authorized(call->acme, call->now, &order->id, error);
+}
+
 static Problem *create(Call *call, const Wish *wish) {
   g_autoptr(GError) error = NULL;
   g_autoptr(Order) order = describe(call, wish);
@@ -201,8 +209,7 @@ static Problem *create(Call *call, const Wish *wish) {
   if (inserted == STORE_FAILED ||
       !record(call->acme, call->now, "order created", (About){.order = &order->id}, &error,
               "profile", order->profile, NULL) ||
-      !add_authorizations(call, wish, order, &error) ||
-      !state_order_authorized(call->acme, call->now, &order->id, &error))
+      !add_authorizations(call, wish, order, &error) || !look_at_claimed(call, wish, order, &error))
     return problem_internal(&error);
   return order_answer(call, &order->id, 201);
 }

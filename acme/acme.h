@@ -26,7 +26,7 @@ typedef struct {
   Id id, order, account;
 } Owner;
 
-#define ACME_OWNERS 256
+#define ACME_OWNERS 4096 /* some three for each order that is under way */
 
 typedef struct {
   Store *store;

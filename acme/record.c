@@ -56,7 +56,8 @@ static char *detail_text(const Line *line) {
 }
 
 static Owner *owner_place(Acme *acme, const Id *id) {
-  return &acme->owners[id->octets[ID_OCTETS - 1] % ACME_OWNERS];
+  guint place = (guint)id->octets[ID_OCTETS - 2] << 8 | id->octets[ID_OCTETS - 1];
+  return &acme->owners[place % ACME_OWNERS];
 }
 
 void record_belongs(Acme *acme, const Id *id, const Id *order, const Id *account) {

@@ -191,12 +191,12 @@ static gboolean add_authorizations(Call *call, const Wish *wish, const Order *or
   return TRUE;
 }
 
-/* One that is made with the order is not valid yet. */
-static gboolean look_at_claimed(Call *call, const Wish *wish, const Order *order, GError **error) {
+/* Then the order may be ready at once: an authorization that is made with it is not valid yet. */
+static gboolean all_beforehand(const Wish *wish) {
   for (guint i = 0; i < wish->beforehand->len; i++)
     if (wish->beforehand->pdata[i] == NULL)
-      return TRUE;
-  return state_order_authorized(call->acme, call->now, &order->id, error);
+      return FALSE;
+  return TRUE;
 }
 
 static Problem *create(Call *call, const Wish *wish) {
@@ -209,9 +209,10 @@ static Problem *create(Call *call, const Wish *wish) {
   if (inserted == STORE_FAILED ||
       !record(call->acme, call->now, "order created", (About){.order = &order->id}, &error,
               "profile", order->profile, NULL) ||
-      !add_authorizations(call, wish, order, &error) || !look_at_claimed(call, wish, order, &error))
+      !add_authorizations(call, wish, order, &error) ||
+      (all_beforehand(wish) && !state_order_authorized(call->acme, call->now, &order->id, &error)))
     return problem_internal(&error);
-  return order_answer(call, &order->id, 201);
+  return all_beforehand(wish) ? order_answer(call, &order->id, 201) : order_show(call, order, 201);
 }
 
 Problem *order_new(Call *call) {

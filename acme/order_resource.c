@@ -83,7 +83,7 @@ static gboolean processing_wait(Acme *acme, gint64 now, const Id *order, gint64 
   return found != STORE_LOOKUP_FAILED;
 }
 
-static Problem *show(Call *call, const Order *order, guint status) {
+Problem *order_show(Call *call, const Order *order, guint status) {
   g_autoptr(GError) error = NULL;
   const Id *id = &order->id;
   gboolean processing = strcmp(order->status, "processing") == 0;
@@ -107,7 +107,7 @@ Problem *order_answer(Call *call, const Id *id, guint status) {
   g_autoptr(GError) error = NULL;
   g_autoptr(Order) order = NULL;
   return order_find(call->acme->store, id, &order, &error) == STORE_FOUND
-             ? show(call, order, status)
+             ? order_show(call, order, status)
              : problem_internal(&error);
 }
 
@@ -134,5 +134,5 @@ Problem *order_post(Call *call) {
   Problem *problem = resource_post_as_get_only(call);
   if (problem == NULL)
     problem = order_load(call, &order);
-  return problem != NULL ? problem : show(call, order, 200);
+  return problem != NULL ? problem : order_show(call, order, 200);
 }

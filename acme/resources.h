@@ -25,8 +25,9 @@ Problem *certificate_post(Call *call);        /* 7.4.2 */
 Problem *certificate_revoke_post(Call *call); /* 7.6 */
 Problem *renewal_info_get(Call *call);        /* RFC 9773 section 4 */
 
-/* Answers with an order or authorization as it is now. */
+/* Answers with an order or authorization as it is now; order_show: as it was just read or made. */
 Problem *order_answer(Call *call, const Id *id, guint status);
+Problem *order_show(Call *call, const Order *order, guint status);
 Problem *authorization_answer(Call *call, const Id *id, guint status);
 /* The caller's order of the path; settled, so that what time ended is shown as ended. */
 Problem *order_load(Call *call, Order **order);

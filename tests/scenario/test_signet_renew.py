@@ -215,7 +215,7 @@ class Daily(lab.SharedLabCase):
     def hook(self):
         """Runs when the files are there, and again until it has worked, without another order."""
         seen, flag = self.out.with_suffix(".seen"), self.out.with_suffix(".flag")
-        hook = f'env | grep ^SIGNET_ | grep -v ^SIGNET_BUILD > {seen}; test -r "$SIGNET_P12" && test -e {flag}'
+        hook = f'env | grep ^SIGNET_ | grep -vE "^SIGNET_(BUILD|FULL|SEED|LAB_KEEP)=" > {seen}; test -r "$SIGNET_P12" && test -e {flag}'
         done = self.signet("request", "ann@user.test", *self.server_options(), "--out", self.out, *self.maildir_way("ann"),
                            "--hook", hook)
         self.assertEqual(done[0], 5)

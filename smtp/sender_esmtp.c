@@ -17,6 +17,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#define DESCRIPTORS 1024 /* among which a session's socket is looked for */
+
 #define REPLY_MAX 512 /* octets kept of a line of the relay */
 
 /* One message inside a session. */
@@ -155,11 +157,13 @@ static gboolean leads_to_relay(const Session *session, int fd) {
 }
 
 /* libesmtp does not tell its socket. The kernel gives the lowest free descriptor, which is the one
-   that the way was tried with; what leads to the relay there can only be libesmtp's. When it took
-   another one, none is touched. */
+   that the way was tried with, unless another one became free meanwhile. */
 static void find_socket(Session *session) {
   session->socket =
       leads_to_relay(session, session->free_descriptor) ? session->free_descriptor : -1;
+  for (int fd = 0; session->socket < 0 && fd < DESCRIPTORS; fd++)
+    if (leads_to_relay(session, fd))
+      session->socket = fd;
 }
 
 /* libesmtp writes a message piece by piece: the last would wait for the acknowledgement of the one

@@ -79,6 +79,7 @@ gboolean mail_job_begin(Acme *acme, gint64 now, const Job *job, Question *questi
   if (!state_challenge_is_open(challenge, authorization, now) || challenge->deadline <= now)
     return end_unsent(acme, now, job, authorization, challenge->relay_text, error);
   question->kind = QUESTION_DELIVER;
+  question->challenge = job->subject;
   question->envelope_from =
       g_strdup(challenge->envelope_from != NULL ? challenge->envelope_from : challenge->mail_from);
   question->from =

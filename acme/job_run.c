@@ -8,6 +8,7 @@
 #include "base/base64url.h"
 #include "base/log.h"
 #include "store/audit.h"
+#include "store/challenge.h"
 #include "store/purge.h"
 #include "store/rate.h"
 
@@ -49,6 +50,15 @@ void question_clear(Question *question) {
 gboolean job_anew(Acme *acme, const Job *job, GError **error) {
   return job_done(acme->store, job, error) &&
          job_add(acme->store, job->kind, &job->subject, clock_now(acme->clock), error);
+}
+
+gboolean job_is_awaited(Acme *acme, const Question *question) {
+  g_autoptr(Challenge) challenge = NULL;
+  if ((question->kind != QUESTION_EXAMINE && question->kind != QUESTION_DELIVER) ||
+      challenge_find(acme->store, &question->challenge, &challenge, NULL) != STORE_FOUND)
+    return TRUE;
+  return question->kind == QUESTION_EXAMINE ? challenge->responded_at != 0
+                                            : challenge->passed_at != 0;
 }
 
 gint64 job_delay(const gint64 *steps, gsize count, gint64 attempt) {

@@ -41,6 +41,8 @@ typedef struct Question {
   /* CAA: what is asked at the same time, NULL for nothing. Its answer is taken behind that on CAA,
      in the same handler, when the job goes on; else it is dropped. */
   struct Question *beside;
+  /* EXAMINE: whose verdict it brings; DELIVER: its mail's */
+  Id challenge;
   /* DELIVER */
   char *envelope_from, *from, *reply_to, *to, *token, *message_id;
   gint64 date;
@@ -72,6 +74,10 @@ G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Question, question_clear)
 gboolean job_anew(Acme *acme, const Job *job, GError **error);
 /* Looks at a taken job and fills question, which is empty but for may_go_on. */
 gboolean job_begin(Acme *acme, const Job *job, Question *question, GError **error);
+/* Whether somebody may wait for what the answer does: a client for the verdict once it responded to
+   the challenge, an order for the relay's answer once the challenge is passed. Of other kinds of
+   question TRUE, and where the store cannot say. Outside of a transaction too. */
+gboolean job_is_awaited(Acme *acme, const Question *question);
 /* The process that was asked is gone: the job is free again soon, and this attempt does not count
    but for a message, which may be to blame. */
 gboolean job_unanswered(Acme *acme, const Job *job, GError **error);

@@ -85,6 +85,7 @@ gboolean judge_job_begin(Acme *acme, gint64 now, const Job *job, Question *quest
   if (message->verdict != NULL || over)
     return job_done(acme->store, job, error);
   question->kind = job->kind == JOB_BOUNCE ? QUESTION_BOUNCE : QUESTION_EXAMINE;
+  question->challenge = message->challenge_id;
   question->octets = g_bytes_ref(message->octets);
   question->date = message->at;
   return TRUE;

@@ -28,6 +28,7 @@ typedef struct {
   GQueue waiting;      /* of CoreItem */
   GPtrArray *out;      /* of CoreOutput: what the turn will say when it is committed */
   struct event *turn, *timer;
+  gboolean woken;        /* a turn comes at once */
   Operators *operators;  /* NULL: there is no control socket */
   Shared *shared;        /* NULL: nobody else writes to the store */
   gboolean away;         /* the store cannot be reached */

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #define RETRY_MILLISECONDS 1000
+#define UNAWAITED_MILLISECONDS 50
 #define AWAY_MILLISECONDS 500    /* between looks for a store that cannot be reached */
 #define RUNS_MAX 20              /* of one transaction, when others are in its way */
 #define UNDOING_TRANSACTIONS 256 /* after a handler was undone: it costs no other turn soon */
@@ -48,12 +49,22 @@ static void output_free(gpointer data) {
 
 void core_wake(Core *core) {
   static const struct timeval at_once = {0, 0};
+  core->woken = TRUE;
   event_add(core->turn, &at_once);
 }
 
 void core_enqueue(Core *core, CoreItem *item) {
   g_queue_push_tail(&core->waiting, item);
   core_wake(core);
+}
+
+/* What nobody waits for is done with the next thing that somebody does, and so costs no commit of
+   its own; soon by itself, where nothing else comes. */
+static void enqueue_unawaited(Core *core, CoreItem *item) {
+  static const struct timeval soon = {0, UNAWAITED_MILLISECONDS * 1000};
+  g_queue_push_tail(&core->waiting, item);
+  if (!event_pending(core->turn, EV_TIMEOUT, NULL))
+    event_add(core->turn, &soon);
 }
 
 void core_drop_items(Core *core, const Channel *channel) {
@@ -133,6 +144,13 @@ typedef struct {
   gint64 at;  /* monotonic microseconds */
 } Asked;
 
+/* When a turn comes at once it is done in that. With several writers each message is a commit of
+   its own anyway. */
+static gboolean is_awaited(Core *core, const CoreItem *item) {
+  return core->woken || core->shared != NULL || core->stopping || core->away ||
+         item->body == NULL || job_is_awaited(&core->acme, item->question);
+}
+
 static void take_answer(Asked *asked, const Question *question, GVariant **place, GVariant *body) {
   core_measure_step(asked->core, question, asked->at, body != NULL);
   *place = body != NULL ? g_variant_ref(body) : NULL;
@@ -140,7 +158,11 @@ static void take_answer(Asked *asked, const Question *question, GVariant **place
     core_shared_hurry(asked->core);
   if (--asked->open > 0)
     return;
-  core_enqueue(asked->core, core_answer_item(asked->question, asked->body, asked->beside));
+  CoreItem *item = core_answer_item(asked->question, asked->body, asked->beside);
+  if (is_awaited(asked->core, item))
+    core_enqueue(asked->core, item);
+  else
+    enqueue_unawaited(asked->core, item);
   g_free(asked);
 }
 
@@ -354,6 +376,8 @@ static void core_turn(Core *core) {
   g_autoptr(GPtrArray) items = g_ptr_array_new_with_free_func(item_free_if_any);
   g_autoptr(GError) error = NULL;
   gboolean there = has_store(core);
+  core->woken = FALSE;
+  event_del(core->turn);
   Turn turn = {.items = items};
   choose(core, &turn);
   gint64 begin = g_get_monotonic_time();

@@ -105,6 +105,32 @@ static void test_both_at_once(void) {
   assert_statuses(order, "ready", "valid", "valid");
 }
 
+/* An answer that nobody waits for may be done with the next thing: the relay's until the challenge
+   is passed, the verdict's until the client responded. */
+static void test_awaited(void) {
+  g_autoptr(Lab) lab = lab_new();
+  g_autoptr(LabClient) client = lab_account(lab);
+  g_autoptr(LabOrder) order = lab_order(lab, client);
+  g_auto(Question) mail = {0}, reply = {0};
+  lab->clock.now += 5 * CLOCK_SECOND;
+  lab_ask(lab, JOB_MAIL, QUESTION_DELIVER, &mail);
+  g_assert_false(job_is_awaited(&lab->acme, &mail));
+  g_assert_cmpuint(lab_mail_in(order, 0), ==, 250);
+  lab_ask(lab, JOB_JUDGE, QUESTION_EXAMINE, &reply);
+  g_assert_false(job_is_awaited(&lab->acme, &reply));
+  g_autoptr(Answer) posted = lab_challenge(order, 0, "{}");
+  g_assert_true(job_is_awaited(&lab->acme, &reply));
+  g_assert_false(job_is_awaited(&lab->acme, &mail));
+  LabReply right = lab_right_reply(order, 0);
+  lab_examined(lab, &reply, &right);
+  lab_reply_clear(&right);
+  g_assert_true(job_is_awaited(&lab->acme, &mail));
+  g_autoptr(Answer) finalized = lab_finalize(order);
+  g_auto(Question) caa = {0};
+  lab_ask(lab, JOB_ISSUE, QUESTION_CAA, &caa);
+  g_assert_true(job_is_awaited(&lab->acme, &caa));
+}
+
 static void test_resources(void) {
   g_autoptr(Lab) lab = lab_new();
   g_autoptr(LabClient) client = lab_account_with(lab, lab_key("RSA"));
@@ -1932,6 +1958,7 @@ static void test_account_key(void) {
 static void add_path_tests(void) {
   TEST("path/post-first", test_post_first);
   TEST("path/reply-first", test_reply_first);
+  TEST("path/awaited", test_awaited);
   TEST("path/both-at-once", test_both_at_once);
   TEST("path/resources", test_resources);
   TEST("path/records", test_records);

@@ -5,7 +5,27 @@
 #include "ca/pem.h"
 #include "ca/san.h"
 
+#include <openssl/asn1t.h>
 #include <string.h>
+
+/* RFC 5280 section 4.1 Certificate, with the part that is signed as octets. */
+typedef struct {
+  ASN1_TYPE *tbs;
+  X509_ALGOR *algorithm;
+  ASN1_BIT_STRING *signature;
+} SignedPart;
+
+ASN1_SEQUENCE(SignedPart) =
+    {
+        ASN1_SIMPLE(SignedPart, tbs, ASN1_ANY),
+        ASN1_SIMPLE(SignedPart, algorithm, X509_ALGOR),
+        ASN1_SIMPLE(SignedPart, signature, ASN1_BIT_STRING),
+} static_ASN1_SEQUENCE_END(SignedPart)
+
+        static void signed_part_free(SignedPart * part) {
+  ASN1_item_free((ASN1_VALUE *)part, ASN1_ITEM_rptr(SignedPart));
+}
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(SignedPart, signed_part_free)
 
 static X509 *read_der(GBytes *der) {
   return der_decode_keyless(der, ASN1_ITEM_rptr(X509));
@@ -64,24 +84,13 @@ GPtrArray *certificate_mailboxes(GBytes *der, GError **error) {
   return openssl_fail(error, CA_ERROR_PROFILE, "it names no mail address"), NULL;
 }
 
-/* Of a certificate's DER, the part that is signed: the first within it. */
-static GBytes *signed_part(GBytes *der) {
-  gsize size = 0;
-  const guint8 *octets = g_bytes_get_data(der, &size), *from = octets, *part = NULL;
-  long length = 0;
-  int tag = 0, class = 0;
-  if (ASN1_get_object(&from, &length, &tag, &class, (long)size) != V_ASN1_CONSTRUCTED)
-    return NULL;
-  part = from;
-  if (ASN1_get_object(&from, &length, &tag, &class, length) != V_ASN1_CONSTRUCTED)
-    return NULL;
-  return g_bytes_new_from_bytes(der, (gsize)(part - octets), (gsize)(from + length - part));
-}
-
+/* Whoever linted the part that is signed has looked into it. */
 gboolean certificate_is_made_of(GBytes *der, GBytes *tbs) {
-  g_autoptr(X509) certificate = read_der(der);
-  g_autoptr(GBytes) part = certificate != NULL ? signed_part(der) : NULL;
-  return part != NULL && g_bytes_equal(part, tbs);
+  g_autoptr(SignedPart) certificate = der_decode(der, ASN1_ITEM_rptr(SignedPart));
+  if (certificate == NULL || certificate->tbs->type != V_ASN1_SEQUENCE)
+    return FALSE;
+  g_autoptr(GBytes) part = openssl_string_octets(certificate->tbs->value.sequence);
+  return g_bytes_equal(part, tbs);
 }
 
 static GBytes *identifier_octets(const ASN1_OCTET_STRING *identifier) {

@@ -56,6 +56,46 @@ gpointer der_decode_keyless(GBytes *der, const ASN1_ITEM *item) {
   return decode(der, item, g_once(&once, make_keyless, NULL));
 }
 
+typedef struct {
+  gboolean constructed;
+  int tag, class;
+  long length; /* of the content */
+} Header;
+
+/* Moves *at behind the header of an element that ends at end at the latest; FALSE when none is
+   there, or one of indefinite length. */
+static gboolean read_header(const guint8 **at, const guint8 *end, Header *header) {
+  int form = ASN1_get_object(at, &header->length, &header->tag, &header->class, end - *at);
+  header->constructed = form == V_ASN1_CONSTRUCTED;
+  if (form == 0 || header->constructed)
+    return TRUE;
+  ERR_clear_error();
+  return FALSE;
+}
+
+gboolean der_is_sequence(GBytes *der) {
+  gsize size = 0;
+  const guint8 *at = g_bytes_get_data(der, &size), *end = at + size;
+  Header header;
+  return read_header(&at, end, &header) && header.constructed && header.tag == V_ASN1_SEQUENCE &&
+         header.class == V_ASN1_UNIVERSAL && at + header.length == end;
+}
+
+GBytes *der_element(GBytes *der, guint n) {
+  gsize size = 0;
+  const guint8 *octets = g_bytes_get_data(der, &size), *at = octets, *from = NULL;
+  Header header;
+  if (!der_is_sequence(der) || !read_header(&at, octets + size, &header))
+    return NULL;
+  for (guint i = 0; i <= n; i++) {
+    from = at;
+    if (!read_header(&at, octets + size, &header))
+      return NULL;
+    at += header.length;
+  }
+  return g_bytes_new_from_bytes(der, (gsize)(from - octets), (gsize)(at - from));
+}
+
 gboolean der_is_name(const X509_NAME *name) {
   g_autoptr(X509_NAME) again = openssl_must(X509_NAME_new());
   int last = -1;
@@ -76,13 +116,11 @@ gboolean der_is_extension(X509_EXTENSION *extension) {
   g_autoptr(GBytes) octets = der_encode(extension, ASN1_ITEM_rptr(X509_EXTENSION));
   gsize size = 0;
   const guint8 *at = g_bytes_get_data(octets, &size), *end = at + size;
-  long length = 0;
-  int tag = 0, class = 0;
-  if (ASN1_get_object(&at, &length, &tag, &class, (long)size) != V_ASN1_CONSTRUCTED ||
-      ASN1_get_object(&at, &length, &tag, &class, end - at) != 0)
+  Header header;
+  if (!read_header(&at, end, &header) || !read_header(&at, end, &header))
     return FALSE;
-  at += length; /* the type */
-  if (ASN1_get_object(&at, &length, &tag, &class, end - at) != 0)
+  at += header.length; /* the type */
+  if (!read_header(&at, end, &header))
     return FALSE;
-  return tag != V_ASN1_BOOLEAN || (length == 1 && *at == 0xff);
+  return header.tag != V_ASN1_BOOLEAN || (header.length == 1 && *at == 0xff);
 }

@@ -19,6 +19,11 @@ gpointer der_decode(GBytes *der, const ASN1_ITEM *item);
    no hash is asked for. */
 gpointer der_decode_keyless(GBytes *der, const ASN1_ITEM *item);
 
+/* Whether der is one SEQUENCE and nothing else; and the n-th element, from 0, within one, NULL when
+   it has fewer. Tags and lengths alone are looked at. */
+gboolean der_is_sequence(GBytes *der);
+GBytes *der_element(GBytes *der, guint n);
+
 /* For OpenSSL's i2d functions that allocate: takes what *octets points to. */
 GBytes *der_take(guint8 *octets, int length);
 

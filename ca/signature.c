@@ -5,46 +5,29 @@
 #include "ca/openssl_auto.h"
 #include "ca/tbs.h"
 
-#include <openssl/asn1t.h>
 #include <openssl/err.h>
 #include <string.h>
 
-/* RFC 5280 section 4.1 Certificate, with everything but the signature as octets. */
-typedef struct {
-  ASN1_TYPE *tbs;
-  ASN1_TYPE *algorithm;
-  ASN1_BIT_STRING *signature;
-} SignedOctets;
-
-ASN1_SEQUENCE(SignedOctets) =
-    {
-        ASN1_SIMPLE(SignedOctets, tbs, ASN1_ANY),
-        ASN1_SIMPLE(SignedOctets, algorithm, ASN1_ANY),
-        ASN1_SIMPLE(SignedOctets, signature, ASN1_BIT_STRING),
-} static_ASN1_SEQUENCE_END(SignedOctets)
-
-        static ASN1_TYPE
-    * sequence(GBytes * der) {
-  ASN1_TYPE *any = der_decode(der, ASN1_ITEM_rptr(ASN1_ANY));
-  if (any != NULL && any->type != V_ASN1_SEQUENCE)
-    g_clear_pointer(&any, ASN1_TYPE_free);
-  return any;
+static guint8 *put(guint8 *to, GBytes *octets) {
+  gsize size;
+  const void *data = g_bytes_get_data(octets, &size);
+  return (guint8 *)memcpy(to, data, size) + size;
 }
 
 GBytes *signature_wrap(GBytes *tbs, GBytes *identifier, GBytes *signature) {
-  g_autoptr(ASN1_BIT_STRING) bits = openssl_must(ASN1_BIT_STRING_new());
-  gsize length;
-  const guint8 *octets = g_bytes_get_data(signature, &length);
-  openssl_check(ASN1_BIT_STRING_set(bits, (guint8 *)octets, (int)length) == 1);
-  /* Without this the zero bits at a signature's end would be cut off. */
-  bits->flags |= ASN1_STRING_FLAG_BITS_LEFT;
-  SignedOctets whole = {sequence(tbs), sequence(identifier), bits};
-  GBytes *der = whole.tbs != NULL && whole.algorithm != NULL
-                    ? der_encode(&whole, ASN1_ITEM_rptr(SignedOctets))
-                    : NULL;
-  ASN1_TYPE_free(whole.tbs);
-  ASN1_TYPE_free(whole.algorithm);
-  return der;
+  if (!der_is_sequence(tbs) || !der_is_sequence(identifier))
+    return NULL;
+  int bits = 1 + (int)g_bytes_get_size(signature);
+  int length = (int)(g_bytes_get_size(tbs) + g_bytes_get_size(identifier)) +
+               ASN1_object_size(FALSE, bits, V_ASN1_BIT_STRING);
+  int size = ASN1_object_size(TRUE, length, V_ASN1_SEQUENCE);
+  guint8 *der = g_malloc((gsize)size), *to = der;
+  ASN1_put_object(&to, TRUE, length, V_ASN1_SEQUENCE, V_ASN1_UNIVERSAL);
+  to = put(put(to, tbs), identifier);
+  ASN1_put_object(&to, FALSE, bits, V_ASN1_BIT_STRING, V_ASN1_UNIVERSAL);
+  *to++ = 0; /* no unused bits */
+  put(to, signature);
+  return g_bytes_new_take(der, (gsize)size);
 }
 
 static GBytes *make(EVP_PKEY *key, const Algorithm *algorithm, GBytes *tbs) {

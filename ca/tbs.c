@@ -46,31 +46,6 @@ ASN1_SEQUENCE(TbsOctets) =
 }
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(TbsOctets, tbs_octets_free)
 
-/* For reading the third of them alone. */
-typedef struct {
-  ASN1_INTEGER *version;
-  ASN1_INTEGER *serial;
-  ASN1_TYPE *algorithm;
-  ASN1_TYPE *issuer;
-  ASN1_TYPE *validity;
-  ASN1_TYPE *subject;
-  ASN1_TYPE *spki;
-  ASN1_TYPE *extensions;
-} TbsHead;
-
-ASN1_SEQUENCE(TbsHead) =
-    {
-        ASN1_EXP(TbsHead, version, ASN1_INTEGER, 0), ASN1_SIMPLE(TbsHead, serial, ASN1_INTEGER),
-        ASN1_SIMPLE(TbsHead, algorithm, ASN1_ANY),   ASN1_SIMPLE(TbsHead, issuer, ASN1_ANY),
-        ASN1_SIMPLE(TbsHead, validity, ASN1_ANY),    ASN1_SIMPLE(TbsHead, subject, ASN1_ANY),
-        ASN1_SIMPLE(TbsHead, spki, ASN1_ANY),        ASN1_EXP(TbsHead, extensions, ASN1_ANY, 3),
-} static_ASN1_SEQUENCE_END(TbsHead)
-
-        static void tbs_head_free(TbsHead * head) {
-  ASN1_item_free((ASN1_VALUE *)head, ASN1_ITEM_rptr(TbsHead));
-}
-G_DEFINE_AUTOPTR_CLEANUP_FUNC(TbsHead, tbs_head_free)
-
 typedef struct {
   ASN1_INTEGER *version;
   ASN1_TYPE *algorithm;
@@ -146,8 +121,7 @@ GBytes *tbs_encode(const TbsParts *parts) {
 }
 
 GBytes *tbs_signature_algorithm(GBytes *der) {
-  g_autoptr(TbsHead) tbs = der_decode(der, ASN1_ITEM_rptr(TbsHead));
-  return tbs != NULL ? der_encode(tbs->algorithm, ASN1_ITEM_rptr(ASN1_ANY)) : NULL;
+  return der_element(der, 2); /* behind version and serial number */
 }
 
 static void put_entries(CrlOctets *crl, const STACK_OF(X509_REVOKED) * list) {

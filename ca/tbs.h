@@ -35,8 +35,8 @@ GBytes *tbs_crl_encode(const TbsCrlParts *parts);
 /* The same as the next for a TBSCertList. */
 GBytes *tbs_crl_signature_algorithm(GBytes *der);
 
-/* The AlgorithmIdentifier inside tbs; NULL when tbs is not DER with the parts of a TBSCertificate,
-   into whose validity, keys and extensions it does not look. */
+/* What stands for the AlgorithmIdentifier inside tbs, whose other parts are not looked at; NULL
+   when tbs is no SEQUENCE that has one. */
 GBytes *tbs_signature_algorithm(GBytes *tbs);
 
 /* An INTEGER from big-endian octets; milliseconds as UTCTime until 2049, then GeneralizedTime. */

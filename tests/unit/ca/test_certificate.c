@@ -309,6 +309,15 @@ static void test_made_of(void) {
     g_autoptr(GBytes) part = g_bytes_new_from_bytes(der, 0, at);
     g_assert_false(certificate_is_made_of(part, tbs));
   }
+  /* The signature's algorithm and the signature are of other types. */
+  const gsize tags[] = {4 + size,
+                        4 + size + 2 + ((const guint8 *)g_bytes_get_data(der, NULL))[5 + size]};
+  for (gsize i = 0; i < G_N_ELEMENTS(tags); i++) {
+    g_autofree guint8 *octets = g_memdup2(g_bytes_get_data(der, NULL), length);
+    octets[tags[i]] ^= 1;
+    g_autoptr(GBytes) changed = g_bytes_new_static(octets, length);
+    g_assert_false(certificate_is_made_of(changed, tbs));
+  }
 }
 
 static void test_issuer(void) {

@@ -189,8 +189,8 @@ const Algorithm *algorithm_of_ca(EVP_PKEY *key) {
     return NULL;
   for (gsize i = 0; i < G_N_ELEMENTS(algorithms); i++) {
     const Algorithm *row = &algorithms[i];
-    if ((row->purposes & KEY_CA) != 0 && EVP_PKEY_is_a(key, row->type) == 1 &&
-        (row->group == NULL || strcmp(row->group, group) == 0))
+    if ((row->purposes & KEY_CA) != 0 &&
+        (rsa ? row->group == NULL : g_strcmp0(row->group, group) == 0))
       return row;
   }
   return NULL;

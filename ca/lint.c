@@ -115,7 +115,15 @@ static gpointer decode(GBytes *tbs, const ASN1_ITEM *item, LintSubject subject) 
   return subject == LINT_SUBSCRIBER ? der_decode_keyless(der, item) : der_decode(der, item);
 }
 
-static void run(Lint *lint) {
+/* The first rule of a subject is that about the encoding. */
+static void add_undecoded(Lint *lint) {
+  for (gsize i = 0; lint->rule == NULL; i++)
+    if (rules[i].check == lint_encoding && (rules[i].subjects & lint->subject) != 0)
+      lint->rule = &rules[i];
+  lint_add(lint, "it cannot be decoded");
+}
+
+static void check_all(Lint *lint) {
   for (gsize i = 0; i < G_N_ELEMENTS(rules); i++)
     if ((rules[i].subjects & lint->subject) != 0) {
       lint->rule = &rules[i];
@@ -123,12 +131,18 @@ static void run(Lint *lint) {
     }
 }
 
-/* The first rule of a subject is that about the encoding. */
-static void add_undecoded(Lint *lint) {
-  for (gsize i = 0; lint->rule == NULL; i++)
-    if (rules[i].check == lint_encoding && (rules[i].subjects & lint->subject) != 0)
-      lint->rule = &rules[i];
-  lint_add(lint, "it cannot be decoded");
+/* The findings. */
+static GPtrArray *run(Lint *lint) {
+  lint->findings = g_ptr_array_new_with_free_func((GDestroyNotify)lint_finding_free);
+  lint->values = lint_values_new();
+  if (lint->certificate == NULL && lint->crl == NULL)
+    add_undecoded(lint);
+  else
+    check_all(lint);
+  g_array_unref(lint->values);
+  g_clear_pointer(&lint->names, g_ptr_array_unref);
+  g_clear_pointer(&lint->spki, g_bytes_unref);
+  return lint->findings;
 }
 
 static GPtrArray *lint_certificate(GBytes *tbs, LintSubject subject, const Issuer *issuer,
@@ -139,13 +153,10 @@ static GPtrArray *lint_certificate(GBytes *tbs, LintSubject subject, const Issue
                .tbs = tbs,
                .certificate = certificate,
                .issuer = issuer != NULL ? issuer : &self,
-               .public_ca = public_ca,
-               .findings = g_ptr_array_new_with_free_func((GDestroyNotify)lint_finding_free)};
-  if (certificate == NULL)
-    add_undecoded(&lint);
-  else
-    run(&lint);
-  return lint.findings;
+               .public_ca = public_ca};
+  if (certificate != NULL)
+    lint.spki = der_encode(X509_get_X509_PUBKEY(certificate), ASN1_ITEM_rptr(X509_PUBKEY));
+  return run(&lint);
 }
 
 /* More than are built and not yet signed at a time; one in the place of another is forgotten. */
@@ -193,16 +204,8 @@ GPtrArray *lint_ca_tbs(GBytes *tbs, LintCaKind kind, const Issuer *issuer, gbool
 
 GPtrArray *lint_crl_tbs(GBytes *tbs, const Issuer *issuer) {
   g_autoptr(X509_CRL) crl = decode(tbs, ASN1_ITEM_rptr(X509_CRL), LINT_CRL);
-  Lint lint = {.subject = LINT_CRL,
-               .tbs = tbs,
-               .crl = crl,
-               .issuer = issuer,
-               .findings = g_ptr_array_new_with_free_func((GDestroyNotify)lint_finding_free)};
-  if (crl == NULL)
-    add_undecoded(&lint);
-  else
-    run(&lint);
-  return lint.findings;
+  Lint lint = {.subject = LINT_CRL, .tbs = tbs, .crl = crl, .issuer = issuer};
+  return run(&lint);
 }
 
 char *lint_summary(GPtrArray *findings) {

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The rules about CA certificates that subscribers' do not share (ca-rules 18, 18a). */
-#include "ca/der.h"
 #include "ca/key.h"
 #include "ca/lint_rules.h"
 #include "ca/openssl_auto.h"
@@ -10,10 +9,8 @@
 /* P-256, P-384 or RSA of 4096 bit and more, with the AlgorithmIdentifier of 7.1.3.1. */
 void lint_ca_key(Lint *lint) {
   g_autoptr(GError) error = NULL;
-  g_autoptr(GBytes) spki =
-      der_encode(X509_get_X509_PUBKEY(lint->certificate), ASN1_ITEM_rptr(X509_PUBKEY));
   EVP_PKEY *key = X509_get0_pubkey(lint->certificate);
-  if (!key_check(spki, KEY_SUBSCRIBER, NULL, &error))
+  if (!key_check(lint->spki, KEY_SUBSCRIBER, NULL, &error))
     lint_add(lint, "%s", error->message);
   else if (EVP_PKEY_is_a(key, "RSA") == 1 && EVP_PKEY_get_bits(key) < RSA_BITS)
     lint_add(lint, "an RSA key of %d bit", EVP_PKEY_get_bits(key));
@@ -35,7 +32,7 @@ void lint_ca_subject(Lint *lint) {
 /* Critical CA:TRUE; a root without pathLen, an issuing CA with pathLen 0 (nothing but subscribers
  * below it). */
 void lint_ca_basic_constraints(Lint *lint) {
-  g_autoptr(BASIC_CONSTRAINTS) constraints =
+  const BASIC_CONSTRAINTS *constraints =
       lint_extension(lint, NID_basic_constraints, ASN1_ITEM_rptr(BASIC_CONSTRAINTS), FALSE);
   lint_criticality(lint, NID_basic_constraints, TRUE);
   if (constraints == NULL)
@@ -52,7 +49,7 @@ void lint_ca_basic_constraints(Lint *lint) {
 /* keyCertSign and cRLSign alone: there is no OCSP. */
 void lint_ca_key_usage(Lint *lint) {
   enum { KEY_CERT_SIGN = 1 << 5, CRL_SIGN = 1 << 6 };
-  g_autoptr(ASN1_BIT_STRING) usage =
+  const ASN1_BIT_STRING *usage =
       lint_extension(lint, NID_key_usage, ASN1_ITEM_rptr(ASN1_BIT_STRING), FALSE);
   lint_criticality(lint, NID_key_usage, TRUE);
   if (usage != NULL && lint_key_usage_bits(usage) != (KEY_CERT_SIGN | CRL_SIGN))

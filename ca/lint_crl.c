@@ -26,14 +26,14 @@ void lint_crl_time_form(Lint *lint) {
       lint_add(lint, "a revocationDate is not as RFC 5280 writes times");
 }
 
-static ISSUING_DIST_POINT *issuing_point(Lint *lint) {
+static const ISSUING_DIST_POINT *issuing_point(Lint *lint) {
   return lint_extension(lint, NID_issuing_distribution_point, ASN1_ITEM_rptr(ISSUING_DIST_POINT),
                         TRUE);
 }
 
 /* For CA certificates alone, or all that a root has issued. */
 static gboolean is_about_ca(Lint *lint) {
-  g_autoptr(ISSUING_DIST_POINT) point = issuing_point(lint);
+  const ISSUING_DIST_POINT *point = issuing_point(lint);
   return point != NULL ? point->onlyCA != 0
                        : (X509_get_extension_flags(lint->issuer->certificate) & EXFLAG_SI) != 0;
 }
@@ -120,7 +120,7 @@ void lint_crl_ca_reason(Lint *lint) {
 }
 
 void lint_crl_number(Lint *lint) {
-  g_autoptr(ASN1_INTEGER) number =
+  const ASN1_INTEGER *number =
       lint_extension(lint, NID_crl_number, ASN1_ITEM_rptr(ASN1_INTEGER), FALSE);
   lint_criticality(lint, NID_crl_number, FALSE);
   if (number != NULL && !is_serial(number))
@@ -136,8 +136,8 @@ static gboolean is_one_url(const DIST_POINT_NAME *name) {
 void lint_crl_issuing_point(Lint *lint) {
   if (X509v3_get_ext_by_NID(lint_extensions(lint), NID_issuing_distribution_point, -1) < 0)
     return;
-  g_autoptr(ISSUING_DIST_POINT) point = lint_extension(lint, NID_issuing_distribution_point,
-                                                       ASN1_ITEM_rptr(ISSUING_DIST_POINT), FALSE);
+  const ISSUING_DIST_POINT *point = lint_extension(lint, NID_issuing_distribution_point,
+                                                   ASN1_ITEM_rptr(ISSUING_DIST_POINT), FALSE);
   lint_criticality(lint, NID_issuing_distribution_point, TRUE);
   if (point == NULL)
     return;

@@ -19,6 +19,36 @@ static X509_EXTENSION *find(const Lint *lint, int nid) {
   return index >= 0 ? X509v3_get_ext(list, index) : NULL;
 }
 
+/* What an extension was decoded to. */
+typedef struct {
+  const X509_EXTENSION *extension;
+  const ASN1_ITEM *item;
+  gpointer value; /* NULL: it is not DER */
+} Value;
+
+static void clear_value(gpointer data) {
+  Value *value = data;
+  ASN1_item_free(value->value, value->item);
+}
+
+GArray *lint_values_new(void) {
+  GArray *values = g_array_new(FALSE, FALSE, sizeof(Value));
+  g_array_set_clear_func(values, clear_value);
+  return values;
+}
+
+static gpointer value_of(Lint *lint, X509_EXTENSION *extension, const ASN1_ITEM *item) {
+  for (guint i = 0; i < lint->values->len; i++) {
+    const Value *known = &g_array_index(lint->values, Value, i);
+    if (known->extension == extension)
+      return known->value;
+  }
+  g_autoptr(GBytes) octets = openssl_string_octets(X509_EXTENSION_get_data(extension));
+  Value value = {extension, item, der_decode(octets, item)};
+  g_array_append_val(lint->values, value);
+  return value.value;
+}
+
 gpointer lint_extension(Lint *lint, int nid, const ASN1_ITEM *item, gboolean quiet) {
   X509_EXTENSION *extension = find(lint, nid);
   if (extension == NULL) {
@@ -26,8 +56,7 @@ gpointer lint_extension(Lint *lint, int nid, const ASN1_ITEM *item, gboolean qui
       lint_add(lint, "it is not there");
     return NULL;
   }
-  g_autoptr(GBytes) octets = openssl_string_octets(X509_EXTENSION_get_data(extension));
-  gpointer value = der_decode(octets, item);
+  gpointer value = value_of(lint, extension, item);
   if (value == NULL && !quiet)
     lint_add(lint, "it is not DER");
   return value;
@@ -100,7 +129,7 @@ gboolean lint_is_http(const GENERAL_NAME *name) {
 }
 
 void lint_crl_distribution_points(Lint *lint) {
-  g_autoptr(CRL_DIST_POINTS) points =
+  const CRL_DIST_POINTS *points =
       lint_extension(lint, NID_crl_distribution_points, ASN1_ITEM_rptr(CRL_DIST_POINTS), FALSE);
   lint_criticality(lint, NID_crl_distribution_points, FALSE);
   if (points == NULL)
@@ -119,7 +148,7 @@ void lint_crl_distribution_points(Lint *lint) {
 }
 
 void lint_authority_information_access(Lint *lint) {
-  g_autoptr(AUTHORITY_INFO_ACCESS) list =
+  const AUTHORITY_INFO_ACCESS *list =
       lint_extension(lint, NID_info_access, ASN1_ITEM_rptr(AUTHORITY_INFO_ACCESS), FALSE);
   lint_criticality(lint, NID_info_access, FALSE);
   if (list == NULL)
@@ -139,7 +168,7 @@ void lint_authority_information_access(Lint *lint) {
 void lint_basic_constraints(Lint *lint) {
   if (find(lint, NID_basic_constraints) == NULL)
     return;
-  g_autoptr(BASIC_CONSTRAINTS) constraints =
+  const BASIC_CONSTRAINTS *constraints =
       lint_extension(lint, NID_basic_constraints, ASN1_ITEM_rptr(BASIC_CONSTRAINTS), FALSE);
   lint_criticality(lint, NID_basic_constraints, FALSE);
   if (constraints != NULL && constraints->ca)
@@ -149,7 +178,7 @@ void lint_basic_constraints(Lint *lint) {
 }
 
 void lint_authority_key_identifier(Lint *lint) {
-  g_autoptr(AUTHORITY_KEYID) identifier =
+  const AUTHORITY_KEYID *identifier =
       lint_extension(lint, NID_authority_key_identifier, ASN1_ITEM_rptr(AUTHORITY_KEYID), FALSE);
   lint_criticality(lint, NID_authority_key_identifier, FALSE);
   if (identifier == NULL)
@@ -163,15 +192,13 @@ void lint_authority_key_identifier(Lint *lint) {
 }
 
 void lint_subject_key_identifier(Lint *lint) {
-  g_autoptr(ASN1_OCTET_STRING) found =
+  const ASN1_OCTET_STRING *found =
       lint_extension(lint, NID_subject_key_identifier, ASN1_ITEM_rptr(ASN1_OCTET_STRING), FALSE);
   lint_criticality(lint, NID_subject_key_identifier, FALSE);
   /* Another CA's own, which stands in what it has issued, however it was made. */
   if (found == NULL || lint->subject == LINT_CROSS)
     return;
-  g_autoptr(GBytes) spki =
-      der_encode(X509_get_X509_PUBKEY(lint->certificate), ASN1_ITEM_rptr(X509_PUBKEY));
-  g_autoptr(GBytes) wanted = key_identifier(spki);
+  g_autoptr(GBytes) wanted = key_identifier(lint->spki);
   g_autoptr(GBytes) octets = openssl_string_octets(found);
   if (wanted == NULL || !g_bytes_equal(wanted, octets))
     lint_add(lint, "it is not that of the key (RFC 7093, method 1)");
@@ -188,15 +215,13 @@ guint lint_key_usage_bits(const ASN1_BIT_STRING *usage) {
 /* Signing, encryption or both; the encryption bit is that of the key's type; nonRepudiation only
  * with signing. */
 void lint_key_usage(Lint *lint) {
-  g_autoptr(ASN1_BIT_STRING) usage =
+  const ASN1_BIT_STRING *usage =
       lint_extension(lint, NID_key_usage, ASN1_ITEM_rptr(ASN1_BIT_STRING), FALSE);
   lint_criticality(lint, NID_key_usage, TRUE);
   if (usage == NULL)
     return;
   guint bits = lint_key_usage_bits(usage);
-  g_autoptr(GBytes) spki =
-      der_encode(X509_get_X509_PUBKEY(lint->certificate), ASN1_ITEM_rptr(X509_PUBKEY));
-  const Algorithm *algorithm = key_algorithm(spki);
+  const Algorithm *algorithm = key_algorithm(lint->spki);
   /* What an unknown key could do nobody can say; that it is unknown is for another rule. */
   guint use = algorithm != NULL ? algorithm->sign | algorithm->encrypt
                                 : KEY_USAGE_SIGN | KEY_USAGE_ENCIPHER | KEY_USAGE_AGREE;
@@ -211,7 +236,7 @@ void lint_key_usage(Lint *lint) {
 /* At least one bit is set, and zero bits at the end of a list of named bits are left out (X.690
    section 11.2.2). */
 void lint_key_usage_form(Lint *lint) {
-  g_autoptr(ASN1_BIT_STRING) usage =
+  const ASN1_BIT_STRING *usage =
       lint_extension(lint, NID_key_usage, ASN1_ITEM_rptr(ASN1_BIT_STRING), TRUE);
   if (usage == NULL)
     return;
@@ -224,7 +249,7 @@ void lint_key_usage_form(Lint *lint) {
 }
 
 void lint_email_protection_alone(Lint *lint) {
-  g_autoptr(EXTENDED_KEY_USAGE) purposes =
+  const EXTENDED_KEY_USAGE *purposes =
       lint_extension(lint, NID_ext_key_usage, ASN1_ITEM_rptr(EXTENDED_KEY_USAGE), FALSE);
   lint_criticality(lint, NID_ext_key_usage, FALSE);
   if (purposes == NULL)

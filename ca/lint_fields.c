@@ -3,6 +3,7 @@
  */
 #include "base/clock.h"
 #include "ca/certificate.h"
+#include "ca/certificate_read.h"
 #include "ca/der.h"
 #include "ca/key.h"
 #include "ca/lint_rules.h"
@@ -135,20 +136,13 @@ void lint_validity_issuer(Lint *lint) {
     lint_add(lint, "ends after the issuer's certificate");
 }
 
-static GBytes *spki_of(const X509 *certificate) {
-  return der_encode(X509_get_X509_PUBKEY(certificate), ASN1_ITEM_rptr(X509_PUBKEY));
-}
-
 void lint_public_key(Lint *lint) {
   g_autoptr(GError) error = NULL;
-  g_autoptr(GBytes) spki = spki_of(lint->certificate);
-  if (!key_check(spki, KEY_SUBSCRIBER, NULL, &error))
+  if (!key_check(lint->spki, KEY_SUBSCRIBER, NULL, &error))
     lint_add(lint, "%s", error->message);
 }
 
 void lint_own_key(Lint *lint) {
-  g_autoptr(GBytes) spki = spki_of(lint->certificate);
-  g_autoptr(GBytes) issuer = spki_of(lint->issuer->certificate);
-  if (g_bytes_equal(spki, issuer))
+  if (issuer_has_key(lint->issuer, lint->spki))
     lint_add(lint, "it is the CA's own key");
 }

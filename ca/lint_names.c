@@ -7,34 +7,49 @@
 
 #include <string.h>
 
-static GENERAL_NAMES *get_names(Lint *lint, gboolean quiet) {
-  return lint_extension(lint, NID_subject_alt_name, ASN1_ITEM_rptr(GENERAL_NAMES), quiet);
+void lint_name_free(LintName *name) {
+  mailbox_free(name->mailbox);
+  g_free(name->why);
+  g_free(name);
+}
+
+/* The names of the subjectAltName; empty when it cannot be read. */
+static const GPtrArray *read_names(Lint *lint) {
+  const GENERAL_NAMES *names =
+      lint_extension(lint, NID_subject_alt_name, ASN1_ITEM_rptr(GENERAL_NAMES), TRUE);
+  if (lint->names != NULL)
+    return lint->names;
+  lint->names = g_ptr_array_new_with_free_func((GDestroyNotify)lint_name_free);
+  for (int i = 0; i < sk_GENERAL_NAME_num(names); i++) {
+    LintName *name = g_new0(LintName, 1);
+    name->mailbox = san_mailbox(sk_GENERAL_NAME_value(names, i), &name->why);
+    g_ptr_array_add(lint->names, name);
+  }
+  return lint->names;
 }
 
 /* One or more, all rfc822Name or SmtpUTF8Mailbox with an address, none twice. */
 void lint_names(Lint *lint) {
-  g_autoptr(GENERAL_NAMES) names = get_names(lint, FALSE);
-  g_autoptr(GHashTable) seen = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
-  if (names == NULL)
+  if (lint_extension(lint, NID_subject_alt_name, ASN1_ITEM_rptr(GENERAL_NAMES), FALSE) == NULL)
     return;
-  if (sk_GENERAL_NAME_num(names) == 0)
+  const GPtrArray *names = read_names(lint);
+  g_autoptr(GHashTable) seen = g_hash_table_new(g_str_hash, g_str_equal);
+  if (names->len == 0)
     lint_add(lint, "it is empty");
-  for (int i = 0; i < sk_GENERAL_NAME_num(names); i++) {
-    g_autofree char *why = NULL;
-    g_autoptr(Mailbox) mailbox = san_mailbox(sk_GENERAL_NAME_value(names, i), &why);
-    if (mailbox == NULL)
-      lint_add(lint, "a name is refused: %s", why);
-    else if (!g_hash_table_add(seen, g_strdup(mailbox->canonical)))
-      lint_add(lint, "%s stands there twice", mailbox->text);
+  for (guint i = 0; i < names->len; i++) {
+    const LintName *name = names->pdata[i];
+    if (name->mailbox == NULL)
+      lint_add(lint, "a name is refused: %s", name->why);
+    else if (!g_hash_table_add(seen, name->mailbox->canonical))
+      lint_add(lint, "%s stands there twice", name->mailbox->text);
   }
 }
 
 /* The domain in lower-case A-labels. */
 void lint_names_form(Lint *lint) {
-  g_autoptr(GENERAL_NAMES) names = get_names(lint, TRUE);
-  for (int i = 0; i < sk_GENERAL_NAME_num(names); i++) {
-    g_autofree char *why = NULL;
-    g_autoptr(Mailbox) mailbox = san_mailbox(sk_GENERAL_NAME_value(names, i), &why);
+  const GPtrArray *names = read_names(lint);
+  for (guint i = 0; i < names->len; i++) {
+    const Mailbox *mailbox = ((const LintName *)names->pdata[i])->mailbox;
     if (mailbox != NULL && strcmp(mailbox->address, mailbox->text) != 0)
       lint_add(lint, "the domain of %s is not in lower-case A-labels", mailbox->text);
   }
@@ -46,10 +61,10 @@ void lint_names_critical(Lint *lint) {
   lint_criticality(lint, NID_subject_alt_name, empty);
 }
 
-static gboolean is_certified(const GENERAL_NAMES *names, const char *address) {
-  for (int i = 0; i < sk_GENERAL_NAME_num(names); i++) {
-    g_autofree char *why = NULL;
-    g_autoptr(Mailbox) mailbox = san_mailbox(sk_GENERAL_NAME_value(names, i), &why);
+static gboolean is_certified(Lint *lint, const char *address) {
+  const GPtrArray *names = read_names(lint);
+  for (guint i = 0; i < names->len; i++) {
+    const Mailbox *mailbox = ((const LintName *)names->pdata[i])->mailbox;
     if (mailbox != NULL && strcmp(mailbox->address, address) == 0)
       return TRUE;
   }
@@ -59,14 +74,13 @@ static gboolean is_certified(const GENERAL_NAMES *names, const char *address) {
 /* CN and emailAddress are names of the SAN. */
 void lint_subject_mailbox(Lint *lint) {
   const X509_NAME *subject = X509_get_subject_name(lint->certificate);
-  g_autoptr(GENERAL_NAMES) names = get_names(lint, TRUE);
   for (int i = 0; i < X509_NAME_entry_count(subject); i++) {
     const X509_NAME_ENTRY *entry = X509_NAME_get_entry(subject, i);
     int nid = OBJ_obj2nid(X509_NAME_ENTRY_get_object(entry));
     if (nid != NID_commonName && nid != NID_pkcs9_emailAddress)
       continue;
     g_autofree char *text = san_text(X509_NAME_ENTRY_get_data(entry));
-    if (text == NULL || names == NULL || !is_certified(names, text))
+    if (text == NULL || !is_certified(lint, text))
       lint_add(lint, "%s is not in the subjectAltName", OBJ_nid2sn(nid));
   }
 }

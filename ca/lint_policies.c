@@ -18,7 +18,7 @@ static gboolean is_issued_under(const char *oid) {
 
 /* Exactly one, strict or multipurpose. */
 void lint_policies(Lint *lint) {
-  g_autoptr(CERTIFICATEPOLICIES) policies =
+  const CERTIFICATEPOLICIES *policies =
       lint_extension(lint, NID_certificate_policies, ASN1_ITEM_rptr(CERTIFICATEPOLICIES), FALSE);
   lint_criticality(lint, NID_certificate_policies, FALSE);
   if (policies == NULL)
@@ -34,7 +34,7 @@ void lint_policies(Lint *lint) {
 
 /* None: then nothing that a qualifier may not say is said. */
 void lint_policy_qualifiers(Lint *lint) {
-  g_autoptr(CERTIFICATEPOLICIES) policies =
+  const CERTIFICATEPOLICIES *policies =
       lint_extension(lint, NID_certificate_policies, ASN1_ITEM_rptr(CERTIFICATEPOLICIES), TRUE);
   for (int i = 0; i < sk_POLICYINFO_num(policies); i++)
     if (sk_POLICYINFO_value(policies, i)->qualifiers != NULL)
@@ -43,7 +43,7 @@ void lint_policy_qualifiers(Lint *lint) {
 
 /* The issuing CA's certificate names the policy, anyPolicy, or none at all. */
 void lint_policy_issuer(Lint *lint) {
-  g_autoptr(CERTIFICATEPOLICIES) policies =
+  const CERTIFICATEPOLICIES *policies =
       lint_extension(lint, NID_certificate_policies, ASN1_ITEM_rptr(CERTIFICATEPOLICIES), TRUE);
   g_autoptr(CERTIFICATEPOLICIES) issuer =
       X509_get_ext_d2i(lint->issuer->certificate, NID_certificate_policies, NULL, NULL);
@@ -60,7 +60,7 @@ void lint_policy_issuer(Lint *lint) {
 
 /* The policies that Signet issues under, each once, without qualifiers; never anyPolicy. */
 void lint_ca_policies(Lint *lint) {
-  g_autoptr(CERTIFICATEPOLICIES) policies =
+  const CERTIFICATEPOLICIES *policies =
       lint_extension(lint, NID_certificate_policies, ASN1_ITEM_rptr(CERTIFICATEPOLICIES), FALSE);
   g_autoptr(GHashTable) seen = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
   lint_criticality(lint, NID_certificate_policies, FALSE);

@@ -3,6 +3,7 @@
 #ifndef SIGNET_CA_LINT_RULES_H
 #define SIGNET_CA_LINT_RULES_H
 
+#include "base/mailbox.h"
 #include "ca/lint.h"
 
 #include <openssl/x509v3.h>
@@ -28,12 +29,21 @@ typedef struct {
 /* The n-th rule from 0; NULL when there are no more. */
 const LintRule *lint_rule(gsize n);
 
+/* A name of the subjectAltName, read. */
+typedef struct {
+  Mailbox *mailbox; /* NULL: it is none */
+  char *why;
+} LintName;
+
 /* One run: what is looked at, and what was found. */
 struct Lint {
   LintSubject subject;
   GBytes *tbs;
   X509 *certificate;    /* tbs, decoded anew; NULL for a CRL */
   X509_CRL *crl;        /* the same; NULL for a certificate */
+  GBytes *spki;         /* the certificate's key; NULL for a CRL */
+  GArray *values;       /* of extensions, for lint_extension */
+  GPtrArray *names;     /* of LintName, for lint_names.c; NULL: not read yet */
   const Issuer *issuer; /* of a root: itself */
   gboolean public_ca;
   const LintRule *rule; /* the one that runs */
@@ -106,8 +116,8 @@ void lint_crl_issuing_point(Lint *lint);
 /* The extensions of what is looked at; may be NULL. */
 const STACK_OF(X509_EXTENSION) * lint_extensions(const Lint *lint);
 
-/* The decoded value of an extension that must be there, in DER; otherwise NULL and, unless quiet, a
- * finding. */
+/* The decoded value, which is lint's, of an extension that must be there, in DER; otherwise NULL
+   and, unless quiet, a finding. An extension is always asked for as the same item. */
 gpointer lint_extension(Lint *lint, int nid, const ASN1_ITEM *item, gboolean quiet);
 
 /* A finding when the extension is there and critical (or not critical) against the rule. */
@@ -115,6 +125,9 @@ void lint_criticality(Lint *lint, int nid, gboolean critical);
 
 /* The bits of a keyUsage, bit n as 1 << n; 0 when it is not there. */
 guint lint_key_usage_bits(const ASN1_BIT_STRING *usage);
+
+GArray *lint_values_new(void);
+void lint_name_free(LintName *name);
 
 /* Exactly emailProtection; a finding when it is not. */
 void lint_email_protection_alone(Lint *lint);

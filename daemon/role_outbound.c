@@ -184,6 +184,13 @@ static void log_outcome(const SenderMessage *message) {
            outcomes[message->outcome], "code", code, "text", message->text, NULL);
 }
 
+static void log_outcomes(GPtrArray *messages) {
+  log_hold();
+  for (guint i = 0; i < messages->len; i++)
+    log_outcome(messages->pdata[i]);
+  log_release();
+}
+
 /* The next ones; the others wait for the next turn of the loop, after the answers about these. */
 static GPtrArray *take_mails(Outbound *outbound) {
   GPtrArray *mails = g_ptr_array_new_with_free_func(mail_free);
@@ -203,12 +210,12 @@ static void on_send(evutil_socket_t fd G_GNUC_UNUSED, short what G_GNUC_UNUSED, 
   for (guint i = 0; i < mails->len; i++)
     g_ptr_array_add(messages, ((Mail *)mails->pdata[i])->message);
   gboolean usable = sender_send(outbound->relays, messages, &error);
+  if (usable)
+    log_outcomes(messages);
   for (guint i = 0; i < mails->len; i++) {
     const Mail *mail = mails->pdata[i];
     SenderOutcome outcome = usable ? mail->message->outcome : SENDER_UNREACHED;
     const char *text = usable ? mail->message->text : error->message;
-    if (usable)
-      log_outcome(mail->message);
     answer(outbound, mail, outcome, usable ? (guint)mail->message->code : 0, text,
            mail->message->message);
   }

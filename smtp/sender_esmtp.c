@@ -19,11 +19,13 @@
 
 #define DESCRIPTORS 1024 /* among which a session's socket is looked for */
 
+#define PIECE 2048 /* least octets of a message that libesmtp is given at once */
+
 #define REPLY_MAX 512 /* octets kept of a line of the relay */
 
 /* One message inside a session. */
 typedef struct {
-  const struct Session *session;
+  struct Session *session;
   SenderMessage *message;
   smtp_message_t handle;
   smtp_recipient_t recipient;
@@ -187,9 +189,7 @@ static void on_event(smtp_session_t handle G_GNUC_UNUSED, int event, void *arg, 
   if (event == SMTP_EV_CONNECT) {
     find_socket(session);
     send_at_once(session);
-  } else if (event == SMTP_EV_MESSAGEDATA)
-    check_deadline(session);
-  else if (event == SMTP_EV_EXTNA_8BITMIME)
+  } else if (event == SMTP_EV_EXTNA_8BITMIME)
     session->eight_bit_missing = TRUE;
 }
 
@@ -216,6 +216,12 @@ static void on_traffic(const char *octets, int length, int writing, void *arg) {
   }
 }
 
+/* Whole lines, about as much as libesmtp writes at once. */
+static gsize piece_of(const char *text, gsize size) {
+  const char *end = size > PIECE ? memchr(text + PIECE - 1, '\n', size - PIECE + 1) : NULL;
+  return end != NULL ? (gsize)(end + 1 - text) : size;
+}
+
 /* len is NULL when the message is to be read from its beginning. */
 static const char *on_read_message(void **context G_GNUC_UNUSED, int *len, void *arg) {
   Delivery *delivery = arg;
@@ -228,7 +234,8 @@ static const char *on_read_message(void **context G_GNUC_UNUSED, int *len, void 
   gsize size = 0;
   const char *text = g_bytes_get_data(delivery->message->message, &size);
   const char *rest = text + delivery->offset;
-  *len = (int)MIN(size - delivery->offset, (gsize)G_MAXINT);
+  check_deadline(delivery->session);
+  *len = (int)piece_of(rest, size - delivery->offset);
   delivery->offset += (gsize)*len;
   if (*len == 0)
     hold_pieces(delivery->session, 0);

@@ -2,6 +2,7 @@
 /* The sender (smtp/sender.h) against our own server in a thread, and against scripted relays that
    misbehave. security.md 18. */
 #include "relay.h"
+#include "smtp/sender_check.h"
 #include "smtp/server.h"
 
 #include <errno.h>
@@ -114,6 +115,29 @@ static void test_accepted(void) {
   const char *start = g_strstr_len(text, (gssize)size, "DKIM-Signature");
   g_autofree char *sent = g_strconcat(HEADER, body, NULL);
   g_assert_true(g_str_has_prefix(text, "Received: from signet.example.net ([127.0.0.1])"));
+  g_autofree char *arrived = g_strndup(start, size - (gsize)(start - text));
+  g_assert_cmpstr(arrived, ==, sent);
+}
+
+/* A message that libesmtp reads in several pieces, with lines of many lengths about their ends. */
+static void test_pieces(void) {
+  g_autoptr(Server) server = server_new(1000000);
+  g_autoptr(GPtrArray) messages = messages_new();
+  g_autoptr(GString) body = g_string_new(NULL);
+  for (guint length = 0; length < SENDER_MAX_LINE; length += 7) {
+    for (guint i = 0; i < length; i++)
+      g_string_append_c(body, i % 61 == 0 ? '.' : 'x');
+    g_string_append(body, "\r\n");
+  }
+  g_ptr_array_add(messages, letter("user@example.org", body->str));
+  send_all(server->port, 60, messages);
+  check(messages, 0, SENDER_ACCEPTED, 250, "2.0.0 committed");
+  server_join(server);
+  g_assert_cmpuint(server->messages->len, ==, 1);
+  gsize size = 0;
+  const char *text = g_bytes_get_data(server->messages->pdata[0], &size);
+  const char *start = g_strstr_len(text, (gssize)size, "DKIM-Signature");
+  g_autofree char *sent = g_strconcat(HEADER, body->str, NULL);
   g_autofree char *arrived = g_strndup(start, size - (gsize)(start - text));
   g_assert_cmpstr(arrived, ==, sent);
 }
@@ -843,6 +867,7 @@ int main(int argc, char **argv) {
   g_test_init(&argc, &argv, NULL);
   signal(SIGPIPE, SIG_IGN);
   g_test_add_func("/sender/accepted", test_accepted);
+  g_test_add_func("/sender/pieces", test_pieces);
   g_test_add_func("/sender/several", test_several);
   g_test_add_func("/sender/null-path", test_null_path);
   g_test_add_func("/sender/unfit", test_unfit);

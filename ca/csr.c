@@ -18,17 +18,17 @@ static gboolean refuse(GError **error, const char *why) {
   return FALSE;
 }
 
-/* The request, when it is DER throughout. A decoded X509_REQ remembers its octets, so the part to
-   be signed is encoded anew first (i2d_re). */
+/* The request, when it is DER throughout. A decoded X509_REQ remembers the octets of the part to be
+   signed, so that this is encoded anew (i2d_re). */
 static X509_REQ *decode(GBytes *der) {
   g_autoptr(X509_REQ) request = der_decode_keyless(der, ASN1_ITEM_rptr(X509_REQ));
   if (request == NULL)
     return NULL;
-  guint8 *tbs = NULL;
-  int tbs_length = i2d_re_X509_REQ_tbs(request, &tbs);
-  g_autoptr(GBytes) unused G_GNUC_UNUSED = der_take(tbs, tbs_length);
-  g_autoptr(GBytes) again = der_encode(request, ASN1_ITEM_rptr(X509_REQ));
-  return g_bytes_equal(again, der) && der_is_name(X509_REQ_get_subject_name(request))
+  guint8 *octets = NULL;
+  int length = i2d_re_X509_REQ_tbs(request, &octets);
+  g_autoptr(GBytes) again = der_take(octets, length);
+  g_autoptr(GBytes) tbs = der_element(der, 0);
+  return g_bytes_equal(again, tbs) && der_is_name(X509_REQ_get_subject_name(request))
              ? g_steal_pointer(&request)
              : NULL;
 }

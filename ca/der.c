@@ -6,6 +6,7 @@
 #include <openssl/crypto.h>
 #include <openssl/err.h>
 #include <openssl/provider.h>
+#include <string.h>
 
 static void free_octets(gpointer octets) {
   OPENSSL_free(octets);
@@ -21,6 +22,26 @@ GBytes *der_encode(gconstpointer value, const ASN1_ITEM *item) {
   guint8 *octets = NULL;
   int length = ASN1_item_i2d(value, &octets, item);
   return der_take(octets, length);
+}
+
+static GBytes *construct(int tag, int class, GBytes *const *elements) {
+  gsize length = 0, size;
+  for (GBytes *const *element = elements; *element != NULL; element++)
+    length += g_bytes_get_size(*element);
+  gsize whole = (gsize)ASN1_object_size(TRUE, (int)length, tag);
+  guint8 *der = g_malloc(whole), *to = der;
+  ASN1_put_object(&to, TRUE, (int)length, tag, class);
+  for (GBytes *const *element = elements; *element != NULL; element++, to += size)
+    memcpy(to, g_bytes_get_data(*element, &size), g_bytes_get_size(*element));
+  return g_bytes_new_take(der, whole);
+}
+
+GBytes *der_sequence(GBytes *const *elements) {
+  return construct(V_ASN1_SEQUENCE, V_ASN1_UNIVERSAL, elements);
+}
+
+GBytes *der_tagged(int tag, GBytes *element) {
+  return construct(tag, V_ASN1_CONTEXT_SPECIFIC, (GBytes *[]){element, NULL});
 }
 
 /* A library context whose one provider has no algorithms. */

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* DER by OpenSSL's ASN.1 templates (RFC 5280 section 4.1: everything signed is DER). */
+/* DER by OpenSSL's ASN.1 templates (RFC 5280 section 4.1: everything signed is DER), and of parts
+   that are DER already. */
 #ifndef SIGNET_CA_DER_H
 #define SIGNET_CA_DER_H
 
@@ -23,6 +24,10 @@ gpointer der_decode_keyless(GBytes *der, const ASN1_ITEM *item);
    it has fewer. Tags and lengths alone are looked at. */
 gboolean der_is_sequence(GBytes *der);
 GBytes *der_element(GBytes *der, guint n);
+
+/* A SEQUENCE of elements, with NULL after the last, and one element as [tag] EXPLICIT. */
+GBytes *der_sequence(GBytes *const *elements);
+GBytes *der_tagged(int tag, GBytes *element);
 
 /* For OpenSSL's i2d functions that allocate: takes what *octets points to. */
 GBytes *der_take(guint8 *octets, int length);

@@ -8,26 +8,17 @@
 #include <openssl/err.h>
 #include <string.h>
 
-static guint8 *put(guint8 *to, GBytes *octets) {
-  gsize size;
-  const void *data = g_bytes_get_data(octets, &size);
-  return (guint8 *)memcpy(to, data, size) + size;
-}
-
 GBytes *signature_wrap(GBytes *tbs, GBytes *identifier, GBytes *signature) {
-  if (!der_is_sequence(tbs) || !der_is_sequence(identifier))
-    return NULL;
-  int bits = 1 + (int)g_bytes_get_size(signature);
-  int length = (int)(g_bytes_get_size(tbs) + g_bytes_get_size(identifier)) +
-               ASN1_object_size(FALSE, bits, V_ASN1_BIT_STRING);
-  int size = ASN1_object_size(TRUE, length, V_ASN1_SEQUENCE);
-  guint8 *der = g_malloc((gsize)size), *to = der;
-  ASN1_put_object(&to, TRUE, length, V_ASN1_SEQUENCE, V_ASN1_UNIVERSAL);
-  to = put(put(to, tbs), identifier);
-  ASN1_put_object(&to, FALSE, bits, V_ASN1_BIT_STRING, V_ASN1_UNIVERSAL);
-  *to++ = 0; /* no unused bits */
-  put(to, signature);
-  return g_bytes_new_take(der, (gsize)size);
+  g_autoptr(ASN1_BIT_STRING) bits = openssl_must(ASN1_BIT_STRING_new());
+  gsize length;
+  const guint8 *octets = g_bytes_get_data(signature, &length);
+  openssl_check(ASN1_BIT_STRING_set(bits, (guint8 *)octets, (int)length) == 1);
+  /* Without this the zero bits at a signature's end would be cut off. */
+  bits->flags |= ASN1_STRING_FLAG_BITS_LEFT;
+  g_autoptr(GBytes) last = der_encode(bits, ASN1_ITEM_rptr(ASN1_BIT_STRING));
+  return der_is_sequence(tbs) && der_is_sequence(identifier)
+             ? der_sequence((GBytes *[]){tbs, identifier, last, NULL})
+             : NULL;
 }
 
 static GBytes *make(EVP_PKEY *key, const Algorithm *algorithm, GBytes *tbs) {

@@ -7,46 +7,6 @@
 #include <openssl/asn1t.h>
 
 typedef struct {
-  ASN1_TIME *not_before;
-  ASN1_TIME *not_after;
-} TbsValidity;
-
-ASN1_SEQUENCE(TbsValidity) =
-    {
-        ASN1_SIMPLE(TbsValidity, not_before, ASN1_TIME),
-        ASN1_SIMPLE(TbsValidity, not_after, ASN1_TIME),
-} static_ASN1_SEQUENCE_END(TbsValidity)
-
-    /* No issuerUniqueID, no subjectUniqueID: what has one is not decoded. */
-    typedef struct {
-  ASN1_INTEGER *version;
-  ASN1_INTEGER *serial;
-  ASN1_TYPE *algorithm;
-  ASN1_TYPE *issuer;
-  TbsValidity *validity;
-  ASN1_TYPE *subject;
-  ASN1_TYPE *spki;
-  X509_EXTENSIONS *extensions;
-} TbsOctets;
-
-ASN1_SEQUENCE(TbsOctets) =
-    {
-        ASN1_EXP(TbsOctets, version, ASN1_INTEGER, 0),
-        ASN1_SIMPLE(TbsOctets, serial, ASN1_INTEGER),
-        ASN1_SIMPLE(TbsOctets, algorithm, ASN1_ANY),
-        ASN1_SIMPLE(TbsOctets, issuer, ASN1_ANY),
-        ASN1_SIMPLE(TbsOctets, validity, TbsValidity),
-        ASN1_SIMPLE(TbsOctets, subject, ASN1_ANY),
-        ASN1_SIMPLE(TbsOctets, spki, ASN1_ANY),
-        ASN1_EXP_SEQUENCE_OF(TbsOctets, extensions, X509_EXTENSION, 3),
-} static_ASN1_SEQUENCE_END(TbsOctets)
-
-        static void tbs_octets_free(TbsOctets * tbs) {
-  ASN1_item_free((ASN1_VALUE *)tbs, ASN1_ITEM_rptr(TbsOctets));
-}
-G_DEFINE_AUTOPTR_CLEANUP_FUNC(TbsOctets, tbs_octets_free)
-
-typedef struct {
   ASN1_INTEGER *version;
   ASN1_TYPE *algorithm;
   ASN1_TYPE *issuer;
@@ -89,13 +49,6 @@ static gboolean put_sequence(ASN1_TYPE **field, GBytes *der) {
   return *field != NULL && (*field)->type == V_ASN1_SEQUENCE;
 }
 
-static void put_validity(TbsValidity *validity, const TbsParts *parts) {
-  ASN1_TIME_free(validity->not_before);
-  ASN1_TIME_free(validity->not_after);
-  validity->not_before = tbs_time(parts->not_before);
-  validity->not_after = tbs_time(parts->not_after);
-}
-
 static void put_extensions(X509_EXTENSIONS *to, const X509_EXTENSIONS *list) {
   for (int i = 0; i < sk_X509_EXTENSION_num(list); i++) {
     X509_EXTENSION *copy = openssl_must(X509_EXTENSION_dup(sk_X509_EXTENSION_value(list, i)));
@@ -103,21 +56,31 @@ static void put_extensions(X509_EXTENSIONS *to, const X509_EXTENSIONS *list) {
   }
 }
 
+static GBytes *integer_octets(GBytes *big_endian) {
+  g_autoptr(ASN1_INTEGER) number = tbs_integer(big_endian);
+  return der_encode(number, ASN1_ITEM_rptr(ASN1_INTEGER));
+}
+
+static GBytes *time_octets(gint64 milliseconds) {
+  g_autoptr(ASN1_TIME) time = tbs_time(milliseconds);
+  return der_encode(time, ASN1_ITEM_rptr(ASN1_TIME));
+}
+
 GBytes *tbs_encode(const TbsParts *parts) {
-  g_autoptr(TbsOctets) tbs = openssl_must(ASN1_item_new(ASN1_ITEM_rptr(TbsOctets)));
+  static const guint8 v3[] = {0xa0, 0x03, 0x02, 0x01, 0x02};
+  g_autoptr(GBytes) version = g_bytes_new_static(v3, sizeof v3);
+  g_autoptr(GBytes) serial = integer_octets(parts->serial);
   g_autoptr(GBytes) algorithm = algorithm_signature_octets(parts->algorithm);
-  openssl_check(ASN1_INTEGER_set(tbs->version, X509_VERSION_3) == 1);
-  ASN1_INTEGER_free(tbs->serial);
-  tbs->serial = tbs_integer(parts->serial);
-  if (!put_sequence(&tbs->algorithm, algorithm) || !put_sequence(&tbs->issuer, parts->issuer) ||
-      !put_sequence(&tbs->subject, parts->subject) || !put_sequence(&tbs->spki, parts->spki))
+  g_autoptr(GBytes) not_before = time_octets(parts->not_before);
+  g_autoptr(GBytes) not_after = time_octets(parts->not_after);
+  g_autoptr(GBytes) validity = der_sequence((GBytes *[]){not_before, not_after, NULL});
+  g_autoptr(GBytes) list = der_encode(parts->extensions, ASN1_ITEM_rptr(X509_EXTENSIONS));
+  g_autoptr(GBytes) extensions = der_tagged(3, list);
+  if (!der_is_sequence(parts->issuer) || !der_is_sequence(parts->subject) ||
+      !der_is_sequence(parts->spki))
     return NULL;
-  put_validity(tbs->validity, parts);
-  x509_extensions_free(tbs->extensions);
-  tbs->extensions = parts->extensions; /* lent */
-  GBytes *der = der_encode(tbs, ASN1_ITEM_rptr(TbsOctets));
-  tbs->extensions = NULL;
-  return der;
+  return der_sequence((GBytes *[]){version, serial, algorithm, parts->issuer, validity,
+                                   parts->subject, parts->spki, extensions, NULL});
 }
 
 GBytes *tbs_signature_algorithm(GBytes *der) {

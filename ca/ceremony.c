@@ -221,7 +221,8 @@ GBytes *ceremony_sign(const CeremonyCertificate *plan, GBytes *tbs, GError **err
     return openssl_fail(error, CA_ERROR_SIGN, "the root's key is not here"), NULL;
   if (!lint(plan, tbs, error))
     return NULL;
-  return signature_certificate(signer_of(plan), verifier_of(plan), tbs, error);
+  g_autoptr(Signatory) signatory = signatory_new(signer_of(plan), verifier_of(plan), error);
+  return signatory != NULL ? signature_certificate(signatory, tbs, error) : NULL;
 }
 
 /* --- both in one go

@@ -186,11 +186,11 @@ static gboolean is_clean(GBytes *tbs, const Issuer *issuer, GError **error) {
 }
 
 GBytes *certificate_sign(const Issuer *issuer, GBytes *tbs, GError **error) {
-  if (issuer->key == NULL)
+  if (issuer->signatory == NULL)
     return openssl_fail(error, CA_ERROR_SIGN, "the CA key is not here"), NULL;
   if ((X509_get_extension_flags(issuer->certificate) & EXFLAG_SS) != 0)
     return refuse(error, "a root issues no certificates to subscribers"), NULL;
   if (!is_clean(tbs, issuer, error))
     return NULL;
-  return signature_certificate(issuer->key, X509_get0_pubkey(issuer->certificate), tbs, error);
+  return signature_certificate(issuer->signatory, tbs, error);
 }

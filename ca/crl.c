@@ -135,8 +135,9 @@ GBytes *crl_sign(const Issuer *issuer, const CrlFields *fields, GError **error) 
     g_autofree char *summary = lint_summary(findings);
     return refuse(error, summary), NULL;
   }
-  g_autoptr(GBytes) der =
-      signature_crl(issuer->key, X509_get0_pubkey(issuer->certificate), tbs, error);
+  g_autoptr(Signatory) signatory =
+      signatory_new(issuer->key, X509_get0_pubkey(issuer->certificate), error);
+  g_autoptr(GBytes) der = signatory != NULL ? signature_crl(signatory, tbs, error) : NULL;
   if (der == NULL || !crl_verify(der, issuer, fields->number, error))
     return NULL;
   return g_steal_pointer(&der);

@@ -82,8 +82,9 @@ gboolean issuer_take_key(Issuer *issuer, EVP_PKEY *key, GError **error) {
     return openssl_fail(error, CA_ERROR_MISMATCH, "the private key is not the CA certificate's");
   }
   issuer->key = key;
+  issuer->signatory = signatory_new(key, X509_get0_pubkey(issuer->certificate), error);
   issuer->linted = lint_memory_new();
-  return TRUE;
+  return issuer->signatory != NULL;
 }
 
 void issuer_free(Issuer *issuer) {
@@ -91,6 +92,7 @@ void issuer_free(Issuer *issuer) {
     return;
   X509_free(issuer->certificate);
   EVP_PKEY_free(issuer->key);
+  signatory_free(issuer->signatory);
   lint_memory_free(issuer->linted);
   g_free(issuer);
 }

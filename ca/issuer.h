@@ -25,10 +25,14 @@ typedef enum {
 /* What the lint found nothing in, of late: for lint.c alone. */
 typedef struct LintMemory LintMemory;
 
-/* key and linted are NULL outside the signer. */
+/* A pair of keys made ready to sign: for signature.c. */
+typedef struct Signatory Signatory;
+
+/* key, signatory and linted are NULL outside the signer. */
 typedef struct {
   X509 *certificate;
   EVP_PKEY *key;
+  Signatory *signatory;
   LintMemory *linted;
 } Issuer;
 

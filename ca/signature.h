@@ -10,12 +10,17 @@
    SEQUENCE, else NULL. */
 GBytes *signature_wrap(GBytes *tbs, GBytes *identifier, GBytes *signature);
 
-/* Signs exactly tbs with key, verifies the signature with public_key, and returns the signed
-   object. The AlgorithmIdentifier inside the to-be-signed certificate must be the key's.
+/* Keeps what OpenSSL looks up for a key. CA_ERROR_SIGN. */
+Signatory *signatory_new(EVP_PKEY *key, EVP_PKEY *public_key, GError **error);
+void signatory_free(Signatory *signatory);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(Signatory, signatory_free)
+
+/* Signs exactly tbs with the key, verifies the signature with the public key, and returns the
+   signed object. The AlgorithmIdentifier inside the to-be-signed certificate must be the key's.
    CA_ERROR_SIGN. */
-GBytes *signature_certificate(EVP_PKEY *key, EVP_PKEY *public_key, GBytes *tbs, GError **error);
+GBytes *signature_certificate(const Signatory *signatory, GBytes *tbs, GError **error);
 
 /* The same for a to-be-signed revocation list. */
-GBytes *signature_crl(EVP_PKEY *key, EVP_PKEY *public_key, GBytes *tbs, GError **error);
+GBytes *signature_crl(const Signatory *signatory, GBytes *tbs, GError **error);
 
 #endif

@@ -261,7 +261,9 @@ static void test_sign_refuses(void) {
   g_autoptr(GBytes) junk = g_bytes_new_static("0\0", 2);
   g_autoptr(GBytes) none = g_bytes_new_static("", 0);
   const Issuer keyless = {.certificate = issuer->certificate};
-  const Issuer mixed = {.certificate = issuer->certificate, .key = other->key};
+  g_autoptr(EVP_PKEY) wrong = fixture_key("P-256");
+  g_autoptr(Signatory) both = signatory_new(wrong, X509_get0_pubkey(issuer->certificate), NULL);
+  const Issuer mixed = {.certificate = issuer->certificate, .key = wrong, .signatory = both};
   const struct {
     const Issuer *issuer;
     GBytes *tbs;

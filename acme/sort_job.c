@@ -113,7 +113,7 @@ gboolean job_sorted(Acme *acme, const Question *question, const ReplyFacts *fact
   found = challenge_find_by_token(acme->store, facts->token, &challenge, error);
   if (found == STORE_LOOKUP_FAILED)
     return FALSE;
-  if (found == STORE_MISSING || challenge->mail_sender == NULL)
+  if (found == STORE_MISSING)
     return drop(acme, job, stray, "no challenge has the token of its Subject", error);
   return attach(acme, now, job, stray, challenge, error);
 }

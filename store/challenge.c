@@ -88,7 +88,9 @@ StoreFind challenge_find_by_envelope(Store *store, const char *address, Challeng
 
 StoreFind challenge_find_by_token(Store *store, const char *token1, Challenge **challenge,
                                   GError **error) {
-  return find(sql_query(store, COLUMNS " WHERE token1 = ?1", "t", token1), challenge, error);
+  return find(
+      sql_query(store, COLUMNS " WHERE token1 = ?1 AND mail_sender IS NOT NULL", "t", token1),
+      challenge, error);
 }
 
 StoreFind challenge_has_open_from(Store *store, const char *mail_sender, gint64 now,

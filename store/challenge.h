@@ -46,6 +46,7 @@ StoreFind challenge_find_by_recipient(Store *store, const char *address, Challen
                                       GError **error);
 StoreFind challenge_find_by_envelope(Store *store, const char *address, Challenge **challenge,
                                      GError **error);
+/* Among those that have a mail_sender. */
 StoreFind challenge_find_by_token(Store *store, const char *token1, Challenge **challenge,
                                   GError **error);
 /* Whether one with that mail_sender still awaits its reply at now. */

@@ -126,7 +126,7 @@ static const char *const migrations[] = {
     "ALTER TABLE challenge ADD COLUMN mail_sender @text;"
     "CREATE INDEX challenge_sender ON challenge(mail_sender, status, deadline)"
     " WHERE mail_sender IS NOT NULL;"
-    "CREATE UNIQUE INDEX challenge_token ON challenge(token1);"
+    "CREATE UNIQUE INDEX challenge_token ON challenge(token1) WHERE mail_sender IS NOT NULL;"
     "CREATE TABLE stray ("
     "  id @blob PRIMARY KEY, raw_id @blob NOT NULL REFERENCES raw(id), at @int NOT NULL, peer "
     "@text,"

@@ -10,14 +10,26 @@ Id acme_id(const Acme *acme, gint64 now) {
   return id_new(now, random);
 }
 
+static const char letters[] = "012345abcdefghijklmnopqrstuvwxyz"; /* 32: no bias */
+
 char *acme_random_word(const Acme *acme, gsize length) {
-  static const char letters[] = "abcdefghijklmnopqrstuvwxyz012345"; /* 32: no bias */
   g_autofree guint8 *octets = g_malloc(length);
   char *word = g_malloc0(length + 1);
   acme->random(octets, length);
   for (gsize i = 0; i < length; i++)
     word[i] = letters[octets[i] % 32];
   return word;
+}
+
+#define TAG_TIME 9 /* 45 bits: enough for a thousand years */
+#define TAG_RANDOM 26
+
+char *acme_tag(const Acme *acme, gint64 now) {
+  char time[TAG_TIME + 1] = {0};
+  g_autofree char *word = acme_random_word(acme, TAG_RANDOM);
+  for (int i = 0; i < TAG_TIME; i++)
+    time[i] = letters[now >> (5 * (TAG_TIME - 1 - i)) & 31];
+  return g_strconcat(time, word, NULL);
 }
 
 char *acme_random_token(const Acme *acme, gsize length) {

@@ -82,6 +82,10 @@ gboolean acme_handle(Acme *acme, const Request *request, Response *response);
 Id acme_id(const Acme *acme, gint64 now);
 /* length random letters and digits (lower case); the caller frees it. */
 char *acme_random_word(const Acme *acme, gsize length);
+/* What makes an address of ours one that nobody guesses: letters and digits (lower case), 9 of
+   time, so that those of one time lie together in an index, then 26 random, which are 130 bits. The
+   caller frees it. */
+char *acme_tag(const Acme *acme, gint64 now);
 /* base64url of length random octets; the caller frees it. */
 char *acme_random_token(const Acme *acme, gsize length);
 /* The external URL of an object: base "/" collection "/" id suffix; the caller frees it. */

@@ -9,7 +9,6 @@
 
 /* A multiple of 3: joined as text or as octets the token parts give the same. */
 #define TOKEN_OCTETS 24
-#define TAG_LENGTH 26
 
 static Authorization *describe(Call *call, const OrderedMailbox *ordered, const Id *order,
                                gint64 position, gint64 expires_at) {
@@ -33,7 +32,7 @@ static Authorization *describe(Call *call, const OrderedMailbox *ordered, const 
 static Challenge *make_challenge(Call *call, const Id *authorization) {
   Acme *acme = call->acme;
   Challenge *challenge = g_new0(Challenge, 1);
-  g_autofree char *tag = acme_random_word(acme, TAG_LENGTH);
+  g_autofree char *tag = acme_tag(acme, call->now);
   challenge->id = acme_id(acme, call->now);
   challenge->authz_id = *authorization;
   challenge->status = g_strdup("pending");

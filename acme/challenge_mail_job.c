@@ -10,7 +10,6 @@
 
 #define TOKEN_OCTETS 24
 #define MESSAGE_ID_LENGTH 26
-#define ENVELOPE_TAG_LENGTH 26 /* 130 bits */
 
 /* Fit for a token that lives 24 hours. */
 static const gint64 retry_steps[] = {CLOCK_MINUTE,     2 * CLOCK_MINUTE,  4 * CLOCK_MINUTE,
@@ -35,7 +34,7 @@ gboolean challenge_mail_trigger(Call *call, const Authorization *authorization,
   g_autofree char *word = acme_random_word(acme, MESSAGE_ID_LENGTH);
   g_autofree char *message_id =
       g_strdup_printf("<%s@%s>", word, config_text(acme->config, "mail.domain"));
-  g_autofree char *tag = acme_random_word(acme, ENVELOPE_TAG_LENGTH);
+  g_autofree char *tag = acme_tag(acme, call->now);
   g_autofree char *envelope_from =
       g_strdup_printf("acme-bounce+%s@%s", tag, config_text(acme->config, "mail.domain"));
   StoreChange set = challenge_set_mail(acme->store, &challenge->id, call->now, token, message_id,

@@ -366,7 +366,7 @@ class Flood(FaultCase):
     def unknown(rng, victim):
         local, domain = victim.sender.split("@")
         name, tag = local.split("+")
-        guess = "".join(rng.choice("abcdefghijklmnopqrstuvwxyz012345") for _ in range(26))
+        guess = "".join(rng.choice("abcdefghijklmnopqrstuvwxyz012345") for _ in range(35))
         return rng.choice((f"{name}+{guess}@{domain}", f"acme-bounce+{guess}@{domain}", f"acme-bounce+{tag}@{domain}",
                            f"{name}@{domain}", f"{local}@user.test", f"postmaster@{domain}", f"{local}x@{domain}"))
 

@@ -212,7 +212,7 @@ class Signed(MailCase):
         message = self.parsed(mail)
         self.assertEqual((message.get_content_type(), message.get_param("protocol"), message.get_param("micalg")),
                          ("multipart/signed", "application/pkcs7-signature", "sha-256"))
-        self.assertRegex(message["Reply-To"], r"^acme-challenge\+[a-z0-9]{26}@ca\.test$")
+        self.assertRegex(message["Reply-To"], r"^acme-challenge\+[a-z0-5]{35}@ca\.test$")
         done = self.openssl(mail.raw)
         self.assertEqual(done.returncode, 0, done.stderr)
         signed = email.message_from_bytes(done.stdout, policy=email.policy.default)

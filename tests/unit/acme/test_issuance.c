@@ -141,7 +141,7 @@ static void test_resources(void) {
   g_assert_cmpuint(strlen(lab_text(shown, "token")), ==, 32);
   g_assert_true(g_str_has_prefix(lab_text(shown, "from"), "acme-challenge+"));
   g_assert_true(g_str_has_suffix(lab_text(shown, "from"), "@" LAB_DOMAIN));
-  g_assert_cmpuint(strlen(lab_text(shown, "from")), ==, 15 + 26 + 1 + strlen(LAB_DOMAIN));
+  g_assert_cmpuint(strlen(lab_text(shown, "from")), ==, 15 + 35 + 1 + strlen(LAB_DOMAIN));
   g_autofree char *token1 = lab_token1(lab, order->challenge_froms->pdata[0]);
   g_assert_cmpuint(strlen(token1), ==, 32);
   g_assert_null(strstr(shown->text, token1));

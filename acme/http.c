@@ -6,7 +6,7 @@
 
 Response *response_new(void) {
   Response *response = g_new0(Response, 1);
-  response->headers = g_ptr_array_new_with_free_func(g_free);
+  response->headers = g_ptr_array_new_full(HTTP_USUAL_HEADERS, g_free);
   return response;
 }
 

@@ -7,6 +7,7 @@
 #include <jansson.h>
 
 #define HTTP_MAX_BODY (64 * 1024) /* of a request */
+#define HTTP_USUAL_HEADERS 24 /* names and values for which a list has room from the beginning */
 
 typedef struct {
   const char *method;

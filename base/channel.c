@@ -208,7 +208,7 @@ static const GVariantType *type_of(const ChannelKind *kind) {
 static const char *handle_frame(Channel *channel, const Header *header, const guint8 *octets) {
   const ChannelKind *kind = &channel->catalogue->kinds[header->kind];
   g_autoptr(GBytes) copy = g_bytes_new(octets, header->length);
-  if (!normal_form_holds(type_of(kind), g_bytes_get_data(copy, NULL), header->length))
+  if (!normal_form_holds(kind->type, g_bytes_get_data(copy, NULL), header->length))
     return "a body that is not of its type";
   /* In normal form: GLib need not look again at each text that is read from it. */
   g_autoptr(GVariant) body =

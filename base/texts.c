@@ -3,19 +3,20 @@
 
 #include <string.h>
 
-GVariant *texts_new(const char *const *texts, guint count) {
-  GByteArray *octets = g_byte_array_sized_new(256);
+GBytes *texts_join(const char *const *texts, guint count) {
+  gsize size = 0;
   for (guint i = 0; i < count; i++)
-    g_byte_array_append(octets, (const guint8 *)texts[i], (guint)strlen(texts[i]) + 1);
-  g_autoptr(GBytes) whole = g_byte_array_free_to_bytes(octets);
-  return g_variant_new_from_bytes(G_VARIANT_TYPE_BYTESTRING, whole, TRUE);
+    size += strlen(texts[i]) + 1;
+  char *octets = g_malloc(size), *end = octets;
+  for (guint i = 0; i < count; i++)
+    end = stpcpy(end, texts[i]) + 1;
+  return g_bytes_new_take(octets, size);
 }
 
-gboolean texts_read(GVariant *octets, GPtrArray *to) {
-  gsize size = g_variant_get_size(octets);
-  if (size == 0)
+gboolean texts_read(NormalFormPart octets, GPtrArray *to) {
+  if (octets.size == 0)
     return TRUE;
-  const char *text = g_variant_get_data(octets), *end = text + size;
+  const char *text = octets.data, *end = text + octets.size;
   if (end[-1] != '\0')
     return FALSE;
   for (; text < end; text += strlen(text) + 1) {

@@ -4,12 +4,11 @@
 #ifndef SIGNET_BASE_TEXTS_H
 #define SIGNET_BASE_TEXTS_H
 
-#include <glib.h>
+#include "base/normal_form.h"
 
-/* Floating, as GVariant's own constructors. */
-GVariant *texts_new(const char *const *texts, guint count);
+GBytes *texts_join(const char *const *texts, guint count);
 /* Adds them to an array; they live as long as octets. FALSE: the last has no NUL, or one is not
    UTF-8. */
-gboolean texts_read(GVariant *octets, GPtrArray *to);
+gboolean texts_read(NormalFormPart octets, GPtrArray *to);
 
 #endif

@@ -18,8 +18,14 @@
  * -------------------------------------------------------------------------------- */
 
 static GVariant *deliver_body(const Question *q) {
-  return g_variant_new("(ssssssxu)", q->envelope_from, q->from, q->reply_to, q->to, q->token,
-                       q->message_id, q->date, (guint32)q->job.attempts);
+  const guint32 attempts = (guint32)q->job.attempts;
+  const NormalFormPart parts[] = {
+      normal_form_text(q->envelope_from), normal_form_text(q->from),
+      normal_form_text(q->reply_to),      normal_form_text(q->to),
+      normal_form_text(q->token),         normal_form_text(q->message_id),
+      NORMAL_FORM_NUMBER(q->date),        NORMAL_FORM_NUMBER(attempts),
+  };
+  return normal_form_join("(ssssssxu)", parts);
 }
 
 static GVariant *notice_body(const Question *q) {
@@ -32,13 +38,19 @@ static GVariant *iodef_body(const Question *q) {
                        q->mailboxes, q->refusing, q->refused_at, q->date, (guint32)q->job.attempts);
 }
 
+static GVariant *examination(const Question *q, guint8 ask) {
+  const NormalFormPart parts[] = {normal_form_octets(q->octets), NORMAL_FORM_NUMBER(q->date),
+                                  NORMAL_FORM_NUMBER(ask)};
+  return normal_form_join("(ayxb)", parts);
+}
+
 static GVariant *examine_body(const Question *q) {
-  return g_variant_new("(@ayxb)", message_from_octets(q->octets), q->date, TRUE);
+  return examination(q, 1);
 }
 
 /* Anybody may send there: no question in the DNS before a challenge is found. */
 static GVariant *sort_body(const Question *q) {
-  return g_variant_new("(@ayxb)", message_from_octets(q->octets), q->date, FALSE);
+  return examination(q, 0);
 }
 
 static GVariant *bounce_body(const Question *q) {
@@ -51,15 +63,32 @@ static GVariant *caa_body(const Question *q) {
 
 static GVariant *build_body(const Question *q) {
   const CertificateFields *f = &q->fields;
-  return g_variant_new("(@ay@ay@ay^asxxbbbuss)", message_from_octets(q->authority),
-                       message_from_octets(f->serial), message_from_octets(f->spki), f->names,
-                       f->not_before, f->not_after, f->sign, f->encrypt, f->non_repudiation,
-                       (guint32)f->profile, f->crl_url, f->issuer_url);
+  const guint8 sign = f->sign ? 1 : 0, encrypt = f->encrypt ? 1 : 0;
+  const guint8 non_repudiation = f->non_repudiation ? 1 : 0;
+  const guint32 profile = f->profile;
+  g_autoptr(GBytes) names = normal_form_texts(f->names, g_strv_length((char **)f->names));
+  const NormalFormPart parts[] = {
+      normal_form_octets(q->authority),
+      normal_form_octets(f->serial),
+      normal_form_octets(f->spki),
+      normal_form_octets(names),
+      NORMAL_FORM_NUMBER(f->not_before),
+      NORMAL_FORM_NUMBER(f->not_after),
+      NORMAL_FORM_NUMBER(sign),
+      NORMAL_FORM_NUMBER(encrypt),
+      NORMAL_FORM_NUMBER(non_repudiation),
+      NORMAL_FORM_NUMBER(profile),
+      normal_form_text(f->crl_url),
+      normal_form_text(f->issuer_url),
+  };
+  return normal_form_join("(ayayayasxxbbbuss)", parts);
 }
 
 static GVariant *sign_body(const Question *q) {
-  return g_variant_new("(@ay@ayb)", message_from_octets(q->authority),
-                       message_from_octets(q->octets), q->only_if_logged);
+  const guint8 only_if_logged = q->only_if_logged ? 1 : 0;
+  const NormalFormPart parts[] = {normal_form_octets(q->authority), normal_form_octets(q->octets),
+                                  NORMAL_FORM_NUMBER(only_if_logged)};
+  return normal_form_join("(ayayb)", parts);
 }
 
 static GVariant *lint_body(const Question *q) {
@@ -104,17 +133,17 @@ static gboolean take_outcome(Core *core, CoreItem *item,
                              gboolean (*take)(Acme *, const Question *, const Delivery *,
                                               GError **),
                              GError **error) {
-  g_autoptr(GVariant) octets = NULL;
-  guint32 outcome = 0, code = 0;
-  Delivery delivery = {0};
-  g_variant_get(item->body, "(uu&s@ay)", &outcome, &code, &delivery.text, &octets);
+  NormalFormPart parts[4];
+  normal_form_split("(uusay)", normal_form_of(item->body), parts);
+  guint32 outcome = normal_form_to_uint32(&parts[0]);
+  Delivery delivery = {.code = normal_form_to_uint32(&parts[1]),
+                       .text = normal_form_to_text(&parts[2])};
   if (outcome >= SENDER_OUTCOMES)
     role_die_of_nonsense(ROLE_OUTBOUND, "an unknown outcome");
-  g_autoptr(GBytes) message = message_octets(octets);
+  g_autoptr(GBytes) message = message_part(item->body, &parts[3]);
   delivery.outcome = (SenderOutcome)outcome;
   metrics_add(core->acme.metrics, METRIC_MAILS, 1, mail_name(item->question->kind),
               outcomes[outcome], NULL);
-  delivery.code = code;
   delivery.message = message;
   return take(&core->acme, item->question, &delivery, error);
 }
@@ -165,32 +194,33 @@ static gboolean take_bounce_evidence(Core *core, CoreItem *item, GError **error)
 }
 
 static gboolean take_caa(Core *core, CoreItem *item, GError **error) {
-  g_autoptr(GVariant) records = NULL, others = NULL;
-  const char *found_at = NULL, *text = NULL;
-  guint32 outcome = 0;
+  NormalFormPart parts[7];
   g_autoptr(CaaRecordSet) set = g_new0(CaaRecordSet, 1);
-  g_variant_get(item->body, "(ubxm&s@aay&s@" PERSPECTIVE_ANSWERS_TYPE ")", &outcome, &set->secure,
-                &set->ttl, &found_at, &records, &text, &others);
+  g_autoptr(GVariant) others = g_variant_get_child_value(item->body, 6);
+  normal_form_split("(ubxmsaays" PERSPECTIVE_ANSWERS_TYPE ")", normal_form_of(item->body), parts);
+  guint32 outcome = normal_form_to_uint32(&parts[0]);
   g_autoptr(GPtrArray) answers = perspective_answers_read(others);
   if (outcome > RESOLVER_FOUND || answers == NULL)
     role_die_of_nonsense(ROLE_LOOKUP, "an unknown outcome");
   set->outcome = (ResolverOutcome)outcome;
-  set->found_at = g_strdup(found_at);
-  set->text = g_strdup(text);
+  set->secure = normal_form_to_boolean(&parts[1]);
+  set->ttl = normal_form_to_int64(&parts[2]);
+  set->found_at = g_strdup(normal_form_to_text(&parts[3]));
+  set->text = g_strdup(normal_form_to_text(&parts[5]));
   set->records = g_ptr_array_new_with_free_func((GDestroyNotify)g_bytes_unref);
-  for (gsize i = 0; i < g_variant_n_children(records); i++) {
-    g_autoptr(GVariant) record = g_variant_get_child_value(records, i);
-    g_ptr_array_add(set->records, message_octets(record));
-  }
+  g_autoptr(GArray) records = normal_form_items("aay", parts[4]);
+  for (guint i = 0; i < records->len; i++)
+    g_ptr_array_add(set->records,
+                    message_part(item->body, &g_array_index(records, NormalFormPart, i)));
   return job_caa_answered(&core->acme, item->question, set, answers, error);
 }
 
 static gboolean take_built(Core *core, CoreItem *item, GError **error) {
-  g_autoptr(GVariant) octets = NULL;
-  const char *findings = NULL, *failure = NULL;
-  g_variant_get(item->body, "(@ay&s&s)", &octets, &findings, &failure);
-  g_autoptr(GBytes) tbs = message_octets(octets);
-  return job_built(&core->acme, item->question, tbs, findings, failure, error);
+  NormalFormPart parts[3];
+  normal_form_split("(ayss)", normal_form_of(item->body), parts);
+  g_autoptr(GBytes) tbs = message_part(item->body, &parts[0]);
+  return job_built(&core->acme, item->question, tbs, normal_form_to_text(&parts[1]),
+                   normal_form_to_text(&parts[2]), error);
 }
 
 static gboolean take_linted(Core *core, CoreItem *item, GError **error) {
@@ -200,11 +230,11 @@ static gboolean take_linted(Core *core, CoreItem *item, GError **error) {
 }
 
 static gboolean take_signed(Core *core, CoreItem *item, GError **error) {
-  g_autoptr(GVariant) octets = NULL;
-  const char *failure = NULL;
-  g_variant_get(item->body, "(@ay&s)", &octets, &failure);
-  g_autoptr(GBytes) certificate = message_octets(octets);
-  return job_signed(&core->acme, item->question, certificate, failure, error);
+  NormalFormPart parts[2];
+  normal_form_split("(ays)", normal_form_of(item->body), parts);
+  g_autoptr(GBytes) certificate = message_part(item->body, &parts[0]);
+  return job_signed(&core->acme, item->question, certificate, normal_form_to_text(&parts[1]),
+                    error);
 }
 
 static gboolean take_crl(Core *core, CoreItem *item, GError **error) {

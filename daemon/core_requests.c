@@ -13,11 +13,13 @@
  */
 
 static GVariant *response_body(const Response *response) {
-  g_autoptr(GBytes) nothing = g_bytes_new(NULL, 0);
-  return g_variant_new(
-      "(u@ay@ay)", (guint32)response->status,
-      texts_new((const char *const *)response->headers->pdata, response->headers->len),
-      message_from_octets(response->body != NULL ? response->body : nothing));
+  const guint32 status = response->status;
+  g_autoptr(GBytes) fields =
+      texts_join((const char *const *)response->headers->pdata, response->headers->len);
+  NormalFormPart parts[] = {NORMAL_FORM_NUMBER(status), normal_form_octets(fields), {NULL}};
+  if (response->body != NULL)
+    parts[2] = normal_form_octets(response->body);
+  return normal_form_join("(uayay)", parts);
 }
 
 static GVariant *make_unavailable(void) {
@@ -39,13 +41,13 @@ static GVariant *unavailable(void) {
 }
 
 static gboolean run_request(Core *core, CoreItem *item, GError **error G_GNUC_UNUSED) {
-  g_autoptr(GVariant) first = g_variant_get_child_value(item->body, 0);
-  g_autoptr(GVariant) second = g_variant_get_child_value(item->body, 1);
-  g_autoptr(GPtrArray) texts = g_ptr_array_new();
+  NormalFormPart parts[2];
+  g_autoptr(GPtrArray) texts = g_ptr_array_sized_new(4);
   g_autoptr(Response) response = response_new();
-  if (!texts_read(first, texts) || texts->len != 4)
+  normal_form_split("(ayay)", normal_form_of(item->body), parts);
+  if (!texts_read(parts[0], texts) || texts->len != 4)
     role_die_of_nonsense(ROLE_EDGE, "a request without its four texts");
-  g_autoptr(GBytes) body = message_octets(second);
+  g_autoptr(GBytes) body = message_part(item->body, &parts[1]);
   const Request request = {.method = texts->pdata[0],
                            .path = texts->pdata[1],
                            .content_type = texts->pdata[2],
@@ -66,7 +68,8 @@ static GVariant *fresh_nonces(Core *core, guint count) {
   gint64 now = clock_now(core->acme.clock);
   for (guint i = 0; i < MIN(count, MAX_NONCES); i++)
     g_ptr_array_add(nonces, nonces_issue(core->acme.nonces, now));
-  return texts_new((const char *const *)nonces->pdata, nonces->len);
+  g_autoptr(GBytes) texts = texts_join((const char *const *)nonces->pdata, nonces->len);
+  return message_from_octets(texts);
 }
 
 static gboolean run_want_nonces(Core *core, CoreItem *item, GError **error G_GNUC_UNUSED) {
@@ -115,7 +118,10 @@ static void measure_failed(Core *core, CoreItem *item) {
 static const MailReply no_store = {451, "4.3.0", "The server cannot store anything now, try again"};
 
 static GVariant *reply_body(const MailReply *reply) {
-  return g_variant_new("(uss)", (guint32)reply->code, reply->enhanced, reply->text);
+  const guint32 code = (guint32)reply->code;
+  const NormalFormPart parts[] = {NORMAL_FORM_NUMBER(code), normal_form_text(reply->enhanced),
+                                  normal_form_text(reply->text)};
+  return normal_form_join("(uss)", parts);
 }
 
 static gboolean run_recipient(Core *core, CoreItem *item, GError **error) {
@@ -135,12 +141,15 @@ static void recipient_failed(Core *core, CoreItem *item) {
 static gboolean run_mail(Core *core, CoreItem *item, GError **error) {
   IncomingMail mail = {0};
   MailReply reply;
-  g_autoptr(GVariant) octets = NULL;
-  g_autofree const char **recipients = NULL;
-  g_variant_get(item->body, "(&s&s&s^a&sb@ay)", &mail.peer, &mail.helo, &mail.reverse_path,
-                &recipients, &mail.tls, &octets);
-  g_autoptr(GBytes) raw = message_octets(octets);
+  NormalFormPart parts[6];
+  normal_form_split("(sssasbay)", normal_form_of(item->body), parts);
+  g_autofree const char **recipients = normal_form_to_texts(&parts[3]);
+  g_autoptr(GBytes) raw = message_part(item->body, &parts[5]);
+  mail.peer = normal_form_to_text(&parts[0]);
+  mail.helo = normal_form_to_text(&parts[1]);
+  mail.reverse_path = normal_form_to_text(&parts[2]);
   mail.recipients = recipients;
+  mail.tls = normal_form_to_boolean(&parts[4]);
   mail.octets = raw;
   if (!mail_in_take(&core->acme, &mail, &reply, error))
     return FALSE;

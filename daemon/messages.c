@@ -82,6 +82,11 @@ GBytes *message_octets(GVariant *value) {
   return g_variant_get_data_as_bytes(value);
 }
 
+GBytes *message_part(GVariant *body, const NormalFormPart *member) {
+  return g_bytes_new_with_free_func(member->data, member->size, (GDestroyNotify)g_variant_unref,
+                                    g_variant_ref(body));
+}
+
 GVariant *message_from_octets(GBytes *octets) {
   return g_variant_new_from_bytes(G_VARIANT_TYPE("ay"), octets, TRUE);
 }

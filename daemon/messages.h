@@ -4,6 +4,7 @@
 #define SIGNET_DAEMON_MESSAGES_H
 
 #include "base/channel.h"
+#include "base/normal_form.h"
 
 typedef enum {
   MESSAGE_NONE,
@@ -70,6 +71,8 @@ extern const ChannelCatalogue message_catalogue;
 
 /* An octet string of a body that is valid for the body's life. */
 GBytes *message_octets(GVariant *value);
+/* The same of a member of a body. */
+GBytes *message_part(GVariant *body, const NormalFormPart *member);
 GVariant *message_from_octets(GBytes *octets);
 
 #endif

@@ -55,7 +55,7 @@ static void on_nonces(GVariant *body, gpointer user) {
   if (g_queue_is_empty(&edge->nonces))
     edge->renewed = clock_now(&clock_system);
   g_autoptr(GPtrArray) nonces = g_ptr_array_new();
-  if (!texts_read(body, nonces))
+  if (!texts_read(normal_form_of(body), nonces))
     role_die_of_nonsense(ROLE_CORE, "nonces that are no texts");
   for (guint i = 0; i < nonces->len; i++)
     g_queue_push_tail(&edge->nonces, g_strdup(nonces->pdata[i]));
@@ -223,16 +223,15 @@ static void on_response(GVariant *body, gpointer user) {
     answer_busy(pending->edge, pending->exchange);
     return;
   }
-  guint32 status = 0;
-  g_autoptr(GVariant) fields = NULL, octets = NULL;
-  g_autoptr(GPtrArray) headers = g_ptr_array_new();
-  g_variant_get(body, "(u@ay@ay)", &status, &fields, &octets); /* name, value, ... */
-  if (!texts_read(fields, headers) || headers->len % 2 != 0)
+  NormalFormPart parts[3]; /* the second: name, value, ... */
+  g_autoptr(GPtrArray) headers = g_ptr_array_sized_new(HTTP_USUAL_HEADERS);
+  normal_form_split("(uayay)", normal_form_of(body), parts);
+  if (!texts_read(parts[1], headers) || headers->len % 2 != 0)
     role_die_of_nonsense(ROLE_CORE, "a header field without a value");
-  g_autoptr(GBytes) content = message_octets(octets);
+  g_autoptr(GBytes) content = message_part(body, &parts[2]);
   metrics_observe(pending->edge->process->metrics, METRIC_HTTP_SECONDS,
                   (double)(g_get_monotonic_time() - pending->since) / G_USEC_PER_SEC, NULL);
-  answer(pending->edge, pending->exchange, status, headers, content);
+  answer(pending->edge, pending->exchange, normal_form_to_uint32(&parts[0]), headers, content);
 }
 
 /* A core that hangs keeps no client waiting for ever; oldest first. */
@@ -284,8 +283,9 @@ static void answer_options(Edge *edge, HttpExchange *exchange, const Route *rout
 static GVariant *request_body(const Request *request) {
   const char *const texts[] = {request->method, request->path, request->content_type,
                                request->peer};
-  return g_variant_new("(@ay@ay)", texts_new(texts, G_N_ELEMENTS(texts)),
-                       message_from_octets(request->body));
+  g_autoptr(GBytes) joined = texts_join(texts, G_N_ELEMENTS(texts));
+  const NormalFormPart parts[] = {normal_form_octets(joined), normal_form_octets(request->body)};
+  return normal_form_join("(ayay)", parts);
 }
 
 static void on_request(HttpExchange *exchange, const Request *request, gpointer user) {

@@ -33,16 +33,17 @@ typedef struct {
 
 static void on_smtp_answer(GVariant *body, gpointer user) {
   SmtpQuestion *question = user;
-  const char *enhanced = NULL, *text = NULL;
-  guint32 code = 0;
+  NormalFormPart parts[3];
   if (body == NULL) {
     smtp_question_answer(question, 451, "4.3.0", "The server is restarting, try again");
     return;
   }
-  g_variant_get(body, "(u&s&s)", &code, &enhanced, &text);
+  normal_form_split("(uss)", normal_form_of(body), parts);
+  guint32 code = normal_form_to_uint32(&parts[0]);
   if (code / 100 != 2 && code / 100 != 4 && code / 100 != 5)
     role_die_of_nonsense(ROLE_CORE, "a reply code that is none");
-  smtp_question_answer(question, (int)code, enhanced, text);
+  smtp_question_answer(question, (int)code, normal_form_to_text(&parts[1]),
+                       normal_form_to_text(&parts[2]));
 }
 
 /* Asks core, or answers 451 when it cannot be asked. */
@@ -68,13 +69,13 @@ static void on_message(SmtpQuestion *question, const SmtpEnvelope *envelope, GBy
                        gpointer user) {
   g_autofree char *helo = valid_text(envelope->helo);
   g_autofree char *from = valid_text(envelope->from);
-  GVariantBuilder recipients;
-  g_variant_builder_init(&recipients, G_VARIANT_TYPE("as"));
-  for (guint i = 0; i < envelope->recipients->len; i++)
-    g_variant_builder_add(&recipients, "s", (const char *)envelope->recipients->pdata[i]);
-  ask(user, question, MESSAGE_MAIL,
-      g_variant_new("(sssasb@ay)", envelope->peer, helo, from, &recipients, envelope->tls,
-                    message_from_octets(message)));
+  const guint8 tls = envelope->tls ? 1 : 0;
+  g_autoptr(GBytes) recipients = normal_form_texts((const char *const *)envelope->recipients->pdata,
+                                                   envelope->recipients->len);
+  const NormalFormPart parts[] = {normal_form_text(envelope->peer), normal_form_text(helo),
+                                  normal_form_text(from),           normal_form_octets(recipients),
+                                  NORMAL_FORM_NUMBER(tls),          normal_form_octets(message)};
+  ask(user, question, MESSAGE_MAIL, normal_form_join("(sssasbay)", parts));
 }
 
 static void on_replied(int code, gpointer user) {
@@ -125,8 +126,7 @@ static void on_perspectives(GVariant *value, gpointer user) {
       g_variant_ref_sink(reply_evidence_new(examination->facts, examination->check, dmarc));
   const NormalFormPart parts[] = {normal_form_of(evidence), normal_form_of(answers)};
   role_answer(examination->process, examination->generation, MESSAGE_EVIDENCE, examination->id,
-              normal_form_join(G_VARIANT_TYPE("(" REPLY_EVIDENCE_TYPE PERSPECTIVE_ANSWERS_TYPE ")"),
-                               parts));
+              normal_form_join("(" REPLY_EVIDENCE_TYPE PERSPECTIVE_ANSWERS_TYPE ")", parts));
   examination_free(examination);
 }
 
@@ -152,10 +152,10 @@ static gboolean ask_keys_again(Examination *examination) {
 /* A message that proves nothing anyway is worth no question to others. */
 static void ask_perspectives(Examination *examination) {
   Inbound *inbound = examination->process->state;
-  examination->domain = reply_domain(examination->facts);
   examination->round = round_new(inbound->perspectives, on_perspectives, examination);
-  if (perspectives_count(inbound->perspectives) == 0 || examination->domain == NULL ||
-      !ask_keys_again(examination)) {
+  if (perspectives_count(inbound->perspectives) > 0)
+    examination->domain = reply_domain(examination->facts);
+  if (examination->domain == NULL || !ask_keys_again(examination)) {
     round_close(examination->round);
     return;
   }

@@ -38,13 +38,19 @@ static void on_perspectives(GVariant *value, gpointer user) {
   g_autoptr(GVariant) answers = value;
   Lookup *lookup = user;
   const CaaRecordSet *set = lookup->found;
-  GVariantBuilder records;
-  g_variant_builder_init(&records, G_VARIANT_TYPE("aay"));
+  const guint32 outcome = set->outcome;
+  const guint8 secure = set->secure ? 1 : 0;
+  g_autofree NormalFormPart *items = g_new(NormalFormPart, set->records->len);
   for (guint i = 0; i < set->records->len; i++)
-    g_variant_builder_add_value(&records, message_from_octets(set->records->pdata[i]));
+    items[i] = normal_form_octets(set->records->pdata[i]);
+  g_autoptr(GBytes) records = normal_form_array("aay", items, set->records->len);
+  const NormalFormPart parts[] = {
+      NORMAL_FORM_NUMBER(outcome),  NORMAL_FORM_NUMBER(secure),
+      NORMAL_FORM_NUMBER(set->ttl), normal_form_maybe_text(set->found_at),
+      normal_form_octets(records),  normal_form_text(set->text),
+      normal_form_of(answers)};
   role_answer(lookup->process, lookup->generation, MESSAGE_CAA_ANSWER, lookup->id,
-              g_variant_new("(ubxmsaays@" PERSPECTIVE_ANSWERS_TYPE ")", (guint32)set->outcome,
-                            set->secure, set->ttl, set->found_at, &records, set->text, answers));
+              normal_form_join("(ubxmsaays" PERSPECTIVE_ANSWERS_TYPE ")", parts));
   lookup_free(lookup);
 }
 

@@ -54,9 +54,11 @@ static void mail_free(gpointer data) {
 
 static void answer(Outbound *outbound, const Mail *mail, SenderOutcome outcome, guint code,
                    const char *text, GBytes *message) {
+  const guint32 result = outcome, reply = code;
+  const NormalFormPart parts[] = {NORMAL_FORM_NUMBER(result), NORMAL_FORM_NUMBER(reply),
+                                  normal_form_text(text), normal_form_octets(message)};
   role_answer(outbound->process, mail->generation, mail->answer, mail->id,
-              g_variant_new("(uus@ay)", (guint32)outcome, (guint32)code, text,
-                            message_from_octets(message)));
+              normal_form_join("(uusay)", parts));
 }
 
 /* What core wants sent: the message, unsigned, and its envelope. */
@@ -85,17 +87,21 @@ static void compose_challenge(const Outbound *outbound, GVariant *body, Letter *
   ChallengeMail mail = {.service = config_text(config, "acme.url"),
                         .texts = outbound->texts,
                         .html = config_is(config, "mail.format", "alternative")};
-  const char *envelope_from = NULL;
-  guint32 attempts = 0;
-  g_variant_get(body, "(&s&s&s&s&s&sxu)", &envelope_from, &mail.from, &mail.reply_to, &mail.to,
-                &mail.token, &mail.message_id, &mail.date, &attempts);
+  NormalFormPart parts[8];
+  normal_form_split("(ssssssxu)", normal_form_of(body), parts);
+  mail.from = normal_form_to_text(&parts[1]);
+  mail.reply_to = normal_form_to_text(&parts[2]);
+  mail.to = normal_form_to_text(&parts[3]);
+  mail.token = normal_form_to_text(&parts[4]);
+  mail.message_id = normal_form_to_text(&parts[5]);
+  mail.date = normal_form_to_int64(&parts[6]);
   mail.signer = smime_signer(outbound, &mail);
   *letter = (Letter){.message = challenge_mail_compose(&mail, error),
-                     .reverse_path = envelope_from,
+                     .reverse_path = normal_form_to_text(&parts[0]),
                      .to = mail.to,
                      .secret = mail.token,
                      .date = mail.date,
-                     .attempts = attempts};
+                     .attempts = normal_form_to_uint32(&parts[7])};
 }
 
 /* With the null reverse-path (RFC 3834 section 3.3): nothing comes back, and nothing waits for it.

@@ -14,71 +14,79 @@
 
 #define FACTS_TYPE "(msuumsusuumsbuayms)"
 #define SIGNATURE_TYPE "(umsmsmsmsasmsmsbxx)"
-#define NUMBER(value)                                                                              \
-  { .data = &(value), .size = sizeof(value) }
+#define SIGNATURES_TYPE "a" SIGNATURE_TYPE
+#define DMARC_TYPE "(sumsb)"
 
-static GVariant *facts_new(const ReplyFacts *facts) {
+static GBytes *facts_new(const ReplyFacts *facts) {
   const guint32 block = facts->block;
   const guint8 is_report = facts->is_report ? 1 : 0;
   const NormalFormPart parts[] = {
       normal_form_maybe_text(facts->refused),
-      NUMBER(facts->from_fields),
-      NUMBER(facts->from_mailboxes),
+      NORMAL_FORM_NUMBER(facts->from_fields),
+      NORMAL_FORM_NUMBER(facts->from_mailboxes),
       normal_form_maybe_text(facts->from),
-      NUMBER(facts->subject_fields),
+      NORMAL_FORM_NUMBER(facts->subject_fields),
       normal_form_text(facts->token),
-      NUMBER(facts->content_type_fields),
-      NUMBER(facts->transfer_encoding_fields),
+      NORMAL_FORM_NUMBER(facts->content_type_fields),
+      NORMAL_FORM_NUMBER(facts->transfer_encoding_fields),
       normal_form_maybe_text(facts->list_field),
-      NUMBER(is_report),
-      NUMBER(block),
+      NORMAL_FORM_NUMBER(is_report),
+      NORMAL_FORM_NUMBER(block),
       {.data = facts->digest, .size = block == REPLY_BLOCK_ONE ? REPLY_DIGEST_OCTETS : 0},
       normal_form_maybe_text(facts->message_id),
   };
-  return normal_form_join(G_VARIANT_TYPE(FACTS_TYPE), parts);
+  return normal_form_tuple(FACTS_TYPE, parts);
 }
 
-static GVariant *signature_new(const DkimSignature *signature) {
+static GBytes *signature_new(const DkimSignature *signature) {
   const guint32 result = signature->result;
   const guint8 secure = signature->key_secure ? 1 : 0;
-  g_autoptr(GVariant) fields = g_variant_ref_sink(
-      normal_form_texts((const char *const *)signature->fields, g_strv_length(signature->fields)));
+  g_autoptr(GBytes) fields =
+      normal_form_texts((const char *const *)signature->fields, g_strv_length(signature->fields));
   const NormalFormPart parts[] = {
-      NUMBER(result),
+      NORMAL_FORM_NUMBER(result),
       normal_form_maybe_text(signature->reason),
       normal_form_maybe_text(signature->domain),
       normal_form_maybe_text(signature->selector),
       normal_form_maybe_text(signature->algorithm),
-      normal_form_of(fields),
+      normal_form_octets(fields),
       normal_form_maybe_text(signature->question),
       normal_form_maybe_text(signature->key_record),
-      NUMBER(secure),
-      NUMBER(signature->expires),
-      NUMBER(signature->created),
+      NORMAL_FORM_NUMBER(secure),
+      NORMAL_FORM_NUMBER(signature->expires),
+      NORMAL_FORM_NUMBER(signature->created),
   };
-  return normal_form_join(G_VARIANT_TYPE(SIGNATURE_TYPE), parts);
+  return normal_form_tuple(SIGNATURE_TYPE, parts);
 }
 
-/* Nothing when no record was asked for. */
-static GVariant *dmarc_new(const DmarcFinding *dmarc) {
-  GVariant *value = dmarc == NULL ? NULL
-                                  : g_variant_new("(sumsb)", dmarc->domain, (guint32)dmarc->outcome,
-                                                  dmarc->record, dmarc->secure);
-  return g_variant_new_maybe(G_VARIANT_TYPE("(sumsb)"), value);
+static GBytes *signatures_new(const DkimCheck *check) {
+  g_autoptr(GPtrArray) values = g_ptr_array_new_with_free_func((GDestroyNotify)g_bytes_unref);
+  NormalFormPart items[DKIM_MAX_SIGNATURES];
+  for (guint i = 0; i < dkim_check_count(check); i++) {
+    g_ptr_array_add(values, signature_new(dkim_check_signature(check, i)));
+    items[i] = normal_form_octets(values->pdata[i]);
+  }
+  return normal_form_array(SIGNATURES_TYPE, items, values->len);
+}
+
+static GBytes *dmarc_new(const DmarcFinding *dmarc) {
+  const guint32 outcome = dmarc->outcome;
+  const guint8 secure = dmarc->secure ? 1 : 0;
+  const NormalFormPart parts[] = {normal_form_text(dmarc->domain), NORMAL_FORM_NUMBER(outcome),
+                                  normal_form_maybe_text(dmarc->record),
+                                  NORMAL_FORM_NUMBER(secure)};
+  return normal_form_tuple(DMARC_TYPE, parts);
 }
 
 GVariant *reply_evidence_new(const ReplyFacts *facts, const DkimCheck *check,
                              const DmarcFinding *dmarc) {
-  GVariant *values[DKIM_MAX_SIGNATURES];
-  for (guint i = 0; i < dkim_check_count(check); i++)
-    values[i] = signature_new(dkim_check_signature(check, i));
-  g_autoptr(GVariant) of_facts = g_variant_ref_sink(facts_new(facts));
-  g_autoptr(GVariant) signatures = g_variant_ref_sink(
-      g_variant_new_array(G_VARIANT_TYPE(SIGNATURE_TYPE), values, dkim_check_count(check)));
-  g_autoptr(GVariant) of_dmarc = g_variant_ref_sink(dmarc_new(dmarc));
-  const NormalFormPart parts[] = {normal_form_of(of_facts), normal_form_of(signatures),
-                                  normal_form_of(of_dmarc)};
-  return normal_form_join(G_VARIANT_TYPE(REPLY_EVIDENCE_TYPE), parts);
+  g_autoptr(GBytes) of_facts = facts_new(facts);
+  g_autoptr(GBytes) signatures = signatures_new(check);
+  g_autoptr(GBytes) of_dmarc = dmarc != NULL ? dmarc_new(dmarc) : NULL;
+  NormalFormPart parts[] = {normal_form_octets(of_facts), normal_form_octets(signatures), {NULL}};
+  if (of_dmarc != NULL)
+    parts[2] = normal_form_maybe(of_dmarc);
+  return normal_form_join(REPLY_EVIDENCE_TYPE, parts);
 }
 
 /* --- reading --- */
@@ -120,27 +128,37 @@ static gboolean facts_agree(const ReplyFacts *facts) {
          (facts->content_type_fields <= 1 && facts->transfer_encoding_fields <= 1);
 }
 
-static gboolean take_digest(ReplyFacts *facts, guint32 block, GVariant *digest) {
-  gsize length = 0;
-  const guint8 *octets = g_variant_get_fixed_array(digest, &length, 1);
-  if (block > REPLY_BLOCK_ONE || length != (block == REPLY_BLOCK_ONE ? REPLY_DIGEST_OCTETS : 0))
+static gboolean take_digest(ReplyFacts *facts, guint32 block, const NormalFormPart *digest) {
+  gsize wanted = block == REPLY_BLOCK_ONE ? REPLY_DIGEST_OCTETS : 0;
+  if (block > REPLY_BLOCK_ONE || digest->size != wanted)
     return FALSE;
   facts->block = (ReplyBlock)block;
-  if (length > 0)
-    memcpy(facts->digest, octets, length);
+  if (wanted > 0)
+    memcpy(facts->digest, digest->data, wanted);
   return TRUE;
 }
 
-static ReplyFacts *facts_read(GVariant *value) {
+static char *copy_text(const NormalFormPart *part) {
+  return g_strdup(normal_form_to_text(part));
+}
+
+static ReplyFacts *facts_read(NormalFormPart value) {
   g_autoptr(ReplyFacts) facts = g_new0(ReplyFacts, 1);
-  g_autoptr(GVariant) digest = NULL;
-  guint32 block = 0;
-  g_variant_get(value, "(msuumsusuumsbu@ayms)", &facts->refused, &facts->from_fields,
-                &facts->from_mailboxes, &facts->from, &facts->subject_fields, &facts->token,
-                &facts->content_type_fields, &facts->transfer_encoding_fields, &facts->list_field,
-                &facts->is_report, &block, &digest, &facts->message_id);
-  if (!take_digest(facts, block, digest) || !facts_texts_are_valid(facts) ||
-      !facts_counts_are_valid(facts) || !facts_agree(facts))
+  NormalFormPart parts[13];
+  normal_form_split(FACTS_TYPE, value, parts);
+  facts->refused = copy_text(&parts[0]);
+  facts->from_fields = normal_form_to_uint32(&parts[1]);
+  facts->from_mailboxes = normal_form_to_uint32(&parts[2]);
+  facts->from = copy_text(&parts[3]);
+  facts->subject_fields = normal_form_to_uint32(&parts[4]);
+  facts->token = copy_text(&parts[5]);
+  facts->content_type_fields = normal_form_to_uint32(&parts[6]);
+  facts->transfer_encoding_fields = normal_form_to_uint32(&parts[7]);
+  facts->list_field = copy_text(&parts[8]);
+  facts->is_report = normal_form_to_boolean(&parts[9]);
+  facts->message_id = copy_text(&parts[12]);
+  if (!take_digest(facts, normal_form_to_uint32(&parts[10]), &parts[11]) ||
+      !facts_texts_are_valid(facts) || !facts_counts_are_valid(facts) || !facts_agree(facts))
     return NULL;
   return g_steal_pointer(&facts);
 }
@@ -187,13 +205,22 @@ static gboolean signature_agrees(const DkimSignature *signature) {
          dkim_signature_covers(signature, "from", 1);
 }
 
-static DkimSignature *signature_read(GVariant *value) {
+static DkimSignature *signature_read(NormalFormPart value) {
   g_autoptr(DkimSignature) signature = g_new0(DkimSignature, 1);
-  guint32 result = 0;
-  g_variant_get(value, "(umsmsmsms^asmsmsbxx)", &result, &signature->reason, &signature->domain,
-                &signature->selector, &signature->algorithm, &signature->fields,
-                &signature->question, &signature->key_record, &signature->key_secure,
-                &signature->expires, &signature->created);
+  NormalFormPart parts[11];
+  normal_form_split(SIGNATURE_TYPE, value, parts);
+  guint32 result = normal_form_to_uint32(&parts[0]);
+  signature->reason = copy_text(&parts[1]);
+  signature->domain = copy_text(&parts[2]);
+  signature->selector = copy_text(&parts[3]);
+  signature->algorithm = copy_text(&parts[4]);
+  g_autofree const char **fields = normal_form_to_texts(&parts[5]);
+  signature->fields = g_strdupv((char **)fields);
+  signature->question = copy_text(&parts[6]);
+  signature->key_record = copy_text(&parts[7]);
+  signature->key_secure = normal_form_to_boolean(&parts[8]);
+  signature->expires = normal_form_to_int64(&parts[9]);
+  signature->created = normal_form_to_int64(&parts[10]);
   if (result > DKIM_TEMPORARY)
     return NULL;
   signature->result = (DkimResult)result;
@@ -206,13 +233,13 @@ static void free_signature(gpointer data) {
   dkim_signature_free(data);
 }
 
-static GPtrArray *signatures_read(GVariant *values) {
-  if (g_variant_n_children(values) > DKIM_MAX_SIGNATURES)
+static GPtrArray *signatures_read(NormalFormPart values) {
+  g_autoptr(GArray) items = normal_form_items(SIGNATURES_TYPE, values);
+  if (items->len > DKIM_MAX_SIGNATURES)
     return NULL;
   g_autoptr(GPtrArray) signatures = g_ptr_array_new_with_free_func(free_signature);
-  for (gsize i = 0; i < g_variant_n_children(values); i++) {
-    g_autoptr(GVariant) value = g_variant_get_child_value(values, i);
-    DkimSignature *signature = signature_read(value);
+  for (guint i = 0; i < items->len; i++) {
+    DkimSignature *signature = signature_read(g_array_index(items, NormalFormPart, i));
     if (signature == NULL)
       return NULL;
     g_ptr_array_add(signatures, signature);
@@ -235,13 +262,16 @@ static gboolean dmarc_agrees(const DmarcFinding *dmarc) {
 }
 
 /* *dmarc stays NULL where there is nothing. */
-static gboolean dmarc_read(GVariant *maybe, const ReplyFacts *facts, DmarcFinding **dmarc) {
-  g_autoptr(GVariant) value = g_variant_get_maybe(maybe);
-  if (value == NULL)
+static gboolean dmarc_read(NormalFormPart maybe, const ReplyFacts *facts, DmarcFinding **dmarc) {
+  if (maybe.size == 0)
     return TRUE;
   g_autoptr(DmarcFinding) read = g_new0(DmarcFinding, 1);
-  guint32 outcome = 0;
-  g_variant_get(value, "(sumsb)", &read->domain, &outcome, &read->record, &read->secure);
+  NormalFormPart parts[4];
+  normal_form_split(DMARC_TYPE, normal_form_of_maybe(maybe), parts);
+  guint32 outcome = normal_form_to_uint32(&parts[1]);
+  read->domain = copy_text(&parts[0]);
+  read->record = copy_text(&parts[2]);
+  read->secure = normal_form_to_boolean(&parts[3]);
   read->outcome = (ResolverOutcome)outcome;
   if (outcome > RESOLVER_FOUND || !mime_text_is_clean(read->record, DMARC_MAX_RECORD_OCTETS) ||
       !dmarc_is_of(read, facts) || !dmarc_agrees(read))
@@ -260,13 +290,12 @@ gboolean reply_evidence_read(GVariant *evidence, ReplyFacts **facts, GPtrArray *
       g_variant_get_size(evidence) > REPLY_EVIDENCE_MAX_OCTETS ||
       !g_variant_is_normal_form(evidence))
     return FALSE;
-  g_autoptr(GVariant) first = g_variant_get_child_value(evidence, 0);
-  g_autoptr(GVariant) second = g_variant_get_child_value(evidence, 1);
-  g_autoptr(GVariant) third = g_variant_get_child_value(evidence, 2);
-  g_autoptr(ReplyFacts) read = facts_read(first);
-  g_autoptr(GPtrArray) list = read == NULL ? NULL : signatures_read(second);
+  NormalFormPart parts[3];
+  normal_form_split(REPLY_EVIDENCE_TYPE, normal_form_of(evidence), parts);
+  g_autoptr(ReplyFacts) read = facts_read(parts[0]);
+  g_autoptr(GPtrArray) list = read == NULL ? NULL : signatures_read(parts[1]);
   g_autoptr(DmarcFinding) finding = NULL;
-  if (list == NULL || !dmarc_read(third, read, &finding))
+  if (list == NULL || !dmarc_read(parts[2], read, &finding))
     return FALSE;
   *facts = g_steal_pointer(&read);
   *signatures = g_steal_pointer(&list);

@@ -54,9 +54,10 @@ static gboolean glib_says(const GVariantType *type, const guint8 *octets, gsize 
   return g_variant_is_normal_form(value);
 }
 
-static void assert_same(const GVariantType *type, const guint8 *octets, gsize size) {
+static void assert_same(const char *type, const guint8 *octets, gsize size) {
   g_autofree guint8 *own = g_memdup2(octets, size); /* so that a sanitizer knows where it ends */
-  gboolean holds = normal_form_holds(type, own, size), glib = glib_says(type, octets, size);
+  gboolean holds = normal_form_holds(type, own, size),
+           glib = glib_says(G_VARIANT_TYPE(type), octets, size);
   g_assert_true(size == 0 ? glib || !holds : glib == holds);
 }
 
@@ -71,10 +72,10 @@ static void test_written(gconstpointer text) {
   gsize size = g_variant_get_size(value);
   g_autofree guint8 *octets = g_malloc0(size + 1);
   g_variant_store(value, octets);
-  g_assert_true(normal_form_holds(g_variant_get_type(value), octets, size));
+  g_assert_true(normal_form_holds(g_variant_get_type_string(value), octets, size));
   assert_text(value);
   for (gsize cut = 0; cut <= size + 1; cut++)
-    assert_same(g_variant_get_type(value), octets, cut);
+    assert_same(g_variant_get_type_string(value), octets, cut);
 }
 
 static void assert_part(GVariant *value, const NormalFormPart *part) {
@@ -91,9 +92,67 @@ static void test_tuple(gconstpointer text) {
     parts[i] = normal_form_of(members->pdata[i]);
   }
   g_autoptr(GVariant) joined =
-      g_variant_ref_sink(normal_form_join(g_variant_get_type(value), parts));
+      g_variant_ref_sink(normal_form_join(g_variant_get_type_string(value), parts));
   const NormalFormPart whole = normal_form_of(joined);
   assert_part(value, &whole);
+  normal_form_split(g_variant_get_type_string(value), whole, parts);
+  for (gsize i = 0; i < g_variant_n_children(value); i++)
+    assert_part(members->pdata[i], &parts[i]);
+}
+
+static const char *const arrays[] = {
+    "@as []",
+    "['', 'one', 'two', 'three']",
+    "[[byte 1], [], [2, 3]]",
+    "[(b'serial', int64 4, 5), (b'', int64 6, 7), (b'another', int64 8, 9)]",
+    "[('x', [@ms 'a', nothing], 'y', int64 7), ('', [], '', int64 8)]",
+};
+
+static void test_array(gconstpointer text) {
+  g_autoptr(GVariant) value = g_variant_ref_sink(g_variant_new_parsed(text));
+  const char *type = g_variant_get_type_string(value);
+  g_autoptr(GArray) items = normal_form_items(type, normal_form_of(value));
+  g_assert_cmpuint(items->len, ==, g_variant_n_children(value));
+  for (guint i = 0; i < items->len; i++) {
+    g_autoptr(GVariant) item = g_variant_get_child_value(value, i);
+    assert_part(item, &g_array_index(items, NormalFormPart, i));
+  }
+  g_autoptr(GBytes) again =
+      normal_form_array(type, (const NormalFormPart *)(const void *)items->data, items->len);
+  const NormalFormPart whole = normal_form_octets(again);
+  assert_part(value, &whole);
+}
+
+static void test_members(void) {
+  static const char *const texts[] = {"x", "", NULL};
+  NormalFormPart parts[9], inner[2];
+  g_autoptr(GVariant) value =
+      g_variant_ref_sink(g_variant_new("(ubxsmsms^asm(us)m(us))", 4294967295, TRUE, G_MININT64,
+                                       "text", "", NULL, texts, TRUE, 5, "inner", FALSE, 0, NULL));
+  normal_form_split("(ubxsmsmsasm(us)m(us))", normal_form_of(value), parts);
+  g_assert_cmpuint(normal_form_to_uint32(&parts[0]), ==, 4294967295);
+  g_assert_true(normal_form_to_boolean(&parts[1]));
+  g_assert_cmpint(normal_form_to_int64(&parts[2]), ==, G_MININT64);
+  g_assert_cmpstr(normal_form_to_text(&parts[3]), ==, "text");
+  g_assert_cmpstr(normal_form_to_text(&parts[4]), ==, "");
+  g_assert_null(normal_form_to_text(&parts[5]));
+  g_autofree const char **read = normal_form_to_texts(&parts[6]);
+  g_assert_cmpstrv(read, texts);
+  normal_form_split("(us)", normal_form_of_maybe(parts[7]), inner);
+  g_assert_cmpuint(normal_form_to_uint32(&inner[0]), ==, 5);
+  g_assert_cmpstr(normal_form_to_text(&inner[1]), ==, "inner");
+  g_assert_cmpuint(parts[8].size, ==, 0);
+}
+
+static void test_maybe(void) {
+  const guint32 number = 5;
+  const NormalFormPart of_inner[] = {NORMAL_FORM_NUMBER(number), normal_form_text("inner")};
+  g_autoptr(GBytes) inner = normal_form_tuple("(us)", of_inner);
+  g_autoptr(GVariant) wanted = g_variant_ref_sink(g_variant_new("(m(us)s)", TRUE, 5, "inner", "x"));
+  const NormalFormPart parts[] = {normal_form_maybe(inner), normal_form_text("x")};
+  g_autoptr(GVariant) joined = g_variant_ref_sink(normal_form_join("(m(us)s)", parts));
+  const NormalFormPart whole = normal_form_of(joined);
+  assert_part(wanted, &whole);
 }
 
 static void test_maybe_text(void) {
@@ -105,8 +164,7 @@ static void test_maybe_text(void) {
                                   normal_form_maybe_text("two")};
   g_autoptr(GVariant) wanted =
       g_variant_ref_sink(g_variant_new("(mssmsums)", NULL, "one", "", number, "two"));
-  g_autoptr(GVariant) joined =
-      g_variant_ref_sink(normal_form_join(G_VARIANT_TYPE("(mssmsums)"), parts));
+  g_autoptr(GVariant) joined = g_variant_ref_sink(normal_form_join("(mssmsums)", parts));
   const NormalFormPart whole = normal_form_of(joined);
   assert_part(wanted, &whole);
 }
@@ -120,8 +178,8 @@ static void test_texts(void) {
       g_ptr_array_add(given, (gpointer)texts[i % G_N_ELEMENTS(texts)]);
     const char *const *list = (const char *const *)given->pdata;
     g_autoptr(GVariant) wanted = g_variant_ref_sink(g_variant_new_strv(list, (gssize)count));
-    g_autoptr(GVariant) array = g_variant_ref_sink(normal_form_texts(list, count));
-    const NormalFormPart part = normal_form_of(array);
+    g_autoptr(GBytes) array = normal_form_texts(list, count);
+    const NormalFormPart part = normal_form_octets(array);
     assert_part(wanted, &part);
   }
 }
@@ -154,12 +212,13 @@ static void test_changed(void) {
       gsize size = written + (gsize)g_rand_int_range(rand, 0, 5);
       size = size < 2 ? 0 : size - 2;
       mutate(rand, octets, size, g_variant_get_data(other), g_variant_get_size(other));
-      const GVariantType *type = g_variant_get_type(n % 4 == 0 ? other : value);
+      const char *type = g_variant_get_type_string(n % 4 == 0 ? other : value);
       assert_same(type, octets, size);
       if (!normal_form_holds(type, octets, size))
         continue;
       g_autoptr(GBytes) copy = g_bytes_new(octets, size);
-      g_autoptr(GVariant) good = g_variant_ref_sink(g_variant_new_from_bytes(type, copy, FALSE));
+      g_autoptr(GVariant) good =
+          g_variant_ref_sink(g_variant_new_from_bytes(G_VARIANT_TYPE(type), copy, FALSE));
       assert_text(good);
       agreed_good++;
     }
@@ -178,14 +237,14 @@ static void test_large(void) {
     gsize size = g_variant_get_size(value);
     g_autofree guint8 *octets = g_malloc(size);
     g_variant_store(value, octets);
-    g_assert_true(normal_form_holds(g_variant_get_type(value), octets, size));
+    g_assert_true(normal_form_holds(g_variant_get_type_string(value), octets, size));
     assert_text(value);
     octets[size - 1]++;
-    assert_same(g_variant_get_type(value), octets, size);
+    assert_same(g_variant_get_type_string(value), octets, size);
     octets[size - 1]--;
-    assert_same(G_VARIANT_TYPE("as"), octets, size);
-    assert_same(G_VARIANT_TYPE("aay"), octets, size);
-    assert_same(G_VARIANT_TYPE("(ayay)"), octets, size);
+    assert_same("as", octets, size);
+    assert_same("aay", octets, size);
+    assert_same("(ayay)", octets, size);
   }
 }
 
@@ -194,14 +253,14 @@ static void test_wide_ends(void) {
   guint8 octets[300] = {0};
   octets[298] = 298 & 0xff;
   octets[299] = 298 >> 8;
-  assert_same(G_VARIANT_TYPE("aay"), octets, 300);
+  assert_same("aay", octets, 300);
   octets[298] = 254; /* 46 octets are 23 ends */
   octets[299] = 0;
-  assert_same(G_VARIANT_TYPE("aay"), octets, 300);
+  assert_same("aay", octets, 300);
   guint8 small[257] = {0};
   small[253] = small[255] = 253;
-  g_assert_false(normal_form_holds(G_VARIANT_TYPE("aay"), small, 257));
-  assert_same(G_VARIANT_TYPE("aay"), small, 257);
+  g_assert_false(normal_form_holds("aay", small, 257));
+  assert_same("aay", small, 257);
 }
 
 int main(int argc, char **argv) {
@@ -214,6 +273,12 @@ int main(int argc, char **argv) {
     g_autofree char *path = g_strdup_printf("/normal-form/tuple/%" G_GSIZE_FORMAT, i);
     g_test_add_data_func(path, tuples[i], test_tuple);
   }
+  for (gsize i = 0; i < G_N_ELEMENTS(arrays); i++) {
+    g_autofree char *path = g_strdup_printf("/normal-form/array/%" G_GSIZE_FORMAT, i);
+    g_test_add_data_func(path, arrays[i], test_array);
+  }
+  g_test_add_func("/normal-form/members", test_members);
+  g_test_add_func("/normal-form/maybe", test_maybe);
   g_test_add_func("/normal-form/maybe-text", test_maybe_text);
   g_test_add_func("/normal-form/texts", test_texts);
   g_test_add_func("/normal-form/changed", test_changed);

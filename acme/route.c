@@ -28,24 +28,34 @@ const Route routes[] = {
 };
 const gsize routes_count = G_N_ELEMENTS(routes);
 
+/* What follows the prefix in text; NULL when it is not there. */
+static const char *behind(const char *prefix, const char *text) {
+  for (; *prefix != '\0'; prefix++, text++)
+    if (*prefix != *text)
+      return NULL;
+  return text;
+}
+
 /* Whether text is pattern, or what "*" at its end stands for. */
 static gboolean fits(const char *pattern, const char *text, const char **tail) {
-  gsize length = strlen(pattern);
   *tail = NULL;
-  if (!g_str_has_suffix(pattern, "*"))
-    return strcmp(pattern, text) == 0;
-  *tail = text + length - 1;
-  return strncmp(pattern, text, length - 1) == 0 && **tail != '\0' && strchr(*tail, '/') == NULL;
+  for (; *pattern != '\0' && *pattern != '*'; pattern++, text++)
+    if (*pattern != *text)
+      return FALSE;
+  if (*pattern == '\0')
+    return *text == '\0';
+  *tail = text;
+  return *text != '\0' && strchr(text, '/') == NULL;
 }
 
 gboolean route_match(const Route *route, const char *path, Id *id, const char **tail) {
   if (!route->has_id)
     return fits(route->prefix, path, tail);
-  gsize prefix = strlen(route->prefix);
-  if (strncmp(path, route->prefix, prefix) != 0 || strlen(path) < prefix + ID_TEXT - 1 ||
-      !fits(route->suffix, path + prefix + ID_TEXT - 1, tail))
+  const char *rest = behind(route->prefix, path);
+  char text[ID_TEXT];
+  if (rest == NULL || g_strlcpy(text, rest, sizeof(text)) < sizeof(text) - 1 ||
+      !fits(route->suffix, rest + sizeof(text) - 1, tail))
     return FALSE;
-  g_autofree char *text = g_strndup(path + prefix, ID_TEXT - 1);
   return id_from_text(text, id);
 }
 

@@ -215,7 +215,9 @@ static HttpExchange *exchange_new(HttpFront *front, struct evhttp_request *raw, 
 
 static void on_request(struct evhttp_request *raw, void *user) {
   HttpFront *front = user;
-  int fd = bufferevent_getfd(evhttp_connection_get_bufferevent(evhttp_request_get_connection(raw)));
+  struct bufferevent *stream =
+      evhttp_connection_get_bufferevent(evhttp_request_get_connection(raw));
+  int fd = bufferevent_getfd(stream);
   guint status = 0;
   HttpExchange *exchange = exchange_new(front, raw, fd);
   connections_asked(front->connections, fd);
@@ -248,40 +250,48 @@ void http_exchange_close_after(HttpExchange *exchange) {
 /* --- answers: evhttp's way to write them copies and formats each field by itself, which was a
  * fifth of an edge's work. It hears of the end alone. */
 
-/* For people: clients read the number. */
-static const char *phrase_of(guint status) {
+/* The phrase is for people: clients read the number. */
+static const char *status_text(guint status) {
   static const struct {
     guint status;
-    const char *phrase;
-  } phrases[] = {
-      {200, "OK"},
-      {201, "Created"},
-      {204, "No Content"},
-      {304, "Not Modified"},
-      {400, "Bad Request"},
-      {401, "Unauthorized"},
-      {403, "Forbidden"},
-      {404, "Not Found"},
-      {405, "Method Not Allowed"},
-      {409, "Conflict"},
-      {411, "Length Required"},
-      {413, "Content Too Large"},
-      {415, "Unsupported Media Type"},
-      {429, "Too Many Requests"},
-      {500, "Internal Server Error"},
-      {503, "Service Unavailable"},
+    const char *text;
+  } texts[] = {
+      {200, "200 OK"},
+      {201, "201 Created"},
+      {204, "204 No Content"},
+      {304, "304 Not Modified"},
+      {400, "400 Bad Request"},
+      {401, "401 Unauthorized"},
+      {403, "403 Forbidden"},
+      {404, "404 Not Found"},
+      {405, "405 Method Not Allowed"},
+      {409, "409 Conflict"},
+      {411, "411 Length Required"},
+      {413, "413 Content Too Large"},
+      {415, "415 Unsupported Media Type"},
+      {429, "429 Too Many Requests"},
+      {500, "500 Internal Server Error"},
+      {503, "503 Service Unavailable"},
   };
-  for (gsize i = 0; i < G_N_ELEMENTS(phrases); i++)
-    if (phrases[i].status == status)
-      return phrases[i].phrase;
-  return "";
+  for (gsize i = 0; i < G_N_ELEMENTS(texts); i++)
+    if (texts[i].status == status)
+      return texts[i].text;
+  return NULL;
+}
+
+static void append_status(GString *text, guint status) {
+  const char *known = status_text(status);
+  if (known != NULL)
+    g_string_append(text, known);
+  else
+    g_string_append_printf(text, "%u ", status);
+  g_string_append_len(text, "\r\n", 2);
 }
 
 static void append_field(GString *text, const char *name, const char *value) {
-  g_string_append(text, name);
-  g_string_append_len(text, ": ", 2);
-  g_string_append(text, value);
-  g_string_append_len(text, "\r\n", 2);
+  gsize length = text->len;
+  g_string_set_size(text, length + strlen(name) + strlen(value) + 4);
+  stpcpy(stpcpy(stpcpy(stpcpy(text->str + length, name), ": "), value), "\r\n");
 }
 
 static const char *date_now(HttpFront *front) {
@@ -316,8 +326,8 @@ static GString *answer_text(HttpExchange *exchange, guint status, GPtrArray *hea
                             GBytes *body) {
   gsize length = body != NULL ? g_bytes_get_size(body) : 0;
   GString *text = g_string_sized_new(1024 + length);
-  g_string_append_printf(text, "HTTP/1.%d %u %s\r\n", exchange->raw->minor > 0 ? 1 : 0, status,
-                         phrase_of(status));
+  g_string_append(text, exchange->raw->minor > 0 ? "HTTP/1.1 " : "HTTP/1.0 ");
+  append_status(text, status);
   for (guint i = 0; i + 1 < headers->len; i += 2)
     append_field(text, headers->pdata[i], headers->pdata[i + 1]);
   append_field(text, "Date", date_now(exchange->front));
@@ -336,8 +346,7 @@ static void free_text(const void *data G_GNUC_UNUSED, size_t length G_GNUC_UNUSE
 }
 
 /* Nothing more is read until the answer is written: evhttp then begins with the next request. */
-static void send_text(struct evhttp_connection *connection, GString *text) {
-  struct bufferevent *stream = evhttp_connection_get_bufferevent(connection);
+static void send_text(struct bufferevent *stream, GString *text) {
   gsize length = text->len;
   char *octets = g_string_free(text, FALSE);
   evbuffer_add_reference(bufferevent_get_output(stream), octets, length, free_text, octets);
@@ -348,9 +357,9 @@ static void send_text(struct evhttp_connection *connection, GString *text) {
 void http_exchange_answer(HttpExchange *exchange, guint status, GPtrArray *headers, GBytes *body) {
   struct evhttp_connection *connection = evhttp_request_get_connection(exchange->raw);
   if (connection != NULL) {
-    connections_answered(exchange->front->connections,
-                         bufferevent_getfd(evhttp_connection_get_bufferevent(connection)));
-    send_text(connection, answer_text(exchange, status, headers, body));
+    struct bufferevent *stream = evhttp_connection_get_bufferevent(connection);
+    connections_answered(exchange->front->connections, bufferevent_getfd(stream));
+    send_text(stream, answer_text(exchange, status, headers, body));
   }
   evhttp_send_reply_end(exchange->raw);
   g_free(exchange->path);

@@ -3,6 +3,7 @@
 nothing believed of Host, Forwarded and X-Forwarded-* (security 9 and 17)."""
 
 import concurrent.futures
+import contextlib
 import email.utils
 import http.client
 import json
@@ -571,6 +572,41 @@ class Delay(FrontCase):
         self.assertEqual([answer.status for answer in answers], [404 if n % 2 else 204 for n in range(30)])
         # 1 in 2^30 that all of them are shorter
         self.assertGreater(time.monotonic() - started, 0.5)
+
+    def answers(self, requests, notify):
+        """What is answered to a client that writes each request into a record of its own, then closes its half, with
+        close_notify or without."""
+        received, incoming, outgoing = b"", ssl.MemoryBIO(), ssl.MemoryBIO()
+        tls = self.server.tls_context().wrap_bio(incoming, outgoing, server_hostname="localhost")
+        with socket.create_connection((HOST, self.server.https), timeout=60) as plain:
+            def run(function, *arguments):
+                while True:
+                    try:
+                        return function(*arguments)
+                    except ssl.SSLWantReadError:
+                        if outgoing.pending:
+                            plain.sendall(outgoing.read())
+                        octets = plain.recv(65536)
+                        incoming.write(octets) if octets else incoming.write_eof()
+            run(tls.do_handshake)
+            for request in requests:
+                tls.write(request)
+            if notify:
+                self.assertRaises(ssl.SSLWantReadError, tls.unwrap)
+            plain.sendall(outgoing.read())
+            plain.shutdown(socket.SHUT_WR)
+            with contextlib.suppress(ssl.SSLEOFError):
+                while more := run(tls.read, 65536):
+                    received += more
+        return received
+
+    def test_half_that_is_closed(self):
+        """What comes while an answer is waited for waits, and the end of what a client says ends no answer."""
+        requests = [b"GET /missing-%d HTTP/1.1\r\nHost: a\r\n\r\n" % n for n in range(3)]
+        for notify in (True, False):
+            for count in (1, 3):
+                with self.subTest(notify=notify, count=count):
+                    self.assertEqual(self.answers(requests[:count], notify).count(b"HTTP/1.1 404 Not Found\r\n"), count)
 
     def test_client_that_leaves(self):
         for _ in range(20):

@@ -222,10 +222,10 @@ static void add_line(const char *line, gpointer user) {
   sha256_add(user, "\n", 1);
 }
 
-char *evidence_digest(Store *store, const Id *certificate, GError **error) {
+char *evidence_digest(Store *store, const Certificate *certificate, GError **error) {
   g_autoptr(Sha256) sum = sha256_new();
   const Lines lines = {add_line, sum};
-  if (!evidence_rows(store, certificate, on_row, (gpointer)&lines, error))
+  if (!evidence_rows(store, &certificate->id, on_row, (gpointer)&lines, error))
     return NULL;
   g_autoptr(GPtrArray) records = evidence_records_now(store, certificate, error);
   if (records == NULL)

@@ -5,6 +5,7 @@
 #define SIGNET_ACME_EVIDENCE_H
 
 #include "acme/acme.h"
+#include "store/certificate.h"
 #include "store/order.h"
 
 /* How a mailbox was validated, and by which rules the CA is run. */
@@ -22,8 +23,8 @@ char *evidence_facts(Acme *acme, const Order *order, gint64 shard, GError **erro
 typedef void (*EvidenceLine)(const char *line, gpointer user);
 gboolean evidence_lines(Store *store, const Id *certificate, EvidenceLine line, gpointer user,
                         GError **error);
-/* When it is being issued: SHA-256 of the lines with their ends, hexadecimal; the caller frees it.
-   NULL on failure. */
-char *evidence_digest(Store *store, const Id *certificate, GError **error);
+/* When it is being issued, once: SHA-256 of the lines with their ends, hexadecimal; the caller
+   frees it. NULL on failure. */
+char *evidence_digest(Store *store, const Certificate *certificate, GError **error);
 
 #endif

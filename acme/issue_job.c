@@ -608,7 +608,7 @@ gboolean job_linted(Acme *acme, Question *question, const char *findings, const 
 static gboolean record_issued(Acme *acme, gint64 now, const Certificate *certificate, GBytes *der,
                               GError **error) {
   g_autofree char *digest = sha256_hex(der);
-  g_autofree char *evidence = evidence_digest(acme->store, &certificate->id, error);
+  g_autofree char *evidence = evidence_digest(acme->store, certificate, error);
   return evidence != NULL &&
          record(acme, now, "issued",
                 (About){.order = &certificate->order_id, .certificate = &certificate->id}, error,

@@ -11,6 +11,7 @@
 #include "acme/resources.h"
 #include "acme/state.h"
 #include "acme/validity.h"
+#include "store/audit.h"
 #include "store/lock.h"
 
 #include <string.h>
@@ -191,12 +192,16 @@ static gboolean add_authorizations(Call *call, const Wish *wish, const Order *or
   return TRUE;
 }
 
+static guint count_beforehand(const Wish *wish) {
+  guint count = 0;
+  for (guint i = 0; i < wish->beforehand->len; i++)
+    count += wish->beforehand->pdata[i] != NULL;
+  return count;
+}
+
 /* Then the order may be ready at once: an authorization that is made with it is not valid yet. */
 static gboolean all_beforehand(const Wish *wish) {
-  for (guint i = 0; i < wish->beforehand->len; i++)
-    if (wish->beforehand->pdata[i] == NULL)
-      return FALSE;
-  return TRUE;
+  return count_beforehand(wish) == wish->beforehand->len;
 }
 
 static Problem *create(Call *call, const Wish *wish) {
@@ -206,6 +211,8 @@ static Problem *create(Call *call, const Wish *wish) {
   if (inserted == STORE_UNCHANGED)
     return renewal_already_replaced();
   record_belongs(call->acme, &order->id, &order->id, &order->account_id);
+  if (count_beforehand(wish) == 0)
+    audit_keep(call->acme->store, &order->id);
   if (inserted == STORE_FAILED ||
       !record(call->acme, call->now, "order created", (About){.order = &order->id}, &error,
               "profile", order->profile, NULL) ||

@@ -4,6 +4,8 @@
 
 #include <string.h>
 
+#define KEPT_MAX 64 /* records of an order; one of a single mailbox has some 16 */
+
 /* --- appending
  * --------------------------------------------------------------------------------------------- */
 
@@ -109,6 +111,47 @@ StoreFind audit_begin_anew(Store *store, const char *owner, gint64 now, const Id
              : STORE_LOOKUP_FAILED;
 }
 
+/* --- of orders under way
+ * --------------------------------------------------------------------------------- */
+
+void audit_keep(Store *store, const Id *order) {
+  OrderRecords *kept = store_kept_records(store, order);
+  if (kept == NULL)
+    return;
+  g_clear_pointer(&kept->records, g_array_unref);
+  *kept = (OrderRecords){*order, g_array_sized_new(FALSE, FALSE, sizeof(AuditHead), 16)};
+}
+
+static OrderRecords *find_kept(Store *store, const Id *order) {
+  OrderRecords *kept = store_kept_records(store, order);
+  return kept != NULL && kept->records != NULL && id_equal(&kept->order, order) ? kept : NULL;
+}
+
+GArray *audit_take_kept(Store *store, const Id *order) {
+  OrderRecords *kept = find_kept(store, order);
+  return kept != NULL ? g_steal_pointer(&kept->records) : NULL;
+}
+
+/* The order that a subject names second, after the account (acme/record.c). */
+static gboolean order_of(const char *subject, Id *order) {
+  static const char before[] = " order/";
+  gsize account = strcspn(subject, " ");
+  char text[ID_TEXT];
+  if (strncmp(subject + account, before, strlen(before)) != 0)
+    return FALSE;
+  g_strlcpy(text, subject + account + strlen(before), sizeof(text));
+  return id_from_text(text, order);
+}
+
+static void keep(Store *store, const char *subject, const AuditHead *head) {
+  Id order;
+  OrderRecords *kept = order_of(subject, &order) ? find_kept(store, &order) : NULL;
+  if (kept != NULL && kept->records->len < KEPT_MAX)
+    g_array_append_vals(kept->records, head, 1);
+  else if (kept != NULL)
+    g_clear_pointer(&kept->records, g_array_unref);
+}
+
 gboolean audit_append(Store *store, gint64 now, const char *kind, const char *subject,
                       const char *detail, GError **error) {
   AuditHead *head = store_audit_end(store);
@@ -126,6 +169,7 @@ gboolean audit_append(Store *store, gint64 now, const char *kind, const char *su
                         .detail = detail};
   if (insert(store, &record, head->hash, error)) {
     head->number = record.number;
+    keep(store, subject, head);
     return TRUE;
   }
   head->chain.given = FALSE;

@@ -21,6 +21,13 @@ StoreFind audit_begin_anew(Store *store, const char *owner, gint64 now, const Id
    subject: the id of what it is about, text; detail: one line, key=value. */
 gboolean audit_append(Store *store, gint64 now, const char *kind, const char *subject,
                       const char *detail, GError **error);
+/* From now on the place of each record about the order is kept in memory where nobody else writes:
+   the order was made in this transaction, with authorizations of its own, and has no record yet. */
+void audit_keep(Store *store, const Id *order);
+/* The places of all records about such an order, of AuditHead, the first one first; they are kept
+   no longer. NULL: they have to be read, for there are many or something was undone since. The
+   caller unrefs them. */
+GArray *audit_take_kept(Store *store, const Id *order);
 /* The latest time of any record, also of one before the last: when the clock fell back the next
    record must not hide it. 0: none. */
 gboolean audit_last_time(Store *store, gint64 *at, GError **error);

@@ -255,6 +255,13 @@ GPtrArray *audit_rows_about(Store *store, const GArray *subjects, GError **error
   return good ? g_steal_pointer(&rows) : NULL;
 }
 
+void audit_rows_add(GPtrArray *rows, const AuditHead *head) {
+  AuditRow *row = g_new0(AuditRow, 1);
+  row->record = (AuditRecord){.chain = head->chain, .number = head->number};
+  row->hash = g_bytes_new(head->hash, AUDIT_HASH_OCTETS);
+  g_ptr_array_add(rows, row);
+}
+
 static gboolean number_of(SqlQuery query, gint64 *number, GError **error) {
   *number = sql_row(&query) ? sql_int(&query, 0) : 0;
   return sql_end(&query, error);

@@ -52,6 +52,8 @@ typedef struct {
 
 /* The records about any of the subjects, of AuditSubject; of AuditRow, each subject's by number. */
 GPtrArray *audit_rows_about(Store *store, const GArray *subjects, GError **error);
+/* To such rows, a record of which no more is known; its texts are NULL. */
+void audit_rows_add(GPtrArray *rows, const AuditHead *head);
 /* Number and hash of the last record of a chain below a number; number 0: there is none. */
 gboolean audit_row_before(Store *store, const AuditChain *chain, gint64 number, AuditHead *before,
                           GError **error);

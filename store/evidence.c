@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "store/evidence.h"
+#include "store/audit.h"
 #include "store/sql.h"
 
 #include <string.h>
@@ -149,6 +150,20 @@ GPtrArray *evidence_records(Store *store, const Id *certificate, GError **error)
   return rows;
 }
 
+/* Of an order whose records are all kept; only those of the account alone are older. */
+static GPtrArray *add_kept(Store *store, const Id *account, const GArray *kept, GError **error) {
+  g_autoptr(GArray) alone = g_array_new(FALSE, FALSE, sizeof(AuditSubject));
+  char id[ID_TEXT];
+  g_autofree char *text = g_strconcat("account/", id_text(account, id), NULL);
+  g_array_append_val(alone, ((AuditSubject){text, FALSE}));
+  GPtrArray *rows = audit_rows_about(store, alone, error);
+  for (guint i = 0; rows != NULL && i < kept->len; i++)
+    audit_rows_add(rows, &g_array_index(kept, AuditHead, i));
+  if (rows != NULL)
+    g_ptr_array_sort(rows, compare_rows);
+  return rows;
+}
+
 /* --- where each chain ended
  * -------------------------------------------------------------------------------
 
@@ -212,17 +227,25 @@ static char *ends_of(const GPtrArray *records) {
   return g_strdup(ends->str);
 }
 
-GPtrArray *evidence_records_now(Store *store, const Id *certificate, GError **error) {
+static GPtrArray *records_of_one_writer(Store *store, const Certificate *certificate,
+                                        GError **error) {
+  g_autoptr(GArray) kept = audit_take_kept(store, &certificate->order_id);
+  return kept != NULL ? add_kept(store, &certificate->account_id, kept, error)
+                      : evidence_records(store, &certificate->id, error);
+}
+
+GPtrArray *evidence_records_now(Store *store, const Certificate *certificate, GError **error) {
   if (!store_is_shared(store))
-    return evidence_records(store, certificate, error);
+    return records_of_one_writer(store, certificate, error);
   g_autofree char *heads = read_heads(store, error);
-  g_autoptr(GPtrArray) records = heads != NULL ? evidence_records(store, certificate, error) : NULL;
+  g_autoptr(GPtrArray) records =
+      heads != NULL ? evidence_records(store, &certificate->id, error) : NULL;
   if (records == NULL)
     return NULL;
   cut_to(records, heads);
   g_autofree char *ends = ends_of(records);
   return sql_run(store, error, "UPDATE certificate SET audited = ?2 WHERE id = ?1", "dt",
-                 certificate, ends)
+                 &certificate->id, ends)
              ? g_steal_pointer(&records)
              : NULL;
 }

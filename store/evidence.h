@@ -5,6 +5,7 @@
 #define SIGNET_STORE_EVIDENCE_H
 
 #include "store/audit_feed.h"
+#include "store/certificate.h"
 
 /* One value of a row; those that are null are left out. */
 typedef struct {
@@ -25,9 +26,9 @@ gboolean evidence_rows(Store *store, const Id *certificate, EvidenceRow row, gpo
 /* The audit records about it and about what led to it, and those of its account alone (key, terms),
    of AuditRow, each once, chain by chain. NULL on failure. */
 GPtrArray *evidence_records(Store *store, const Id *certificate, GError **error);
-/* The same as of the moment when it is issued, with nothing that others write meanwhile, and keeps
-   in the certificate's row where each chain ended. */
-GPtrArray *evidence_records_now(Store *store, const Id *certificate, GError **error);
+/* The same as of the moment when it is issued, perhaps without their texts, with nothing that
+   others write meanwhile, and keeps in the certificate's row where each chain ended. */
+GPtrArray *evidence_records_now(Store *store, const Certificate *certificate, GError **error);
 /* Takes out of evidence_records what came after it was issued. */
 gboolean evidence_records_until_issued(Store *store, const Id *certificate, GPtrArray *records,
                                        GError **error);

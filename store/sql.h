@@ -115,6 +115,13 @@ AuditHead *store_audit_end(Store *store);
    NULL: nowhere, since others write too. Several ids have one place. */
 Account **store_kept_account(Store *store, const Id *id);
 
+/* The records of an order that is under way, of AuditHead, in the same way (store/audit.c). */
+typedef struct {
+  Id order;
+  GArray *records; /* NULL: none are kept here */
+} OrderRecords;
+OrderRecords *store_kept_records(Store *store, const Id *order);
+
 /* Whether there are rate_overrides at all, as far as the running transaction has asked
    (store/rate.c). */
 typedef enum {

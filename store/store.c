@@ -10,16 +10,25 @@ struct Store {
   gint64 jobs_added;
   AuditHead audit_end;
   Overrides overrides;
-  Account **accounts; /* KEPT_ACCOUNTS places; NULL: others write too */
+  Account **accounts;    /* KEPT_ACCOUNTS places; NULL: others write too */
+  OrderRecords *records; /* KEPT_ORDERS places, likewise */
 };
 
 #define KEPT_ACCOUNTS 1024
+#define KEPT_ORDERS 4096
 
 G_DEFINE_QUARK(signet - store - error - quark, store_error)
 
+static guint place_of(const Id *id) {
+  return (guint)id->octets[ID_OCTETS - 2] << 8 | id->octets[ID_OCTETS - 1];
+}
+
 Account **store_kept_account(Store *store, const Id *id) {
-  guint place = (guint)id->octets[ID_OCTETS - 2] << 8 | id->octets[ID_OCTETS - 1];
-  return store->accounts != NULL ? &store->accounts[place % KEPT_ACCOUNTS] : NULL;
+  return store->accounts != NULL ? &store->accounts[place_of(id) % KEPT_ACCOUNTS] : NULL;
+}
+
+OrderRecords *store_kept_records(Store *store, const Id *order) {
+  return store->records != NULL ? &store->records[place_of(order) % KEPT_ORDERS] : NULL;
 }
 
 /* Something was undone: what is kept may not be so any more. */
@@ -27,6 +36,8 @@ static void forget(Store *store) {
   store->audit_end.chain.given = FALSE;
   for (guint i = 0; store->accounts != NULL && i < KEPT_ACCOUNTS; i++)
     g_clear_pointer(&store->accounts[i], account_free);
+  for (guint i = 0; store->records != NULL && i < KEPT_ORDERS; i++)
+    g_clear_pointer(&store->records[i].records, g_array_unref);
 }
 
 void store_close(Store *store) {
@@ -34,6 +45,7 @@ void store_close(Store *store) {
     return;
   forget(store);
   store->driver->close(store->connection);
+  g_free(store->records);
   g_free(store->accounts);
   g_free(store->owner);
   g_free(store);
@@ -50,6 +62,7 @@ static Store *open_place(const StorePlace *place, gboolean reader, GError **erro
   store->connection = connection;
   store->jobs_added = G_MAXINT64;
   store->accounts = shared || reader ? NULL : g_new0(Account *, KEPT_ACCOUNTS);
+  store->records = shared || reader ? NULL : g_new0(OrderRecords, KEPT_ORDERS);
   store->owner = g_strdup(shared && place->owner != NULL ? place->owner : "");
   return store;
 }

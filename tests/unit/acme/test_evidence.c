@@ -16,17 +16,25 @@ typedef struct {
   Certificate *certificate;
 } Case;
 
-static void set_up(Case *c) {
+static void set_up_validated(Case *c) {
   c->lab = lab_new();
   c->client = lab_account(c->lab);
   c->order = lab_order(c->lab, c->client);
   c->lab->clock.now += 5 * CLOCK_SECOND;
   g_assert_cmpuint(lab_send_mails(c->lab), ==, 1);
   lab_validate(c->order, 0);
+}
+
+static void issue(Case *c) {
   lab_issue(c->order);
   g_autoptr(GBytes) leaf = lab_leaf(c->order), serial = certificate_serial_of(leaf);
   g_assert_cmpint(certificate_find_by_serial(c->lab->acme.store, serial, &c->certificate, NULL), ==,
                   STORE_FOUND);
+}
+
+static void set_up(Case *c) {
+  set_up_validated(c);
+  issue(c);
 }
 
 static void tear_down(Case *c) {
@@ -87,6 +95,73 @@ static void test_bound(void) {
   }
   g_autoptr(GError) error = NULL;
   g_assert_true(audit_append(c.lab->acme.store, 9, "terms agreed", "account/x", "", &error));
+  assert_bound(&c);
+  tear_down(&c);
+}
+
+static void note_order(Case *c) {
+  g_autofree char *subject = g_strconcat("account/", strrchr(c->client->kid, '/') + 1, " order/",
+                                         strrchr(c->order->order, '/') + 1, NULL);
+  lab_begin(c->lab);
+  g_assert_true(audit_append(c->lab->acme.store, 9, "order status", subject, "", NULL));
+}
+
+static void undo_handler(Case *c) {
+  note_order(c);
+  lab_commit(c->lab, FALSE);
+}
+
+static void undo_turn(Case *c) {
+  note_order(c);
+  store_rollback(c->lab->acme.store);
+}
+
+static void note_much(Case *c) {
+  for (guint i = 0; i < 60; i++) {
+    note_order(c);
+    lab_commit(c->lab, TRUE);
+  }
+}
+
+static void restart(Case *c) {
+  lab_stop(c->lab);
+  lab_start(c->lab);
+}
+
+/* As many orders as there are places for what is kept, and more. */
+static void order_much(Case *c) {
+  lab_begin(c->lab);
+  for (guint i = 0; i < 65536; i++) {
+    Id id = {{0}};
+    id.octets[ID_OCTETS - 2] = (guint8)(i >> 8);
+    id.octets[ID_OCTETS - 1] = (guint8)i;
+    audit_keep(c->lab->acme.store, &id);
+  }
+  lab_commit(c->lab, TRUE);
+}
+
+/* The order's records are kept from its beginning; or are not, and are read. */
+static void test_bound_in_any_way(void) {
+  static void (*const ways[])(Case * c) = {undo_handler, undo_turn, note_much, restart, order_much};
+  for (gsize i = 0; i < G_N_ELEMENTS(ways); i++) {
+    Case c = {0};
+    set_up_validated(&c);
+    ways[i](&c);
+    issue(&c);
+    assert_bound(&c);
+    tear_down(&c);
+  }
+}
+
+/* An authorization made beforehand has records from before its order. */
+static void test_bound_beforehand(void) {
+  static const char *const mailboxes[] = {"Alice@example.org", NULL};
+  Case c = {.lab = lab_new()};
+  c.client = lab_account(c.lab);
+  g_autoptr(LabOrder) made = lab_authorize(c.lab, c.client, mailboxes[0]);
+  lab_validate(made, 0);
+  c.order = lab_order_unread(c.lab, c.client, mailboxes);
+  issue(&c);
   assert_bound(&c);
   tear_down(&c);
 }
@@ -269,10 +344,7 @@ static void set_up_by_two(Case *c) {
   g_assert_cmpuint(lab_send_mails(c->lab), ==, 1);
   lab_validate(c->order, 0);
   change_owner(c, "node/1");
-  lab_issue(c->order);
-  g_autoptr(GBytes) leaf = lab_leaf(c->order), serial = certificate_serial_of(leaf);
-  g_assert_cmpint(certificate_find_by_serial(c->lab->acme.store, serial, &c->certificate, NULL), ==,
-                  STORE_FOUND);
+  issue(c);
 }
 
 static void note_later(Case *c) {
@@ -352,6 +424,8 @@ static void test_file_of_two(void) {
 int main(int argc, char **argv) {
   g_test_init(&argc, &argv, NULL);
   g_test_add_func("/acme/evidence/bound", test_bound);
+  g_test_add_func("/acme/evidence/bound-in-any-way", test_bound_in_any_way);
+  g_test_add_func("/acme/evidence/bound-beforehand", test_bound_beforehand);
   g_test_add_func("/acme/evidence/changes-show", test_changes_show);
   g_test_add_func("/acme/evidence/texts", test_texts);
   g_test_add_func("/acme/evidence/file", test_file);

@@ -6,7 +6,6 @@
 
 #include <openssl/core_names.h>
 #include <openssl/ec.h>
-#include <openssl/ecdsa.h>
 #include <openssl/err.h>
 #include <openssl/param_build.h>
 #include <openssl/sha.h>
@@ -406,19 +405,34 @@ GBytes *jwk_thumbprint_of_spki(GBytes *spki) {
   return thumbprint;
 }
 
+/* An INTEGER in DER; returns its end, NULL when the number is zero. */
+static guint8 *put_integer(guint8 *to, const guint8 *number, gsize octets) {
+  for (; octets > 0 && *number == 0; octets--)
+    number++;
+  if (octets == 0)
+    return NULL;
+  gboolean high = *number >= 0x80; /* it would be negative */
+  ASN1_put_object(&to, 0, (int)octets + high, V_ASN1_INTEGER, V_ASN1_UNIVERSAL);
+  if (high)
+    *to++ = 0;
+  memcpy(to, number, octets);
+  return to + octets;
+}
+
 /* r||s of exactly twice the order's octets, neither zero -> DER (RFC 7518 section 3.4); its length,
    0 when it is not so. */
-static int ecdsa_der(GBytes *signature, gsize octets, guint8 der[DER_MAX_OCTETS]) {
+static gsize ecdsa_der(GBytes *signature, gsize octets, guint8 der[DER_MAX_OCTETS]) {
   const guint8 *data = g_bytes_get_data(signature, NULL);
+  guint8 numbers[DER_MAX_OCTETS], *to = der;
   if (g_bytes_get_size(signature) != 2 * octets)
     return 0;
-  ECDSA_SIG *pair = ECDSA_SIG_new();
-  BIGNUM *r = BN_bin2bn(data, (int)octets, NULL), *s = BN_bin2bn(data + octets, (int)octets, NULL);
-  gboolean zero = BN_is_zero(r) || BN_is_zero(s);
-  ECDSA_SIG_set0(pair, r, s);
-  int length = zero ? 0 : i2d_ECDSA_SIG(pair, &der);
-  ECDSA_SIG_free(pair);
-  return length;
+  guint8 *end = put_integer(numbers, data, octets);
+  end = end != NULL ? put_integer(end, data + octets, octets) : NULL;
+  if (end == NULL)
+    return 0;
+  ASN1_put_object(&to, 1, (int)(end - numbers), V_ASN1_SEQUENCE, V_ASN1_UNIVERSAL);
+  memcpy(to, numbers, (gsize)(end - numbers));
+  return (gsize)(to - der) + (gsize)(end - numbers);
 }
 
 static gboolean verify(const Jwk *jwk, const char *input, gsize length, const guint8 *signature,
@@ -451,8 +465,8 @@ gboolean jwk_verify(const Jwk *jwk, const char *input, gsize length, GBytes *sig
     return octets != NULL && verify_whole(jwk, input, length, octets, size);
   if (jwk->kind->octets == 0)
     return octets != NULL && verify(jwk, input, length, octets, size);
-  int der_length = ecdsa_der(signature, jwk->kind->octets, der);
-  return der_length > 0 && verify(jwk, input, length, der, (gsize)der_length);
+  gsize der_length = ecdsa_der(signature, jwk->kind->octets, der);
+  return der_length > 0 && verify(jwk, input, length, der, der_length);
 }
 
 /* --- cache

@@ -677,6 +677,36 @@ static void test_kinds(void) {
   }
 }
 
+/* Bit 0: it begins with a zero; bit 1: what follows would be negative in DER. */
+static guint form_of(const guint8 *number, gsize size) {
+  gsize zeros = 0;
+  while (zeros < size && number[zeros] == 0)
+    zeros++;
+  return (zeros > 0) | (number[zeros] >= 0x80) << 1;
+}
+
+/* Signatures of an elliptic curve whose numbers have every form. */
+static void test_numbers(void) {
+  static const char *const types[] = {"P-256", "P-384", "P-521"};
+  for (gsize i = 0; i < G_N_ELEMENTS(types); i++) {
+    g_autofree char *why = NULL;
+    EVP_PKEY *key = lab_key(types[i]);
+    json_t *source = lab_jwk(key);
+    g_autoptr(Jwk) jwk = jwk_parse(source, &why);
+    for (guint seen = 0; seen != 15;) {
+      g_autoptr(GBytes) good = lab_sign(key, "a.b");
+      gsize half = g_bytes_get_size(good) / 2;
+      const guint8 *octets = g_bytes_get_data(good, NULL);
+      guint forms = form_of(octets, half) | form_of(octets + half, half) << 2;
+      if ((forms & ~seen) != 0)
+        g_assert_true(jwk_verify(jwk, "a.b", 3, good));
+      seen |= forms;
+    }
+    json_decref(source);
+    EVP_PKEY_free(key);
+  }
+}
+
 /* An account of each kind of key: made, read, and refused for another algorithm. */
 static void test_accounts(void) {
   g_autoptr(Lab) lab = lab_new();
@@ -741,6 +771,7 @@ int main(int argc, char **argv) {
   g_test_add_func("/acme/jws/rfc8037", test_rfc8037);
   g_test_add_func("/acme/jws/ed25519-points", test_ed25519_points);
   g_test_add_func("/acme/jws/kinds", test_kinds);
+  g_test_add_func("/acme/jws/numbers", test_numbers);
   g_test_add_func("/acme/jws/thumbprint-of-spki", test_thumbprint_of_spki);
   g_test_add_func("/acme/jws/accounts", test_accounts);
   g_test_add_func("/acme/jws/cache", test_cache);

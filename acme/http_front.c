@@ -33,17 +33,9 @@ struct HttpFront {
   char date[32];
 };
 
-/* A bufferevent's callbacks. */
-typedef struct {
-  bufferevent_data_cb read, written;
-  bufferevent_event_cb event;
-  void *user;
-} Callbacks;
-
 struct HttpExchange {
   HttpFront *front;
   struct evhttp_request *raw;
-  Callbacks of_evhttp; /* while it waits for the answer */
   Request request;
   char *path, *peer;
   gboolean head, close_after;
@@ -93,11 +85,8 @@ static struct bufferevent *make_bufferevent(struct event_base *base, void *user)
   HttpFront *front = user;
   struct bufferevent *bufferevent = NULL;
   if (front->options.tls != NULL) {
-    SSL *ssl = SSL_new(front->options.tls);
-    /* Else a half that a client closed without close_notify ends the other one too. */
-    SSL_set_options(ssl, SSL_OP_IGNORE_UNEXPECTED_EOF);
-    bufferevent = bufferevent_openssl_socket_new(base, -1, ssl, BUFFEREVENT_SSL_ACCEPTING,
-                                                 BEV_OPT_CLOSE_ON_FREE);
+    bufferevent = bufferevent_openssl_socket_new(base, -1, SSL_new(front->options.tls),
+                                                 BUFFEREVENT_SSL_ACCEPTING, BEV_OPT_CLOSE_ON_FREE);
     bufferevent_openssl_set_allow_dirty_shutdown(bufferevent, 1);
   } else {
     bufferevent = bufferevent_socket_new(base, -1, BEV_OPT_CLOSE_ON_FREE);
@@ -224,35 +213,20 @@ static HttpExchange *exchange_new(HttpFront *front, struct evhttp_request *raw, 
   return exchange;
 }
 
-static void on_early_input(struct bufferevent *stream, void *user G_GNUC_UNUSED) {
-  bufferevent_disable(stream, EV_READ);
-}
-
-/* evhttp reads nothing until the answer is written, and says so to the kernel twice a request. Most
-   clients send nothing meanwhile, so that it is said only when something comes, which then waits
-   for evhttp; and the end of a client's half is no end yet. */
-static void watch(HttpExchange *exchange, struct bufferevent *stream) {
-  Callbacks *own = &exchange->of_evhttp;
-  bufferevent_getcb(stream, &own->read, &own->written, &own->event, &own->user);
-  bufferevent_setcb(stream, on_early_input, NULL, NULL, NULL);
-  bufferevent_enable(stream, EV_READ);
-}
-
-static void end_watch(HttpExchange *exchange, struct bufferevent *stream) {
-  const Callbacks *own = &exchange->of_evhttp;
-  bufferevent_disable(stream, EV_READ);
-  bufferevent_setcb(stream, own->read, own->written, own->event, own->user);
+static void on_closed(struct evhttp_connection *connection, void *user) {
+  HttpFront *front = user;
+  connections_closed(front->connections,
+                     bufferevent_getfd(evhttp_connection_get_bufferevent(connection)));
 }
 
 static void on_request(struct evhttp_request *raw, void *user) {
   HttpFront *front = user;
-  struct bufferevent *stream =
-      evhttp_connection_get_bufferevent(evhttp_request_get_connection(raw));
-  int fd = bufferevent_getfd(stream);
+  struct evhttp_connection *connection = evhttp_request_get_connection(raw);
+  int fd = bufferevent_getfd(evhttp_connection_get_bufferevent(connection));
   guint status = 0;
   HttpExchange *exchange = exchange_new(front, raw, fd);
   connections_asked(front->connections, fd);
-  watch(exchange, stream);
+  evhttp_connection_set_closecb(connection, on_closed, front);
   const char *fault = framing_fault(raw, &status);
   if (fault != NULL) {
     exchange->close_after = TRUE;
@@ -390,7 +364,6 @@ void http_exchange_answer(HttpExchange *exchange, guint status, GPtrArray *heade
   struct evhttp_connection *connection = evhttp_request_get_connection(exchange->raw);
   if (connection != NULL) {
     struct bufferevent *stream = evhttp_connection_get_bufferevent(connection);
-    end_watch(exchange, stream);
     connections_answered(exchange->front->connections, bufferevent_getfd(stream));
     send_text(stream, answer_text(exchange, status, headers, body));
   }
@@ -425,7 +398,7 @@ HttpFront *http_front_new(struct event_base *base, const HttpFrontOptions *optio
   front->base_path = g_strdup(options->base_path);
   if (front->options.tls != NULL)
     SSL_CTX_up_ref(front->options.tls);
-  front->connections = connections_new();
+  front->connections = connections_new(base);
   front->proxies = read_networks(options->proxies);
   front->proxy_headers = proxy_headers_new(base, front->connections);
   front->http = evhttp_new(base);

@@ -11,11 +11,14 @@ typedef struct {
   ino_t inode;
   char *peer;
   gboolean counted;
-  gint64 deadline; /* monotonic seconds; G_MAXINT64 while a request is being answered */
-  gboolean told;   /* a request was read, or the log has why not */
+  gint64 deadline;        /* monotonic seconds; G_MAXINT64 while a request is being answered */
+  gboolean told;          /* a request was read, or the log has why not */
+  struct event *readable; /* NULL until there was a request */
+  gboolean asked;         /* since readable came last */
 } Connection;
 
 struct Connections {
+  struct event_base *base;
   GHashTable *by_fd;    /* fd -> Connection */
   GHashTable *per_peer; /* address -> count */
 };
@@ -26,12 +29,14 @@ static gint64 seconds_now(void) {
 
 static void connection_free(gpointer data) {
   Connection *connection = data;
+  g_clear_pointer(&connection->readable, event_free);
   g_free(connection->peer);
   g_free(connection);
 }
 
-Connections *connections_new(void) {
+Connections *connections_new(struct event_base *base) {
   Connections *connections = g_new0(Connections, 1);
+  connections->base = base;
   connections->by_fd = g_hash_table_new_full(g_direct_hash, g_direct_equal, NULL, connection_free);
   connections->per_peer = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
   return connections;
@@ -115,18 +120,43 @@ void connections_refuse(Connections *connections, int fd, const char *reason) {
   shutdown(fd, SHUT_RDWR);
 }
 
+/* What evhttp does not read now, since it answers, would come here again and again. */
+static void on_readable(evutil_socket_t fd G_GNUC_UNUSED, short what G_GNUC_UNUSED, void *user) {
+  Connection *connection = user;
+  if (!connection->asked)
+    event_del(connection->readable);
+  connection->asked = FALSE;
+}
+
+/* evhttp takes its own event for reading away with each request, and back with the answer: with
+   this one beside it that is not told to the kernel each time. */
+static void watch(Connections *connections, Connection *connection, int fd) {
+  if (connection->readable == NULL)
+    connection->readable =
+        event_new(connections->base, fd, EV_READ | EV_PERSIST, on_readable, connection);
+  event_add(connection->readable, NULL);
+  connection->asked = TRUE;
+}
+
 void connections_asked(Connections *connections, int fd) {
   Connection *connection = find(connections, fd);
   if (connection == NULL)
     return;
   connection->deadline = G_MAXINT64;
   connection->told = TRUE;
+  watch(connections, connection, fd);
 }
 
 void connections_answered(Connections *connections, int fd) {
   Connection *connection = find(connections, fd);
   if (connection != NULL)
     connection->deadline = seconds_now() + HTTP_FRONT_NEXT_SECONDS;
+}
+
+void connections_closed(Connections *connections, int fd) {
+  Connection *connection = find(connections, fd);
+  if (connection != NULL)
+    g_clear_pointer(&connection->readable, event_free);
 }
 
 static gboolean is_gone(int fd, const Connection *connection) {

@@ -5,13 +5,14 @@
 #ifndef SIGNET_ACME_HTTP_FRONT_CONNECTIONS_H
 #define SIGNET_ACME_HTTP_FRONT_CONNECTIONS_H
 
+#include <event2/event.h>
 #include <glib.h>
 
 #define HTTP_FRONT_IDLE_SECONDS 90
 
 typedef struct Connections Connections;
 
-Connections *connections_new(void);
+Connections *connections_new(struct event_base *base);
 void connections_free(Connections *connections);
 
 /* Takes note of a socket that was accepted, and gives it the time of a first request. FALSE: there
@@ -24,9 +25,12 @@ const char *connections_peer(const Connections *connections, int fd);
 gboolean connections_count(Connections *connections, int fd, const char *address);
 /* Logs why it is shut down, and shuts it down. */
 void connections_refuse(Connections *connections, int fd, const char *reason);
-/* A request was read: no deadline until connections_answered. */
+/* A request was read: no deadline until connections_answered. From the first one on the
+   connection's end must be told. */
 void connections_asked(Connections *connections, int fd);
 void connections_answered(Connections *connections, int fd);
+/* Its descriptor is about to be closed. */
+void connections_closed(Connections *connections, int fd);
 /* Forgets those that are gone, shuts down those whose time is over; to be called every few seconds.
  */
 void connections_sweep(Connections *connections);

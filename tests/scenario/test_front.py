@@ -595,7 +595,7 @@ class Delay(FrontCase):
                 self.assertRaises(ssl.SSLWantReadError, tls.unwrap)
             plain.sendall(outgoing.read())
             plain.shutdown(socket.SHUT_WR)
-            with contextlib.suppress(ssl.SSLEOFError):
+            with contextlib.suppress(ssl.SSLError):
                 while more := run(tls.read, 65536):
                     received += more
         return received

@@ -7,14 +7,23 @@
 #define RECORD_PREFIX "Signet audit record v2"
 #define CHECKPOINT_PREFIX "Signet audit checkpoint v1"
 
+/* Made once: each digest leaves it as if new. */
+static Sha256 *kept_sum(void) {
+  static Sha256 *sum;
+  if (sum == NULL)
+    sum = sha256_new();
+  return sum;
+}
+
 static void add_number(Sha256 *sum, gint64 number) {
   gint64 octets = GINT64_TO_BE(number);
   sha256_add(sum, &octets, sizeof(octets));
 }
 
 static void add_text(Sha256 *sum, const char *text) {
-  add_number(sum, (gint64)strlen(text));
-  sha256_add(sum, text, strlen(text));
+  gsize length = strlen(text);
+  add_number(sum, (gint64)length);
+  sha256_add(sum, text, length);
 }
 
 static void add_content(Sha256 *sum, const AuditRecord *record) {
@@ -24,19 +33,15 @@ static void add_content(Sha256 *sum, const AuditRecord *record) {
   add_text(sum, record->detail);
 }
 
-static void end_content(Sha256 *sum, const AuditRecord *record, guint8 content[AUDIT_HASH_OCTETS]) {
+void audit_record_content(const AuditRecord *record, guint8 content[AUDIT_HASH_OCTETS]) {
+  Sha256 *sum = kept_sum();
   add_content(sum, record);
   sha256_end(sum, content);
 }
 
-void audit_record_content(const AuditRecord *record, guint8 content[AUDIT_HASH_OCTETS]) {
-  g_autoptr(Sha256) sum = sha256_new();
-  end_content(sum, record, content);
-}
-
-static void end_link(Sha256 *sum, const Id *chain, gint64 number,
-                     const guint8 content[AUDIT_HASH_OCTETS],
-                     const guint8 previous[AUDIT_HASH_OCTETS], guint8 hash[AUDIT_HASH_OCTETS]) {
+void audit_record_link(const Id *chain, gint64 number, const guint8 content[AUDIT_HASH_OCTETS],
+                       const guint8 previous[AUDIT_HASH_OCTETS], guint8 hash[AUDIT_HASH_OCTETS]) {
+  Sha256 *sum = kept_sum();
   add_text(sum, RECORD_PREFIX);
   sha256_add(sum, chain->octets, ID_OCTETS);
   sha256_add(sum, previous, AUDIT_HASH_OCTETS);
@@ -45,16 +50,10 @@ static void end_link(Sha256 *sum, const Id *chain, gint64 number,
   sha256_end(sum, hash);
 }
 
-void audit_record_link(const Id *chain, gint64 number, const guint8 content[AUDIT_HASH_OCTETS],
-                       const guint8 previous[AUDIT_HASH_OCTETS], guint8 hash[AUDIT_HASH_OCTETS]) {
-  g_autoptr(Sha256) sum = sha256_new();
-  end_link(sum, chain, number, content, previous, hash);
-}
-
 /* As schema version 3 had it. */
-static void hash_without_chain(Sha256 *sum, const AuditRecord *record,
-                               const guint8 previous[AUDIT_HASH_OCTETS],
+static void hash_without_chain(const AuditRecord *record, const guint8 previous[AUDIT_HASH_OCTETS],
                                guint8 hash[AUDIT_HASH_OCTETS]) {
+  Sha256 *sum = kept_sum();
   sha256_add(sum, previous, AUDIT_HASH_OCTETS);
   add_number(sum, record->number);
   add_content(sum, record);
@@ -64,13 +63,12 @@ static void hash_without_chain(Sha256 *sum, const AuditRecord *record,
 void audit_record_hash(const AuditRecord *record, const guint8 previous[AUDIT_HASH_OCTETS],
                        guint8 hash[AUDIT_HASH_OCTETS]) {
   guint8 content[AUDIT_HASH_OCTETS];
-  g_autoptr(Sha256) sum = sha256_new();
   if (!record->chain.given) {
-    hash_without_chain(sum, record, previous, hash);
+    hash_without_chain(record, previous, hash);
     return;
   }
-  end_content(sum, record, content);
-  end_link(sum, &record->chain.id, record->number, content, previous, hash);
+  audit_record_content(record, content);
+  audit_record_link(&record->chain.id, record->number, content, previous, hash);
 }
 
 static void append_number(GByteArray *array, gint64 number) {

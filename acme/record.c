@@ -45,11 +45,10 @@ static char *subject_text(const Line *line) {
 static char *detail_text(const Line *line) {
   GString *text = g_string_sized_new(256);
   for (guint i = line->ids; i < line->count; i += 2) {
-    g_autofree char *value = log_escape(line->pairs[i + 1], VALUE_MAX);
     g_string_append(text, i > line->ids ? " " : "");
     g_string_append(text, line->pairs[i]);
     g_string_append(text, "=\"");
-    g_string_append(text, value);
+    log_escape_to(text, line->pairs[i + 1], VALUE_MAX);
     g_string_append_c(text, '"');
   }
   return g_string_free(text, FALSE);

@@ -38,8 +38,7 @@ static gsize plain_length(const char *text, gsize max) {
   return length;
 }
 
-char *log_escape(const char *text, gsize max) {
-  GString *out = g_string_sized_new(MIN(strlen(text), max));
+void log_escape_to(GString *out, const char *text, gsize max) {
   const char *p = text;
   for (gsize left = max;; left--) {
     gsize plain = plain_length(p, left);
@@ -47,7 +46,7 @@ char *log_escape(const char *text, gsize max) {
     p += plain;
     left -= plain;
     if (left == 0 || *p == '\0' || *p == '\r' || *p == '\n')
-      return g_string_free(out, FALSE);
+      return;
     gunichar c = g_utf8_get_char_validated(p, -1);
     if (!is_shown(c)) {
       g_string_append_printf(out, "\\x%02X", (guint)(guchar)*p);
@@ -58,6 +57,12 @@ char *log_escape(const char *text, gsize max) {
       p = next;
     }
   }
+}
+
+char *log_escape(const char *text, gsize max) {
+  GString *out = g_string_sized_new(MIN(strlen(text), max));
+  log_escape_to(out, text, max);
+  return g_string_free(out, FALSE);
 }
 
 static gsize common_length(const char *a, const char *b) {

@@ -33,6 +33,7 @@ void log_release(void);
 /* Text from a peer made fit for one line of output: the first line, control characters and what is
    not UTF-8 as \xNN, at most max characters; the caller frees it. */
 char *log_escape(const char *text, gsize max);
+void log_escape_to(GString *out, const char *text, gsize max);
 
 #define LOG_HIDDEN_LEAST 8 /* characters that tell a secret from chance */
 

@@ -113,8 +113,7 @@ gboolean state_challenge_passed(Acme *acme, gint64 now, const Id *challenge,
   StoreChange passed = challenge_pass(acme->store, challenge, now, error);
   if (passed != STORE_CHANGED)
     return passed == STORE_UNCHANGED;
-  return record(acme, now, "reply passed", (About){.challenge = challenge}, error, NULL) &&
-         validate_if_both(acme, now, challenge, authorization, error);
+  return validate_if_both(acme, now, challenge, authorization, error);
 }
 
 /* The order's error names the identifier whose challenge failed. */

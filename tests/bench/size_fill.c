@@ -256,7 +256,6 @@ static void take_reply(Story *story, const Challenge *challenge, const char *add
                 order_move(store, &story->order, "pending", "ready", NULL, &error) == STORE_CHANGED,
             error);
   note(story, "reply judged", " challenge/", &challenge->id, judged);
-  note(story, "reply passed", " challenge/", &challenge->id, "");
   note(story, "challenge valid", " challenge/", &challenge->id, valid);
   note(story, "authorization status", " authorization/", &challenge->authz_id, "status=\"valid\"");
   note(story, "order status", "", NULL, "status=\"ready\"");

@@ -51,7 +51,7 @@ class Size(unittest.TestCase):
             self.assertGreater(store["octets"]["signer's log"], 500 * store["size"])
             self.assertGreaterEqual(store["operator"]["orders"], store["size"] + ISSUANCES)
             self.assertGreaterEqual(store["operator"]["found"], 1)
-            self.assertGreaterEqual(store["operator"]["records"], 16 * store["size"])
+            self.assertGreaterEqual(store["operator"]["records"], 15 * store["size"])
             self.assertGreater(store["full_crl"]["octets"], 30 * store["size"])
             self.assertGreater(store["start_cold"]["seconds"], 0)
 

@@ -8,7 +8,7 @@
 
 #define ASKED "order created\nauthorization created\nmail queued\nmail sent\nchallenge processing\n"
 #define VALIDATED                                                                                  \
-  ASKED "mail received\nreply judged\nreply passed\nchallenge valid\nauthorization status\n"       \
+  ASKED "mail received\nreply judged\nchallenge valid\nauthorization status\n"                     \
         "order status\norder status\n" /* ready, processing */
 
 static const char *const with_linter[] = {"ca.linter", "/usr/bin/linter", NULL};

@@ -182,7 +182,8 @@ static void write_line(const GString *line) {
 void log_pairs(LogLevel level, const char *event, const char *const *pairs) {
   if (level < settings.level)
     return;
-  g_autoptr(GString) line = g_string_new(settings.format == LOG_JSON ? "{" : NULL);
+  g_autoptr(GString) line = g_string_sized_new(512);
+  g_string_append(line, settings.format == LOG_JSON ? "{" : "");
   append_time(line);
   append_pair(line, "level", level_names[level]);
   append_pair(line, "role", settings.role);

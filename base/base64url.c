@@ -46,7 +46,7 @@ static const guint8 values[256] = {
     ['4'] = 57, ['5'] = 58, ['6'] = 59, ['7'] = 60, ['8'] = 61, ['9'] = 62, ['-'] = 63, ['_'] = 64};
 
 /* Four characters to three octets. */
-static gboolean read_four(const char *text, guint8 *octets) {
+static inline gboolean read_four(const char *text, guint8 *octets) {
   guint32 a = values[(guchar)text[0]], b = values[(guchar)text[1]], c = values[(guchar)text[2]],
           d = values[(guchar)text[3]];
   if (a == 0 || b == 0 || c == 0 || d == 0)
@@ -69,15 +69,18 @@ static gboolean read_rest(const char *text, gsize length, guint8 *octets) {
   return TRUE;
 }
 
+gboolean base64url_read(const char *text, gsize length, guint8 *octets) {
+  gsize rest = length % 4;
+  for (gsize i = 0; i + 4 <= length; i += 4, octets += 3)
+    if (!read_four(text + i, octets))
+      return FALSE;
+  return rest == 0 || (rest > 1 && read_rest(text + length - rest, rest, octets));
+}
+
 GBytes *base64url_decode(const char *text) {
-  gsize length = strlen(text), rest = length % 4, size = 0;
-  if (rest == 1)
-    return NULL;
-  g_autofree guint8 *octets = g_malloc(length / 4 * 3 + 3);
-  for (gsize i = 0; i + 4 <= length; i += 4, size += 3)
-    if (!read_four(text + i, octets + size))
-      return NULL;
-  if (rest > 0 && !read_rest(text + length - rest, rest, octets + size))
-    return NULL;
-  return g_bytes_new_take(g_steal_pointer(&octets), size + (rest > 0 ? rest - 1 : 0));
+  gsize length = strlen(text);
+  g_autofree guint8 *octets = g_malloc(BASE64URL_OCTETS(length) + 1); /* of nothing too */
+  return base64url_read(text, length, octets)
+             ? g_bytes_new_take(g_steal_pointer(&octets), BASE64URL_OCTETS(length))
+             : NULL;
 }

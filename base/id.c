@@ -23,11 +23,10 @@ const char *id_text(const Id *id, char buffer[ID_TEXT]) {
 }
 
 gboolean id_from_text(const char *text, Id *id) {
-  if (strlen(text) != ID_TEXT - 1)
+  Id read;
+  G_STATIC_ASSERT(BASE64URL_OCTETS(ID_TEXT - 1) == ID_OCTETS);
+  if (strlen(text) != ID_TEXT - 1 || !base64url_read(text, ID_TEXT - 1, read.octets))
     return FALSE;
-  g_autoptr(GBytes) octets = base64url_decode(text);
-  if (octets == NULL || g_bytes_get_size(octets) != ID_OCTETS)
-    return FALSE;
-  memcpy(id->octets, g_bytes_get_data(octets, NULL), ID_OCTETS);
+  *id = read;
   return TRUE;
 }

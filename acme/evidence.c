@@ -80,9 +80,12 @@ char *evidence_facts(Acme *acme, const Order *order, gint64 shard, GError **erro
  * --------------------------------------------------------------------------------------------------
  */
 
+#define LINE_OCTETS 8192 /* few lines are longer */
+
 typedef struct {
   EvidenceLine line;
   gpointer user;
+  GString *text; /* of the line that is being written */
 } Lines;
 
 /* Whether each character of the text stands for itself in JSON, or does behind a backslash. */
@@ -147,9 +150,14 @@ static void append_octets(GString *line, const EvidenceValue *value) {
 }
 
 static void append_number(GString *line, gint64 number) {
-  char digits[24];
-  g_snprintf(digits, sizeof(digits), "%" G_GINT64_FORMAT, number);
-  g_string_append(line, digits);
+  char digits[24], *end = digits + sizeof(digits), *begin = end;
+  guint64 left = number < 0 ? -(guint64)number : (guint64)number;
+  do
+    *--begin = (char)('0' + left % 10);
+  while ((left /= 10) > 0);
+  if (number < 0)
+    *--begin = '-';
+  g_string_append_len(line, begin, end - begin);
 }
 
 static void append_value(GString *line, const EvidenceValue *value) {
@@ -160,10 +168,16 @@ static void append_value(GString *line, const EvidenceValue *value) {
 }
 
 /* "{" and the first member. */
-static void begin_line(GString *line, const char *kind) {
-  g_string_append(line, "{\"evidence\":\"");
-  g_string_append(line, kind);
-  g_string_append_c(line, '"');
+static GString *begin_line(const Lines *lines, const char *kind) {
+  g_string_assign(lines->text, "{\"evidence\":\"");
+  g_string_append(lines->text, kind);
+  g_string_append_c(lines->text, '"');
+  return lines->text;
+}
+
+static void end_line(const Lines *lines) {
+  g_string_append_c(lines->text, '}');
+  lines->line(lines->text->str, lines->user);
 }
 
 static void append_name(GString *line, const char *name) {
@@ -176,19 +190,16 @@ static void append_name(GString *line, const char *name) {
    line is octets. */
 static void on_row(const char *kind, const EvidenceValue *values, guint count, gpointer user) {
   const Lines *lines = user;
-  g_autoptr(GString) line = g_string_sized_new(1024);
-  begin_line(line, kind);
+  GString *line = begin_line(lines, kind);
   for (guint i = 0; i < count; i++) { /* none is named "evidence" */
     append_name(line, values[i].name);
     append_value(line, &values[i]);
   }
-  g_string_append_c(line, '}');
-  lines->line(line->str, lines->user);
+  end_line(lines);
 }
 
 static void put_record(const Lines *lines, const AuditRow *row) {
-  g_autoptr(GString) line = g_string_sized_new(256);
-  begin_line(line, "audit");
+  GString *line = begin_line(lines, "audit");
   append_name(line, "number");
   append_number(line, row->record.number);
   append_name(line, "hash");
@@ -196,8 +207,7 @@ static void put_record(const Lines *lines, const AuditRow *row) {
       row->hash != NULL ? audit_hex(g_bytes_get_data(row->hash, NULL), g_bytes_get_size(row->hash))
                         : g_strdup("");
   append_plain(line, hash, strlen(hash));
-  g_string_append_c(line, '}');
-  lines->line(line->str, lines->user);
+  end_line(lines);
 }
 
 static void put_records(const Lines *lines, const GPtrArray *records) {
@@ -207,7 +217,8 @@ static void put_records(const Lines *lines, const GPtrArray *records) {
 
 gboolean evidence_lines(Store *store, const Id *certificate, EvidenceLine line, gpointer user,
                         GError **error) {
-  const Lines lines = {line, user};
+  g_autoptr(GString) text = g_string_sized_new(LINE_OCTETS);
+  const Lines lines = {line, user, text};
   if (!evidence_rows(store, certificate, on_row, (gpointer)&lines, error))
     return FALSE;
   g_autoptr(GPtrArray) records = evidence_records(store, certificate, error);
@@ -224,7 +235,8 @@ static void add_line(const char *line, gpointer user) {
 
 char *evidence_digest(Store *store, const Certificate *certificate, GError **error) {
   g_autoptr(Sha256) sum = sha256_new();
-  const Lines lines = {add_line, sum};
+  g_autoptr(GString) text = g_string_sized_new(LINE_OCTETS);
+  const Lines lines = {add_line, sum, text};
   if (!evidence_rows(store, &certificate->id, on_row, (gpointer)&lines, error))
     return NULL;
   g_autoptr(GPtrArray) records = evidence_records_now(store, certificate, error);

@@ -199,19 +199,23 @@ static void test_changes_show(void) {
   }
 }
 
-/* Texts with what JSON escapes and what it does not. */
-static void test_texts(void) {
+/* Texts with what JSON escapes and what it does not; the first and the last number. */
+static void test_values(void) {
   Case c = {0};
   set_up(&c);
   lab_begin(c.lab);
   lab_sql(c.lab, "UPDATE challenge SET token1 = '\"a\"b\\\\c/\\', message_id = '\x7f',"
-                 " mail_sender = 'ж\"\n\\', envelope_from = ''");
+                 " mail_sender = 'ж\"\n\\', envelope_from = '', created_at = 0,"
+                 " responded_at = -9223372036854775808, passed_at = 9223372036854775807");
   GString *lines = g_string_new(NULL);
   g_assert_true(evidence_lines(c.lab->acme.store, &c.certificate->id, add_line, lines, NULL));
   g_assert_nonnull(strstr(lines->str, ",\"token1\":\"\\\"a\\\"b\\\\\\\\c/\\\\\","));
   g_assert_nonnull(strstr(lines->str, ",\"message_id\":\"\x7f\","));
   g_assert_nonnull(strstr(lines->str, ",\"mail_sender\":\"ж\\\"\\n\\\\\","));
   g_assert_nonnull(strstr(lines->str, ",\"envelope_from\":\"\","));
+  g_assert_nonnull(strstr(lines->str, ",\"created_at\":0,\"deadline\":"));
+  g_assert_nonnull(strstr(lines->str, ",\"responded_at\":-9223372036854775808,"));
+  g_assert_nonnull(strstr(lines->str, ",\"passed_at\":9223372036854775807,"));
   g_string_free(lines, TRUE);
   store_rollback(c.lab->acme.store);
   tear_down(&c);
@@ -427,7 +431,7 @@ int main(int argc, char **argv) {
   g_test_add_func("/acme/evidence/bound-in-any-way", test_bound_in_any_way);
   g_test_add_func("/acme/evidence/bound-beforehand", test_bound_beforehand);
   g_test_add_func("/acme/evidence/changes-show", test_changes_show);
-  g_test_add_func("/acme/evidence/texts", test_texts);
+  g_test_add_func("/acme/evidence/values", test_values);
   g_test_add_func("/acme/evidence/file", test_file);
   g_test_add_func("/acme/evidence/file-faults", test_file_faults);
   if (database_server() != NULL) {

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "ca/key.h"
 
+#include "base/sha256.h"
 #include "ca/der.h"
 #include "ca/openssl_auto.h"
 
@@ -66,10 +67,8 @@ const Algorithm *key_algorithm(GBytes *spki) {
 }
 
 static GBytes *sha256(GBytes *data, gsize keep) {
-  guint8 digest[EVP_MAX_MD_SIZE];
-  gsize length;
-  const guint8 *octets = g_bytes_get_data(data, &length);
-  openssl_check(EVP_Digest(octets, length, digest, NULL, EVP_sha256(), NULL) == 1);
+  guint8 digest[SHA256_OCTETS];
+  sha256_of(data, digest);
   return g_bytes_new(digest, keep);
 }
 

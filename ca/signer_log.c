@@ -3,7 +3,8 @@
 
 #include "base/clock.h"
 #include "base/log.h"
-#include "ca/openssl_auto.h"
+#include "base/sha256.h"
+#include "ca/issuer.h"
 #include "ca/signer_frame.h"
 
 #include <errno.h>
@@ -237,19 +238,13 @@ void signer_log_free(SignerLog *log) {
   g_free(log);
 }
 
-static void digest_of(GBytes *octets, guint8 *digest) {
-  gsize length;
-  const guint8 *data = g_bytes_get_data(octets, &length);
-  openssl_check(EVP_Digest(data, length, digest, NULL, EVP_sha256(), NULL) == 1);
-}
-
 GBytes *signer_log_find(SignerLog *log, GBytes *tbs, GError **error) {
-  guint8 digest[EVP_MAX_MD_SIZE], header[SIGNER_RECORD_HEADER];
+  guint8 digest[SHA256_OCTETS], header[SIGNER_RECORD_HEADER];
   guintptr key;
   gsize place;
   gboolean broken = FALSE;
   SignerRecord record;
-  digest_of(tbs, digest);
+  sha256_of(tbs, digest);
   if (log->failed)
     return fail(error, "failed before; restart", 0), NULL;
   if (!look_up(log, digest, &key, &place, &broken)) {
@@ -283,10 +278,10 @@ static guint first_since(const GArray *times, gint64 time) {
 
 gboolean signer_log_append(SignerLog *log, gint64 now, GBytes *tbs, GBytes *certificate,
                            GError **error) {
-  guint8 digest[EVP_MAX_MD_SIZE];
+  guint8 digest[SHA256_OCTETS];
   SignerRecord record = {.time = now, .digest = digest};
   record.certificate = g_bytes_get_data(certificate, &record.length);
-  digest_of(tbs, digest);
+  sha256_of(tbs, digest);
   if (log->failed)
     return fail(error, "failed before; restart", 0);
   if (record.length == 0 || record.length > CERTIFICATE_MAX_OCTETS ||

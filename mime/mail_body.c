@@ -43,7 +43,9 @@ static void append_below(GString *out, const MailBody *body, const char *before,
                          const char *after) {
   for (guint i = 1; i < body->texts->len; i++) {
     g_autofree char *line = mail_text_plain(body->texts->pdata[i], MAIL_TEXT_BELOW, NULL);
-    g_string_append_printf(out, "%s%s%s", before, line, after);
+    g_string_append(out, before);
+    g_string_append(out, line);
+    g_string_append(out, after);
   }
 }
 
@@ -53,7 +55,8 @@ static char *plain_text(const MailBody *body) {
   g_string_append(out, body->texts->len > 1 ? "\n" : "");
   for (guint i = 0; i < body->texts->len; i++) {
     g_autofree char *text = mail_text_plain(body->texts->pdata[i], body->section, body->places);
-    g_string_append_printf(out, "%s%s", i > 0 ? PARTING : "", text);
+    g_string_append(out, i > 0 ? PARTING : "");
+    g_string_append(out, text);
   }
   return g_string_free(out, FALSE);
 }
@@ -69,7 +72,8 @@ static char *html_text(const MailBody *body) {
   append_below(out, body, "<p><i>", "</i></p>\n");
   for (guint i = 0; i < body->texts->len; i++) {
     g_autofree char *text = mail_text_html(body->texts->pdata[i], body->section, body->places);
-    g_string_append_printf(out, "%s%s", i > 0 ? "<hr>\n" : "", text);
+    g_string_append(out, i > 0 ? "<hr>\n" : "");
+    g_string_append(out, text);
   }
   g_string_append(out, "</body>\n</html>\n");
   return g_string_free(out, FALSE);
@@ -80,18 +84,18 @@ static void append_plain(GString *out, const char *text, const char *parameter) 
   g_autofree char *encoded = ascii ? with_crlf(text) : quoted_printable(text);
   g_string_append_printf(out,
                          "Content-Type: text/plain; charset=%s%s\r\n"
-                         "Content-Transfer-Encoding: %s\r\n\r\n%s",
+                         "Content-Transfer-Encoding: %s\r\n\r\n",
                          ascii ? "us-ascii" : "utf-8", parameter,
-                         ascii ? "7bit" : "quoted-printable", encoded);
+                         ascii ? "7bit" : "quoted-printable");
+  g_string_append(out, encoded);
 }
 
 /* Always quoted-printable: what is escaped may make a line longer than a mail's can be. */
 static void append_html(GString *out, const char *text) {
   g_autofree char *encoded = quoted_printable(text);
-  g_string_append_printf(out,
-                         "Content-Type: text/html; charset=utf-8\r\n"
-                         "Content-Transfer-Encoding: quoted-printable\r\n\r\n%s",
-                         encoded);
+  g_string_append(out, "Content-Type: text/html; charset=utf-8\r\n"
+                       "Content-Transfer-Encoding: quoted-printable\r\n\r\n");
+  g_string_append(out, encoded);
 }
 
 char *mail_body_entity(const MailBody *body, const char *seed, const char *parameter) {

@@ -9,6 +9,7 @@
 #include "ca/openssl_auto.h"
 #include "ca/san.h"
 
+#include <openssl/asn1t.h>
 #include <openssl/err.h>
 #include <string.h>
 
@@ -18,20 +19,51 @@ static gboolean refuse(GError **error, const char *why) {
   return FALSE;
 }
 
-/* The request, when it is DER throughout. A decoded X509_REQ remembers the octets of the part to be
-   signed, so that this is encoded anew (i2d_re). */
-static X509_REQ *decode(GBytes *der) {
-  g_autoptr(X509_REQ) request = der_decode_keyless(der, ASN1_ITEM_rptr(X509_REQ));
-  if (request == NULL)
-    return NULL;
-  guint8 *octets = NULL;
-  int length = i2d_re_X509_REQ_tbs(request, &octets);
-  g_autoptr(GBytes) again = der_take(octets, length);
-  g_autoptr(GBytes) tbs = der_element(der, 0);
-  return g_bytes_equal(again, tbs) && der_is_name(X509_REQ_get_subject_name(request))
-             ? g_steal_pointer(&request)
-             : NULL;
+/* RFC 2986 section 4. OpenSSL's own types look for who reads the key, and remember the octets that
+   they came from. */
+typedef struct {
+  X509_ALGOR *algorithm;
+  ASN1_BIT_STRING *key;
+} RequestKey;
+
+ASN1_SEQUENCE(RequestKey) =
+    {
+        ASN1_SIMPLE(RequestKey, algorithm, X509_ALGOR),
+        ASN1_SIMPLE(RequestKey, key, ASN1_BIT_STRING),
+} static_ASN1_SEQUENCE_END(RequestKey)
+
+        typedef struct {
+  ASN1_INTEGER *version;
+  X509_NAME *subject;
+  RequestKey *key;
+  STACK_OF(X509_ATTRIBUTE) * attributes;
+} RequestInfo;
+
+ASN1_SEQUENCE(RequestInfo) =
+    {
+        ASN1_SIMPLE(RequestInfo, version, ASN1_INTEGER),
+        ASN1_SIMPLE(RequestInfo, subject, X509_NAME),
+        ASN1_SIMPLE(RequestInfo, key, RequestKey),
+        ASN1_IMP_SET_OF_OPT(RequestInfo, attributes, X509_ATTRIBUTE, 0),
+} static_ASN1_SEQUENCE_END(RequestInfo)
+
+        typedef struct {
+  RequestInfo *info;
+  X509_ALGOR *algorithm;
+  ASN1_BIT_STRING *signature;
+} Request;
+
+ASN1_SEQUENCE(Request) =
+    {
+        ASN1_SIMPLE(Request, info, RequestInfo),
+        ASN1_SIMPLE(Request, algorithm, X509_ALGOR),
+        ASN1_SIMPLE(Request, signature, ASN1_BIT_STRING),
+} static_ASN1_SEQUENCE_END(Request)
+
+        static void request_free(Request * request) {
+  ASN1_item_free((ASN1_VALUE *)request, ASN1_ITEM_rptr(Request));
 }
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(Request, request_free)
 
 /* RFC 4055 section 5: NULL, or absent all the same; RFC 5758 section 3.2: absent. */
 static gboolean parameters_fit(const X509_ALGOR *algorithm, EVP_PKEY *key) {
@@ -40,24 +72,23 @@ static gboolean parameters_fit(const X509_ALGOR *algorithm, EVP_PKEY *key) {
   return type == V_ASN1_UNDEF || (type == V_ASN1_NULL && EVP_PKEY_is_a(key, "RSA") == 1);
 }
 
-static gboolean check_signature(X509_REQ *request, GBytes *spki, GError **error) {
+static gboolean check_signature(const Request *request, GBytes *spki, GError **error) {
   static const int accepted[] = {
       NID_sha256WithRSAEncryption, NID_sha384WithRSAEncryption, NID_sha512WithRSAEncryption,
       NID_ecdsa_with_SHA256,       NID_ecdsa_with_SHA384,       NID_ecdsa_with_SHA512,
   };
   gboolean known = FALSE;
   for (gsize i = 0; i < G_N_ELEMENTS(accepted); i++)
-    known = known || X509_REQ_get_signature_nid(request) == accepted[i];
+    known = known || OBJ_obj2nid(request->algorithm->algorithm) == accepted[i];
   if (!known)
     return refuse(error, "the request's signature is not RSA (PKCS #1 v1.5) or ECDSA with SHA-256, "
                          "SHA-384 or SHA-512");
   g_autoptr(EVP_PKEY) key = public_key_read(g_bytes_get_data(spki, NULL), g_bytes_get_size(spki));
-  const X509_ALGOR *algorithm;
-  X509_REQ_get0_signature(request, NULL, &algorithm);
-  if (key == NULL || !parameters_fit(algorithm, key))
+  if (key == NULL || !parameters_fit(request->algorithm, key))
     return refuse(error, "the parameters of the request's signature algorithm are not those of RFC "
                          "4055 (RSA) or RFC 5758 (ECDSA)");
-  if (X509_REQ_verify_ex(request, key, NULL, NULL) != 1)
+  if (ASN1_item_verify(ASN1_ITEM_rptr(RequestInfo), request->algorithm, request->signature,
+                       request->info, key) != 1)
     return refuse(error, "the request's own signature does not verify");
   return TRUE;
 }
@@ -92,10 +123,10 @@ static gboolean has_indefinite_value(X509_ATTRIBUTE *attribute) {
   return FALSE;
 }
 
-static X509_EXTENSIONS *read_attributes(X509_REQ *request, GError **error) {
+static X509_EXTENSIONS *read_attributes(const RequestInfo *info, GError **error) {
   X509_ATTRIBUTE *found = NULL;
-  for (int i = 0; i < X509_REQ_get_attr_count(request); i++) {
-    X509_ATTRIBUTE *attribute = X509_REQ_get_attr(request, i);
+  for (int i = 0; i < sk_X509_ATTRIBUTE_num(info->attributes); i++) {
+    X509_ATTRIBUTE *attribute = sk_X509_ATTRIBUTE_value(info->attributes, i);
     int nid = OBJ_obj2nid(X509_ATTRIBUTE_get0_object(attribute));
     if (X509_ATTRIBUTE_count(attribute) == 0)
       return refuse(error, "an attribute of the request has no value"), NULL;
@@ -145,19 +176,19 @@ static gboolean check_subject(const X509_NAME *subject, GPtrArray *mailboxes, GE
 Csr *csr_parse(GBytes *der, CsrNames names, GError **error) {
   if (g_bytes_get_size(der) > CSR_MAX_OCTETS)
     return refuse(error, "the request is too long"), NULL;
-  g_autoptr(X509_REQ) request = decode(der);
-  if (request == NULL)
+  g_autoptr(Request) request = der_decode(der, ASN1_ITEM_rptr(Request));
+  if (request == NULL || !der_is_name(request->info->subject))
     return refuse(error, "the request is not DER of RFC 2986"), NULL;
-  if (X509_REQ_get_version(request) != X509_REQ_VERSION_1)
+  if (ASN1_INTEGER_get(request->info->version) != X509_REQ_VERSION_1)
     return refuse(error, "the request is not version 1"), NULL;
   g_autoptr(Csr) csr = g_new0(Csr, 1);
-  csr->spki = der_encode(X509_REQ_get_X509_PUBKEY(request), ASN1_ITEM_rptr(X509_PUBKEY));
+  csr->spki = der_encode(request->info->key, ASN1_ITEM_rptr(RequestKey));
   if (!key_check(csr->spki, KEY_SUBSCRIBER, NULL, error) ||
       !check_signature(request, csr->spki, error))
     return NULL;
-  g_autoptr(X509_EXTENSIONS) extensions = read_attributes(request, error);
+  g_autoptr(X509_EXTENSIONS) extensions = read_attributes(request->info, error);
   if (extensions == NULL || !csr_read_extensions(csr, extensions, names, error) ||
-      !check_subject(X509_REQ_get_subject_name(request), csr->mailboxes, error))
+      !check_subject(request->info->subject, csr->mailboxes, error))
     return NULL;
   return g_steal_pointer(&csr);
 }

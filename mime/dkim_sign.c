@@ -23,6 +23,7 @@ struct DkimSigner {
   char *domain;
   char *selector;
   char *question;
+  char **names; /* of SIGNED_FIELDS */
   EVP_PKEY *key;
   EVP_PKEY_CTX *context; /* of dkim_key_context */
 };
@@ -42,6 +43,7 @@ void dkim_signer_free(DkimSigner *signer) {
   g_free(signer->domain);
   g_free(signer->selector);
   g_free(signer->question);
+  g_strfreev(signer->names);
   g_free(signer);
 }
 
@@ -65,6 +67,7 @@ DkimSigner *dkim_signer_new(const char *domain, const char *selector, EVP_PKEY *
   if (EVP_PKEY_up_ref(key) != 1)
     return fail(error, DKIM_ERROR_KEY, "the key cannot be kept");
   signer->key = key;
+  signer->names = dkim_tag_list(SIGNED_FIELDS, SIGNED_FIELDS_COUNT);
   signer->context = dkim_key_context(key, EVP_PKEY_sign_init);
   return g_steal_pointer(&signer);
 }
@@ -82,7 +85,9 @@ static void add_tag(GString *text, gsize *line, const char *name, const char *va
   } else {
     g_string_append(text, "; ");
   }
-  g_string_append_printf(text, "%s=%s", name, value);
+  g_string_append(text, name);
+  g_string_append_c(text, '=');
+  g_string_append(text, value);
 }
 
 /* The field up to "b=", which gets its value last. h= stands before bh=, since some look for "h="
@@ -119,8 +124,10 @@ static void append_folded(GString *text, GBytes *signature) {
   gsize length = 0;
   const guint8 *data = g_bytes_get_data(signature, &length);
   g_autofree char *base64 = g_base64_encode(data, length);
-  for (gsize i = 0, all = strlen(base64); i < all; i += SIGNATURE_LINE)
-    g_string_append_printf(text, "%s%.*s", i == 0 ? "" : "\r\n\t", SIGNATURE_LINE, base64 + i);
+  for (gsize i = 0, all = strlen(base64); i < all; i += SIGNATURE_LINE) {
+    g_string_append(text, i == 0 ? "" : "\r\n\t");
+    g_string_append_len(text, base64 + i, (gssize)MIN(all - i, SIGNATURE_LINE));
+  }
   g_string_append(text, "\r\n");
 }
 
@@ -130,14 +137,13 @@ char *dkim_sign(const DkimSigner *signer, GBytes *bytes, gint64 now, GError **er
   g_autoptr(RawMessage) message = raw_message_new(bytes, &why);
   if (message == NULL)
     return fail(error, DKIM_ERROR_MESSAGE, why);
-  g_auto(GStrv) names = dkim_tag_list(SIGNED_FIELDS, SIGNED_FIELDS_COUNT);
-  why = refuse_message(message, names);
+  why = refuse_message(message, signer->names);
   if (why != NULL)
     return fail(error, DKIM_ERROR_MESSAGE, why);
   dkim_hash_body(message, DKIM_CANON_RELAXED, hash);
   g_autofree char *body_hash = g_base64_encode(hash, sizeof hash);
   g_autoptr(GString) text = unsigned_field(signer, body_hash, now);
-  dkim_hash_header(message, names, NULL, text->str, DKIM_CANON_RELAXED, hash);
+  dkim_hash_header(message, signer->names, NULL, text->str, DKIM_CANON_RELAXED, hash);
   g_autoptr(GBytes) signature = dkim_key_sign(signer->key, signer->context, hash);
   if (signature == NULL)
     return fail(error, DKIM_ERROR_KEY, "the key does not sign");

@@ -58,11 +58,17 @@ static void answer(Signer *signer, guint kind, guint64 id, GVariant *body) {
   role_answer(signer->process, signer->process->core_generation, kind, id, body);
 }
 
+/* What was signed, or why nothing was. */
+static GVariant *body_of(GBytes *octets, const char *failure) {
+  const NormalFormPart parts[] = {normal_form_octets(octets), normal_form_text(failure)};
+  return normal_form_join("(ays)", parts);
+}
+
 static void refuse(Signer *signer, guint kind, guint64 id, const char *reason) {
   g_autoptr(GBytes) nothing = g_bytes_new(NULL, 0);
   log_error("question refused", "question", message_catalogue.kinds[kind].name, "reason", reason,
             NULL);
-  answer(signer, kind, id, g_variant_new("(@ays)", message_from_octets(nothing), reason));
+  answer(signer, kind, id, body_of(nothing, reason));
 }
 
 /* --- keys in tokens
@@ -103,13 +109,15 @@ static gboolean is_open(Signer *signer, const Held *held, guint kind, guint64 id
   return FALSE;
 }
 
-/* The CA that a question names in its first part; NULL when it is not one of ours. */
-static const Held *named(const Signer *signer, GVariant *body) {
-  g_autoptr(GVariant) first = g_variant_get_child_value(body, 0);
-  g_autoptr(GBytes) identifier = message_octets(first);
-  for (guint i = 0; i < signer->held->len; i++)
-    if (g_bytes_equal(((Held *)signer->held->pdata[i])->identifier, identifier))
-      return signer->held->pdata[i];
+/* The CA of that identifier; NULL when it is not one of ours. */
+static const Held *named(const Signer *signer, const NormalFormPart *identifier) {
+  for (guint i = 0; i < signer->held->len; i++) {
+    const Held *held = signer->held->pdata[i];
+    gsize size;
+    const void *octets = g_bytes_get_data(held->identifier, &size);
+    if (identifier->size == size && memcmp(identifier->data, octets, size) == 0)
+      return held;
+  }
   return NULL;
 }
 
@@ -121,26 +129,33 @@ static const Held *named(const Signer *signer, GVariant *body) {
 static void answer_built(Signer *signer, guint64 id, GBytes *tbs, const char *findings,
                          const char *failure) {
   g_autoptr(GBytes) nothing = g_bytes_new(NULL, 0);
-  answer(signer, MESSAGE_BUILT, id,
-         g_variant_new("(@ayss)", message_from_octets(tbs != NULL ? tbs : nothing), findings,
-                       failure));
+  const NormalFormPart parts[] = {normal_form_octets(tbs != NULL ? tbs : nothing),
+                                  normal_form_text(findings), normal_form_text(failure)};
+  answer(signer, MESSAGE_BUILT, id, normal_form_join("(ayss)", parts));
 }
 
 static void on_build(Signer *signer, guint64 id, GVariant *body) {
   g_autoptr(GError) error = NULL;
-  const Held *held = named(signer, body);
-  g_autoptr(GVariant) serial = g_variant_get_child_value(body, 1);
-  g_autoptr(GVariant) spki = g_variant_get_child_value(body, 2);
-  g_autoptr(GBytes) serial_octets = message_octets(serial);
-  g_autoptr(GBytes) spki_octets = message_octets(spki);
-  g_autofree const char **names = NULL;
-  guint32 profile = 0;
-  CertificateFields fields = {.serial = serial_octets, .spki = spki_octets};
-  g_variant_get(body, "(ayayay^a&sxxbbbu&s&s)", NULL, NULL, NULL, &names, &fields.not_before,
-                &fields.not_after, &fields.sign, &fields.encrypt, &fields.non_repudiation, &profile,
-                &fields.crl_url, &fields.issuer_url);
-  fields.names = names;
-  fields.profile = profile == PROFILE_MULTIPURPOSE ? PROFILE_MULTIPURPOSE : PROFILE_STRICT;
+  NormalFormPart parts[12];
+  normal_form_split("(ayayayasxxbbbuss)", normal_form_of(body), parts);
+  const Held *held = named(signer, &parts[0]);
+  g_autoptr(GBytes) serial = message_part(body, &parts[1]);
+  g_autoptr(GBytes) spki = message_part(body, &parts[2]);
+  g_autofree const char **names = normal_form_to_texts(&parts[3]);
+  const CertificateFields fields = {
+      .serial = serial,
+      .spki = spki,
+      .names = names,
+      .not_before = normal_form_to_int64(&parts[4]),
+      .not_after = normal_form_to_int64(&parts[5]),
+      .sign = normal_form_to_boolean(&parts[6]),
+      .encrypt = normal_form_to_boolean(&parts[7]),
+      .non_repudiation = normal_form_to_boolean(&parts[8]),
+      .profile = normal_form_to_uint32(&parts[9]) == PROFILE_MULTIPURPOSE ? PROFILE_MULTIPURPOSE
+                                                                          : PROFILE_STRICT,
+      .crl_url = normal_form_to_text(&parts[10]),
+      .issuer_url = normal_form_to_text(&parts[11]),
+  };
   if (held == NULL) {
     answer_built(signer, id, NULL, "", UNKNOWN_CA);
     return;
@@ -167,18 +182,18 @@ static const char *sign_fault(Signer *signer, const Held *held, gint64 now) {
 static void on_sign(Signer *signer, guint64 id, GVariant *body) {
   static const struct timeval at_once = {0, 0};
   g_autoptr(GError) error = NULL;
-  const Held *held = named(signer, body);
-  g_autoptr(GVariant) octets = g_variant_get_child_value(body, 1);
-  g_autoptr(GBytes) tbs = message_octets(octets);
+  NormalFormPart parts[3];
+  normal_form_split("(ayayb)", normal_form_of(body), parts);
+  const Held *held = named(signer, &parts[0]);
+  g_autoptr(GBytes) tbs = message_part(body, &parts[1]);
   gint64 now = clock_now(&clock_system);
-  gboolean only_if_logged = FALSE;
-  g_variant_get_child(body, 2, "b", &only_if_logged);
+  gboolean only_if_logged = normal_form_to_boolean(&parts[2]);
   /* Asked again for the same octets the logged certificate is the answer: never two signatures over
    * one. */
   g_autoptr(GBytes) certificate = signer_log_find(signer->log, tbs, &error);
   if (certificate == NULL && error == NULL && only_if_logged) {
     g_autoptr(GBytes) nothing = g_bytes_new(NULL, 0);
-    answer(signer, MESSAGE_SIGNED, id, g_variant_new("(@ays)", message_from_octets(nothing), ""));
+    answer(signer, MESSAGE_SIGNED, id, body_of(nothing, ""));
     return;
   }
   if (certificate == NULL && error == NULL) {
@@ -214,7 +229,7 @@ static void on_sync(evutil_socket_t fd G_GNUC_UNUSED, short what G_GNUC_UNUSED, 
   for (guint i = 0; durable && i < signer->unsynced->len; i++) {
     const Waiting *waiting = signer->unsynced->pdata[i];
     role_answer(signer->process, waiting->generation, MESSAGE_SIGNED, waiting->id,
-                g_variant_new("(@ays)", message_from_octets(waiting->certificate), ""));
+                body_of(waiting->certificate, ""));
   }
   g_ptr_array_set_size(signer->unsynced, 0);
   if (!durable) {
@@ -244,7 +259,9 @@ static void on_sign_crl(Signer *signer, guint64 id, GVariant *body) {
   g_autoptr(GError) error = NULL;
   g_autoptr(GVariantIter) iter = NULL;
   CrlFields fields = {0};
-  const Held *held = named(signer, body);
+  NormalFormPart parts[6];
+  normal_form_split("(ayxxxsa(ayxi))", normal_form_of(body), parts);
+  const Held *held = named(signer, &parts[0]);
   g_variant_get(body, "(ayxxx&sa(ayxi))", NULL, &fields.number, &fields.this_update,
                 &fields.next_update, &fields.url, &iter);
   if (*fields.url == '\0')
@@ -262,7 +279,7 @@ static void on_sign_crl(Signer *signer, guint64 id, GVariant *body) {
     refuse(signer, MESSAGE_CRL, id, error->message);
     reopen_if_lost(signer, error);
   } else {
-    answer(signer, MESSAGE_CRL, id, g_variant_new("(@ays)", message_from_octets(crl), ""));
+    answer(signer, MESSAGE_CRL, id, body_of(crl, ""));
   }
 }
 

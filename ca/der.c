@@ -96,10 +96,11 @@ static gboolean read_header(const guint8 **at, const guint8 *end, Header *header
 
 gboolean der_is_sequence(GBytes *der) {
   gsize size = 0;
-  const guint8 *at = g_bytes_get_data(der, &size), *end = at + size;
+  const guint8 *octets = g_bytes_get_data(der, &size), *at = octets;
   Header header;
-  return read_header(&at, end, &header) && header.constructed && header.tag == V_ASN1_SEQUENCE &&
-         header.class == V_ASN1_UNIVERSAL && at + header.length == end;
+  return size > 0 && read_header(&at, octets + size, &header) && header.constructed &&
+         header.tag == V_ASN1_SEQUENCE && header.class == V_ASN1_UNIVERSAL &&
+         at + header.length == octets + size;
 }
 
 GBytes *der_element(GBytes *der, guint n) {

@@ -37,8 +37,9 @@ static GBytes *changed(FuzzInput *input) {
 
 static X509 *decode(GBytes *tbs) {
   g_autoptr(GBytes) signature = g_bytes_new_static("", 1);
-  g_autoptr(GBytes) der =
-      signature_wrap(tbs, algorithm_of_ca(X509_get0_pubkey(fuzz_issuer()->certificate)), signature);
+  g_autoptr(GBytes) algorithm =
+      algorithm_signature_octets(algorithm_of_ca(X509_get0_pubkey(fuzz_issuer()->certificate)));
+  g_autoptr(GBytes) der = signature_wrap(tbs, algorithm, signature);
   return der_decode(der, ASN1_ITEM_rptr(X509));
 }
 

@@ -115,7 +115,10 @@ static const char *const migrations[] = {
     "CREATE UNIQUE INDEX challenge_envelope ON challenge(envelope_from);"
     "CREATE INDEX former_key_thumbprint ON former_key(thumbprint);"
     "CREATE INDEX orders_status ON orders(status, id);"
-    "CREATE INDEX authz_canonical ON authz(canonical, order_id);"
+    /* One for both: an account's authorizations of a mailbox, and all of a mailbox. */
+    "DROP INDEX authz_account;"
+    "CREATE INDEX authz_canonical ON authz(canonical, account_id, order_id);"
+    "CREATE INDEX authz_owner ON authz(account_id) WHERE order_id IS NULL;"
     "ALTER TABLE certificate ADD COLUMN ending_seen @int;"
     "CREATE INDEX certificate_ending ON certificate(not_after) WHERE ending_seen IS NULL;"
     "CREATE TABLE notice ("

@@ -178,18 +178,16 @@ StoreChange challenge_count_bounce(Store *store, const Id *id, gint64 octets, GE
 
 gboolean challenge_list_overdue(Store *store, gint64 now, guint limit, GArray *ids,
                                 GError **error) {
-  return sql_ids(
-      sql_query(
-          store,
-          "SELECT c.id FROM challenge c WHERE c.status IN ('pending', 'processing')"
-          " AND c.deadline <= ?1 AND c.passed_at IS NULL AND NOT EXISTS (SELECT 1 FROM message m"
-          " WHERE m.challenge_id = c.id AND EXISTS"
-          " (SELECT 1 FROM job j WHERE j.kind = 'judge' AND j.subject = m.id))"
-          " AND (c.mail_sender IS NULL OR NOT EXISTS"
-          " (SELECT 1 FROM stray s WHERE s.at < c.deadline))"
-          " ORDER BY c.deadline LIMIT ?2",
-          "ii", now, (gint64)limit),
-      ids, error);
+  return sql_ids(sql_query(store,
+                           "SELECT id FROM challenge c WHERE " CHALLENGE_ENDS
+                           " AND deadline <= ?1 AND NOT EXISTS (SELECT 1 FROM message m"
+                           " WHERE m.challenge_id = c.id AND EXISTS"
+                           " (SELECT 1 FROM job j WHERE j.kind = 'judge' AND j.subject = m.id))"
+                           " AND (c.mail_sender IS NULL OR NOT EXISTS"
+                           " (SELECT 1 FROM stray s WHERE s.at < c.deadline))"
+                           " ORDER BY deadline LIMIT ?2",
+                           "ii", now, (gint64)limit),
+                 ids, error);
 }
 
 StoreFind challenge_has_unjudged(Store *store, const Id *id, GError **error) {

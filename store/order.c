@@ -87,8 +87,8 @@ StoreChange order_finalize(Store *store, const Order *order, GError **error) {
 gboolean order_list_expired(Store *store, const char *status, gint64 now, guint limit, GArray *ids,
                             GError **error) {
   return sql_ids(sql_query(store,
-                           "SELECT id FROM orders WHERE status = ?1 AND expires_at <= ?2"
-                           " ORDER BY expires_at LIMIT ?3",
+                           "SELECT id FROM orders WHERE status = ?1 AND " ORDER_ENDS
+                           " AND expires_at <= ?2 ORDER BY expires_at LIMIT ?3",
                            "tii", status, now, (gint64)limit),
                  ids, error);
 }

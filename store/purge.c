@@ -59,7 +59,8 @@ gboolean purge_failed(Store *store, gint64 expired_before, guint limit, guint *r
   g_autoptr(GArray) free_ones = g_array_new(FALSE, FALSE, sizeof(Id));
   gboolean good =
       sql_ids(sql_query(store,
-                        "SELECT id FROM orders WHERE status = 'invalid' AND expires_at < ?1"
+                        "SELECT id FROM orders WHERE status = 'invalid' AND " ORDER_ENDS
+                        " AND expires_at < ?1"
                         " AND NOT EXISTS (SELECT 1 FROM certificate WHERE order_id = orders.id)"
                         " ORDER BY expires_at LIMIT ?2",
                         "ii", expired_before, (gint64)limit),
@@ -122,7 +123,7 @@ gboolean purge_preview(Store *store, gint64 expired_before, gint64 ended_before,
                        PurgePreview *preview, GError **error) {
   return sum_of(sql_query(store,
                           SUM("expires_at") "FROM orders WHERE status IN ('pending', 'ready',"
-                                            " 'invalid') AND expires_at < ?1"
+                                            " 'invalid') AND " ORDER_ENDS " AND expires_at < ?1"
                                             " AND NOT EXISTS (SELECT 1 FROM certificate"
                                             " WHERE order_id = orders.id)",
                           "i", expired_before),

@@ -219,7 +219,12 @@ static const char *const migrations[] = {
     /* Nearly no order replaces anything. */
     "DROP INDEX orders_replaces;"
     "CREATE UNIQUE INDEX orders_replaces ON orders(replaces)"
-    " WHERE replaces IS NOT NULL AND status <> 'invalid';",
+    " WHERE replaces IS NOT NULL AND status <> 'invalid';"
+    /* Most orders and challenges are past what these find. */
+    "DROP INDEX orders_expiry;"
+    "CREATE INDEX orders_expiry ON orders(status, expires_at) WHERE " ORDER_ENDS ";"
+    "DROP INDEX challenge_deadline;"
+    "CREATE INDEX challenge_deadline ON challenge(deadline) WHERE " CHALLENGE_ENDS ";",
 };
 
 #define MIGRATION_TRIES 10

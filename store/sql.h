@@ -139,6 +139,13 @@ Overrides *store_overrides(Store *store);
   "(CASE WHEN substr(subject, 31, 7) = ' order/' THEN substr(subject, 38, 12)"                     \
   " WHEN substr(subject, 31, 1) = ' ' THEN substr(subject, 32, 28) ELSE subject END)"
 
+/* Orders that time ends, or removes: what orders_expiry is an index over. Not as a list: SQLite
+   would make a table of it for each change. */
+#define ORDER_ENDS "status <> 'processing' AND status <> 'valid'"
+
+/* Challenges that their deadline ends: what challenge_deadline is an index over. */
+#define CHALLENGE_ENDS "status IN ('pending', 'processing') AND passed_at IS NULL"
+
 /* Rows in bulk, for a shared store, in a transaction. Between sql_load and its end nothing else is
    done with the store. columns: names, separated by commas; values: as many, of their types. */
 SqlLoad *sql_load(Store *store, const char *table, const char *columns, guint count,

@@ -38,6 +38,15 @@ void account_answer(Call *call, const Account *account, guint status) {
   response_json(call->response, status, "application/json", account_json(call->acme, account));
 }
 
+Problem *account_answer_now(Call *call, const Id *id, guint status) {
+  g_autoptr(GError) error = NULL;
+  g_autoptr(Account) account = NULL;
+  if (account_find(call->acme->store, id, &account, &error) != STORE_FOUND)
+    return problem_internal(&error);
+  account_answer(call, account, status);
+  return NULL;
+}
+
 static Problem *check_contact(json_t *contact) {
   const char *url = json_string_value(contact);
   g_autoptr(GError) error = NULL;
@@ -146,7 +155,7 @@ static Problem *check_new(Call *call, char **contact) {
 
 static Account *describe(const Call *call, const char *contact) {
   const char *terms = config_text(call->acme->config, "acme.terms-of-service");
-  Account *account = g_new0(Account, 1);
+  Account *account = g_rc_box_new0(Account);
   account->id = acme_id(call->acme, call->now);
   account->status = g_strdup("valid");
   account->thumbprint = g_bytes_ref(call->key->thumbprint);
@@ -180,18 +189,16 @@ static Problem *insert(Call *call) {
 
 /* Terms that changed are agreed to by newAccount once more (RFC 8555 section 7.3.3): an update of
    the account ignores the member. */
-static Problem *agree_again(Call *call, Account *account) {
+static Problem *agree_again(Call *call, const Account *account) {
   g_autoptr(GError) error = NULL;
   const char *terms = config_text(call->acme->config, "acme.terms-of-service");
   if (account_terms_are_current(call->acme, account->terms) || !agrees(call))
     return NULL;
-  if (!account_agree(call->acme->store, &account->id, terms, call->now, &error) ||
-      !record(call->acme, call->now, "terms agreed", (About){.account = &account->id}, &error,
-              "terms", terms, NULL))
-    return problem_internal(&error);
-  g_free(account->terms);
-  account->terms = g_strdup(terms);
-  return NULL;
+  return account_agree(call->acme->store, &account->id, terms, call->now, &error) &&
+                 record(call->acme, call->now, "terms agreed", (About){.account = &account->id},
+                        &error, "terms", terms, NULL)
+             ? NULL
+             : problem_internal(&error);
 }
 
 Problem *account_new(Call *call) {
@@ -211,9 +218,7 @@ Problem *account_new(Call *call) {
                        account->status);
   if (found == STORE_FOUND) {
     Problem *problem = agree_again(call, account);
-    if (problem == NULL)
-      account_answer(call, account, 200);
-    return problem;
+    return problem != NULL ? problem : account_answer_now(call, &account->id, 200);
   }
   if (json_is_true(json_object_get(call->payload, "onlyReturnExisting")))
     return problem_new(
@@ -232,8 +237,6 @@ static Problem *deactivate(Call *call) {
         !record(call->acme, call->now, "account deactivated", (About){.account = id}, &error,
                 NULL))))
     return problem_internal(&error);
-  g_free(call->account->status);
-  call->account->status = g_strdup("deactivated");
   return NULL;
 }
 
@@ -249,22 +252,18 @@ static Problem *update(Call *call) {
     problem = limit_change(call);
   if (problem != NULL || contact == NULL)
     return problem;
-  if (!account_set_contact(call->acme->store, id, contact, &error) ||
-      !record(call->acme, call->now, "account updated", (About){.account = id}, &error, "contact",
-              contact, NULL))
-    return problem_internal(&error);
-  g_free(call->account->contact);
-  call->account->contact = g_steal_pointer(&contact);
-  return NULL;
+  return account_set_contact(call->acme->store, id, contact, &error) &&
+                 record(call->acme, call->now, "account updated", (About){.account = id}, &error,
+                        "contact", contact, NULL)
+             ? NULL
+             : problem_internal(&error);
 }
 
 Problem *account_post(Call *call) {
   if (!id_equal(&call->id, &call->account->id))
     return resource_missing();
   Problem *problem = call->payload != NULL ? update(call) : NULL;
-  if (problem == NULL)
-    account_answer(call, call->account, 200);
-  return problem;
+  return problem != NULL ? problem : account_answer_now(call, &call->id, 200);
 }
 
 /* --- orders

@@ -12,7 +12,7 @@
 
 static Authorization *describe(Call *call, const OrderedMailbox *ordered, const Id *order,
                                gint64 position, gint64 expires_at) {
-  Authorization *authorization = g_new0(Authorization, 1);
+  Authorization *authorization = g_rc_box_new0(Authorization);
   authorization->id = acme_id(call->acme, call->now);
   authorization->claimed = order != NULL;
   if (order != NULL)
@@ -31,7 +31,7 @@ static Authorization *describe(Call *call, const OrderedMailbox *ordered, const 
 
 static Challenge *make_challenge(Call *call, const Id *authorization) {
   Acme *acme = call->acme;
-  Challenge *challenge = g_new0(Challenge, 1);
+  Challenge *challenge = g_rc_box_new0(Challenge);
   g_autofree char *tag = acme_tag(acme, call->now);
   challenge->id = acme_id(acme, call->now);
   challenge->authz_id = *authorization;

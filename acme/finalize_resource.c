@@ -78,13 +78,13 @@ static Problem *check_key(Call *call, const Csr *csr) {
                            "The request's key is known to be compromised; make a new one.");
 }
 
-static Problem *check_profile(Call *call, Order *order, const Csr *csr) {
+static Problem *check_profile(Call *call, const Order *order, const Csr *csr, gint64 *usage) {
   Profile profile;
   if (!profile_find(call->acme, order->profile, &profile))
     return problem_new(PROBLEM_INVALID_PROFILE, 0,
                        "The profile \"%s\" of this order is not served any more; order anew.",
                        order->profile);
-  return profile_usage(&profile, csr, &order->usage);
+  return profile_usage(&profile, csr, usage);
 }
 
 static Problem *spend_certificates(Call *call, GPtrArray *authorizations) {
@@ -95,12 +95,15 @@ static Problem *spend_certificates(Call *call, GPtrArray *authorizations) {
   return problem;
 }
 
-static Problem *start_issuance(Call *call, Order *order, GBytes *der, const Csr *csr) {
+static Problem *start_issuance(Call *call, const Order *order, GBytes *der, const Csr *csr,
+                               gint64 usage) {
   g_autoptr(GError) error = NULL;
-  order->csr = g_bytes_ref(der);
-  order->spki = g_bytes_ref(csr->spki);
-  order->finalized_at = call->now;
-  StoreChange moved = state_order_finalized(call->acme, order, &error);
+  Order finalized = *order;
+  finalized.csr = der;
+  finalized.spki = csr->spki;
+  finalized.usage = usage;
+  finalized.finalized_at = call->now;
+  StoreChange moved = state_order_finalized(call->acme, &finalized, &error);
   if (moved == STORE_UNCHANGED)
     return not_ready(order);
   if (moved == STORE_FAILED ||
@@ -110,13 +113,13 @@ static Problem *start_issuance(Call *call, Order *order, GBytes *der, const Csr 
 }
 
 /* What a request may be refused for. */
-static Problem *check_request(Call *call, Order *order, GPtrArray *authorizations, GBytes **der,
-                              Csr **csr) {
+static Problem *check_request(Call *call, const Order *order, GPtrArray *authorizations,
+                              GBytes **der, Csr **csr, gint64 *usage) {
   Problem *problem = read_csr(call, authorizations, der, csr);
   if (problem == NULL)
     problem = check_names(authorizations, *csr);
   if (problem == NULL)
-    problem = check_profile(call, order, *csr);
+    problem = check_profile(call, order, *csr, usage);
   return problem == NULL ? check_key(call, *csr) : problem;
 }
 
@@ -139,6 +142,7 @@ Problem *order_finalize_post(Call *call) {
   g_autoptr(Order) order = NULL;
   g_autoptr(GBytes) der = NULL;
   g_autoptr(Csr) csr = NULL;
+  gint64 usage = 0;
   if (!store_lock_order(call->acme->store, &call->id, &error))
     return problem_internal(&error);
   Problem *problem = order_load(call, &order);
@@ -155,9 +159,9 @@ Problem *order_finalize_post(Call *call) {
   problem = limit_finalization(call);
   if (problem != NULL)
     return problem_longer(problem, spend_certificates(call, authorizations));
-  problem = check_request(call, order, authorizations, &der, &csr);
+  problem = check_request(call, order, authorizations, &der, &csr, &usage);
   if (problem != NULL)
     return refuse(call, order, problem);
   problem = spend_certificates(call, authorizations);
-  return problem != NULL ? problem : start_issuance(call, order, der, csr);
+  return problem != NULL ? problem : start_issuance(call, order, der, csr, usage);
 }

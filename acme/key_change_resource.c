@@ -76,7 +76,7 @@ static Problem *key_in_use(const Call *call, const Jwk *key) {
 /* Pending orders and authorizations stay as they are. */
 static Problem *change_key(Call *call, const Jwk *key) {
   g_autoptr(GError) error = NULL;
-  Account *account = call->account;
+  const Account *account = call->account;
   StoreChange changed =
       account_set_key(call->acme->store, account, key->thumbprint, key->text, call->now, &error);
   if (changed == STORE_UNCHANGED)
@@ -85,12 +85,7 @@ static Problem *change_key(Call *call, const Jwk *key) {
       !record(call->acme, call->now, "account key changed", (About){.account = &account->id},
               &error, "from", call->key->thumbprint_text, "to", key->thumbprint_text, NULL))
     return problem_internal(&error);
-  g_bytes_unref(account->thumbprint);
-  account->thumbprint = g_bytes_ref(key->thumbprint);
-  g_free(account->jwk);
-  account->jwk = g_strdup(key->text);
-  account_answer(call, account, 200);
-  return NULL;
+  return account_answer_now(call, &account->id, 200);
 }
 
 static Problem *check_key(Call *call, const Jwk *key) {

@@ -147,7 +147,7 @@ static Problem *spend_limits(Call *call, const Wish *wish) {
  * ---------------------------------------------------------------------------------------- */
 
 static Order *describe(Call *call, const Wish *wish) {
-  Order *order = g_new0(Order, 1);
+  Order *order = g_rc_box_new0(Order);
   order->id = acme_id(call->acme, call->now);
   order->account_id = call->account->id;
   order->status = g_strdup("pending");

@@ -34,6 +34,8 @@ Problem *order_load(Call *call, Order **order);
 
 /* Answers with the account object. */
 void account_answer(Call *call, const Account *account, guint status);
+/* The same, as it is in the store now. */
+Problem *account_answer_now(Call *call, const Id *id, guint status);
 /* The policy of account keys; badPublicKey when key breaks it or is known to be compromised. */
 Problem *account_check_key(const Call *call, const Jwk *key);
 

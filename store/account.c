@@ -1,17 +1,21 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "store/account.h"
+#include "store/kept.h"
 #include "store/sql.h"
 
-void account_free(Account *account) {
-  if (account == NULL)
-    return;
+static void clear(gpointer data) {
+  Account *account = data;
   g_free(account->status);
   g_clear_pointer(&account->thumbprint, g_bytes_unref);
   g_free(account->jwk);
   g_free(account->contact);
   g_free(account->terms);
   g_free(account->external_binding);
-  g_free(account);
+}
+
+void account_free(Account *account) {
+  if (account != NULL)
+    g_rc_box_release_full(account, clear);
 }
 
 StoreChange account_insert(Store *store, const Account *account, GError **error) {
@@ -43,7 +47,7 @@ gboolean account_ensure_unknown(Store *store, gint64 now, GError **error) {
 static StoreFind find(SqlQuery query, Account **account, GError **error) {
   StoreFind found = STORE_MISSING;
   if (sql_row(&query)) {
-    *account = g_new0(Account, 1);
+    *account = g_rc_box_new0(Account);
     sql_id(&query, 0, &(*account)->id);
     (*account)->status = sql_text(&query, 1);
     (*account)->thumbprint = sql_bytes(&query, 2);
@@ -54,6 +58,7 @@ static StoreFind find(SqlQuery query, Account **account, GError **error) {
     (*account)->created_at = sql_int(&query, 7);
     (*account)->bound = sql_id(&query, 8, &(*account)->external_key_id);
     (*account)->external_binding = sql_text(&query, 9);
+    kept_put(store_kept(query.store), KEPT_ACCOUNTS, &(*account)->id, g_rc_box_acquire(*account));
     found = STORE_FOUND;
   }
   return sql_end(&query, error) ? found : STORE_LOOKUP_FAILED;
@@ -63,37 +68,17 @@ static StoreFind find(SqlQuery query, Account **account, GError **error) {
   "SELECT id, status, thumbprint, jwk, contact, terms, terms_agreed_at, created_at,"               \
   " external_key_id, external_binding FROM account"
 
-static Account *copy(const Account *account) {
-  Account *made = g_memdup2(account, sizeof(*account));
-  made->status = g_strdup(account->status);
-  made->thumbprint = g_bytes_ref(account->thumbprint);
-  made->jwk = g_strdup(account->jwk);
-  made->contact = g_strdup(account->contact);
-  made->terms = g_strdup(account->terms);
-  made->external_binding = g_strdup(account->external_binding);
-  return made;
-}
-
 /* It will be changed. */
-static void forget_account(Store *store, const Id *id) {
-  Account **kept = store_kept_account(store, id);
-  if (kept != NULL)
-    g_clear_pointer(kept, account_free);
+static void forget(Store *store, const Id *id) {
+  kept_forget(store_kept(store), KEPT_ACCOUNTS, id);
 }
 
-/* Each request names one, so it is kept where nobody else changes it. */
 StoreFind account_find(Store *store, const Id *id, Account **account, GError **error) {
-  Account **kept = store_kept_account(store, id);
-  if (kept != NULL && *kept != NULL && id_equal(&(*kept)->id, id)) {
-    *account = copy(*kept);
-    return STORE_FOUND;
-  }
-  StoreFind found = find(sql_query(store, COLUMNS " WHERE id = ?1", "d", id), account, error);
-  if (kept != NULL && found == STORE_FOUND && (*account)->thumbprint != NULL) {
-    account_free(*kept);
-    *kept = copy(*account);
-  }
-  return found;
+  Account *kept = kept_find(store_kept(store), KEPT_ACCOUNTS, id);
+  if (kept == NULL)
+    return find(sql_query(store, COLUMNS " WHERE id = ?1", "d", id), account, error);
+  *account = g_rc_box_acquire(kept);
+  return STORE_FOUND;
 }
 
 StoreFind account_find_by_key(Store *store, GBytes *thumbprint, Account **account, GError **error) {
@@ -111,7 +96,7 @@ static gboolean forget_keys(Store *store, const Id *id, GError **error) {
 
 StoreChange account_set_key(Store *store, const Account *account, GBytes *thumbprint,
                             const char *jwk, gint64 now, GError **error) {
-  forget_account(store, &account->id);
+  forget(store, &account->id);
   StoreChange changed = sql_change(store, error,
                                    "UPDATE account SET thumbprint = ?2, jwk = ?3 WHERE id = ?1"
                                    " AND thumbprint = ?4"
@@ -145,18 +130,18 @@ StoreFind account_had_key(Store *store, GBytes *thumbprint, GError **error) {
 }
 
 gboolean account_agree(Store *store, const Id *id, const char *terms, gint64 now, GError **error) {
-  forget_account(store, id);
+  forget(store, id);
   return sql_run(store, error, "UPDATE account SET terms = ?2, terms_agreed_at = ?3 WHERE id = ?1",
                  "dti", id, terms, now);
 }
 
 gboolean account_set_contact(Store *store, const Id *id, const char *contact, GError **error) {
-  forget_account(store, id);
+  forget(store, id);
   return sql_run(store, error, "UPDATE account SET contact = ?2 WHERE id = ?1", "dt", id, contact);
 }
 
 StoreChange account_deactivate(Store *store, const Id *id, GError **error) {
-  forget_account(store, id);
+  forget(store, id);
   return sql_change(store, error,
                     "UPDATE account SET status = 'deactivated' WHERE id = ?1 AND status = 'valid'",
                     "d", id);

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "store/challenge.h"
 #include "store/job.h"
+#include "store/kept.h"
 #include "store/lock.h"
 #include "store/sql.h"
 
-void challenge_free(Challenge *challenge) {
-  if (challenge == NULL)
-    return;
+static void clear(gpointer data) {
+  Challenge *challenge = data;
   g_free(challenge->status);
   g_free(challenge->token2);
   g_free(challenge->mail_from);
@@ -16,7 +16,37 @@ void challenge_free(Challenge *challenge) {
   g_free(challenge->relay_text);
   g_free(challenge->envelope_from);
   g_free(challenge->error);
-  g_free(challenge);
+}
+
+void challenge_free(Challenge *challenge) {
+  if (challenge != NULL)
+    g_rc_box_release_full(challenge, clear);
+}
+
+static gpointer copy(gconstpointer data) {
+  const Challenge *challenge = data;
+  Challenge *made = g_rc_box_new0(Challenge);
+  *made = *challenge;
+  made->status = g_strdup(challenge->status);
+  made->token2 = g_strdup(challenge->token2);
+  made->mail_from = g_strdup(challenge->mail_from);
+  made->mail_sender = g_strdup(challenge->mail_sender);
+  made->token1 = g_strdup(challenge->token1);
+  made->message_id = g_strdup(challenge->message_id);
+  made->relay_text = g_strdup(challenge->relay_text);
+  made->envelope_from = g_strdup(challenge->envelope_from);
+  made->error = g_strdup(challenge->error);
+  return made;
+}
+
+/* What is kept of one whose row was changed or not (changed), to be changed in the same way. */
+static Challenge *change_kept(Store *store, const Id *id, StoreChange changed) {
+  return changed == STORE_CHANGED ? kept_change(store_kept(store), KEPT_CHALLENGES, id, copy)
+                                  : NULL;
+}
+
+static void forget(Store *store, const Id *id) {
+  kept_forget(store_kept(store), KEPT_CHALLENGES, id);
 }
 
 gboolean challenge_insert(Store *store, const Challenge *c, GError **error) {
@@ -31,7 +61,7 @@ gboolean challenge_insert(Store *store, const Challenge *c, GError **error) {
 static StoreFind find(SqlQuery query, Challenge **challenge, GError **error) {
   StoreFind found = STORE_MISSING;
   if (sql_row(&query)) {
-    Challenge *c = *challenge = g_new0(Challenge, 1);
+    Challenge *c = *challenge = g_rc_box_new0(Challenge);
     sql_id(&query, 0, &c->id);
     sql_id(&query, 1, &c->authz_id);
     c->status = sql_text(&query, 2);
@@ -55,6 +85,9 @@ static StoreFind find(SqlQuery query, Challenge **challenge, GError **error) {
     c->bounces = sql_int(&query, 20);
     c->bounce_octets = sql_int(&query, 21);
     c->mail_sender = sql_text(&query, 22);
+    Kept *kept = store_kept(query.store);
+    kept_put(kept, KEPT_CHALLENGES, &c->id, g_rc_box_acquire(c));
+    kept_put_ids(kept, KEPT_CHALLENGES_OF_AUTHORIZATIONS, &c->authz_id, &c->id, 1);
     found = STORE_FOUND;
   }
   return sql_end(&query, error) ? found : STORE_LOOKUP_FAILED;
@@ -66,12 +99,19 @@ static StoreFind find(SqlQuery query, Challenge **challenge, GError **error) {
   " relay_text, envelope_from, bounces, bounce_octets, mail_sender FROM challenge"
 
 StoreFind challenge_find(Store *store, const Id *id, Challenge **challenge, GError **error) {
-  return find(sql_query(store, COLUMNS " WHERE id = ?1", "d", id), challenge, error);
+  Challenge *kept = kept_find(store_kept(store), KEPT_CHALLENGES, id);
+  if (kept == NULL)
+    return find(sql_query(store, COLUMNS " WHERE id = ?1", "d", id), challenge, error);
+  *challenge = g_rc_box_acquire(kept);
+  return STORE_FOUND;
 }
 
 StoreFind challenge_find_by_authorization(Store *store, const Id *authz_id, Challenge **challenge,
                                           GError **error) {
-  return find(sql_query(store, COLUMNS " WHERE authz_id = ?1", "d", authz_id), challenge, error);
+  const KeptIds *kept = kept_find(store_kept(store), KEPT_CHALLENGES_OF_AUTHORIZATIONS, authz_id);
+  return kept != NULL ? challenge_find(store, &kept->ids[0], challenge, error)
+                      : find(sql_query(store, COLUMNS " WHERE authz_id = ?1", "d", authz_id),
+                             challenge, error);
 }
 
 StoreFind challenge_find_by_recipient(Store *store, const char *address, Challenge **challenge,
@@ -104,14 +144,29 @@ StoreFind challenge_has_open_from(Store *store, const char *mail_sender, gint64 
 
 StoreChange challenge_set_mail(Store *store, const Id *id, gint64 now, const char *token1,
                                const char *message_id, const char *envelope_from, GError **error) {
-  return sql_change(store, error,
-                    "UPDATE challenge SET token1 = ?2, message_id = ?3, queued_at = ?4,"
-                    " envelope_from = ?5 WHERE id = ?1 AND token1 IS NULL",
-                    "dttit", id, token1, message_id, now, envelope_from);
+  StoreChange set = sql_change(store, error,
+                               "UPDATE challenge SET token1 = ?2, message_id = ?3, queued_at = ?4,"
+                               " envelope_from = ?5 WHERE id = ?1 AND token1 IS NULL",
+                               "dttit", id, token1, message_id, now, envelope_from);
+  Challenge *kept = change_kept(store, id, set);
+  if (kept != NULL) {
+    kept_set_text(&kept->token1, token1);
+    kept_set_text(&kept->message_id, message_id);
+    kept->queued_at = now;
+    kept_set_text(&kept->envelope_from, envelope_from);
+  }
+  return set;
 }
 
 gboolean challenge_set_sent(Store *store, const Id *id, gint64 now, const char *relay_text,
                             GError **error) {
+  const Challenge *before = kept_find(store_kept(store), KEPT_CHALLENGES, id);
+  gboolean first = before != NULL && before->sent_at == 0;
+  Challenge *kept = change_kept(store, id, first ? STORE_CHANGED : STORE_UNCHANGED);
+  if (kept != NULL) {
+    kept->sent_at = now;
+    kept_set_text(&kept->relay_text, relay_text);
+  }
   return sql_run(store, error,
                  "UPDATE challenge SET sent_at = ?2, relay_text = ?3"
                  " WHERE id = ?1 AND sent_at IS NULL",
@@ -119,33 +174,53 @@ gboolean challenge_set_sent(Store *store, const Id *id, gint64 now, const char *
 }
 
 gboolean challenge_set_unsent(Store *store, const Id *id, const char *relay_text, GError **error) {
+  forget(store, id);
   return sql_run(store, error,
                  "UPDATE challenge SET relay_text = ?2 WHERE id = ?1 AND sent_at IS NULL", "dt", id,
                  relay_text);
 }
 
 StoreChange challenge_respond(Store *store, const Id *id, gint64 now, GError **error) {
-  return sql_change(store, error,
-                    "UPDATE challenge SET status = 'processing', responded_at = ?2"
-                    " WHERE id = ?1 AND status = 'pending'",
-                    "di", id, now);
+  StoreChange responded = sql_change(store, error,
+                                     "UPDATE challenge SET status = 'processing', responded_at = ?2"
+                                     " WHERE id = ?1 AND status = 'pending'",
+                                     "di", id, now);
+  Challenge *kept = change_kept(store, id, responded);
+  if (kept != NULL) {
+    kept_set_text(&kept->status, "processing");
+    kept->responded_at = now;
+  }
+  return responded;
 }
 
 StoreChange challenge_pass(Store *store, const Id *id, gint64 now, GError **error) {
-  return sql_change(store, error,
-                    "UPDATE challenge SET passed_at = ?2 WHERE id = ?1 AND passed_at IS NULL"
-                    " AND status IN ('pending', 'processing')",
-                    "di", id, now);
+  StoreChange passed =
+      sql_change(store, error,
+                 "UPDATE challenge SET passed_at = ?2 WHERE id = ?1 AND passed_at IS NULL"
+                 " AND status IN ('pending', 'processing')",
+                 "di", id, now);
+  Challenge *kept = change_kept(store, id, passed);
+  if (kept != NULL)
+    kept->passed_at = now;
+  return passed;
 }
 
 StoreChange challenge_validate(Store *store, const Id *id, gint64 now, GError **error) {
-  return sql_change(store, error,
-                    "UPDATE challenge SET status = 'valid', validated_at = ?2"
-                    " WHERE id = ?1 AND status = 'processing' AND passed_at IS NOT NULL",
-                    "di", id, now);
+  StoreChange validated =
+      sql_change(store, error,
+                 "UPDATE challenge SET status = 'valid', validated_at = ?2"
+                 " WHERE id = ?1 AND status = 'processing' AND passed_at IS NOT NULL",
+                 "di", id, now);
+  Challenge *kept = change_kept(store, id, validated);
+  if (kept != NULL) {
+    kept_set_text(&kept->status, "valid");
+    kept->validated_at = now;
+  }
+  return validated;
 }
 
 StoreChange challenge_fail(Store *store, const Id *id, const char *problem, GError **error) {
+  forget(store, id);
   return sql_change(store, error,
                     "UPDATE challenge SET status = 'invalid', error = ?2"
                     " WHERE id = ?1 AND status IN ('pending', 'processing') AND passed_at IS NULL",
@@ -153,18 +228,26 @@ StoreChange challenge_fail(Store *store, const Id *id, const char *problem, GErr
 }
 
 StoreChange challenge_count_mail(Store *store, const Id *id, gint64 octets, GError **error) {
-  StoreChange kept = sql_change(
+  StoreChange room = sql_change(
       store, error,
       "UPDATE challenge SET mails = mails + 1, mail_octets = mail_octets + ?2"
       " WHERE id = ?1 AND mails < ?3 AND mail_octets + ?2 <= ?4",
       "diii", id, octets, (gint64)CHALLENGE_MAX_MAILS, (gint64)CHALLENGE_MAX_MAIL_OCTETS);
-  if (kept == STORE_UNCHANGED &&
-      !sql_run(store, error, "UPDATE challenge SET mails = mails + 1 WHERE id = ?1", "d", id))
-    return STORE_FAILED;
-  return kept;
+  Challenge *kept = change_kept(store, id, room);
+  if (kept != NULL) {
+    kept->mails++;
+    kept->mail_octets += octets;
+  }
+  if (room != STORE_UNCHANGED)
+    return room;
+  forget(store, id);
+  return sql_run(store, error, "UPDATE challenge SET mails = mails + 1 WHERE id = ?1", "d", id)
+             ? STORE_UNCHANGED
+             : STORE_FAILED;
 }
 
 StoreChange challenge_count_bounce(Store *store, const Id *id, gint64 octets, GError **error) {
+  forget(store, id);
   StoreChange kept = sql_change(
       store, error,
       "UPDATE challenge SET bounces = bounces + 1, bounce_octets = bounce_octets + ?2"
@@ -218,6 +301,7 @@ void note_free(Note *note) {
 
 gboolean challenge_note(Store *store, const Id *id, gint64 now, const char *rule,
                         const char *problem, GError **error) {
+  forget(store, id);
   return sql_run(store, error, "UPDATE challenge SET notes = notes + 1 WHERE id = ?1", "d", id) &&
          sql_run(store, error,
                  "INSERT INTO note (challenge_id, number, at, rule, problem)"

@@ -1,16 +1,41 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "store/order.h"
+#include "store/kept.h"
 #include "store/sql.h"
 
-void order_free(Order *order) {
-  if (order == NULL)
-    return;
+static void clear(gpointer data) {
+  Order *order = data;
   g_free(order->status);
   g_free(order->error);
   g_free(order->profile);
   g_clear_pointer(&order->csr, g_bytes_unref);
   g_clear_pointer(&order->spki, g_bytes_unref);
-  g_free(order);
+}
+
+void order_free(Order *order) {
+  if (order != NULL)
+    g_rc_box_release_full(order, clear);
+}
+
+static GBytes *another(GBytes *octets) {
+  return octets != NULL ? g_bytes_ref(octets) : NULL;
+}
+
+static gpointer copy(gconstpointer data) {
+  const Order *order = data;
+  Order *made = g_rc_box_new0(Order);
+  *made = *order;
+  made->status = g_strdup(order->status);
+  made->error = g_strdup(order->error);
+  made->profile = g_strdup(order->profile);
+  made->csr = another(order->csr);
+  made->spki = another(order->spki);
+  return made;
+}
+
+/* What is kept of one whose row was changed or not (changed), to be changed in the same way. */
+static Order *change_kept(Store *store, const Id *id, StoreChange changed) {
+  return changed == STORE_CHANGED ? kept_change(store_kept(store), KEPT_ORDERS, id, copy) : NULL;
 }
 
 StoreChange order_insert(Store *store, const Order *order, GError **error) {
@@ -28,7 +53,7 @@ StoreChange order_insert(Store *store, const Order *order, GError **error) {
 static StoreFind find(SqlQuery query, Order **order, GError **error) {
   StoreFind found = STORE_MISSING;
   if (sql_row(&query)) {
-    *order = g_new0(Order, 1);
+    *order = g_rc_box_new0(Order);
     sql_id(&query, 0, &(*order)->id);
     sql_id(&query, 1, &(*order)->account_id);
     (*order)->status = sql_text(&query, 2);
@@ -43,6 +68,7 @@ static StoreFind find(SqlQuery query, Order **order, GError **error) {
     (*order)->not_before = sql_int(&query, 11);
     (*order)->not_after = sql_int(&query, 12);
     (*order)->renewal = sql_id(&query, 13, &(*order)->replaces);
+    kept_put(store_kept(query.store), KEPT_ORDERS, &(*order)->id, g_rc_box_acquire(*order));
     found = STORE_FOUND;
   }
   return sql_end(&query, error) ? found : STORE_LOOKUP_FAILED;
@@ -53,7 +79,11 @@ static StoreFind find(SqlQuery query, Order **order, GError **error) {
   " profile, not_before, not_after, replaces FROM orders"
 
 StoreFind order_find(Store *store, const Id *id, Order **order, GError **error) {
-  return find(sql_query(store, COLUMNS " WHERE id = ?1", "d", id), order, error);
+  Order *kept = kept_find(store_kept(store), KEPT_ORDERS, id);
+  if (kept == NULL)
+    return find(sql_query(store, COLUMNS " WHERE id = ?1", "d", id), order, error);
+  *order = g_rc_box_acquire(kept);
+  return STORE_FOUND;
 }
 
 StoreFind order_find_replacing(Store *store, const Id *certificate, Order **order, GError **error) {
@@ -64,24 +94,46 @@ StoreFind order_find_replacing(Store *store, const Id *certificate, Order **orde
 
 StoreChange order_move(Store *store, const Id *id, const char *from, const char *to,
                        const char *problem, GError **error) {
-  return sql_change(store, error,
-                    "UPDATE orders SET status = ?3, error = ?4 WHERE id = ?1 AND status = ?2",
-                    "dttt", id, from, to, problem);
+  StoreChange moved = sql_change(
+      store, error, "UPDATE orders SET status = ?3, error = ?4 WHERE id = ?1 AND status = ?2",
+      "dttt", id, from, to, problem);
+  Order *kept = change_kept(store, id, moved);
+  if (kept != NULL) {
+    kept_set_text(&kept->status, to);
+    kept_set_text(&kept->error, problem);
+  }
+  return moved;
 }
 
 StoreChange order_set_delay(Store *store, const Id *id, const char *problem, GError **error) {
-  return sql_change(store, error,
-                    "UPDATE orders SET error = ?2 WHERE id = ?1 AND status = 'processing'"
-                    " AND coalesce(error, '') <> coalesce(?2, '')",
-                    "dt", id, problem);
+  StoreChange set = sql_change(store, error,
+                               "UPDATE orders SET error = ?2 WHERE id = ?1"
+                               " AND status = 'processing'"
+                               " AND coalesce(error, '') <> coalesce(?2, '')",
+                               "dt", id, problem);
+  Order *kept = change_kept(store, id, set);
+  if (kept != NULL)
+    kept_set_text(&kept->error, problem);
+  return set;
 }
 
 StoreChange order_finalize(Store *store, const Order *order, GError **error) {
-  return sql_change(store, error,
-                    "UPDATE orders SET status = 'processing', csr = ?2, spki = ?3, usage = ?4,"
-                    " finalized_at = ?5 WHERE id = ?1 AND status = 'ready'",
-                    "dbbii", &order->id, order->csr, order->spki, order->usage,
-                    order->finalized_at);
+  StoreChange done =
+      sql_change(store, error,
+                 "UPDATE orders SET status = 'processing', csr = ?2, spki = ?3, usage = ?4,"
+                 " finalized_at = ?5 WHERE id = ?1 AND status = 'ready'",
+                 "dbbii", &order->id, order->csr, order->spki, order->usage, order->finalized_at);
+  Order *kept = change_kept(store, &order->id, done);
+  if (kept != NULL) {
+    kept_set_text(&kept->status, "processing");
+    g_clear_pointer(&kept->csr, g_bytes_unref);
+    g_clear_pointer(&kept->spki, g_bytes_unref);
+    kept->csr = another(order->csr);
+    kept->spki = another(order->spki);
+    kept->usage = order->usage;
+    kept->finalized_at = order->finalized_at;
+  }
+  return done;
 }
 
 gboolean order_list_expired(Store *store, const char *status, gint64 now, guint limit, GArray *ids,

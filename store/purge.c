@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "store/purge.h"
+#include "store/kept.h"
 #include "store/sql.h"
 
 /* What hangs on one authorization (?1), leaves first. A raw message goes with the last message that
@@ -74,6 +75,8 @@ gboolean purge_failed(Store *store, gint64 expired_before, guint limit, guint *r
   for (guint i = 0; good && i < free_ones->len; i++)
     good = remove_authorization(store, &g_array_index(free_ones, Id, i), error);
   *removed = orders->len + free_ones->len;
+  if (*removed > 0)
+    kept_forget_all(store_kept(store));
   return good;
 }
 
@@ -105,6 +108,7 @@ gboolean purge_remove(Store *store, const PurgeEnded *ended, GError **error) {
                                       "DELETE FROM notice WHERE certificate_id = ?1",
                                       "DELETE FROM certificate WHERE id = ?1"};
   gboolean good = TRUE;
+  kept_forget_all(store_kept(store));
   for (gsize i = 0; good && i < G_N_ELEMENTS(parts); i++)
     good = sql_run(store, error, parts[i], "d", &ended->certificate);
   return good && remove_order(store, &ended->order, error);

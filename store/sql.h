@@ -9,7 +9,6 @@
 #define SIGNET_STORE_SQL_H
 
 #include "base/audit_record.h"
-#include "store/account.h"
 #include "store/store.h"
 
 #define SQL_MAX_PARAMETERS 24
@@ -111,11 +110,8 @@ gboolean sql_ids(SqlQuery query, GArray *ids, GError **error);
    (store/audit.c). chain not given: it has to be read, also since something was undone. */
 AuditHead *store_audit_end(Store *store);
 
-/* Where an account (store/account.c) is kept as it was read last, as long as nothing is undone;
-   NULL: nowhere, since others write too. Several ids have one place. */
-Account **store_kept_account(Store *store, const Id *id);
-
-/* The records of an order that is under way, of AuditHead, in the same way (store/audit.c). */
+/* The records of an order that is under way, of AuditHead, as long as nothing is undone;
+   NULL: nowhere, since others write too (store/audit.c). Several orders have one place. */
 typedef struct {
   Id order;
   GArray *records; /* NULL: none are kept here */

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "store/kept.h"
 #include "store/sql.h"
 
 #include <string.h>
@@ -10,33 +11,28 @@ struct Store {
   gint64 jobs_added;
   AuditHead audit_end;
   Overrides overrides;
-  Account **accounts;    /* KEPT_ACCOUNTS places; NULL: others write too */
-  OrderRecords *records; /* KEPT_ORDERS places, likewise */
+  Kept *kept;            /* NULL: others write too */
+  OrderRecords *records; /* KEPT_RECORDS places, likewise */
 };
 
-#define KEPT_ACCOUNTS 1024
-#define KEPT_ORDERS 4096
+#define KEPT_RECORDS 4096
 
 G_DEFINE_QUARK(signet - store - error - quark, store_error)
 
-static guint place_of(const Id *id) {
-  return (guint)id->octets[ID_OCTETS - 2] << 8 | id->octets[ID_OCTETS - 1];
-}
-
-Account **store_kept_account(Store *store, const Id *id) {
-  return store->accounts != NULL ? &store->accounts[place_of(id) % KEPT_ACCOUNTS] : NULL;
+Kept *store_kept(Store *store) {
+  return store->kept;
 }
 
 OrderRecords *store_kept_records(Store *store, const Id *order) {
-  return store->records != NULL ? &store->records[place_of(order) % KEPT_ORDERS] : NULL;
+  guint place = (guint)order->octets[ID_OCTETS - 2] << 8 | order->octets[ID_OCTETS - 1];
+  return store->records != NULL ? &store->records[place % KEPT_RECORDS] : NULL;
 }
 
 /* Something was undone: what is kept may not be so any more. */
 static void forget(Store *store) {
   store->audit_end.chain.given = FALSE;
-  for (guint i = 0; store->accounts != NULL && i < KEPT_ACCOUNTS; i++)
-    g_clear_pointer(&store->accounts[i], account_free);
-  for (guint i = 0; store->records != NULL && i < KEPT_ORDERS; i++)
+  kept_forget_all(store->kept);
+  for (guint i = 0; store->records != NULL && i < KEPT_RECORDS; i++)
     g_clear_pointer(&store->records[i].records, g_array_unref);
 }
 
@@ -44,9 +40,9 @@ void store_close(Store *store) {
   if (store == NULL)
     return;
   forget(store);
+  kept_free(store->kept);
   store->driver->close(store->connection);
   g_free(store->records);
-  g_free(store->accounts);
   g_free(store->owner);
   g_free(store);
 }
@@ -61,8 +57,8 @@ static Store *open_place(const StorePlace *place, gboolean reader, GError **erro
   store->driver = driver;
   store->connection = connection;
   store->jobs_added = G_MAXINT64;
-  store->accounts = shared || reader ? NULL : g_new0(Account *, KEPT_ACCOUNTS);
-  store->records = shared || reader ? NULL : g_new0(OrderRecords, KEPT_ORDERS);
+  store->kept = shared || reader ? NULL : kept_new();
+  store->records = shared || reader ? NULL : g_new0(OrderRecords, KEPT_RECORDS);
   store->owner = g_strdup(shared && place->owner != NULL ? place->owner : "");
   return store;
 }

@@ -43,7 +43,7 @@ Account *fill_account(Store *store, gint64 now, char *jwk) {
   g_autoptr(GError) error = NULL;
   guint8 thumbprint[32];
   EVP_Digest(jwk, strlen(jwk), thumbprint, NULL, EVP_sha256(), NULL);
-  Account *account = g_new0(Account, 1);
+  Account *account = g_rc_box_new0(Account);
   *account = (Account){.id = fill_id(now),
                        .status = g_strdup("valid"),
                        .thumbprint = g_bytes_new(thumbprint, sizeof(thumbprint)),
@@ -62,7 +62,7 @@ Authorization *fill_order(Store *store, gint64 now, const Id *account, const cha
                  .created_at = now,
                  .expires_at = now + 2 * FILL_LIFETIME};
   fill_must(order_insert(store, &order, &error) == STORE_CHANGED, error);
-  Authorization *authorization = g_new0(Authorization, 1);
+  Authorization *authorization = g_rc_box_new0(Authorization);
   *authorization = (Authorization){.id = fill_id(now),
                                    .account_id = *account,
                                    .claimed = TRUE,
@@ -82,7 +82,7 @@ Challenge *fill_challenge(Store *store, gint64 now, const Id *authorization) {
   g_autoptr(GError) error = NULL;
   g_autofree char *tag = fill_tag();
   g_autofree char *word = fill_tag();
-  Challenge *challenge = g_new0(Challenge, 1);
+  Challenge *challenge = g_rc_box_new0(Challenge);
   *challenge = (Challenge){
       .id = fill_id(now),
       .authz_id = *authorization,

@@ -107,7 +107,7 @@ static GPtrArray *orders_alike(const Entry *entry, const char *status, GError **
 }
 
 static Certificate *new_row(const Entry *entry, const Order *order) {
-  Certificate *row = g_new0(Certificate, 1);
+  Certificate *row = g_rc_box_new0(Certificate);
   row->id = acme_id(entry->command->acme, entry->at);
   row->order_id = order->id;
   row->account_id = order->account_id;

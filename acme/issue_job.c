@@ -489,7 +489,7 @@ gboolean job_caa_answered(Acme *acme, Question *question, const CaaRecordSet *se
 static gboolean keep_tbs(Acme *acme, gint64 now, const Order *order, const Question *question,
                          GBytes *tbs, const char *findings, GError **error) {
   const CertificateFields *fields = &question->fields;
-  g_autoptr(Certificate) certificate = g_new0(Certificate, 1);
+  g_autoptr(Certificate) certificate = g_rc_box_new0(Certificate);
   g_autofree char *serial =
       base64url_encode(g_bytes_get_data(fields->serial, NULL), g_bytes_get_size(fields->serial));
   certificate->id = acme_id(acme, now);

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "store/certificate.h"
+#include "store/kept.h"
 #include "store/lock.h"
 #include "store/sql.h"
 
-void certificate_row_free(Certificate *c) {
-  if (c == NULL)
-    return;
+static void clear(gpointer data) {
+  Certificate *c = data;
   g_clear_pointer(&c->serial, g_bytes_unref);
   g_clear_pointer(&c->key_digest, g_bytes_unref);
   g_clear_pointer(&c->tbs, g_bytes_unref);
@@ -15,7 +15,31 @@ void certificate_row_free(Certificate *c) {
   g_free(c->facts);
   g_clear_pointer(&c->der, g_bytes_unref);
   g_free(c->renew_why);
-  g_free(c);
+}
+
+void certificate_row_free(Certificate *certificate) {
+  if (certificate != NULL)
+    g_rc_box_release_full(certificate, clear);
+}
+
+static gpointer copy(gconstpointer data) {
+  const Certificate *c = data;
+  Certificate *made = g_rc_box_new0(Certificate);
+  *made = *c;
+  made->serial = kept_octets(c->serial);
+  made->key_digest = kept_octets(c->key_digest);
+  made->tbs = kept_octets(c->tbs);
+  made->findings = g_strdup(c->findings);
+  made->linter_findings = g_strdup(c->linter_findings);
+  made->asked = g_strdup(c->asked);
+  made->facts = g_strdup(c->facts);
+  made->der = kept_octets(c->der);
+  made->renew_why = g_strdup(c->renew_why);
+  return made;
+}
+
+static void forget(Store *store, const Id *id) {
+  kept_forget(store_kept(store), KEPT_CERTIFICATES, id);
 }
 
 StoreChange certificate_insert(Store *store, const Certificate *c, GError **error) {
@@ -31,6 +55,7 @@ StoreChange certificate_insert(Store *store, const Certificate *c, GError **erro
 
 StoreChange certificate_set_linted(Store *store, const Id *id, const char *findings,
                                    GError **error) {
+  forget(store, id);
   return sql_change(store, error,
                     "UPDATE certificate SET linter_findings = ?2"
                     " WHERE id = ?1 AND linter_findings IS NULL",
@@ -38,6 +63,7 @@ StoreChange certificate_set_linted(Store *store, const Id *id, const char *findi
 }
 
 StoreChange certificate_set_asked(Store *store, const Id *id, const char *node, GError **error) {
+  forget(store, id);
   return sql_change(store, error,
                     "UPDATE certificate SET asked = ?2 WHERE id = ?1 AND der IS NULL"
                     " AND asked IS DISTINCT FROM ?2",
@@ -46,9 +72,16 @@ StoreChange certificate_set_asked(Store *store, const Id *id, const char *node, 
 
 StoreChange certificate_set_der(Store *store, const Id *id, GBytes *der, gint64 now,
                                 GError **error) {
-  return sql_change(store, error,
-                    "UPDATE certificate SET der = ?2, issued_at = ?3 WHERE id = ?1 AND der IS NULL",
-                    "dbi", id, der, now);
+  StoreChange set = sql_change(
+      store, error, "UPDATE certificate SET der = ?2, issued_at = ?3 WHERE id = ?1 AND der IS NULL",
+      "dbi", id, der, now);
+  Certificate *kept =
+      set == STORE_CHANGED ? kept_change(store_kept(store), KEPT_CERTIFICATES, id, copy) : NULL;
+  if (kept != NULL) {
+    kept->der = g_bytes_ref(der);
+    kept->issued_at = now;
+  }
+  return set;
 }
 
 #define COLUMNS                                                                                    \
@@ -57,7 +90,7 @@ StoreChange certificate_set_der(Store *store, const Id *id, GBytes *der, gint64 
   " renew_at, renew_why, linter_findings, asked FROM certificate"
 
 static Certificate *read_row(SqlQuery *query) {
-  Certificate *c = g_new0(Certificate, 1);
+  Certificate *c = g_rc_box_new0(Certificate);
   sql_id(query, 0, &c->id);
   sql_id(query, 1, &c->order_id);
   sql_id(query, 2, &c->account_id);
@@ -83,19 +116,29 @@ static Certificate *read_row(SqlQuery *query) {
 static StoreFind find(SqlQuery query, Certificate **certificate, GError **error) {
   StoreFind found = STORE_MISSING;
   if (sql_row(&query)) {
-    *certificate = read_row(&query);
+    Kept *kept = store_kept(query.store);
+    const Certificate *c = *certificate = read_row(&query);
+    kept_put(kept, KEPT_CERTIFICATES, &c->id, g_rc_box_acquire(*certificate));
+    kept_put_ids(kept, KEPT_CERTIFICATES_OF_ORDERS, &c->order_id, &c->id, 1);
     found = STORE_FOUND;
   }
   return sql_end(&query, error) ? found : STORE_LOOKUP_FAILED;
 }
 
 StoreFind certificate_find(Store *store, const Id *id, Certificate **certificate, GError **error) {
-  return find(sql_query(store, COLUMNS " WHERE id = ?1", "d", id), certificate, error);
+  Certificate *kept = kept_find(store_kept(store), KEPT_CERTIFICATES, id);
+  if (kept == NULL)
+    return find(sql_query(store, COLUMNS " WHERE id = ?1", "d", id), certificate, error);
+  *certificate = g_rc_box_acquire(kept);
+  return STORE_FOUND;
 }
 
 StoreFind certificate_find_by_order(Store *store, const Id *order_id, Certificate **certificate,
                                     GError **error) {
-  return find(sql_query(store, COLUMNS " WHERE order_id = ?1", "d", order_id), certificate, error);
+  const KeptIds *kept = kept_find(store_kept(store), KEPT_CERTIFICATES_OF_ORDERS, order_id);
+  return kept != NULL ? certificate_find(store, &kept->ids[0], certificate, error)
+                      : find(sql_query(store, COLUMNS " WHERE order_id = ?1", "d", order_id),
+                             certificate, error);
 }
 
 StoreFind certificate_find_by_serial(Store *store, GBytes *serial, Certificate **certificate,
@@ -104,6 +147,7 @@ StoreFind certificate_find_by_serial(Store *store, GBytes *serial, Certificate *
 }
 
 StoreChange certificate_revoke(Store *store, const Id *id, gint64 now, int reason, GError **error) {
+  forget(store, id);
   return sql_change(store, error,
                     "UPDATE certificate SET revoked_at = ?2, reason = ?3"
                     " WHERE id = ?1 AND der IS NOT NULL AND revoked_at IS NULL",
@@ -160,6 +204,7 @@ gboolean certificate_count(Store *store, gint64 *count, GError **error) {
 
 StoreChange certificate_ask_renewal(Store *store, GBytes *serial, gint64 now, const char *why,
                                     GError **error) {
+  kept_forget_all(store_kept(store));
   return sql_change(store, error,
                     "UPDATE certificate SET renew_at = ?2, renew_why = ?3 WHERE serial = ?1"
                     " AND der IS NOT NULL",

@@ -5,6 +5,8 @@
 #include "store/lock.h"
 #include "store/sql.h"
 
+#include <string.h>
+
 static void clear(gpointer data) {
   Challenge *challenge = data;
   g_free(challenge->status);
@@ -87,7 +89,9 @@ static StoreFind find(SqlQuery query, Challenge **challenge, GError **error) {
     c->mail_sender = sql_text(&query, 22);
     Kept *kept = store_kept(query.store);
     kept_put(kept, KEPT_CHALLENGES, &c->id, g_rc_box_acquire(c));
+    Id recipient = kept_id_of(c->mail_from);
     kept_put_ids(kept, KEPT_CHALLENGES_OF_AUTHORIZATIONS, &c->authz_id, &c->id, 1);
+    kept_put_ids(kept, KEPT_CHALLENGES_OF_RECIPIENTS, &recipient, &c->id, 1);
     found = STORE_FOUND;
   }
   return sql_end(&query, error) ? found : STORE_LOOKUP_FAILED;
@@ -117,7 +121,14 @@ StoreFind challenge_find_by_authorization(Store *store, const Id *authz_id, Chal
 StoreFind challenge_find_by_recipient(Store *store, const char *address, Challenge **challenge,
                                       GError **error) {
   g_autofree char *lower = g_ascii_strdown(address, -1);
-  return find(sql_query(store, COLUMNS " WHERE mail_from = ?1", "t", lower), challenge, error);
+  Id recipient = kept_id_of(lower);
+  const KeptIds *ids = kept_find(store_kept(store), KEPT_CHALLENGES_OF_RECIPIENTS, &recipient);
+  Challenge *kept =
+      ids != NULL ? kept_find(store_kept(store), KEPT_CHALLENGES, &ids->ids[0]) : NULL;
+  if (kept == NULL || strcmp(kept->mail_from, lower) != 0)
+    return find(sql_query(store, COLUMNS " WHERE mail_from = ?1", "t", lower), challenge, error);
+  *challenge = g_rc_box_acquire(kept);
+  return STORE_FOUND;
 }
 
 StoreFind challenge_find_by_envelope(Store *store, const char *address, Challenge **challenge,
@@ -206,6 +217,9 @@ StoreChange challenge_pass(Store *store, const Id *id, gint64 now, GError **erro
 }
 
 StoreChange challenge_validate(Store *store, const Id *id, gint64 now, GError **error) {
+  const Challenge *known = kept_find(store_kept(store), KEPT_CHALLENGES, id);
+  if (known != NULL && (strcmp(known->status, "processing") != 0 || known->passed_at == 0))
+    return STORE_UNCHANGED;
   StoreChange validated =
       sql_change(store, error,
                  "UPDATE challenge SET status = 'valid', validated_at = ?2"

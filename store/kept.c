@@ -2,12 +2,11 @@
 #include "store/kept.h"
 #include "store/account.h"
 #include "store/authorization.h"
+#include "store/certificate.h"
 #include "store/challenge.h"
 #include "store/order.h"
 
 #include <string.h>
-
-#define PLACES 2048 /* of a kind */
 
 typedef struct {
   Id id;
@@ -15,44 +14,53 @@ typedef struct {
   guint64 age;     /* the age when it came here */
 } Place;
 
+/* One row a kind. An order's certificate is large, and not looked at for long. */
+static const struct {
+  GDestroyNotify release;
+  guint places;
+} kinds[KEPT_KINDS] = {
+    [KEPT_ACCOUNTS] = {(GDestroyNotify)account_free, 2048},
+    [KEPT_ORDERS] = {(GDestroyNotify)order_free, 2048},
+    [KEPT_AUTHORIZATIONS] = {(GDestroyNotify)authorization_free, 2048},
+    [KEPT_CHALLENGES] = {(GDestroyNotify)challenge_free, 2048},
+    [KEPT_CERTIFICATES] = {(GDestroyNotify)certificate_row_free, 512},
+    [KEPT_AUTHORIZATIONS_OF_ORDERS] = {g_rc_box_release, 2048},
+    [KEPT_CHALLENGES_OF_AUTHORIZATIONS] = {g_rc_box_release, 2048},
+    [KEPT_CHALLENGES_OF_RECIPIENTS] = {g_rc_box_release, 2048},
+    [KEPT_CERTIFICATES_OF_ORDERS] = {g_rc_box_release, 512},
+};
+
 struct Kept {
-  Place places[KEPT_KINDS][PLACES];
+  Place *places[KEPT_KINDS];
   guint64
       age; /* how often everything was forgotten: what is of another age is only not freed yet */
 };
 
-static void release(KeptKind kind, gpointer object) {
-  static const GDestroyNotify releases[KEPT_KINDS] = {
-      [KEPT_ACCOUNTS] = (GDestroyNotify)account_free,
-      [KEPT_ORDERS] = (GDestroyNotify)order_free,
-      [KEPT_AUTHORIZATIONS] = (GDestroyNotify)authorization_free,
-      [KEPT_CHALLENGES] = (GDestroyNotify)challenge_free,
-      [KEPT_AUTHORIZATIONS_OF_ORDERS] = g_rc_box_release,
-      [KEPT_CHALLENGES_OF_AUTHORIZATIONS] = g_rc_box_release,
-  };
-  releases[kind](object);
-}
-
 /* Ids end in random octets. */
 static Place *place_of(Kept *kept, KeptKind kind, const Id *id) {
   guint number = (guint)id->octets[ID_OCTETS - 2] << 8 | id->octets[ID_OCTETS - 1];
-  return &kept->places[kind][number % PLACES];
+  return &kept->places[kind][number % kinds[kind].places];
 }
 
 static void clear(KeptKind kind, Place *place) {
   gpointer object = g_steal_pointer(&place->object);
   if (object != NULL)
-    release(kind, object);
+    kinds[kind].release(object);
 }
 
 Kept *kept_new(void) {
-  return g_new0(Kept, 1);
+  Kept *kept = g_new0(Kept, 1);
+  for (KeptKind kind = 0; kind < KEPT_KINDS; kind++)
+    kept->places[kind] = g_new0(Place, kinds[kind].places);
+  return kept;
 }
 
 void kept_free(Kept *kept) {
-  for (KeptKind kind = 0; kept != NULL && kind < KEPT_KINDS; kind++)
-    for (guint i = 0; i < PLACES; i++)
+  for (KeptKind kind = 0; kept != NULL && kind < KEPT_KINDS; kind++) {
+    for (guint i = 0; i < kinds[kind].places; i++)
       clear(kind, &kept->places[kind][i]);
+    g_free(kept->places[kind]);
+  }
   g_free(kept);
 }
 
@@ -65,7 +73,7 @@ gpointer kept_find(Kept *kept, KeptKind kind, const Id *id) {
 
 void kept_put(Kept *kept, KeptKind kind, const Id *id, gpointer object) {
   if (kept == NULL) {
-    release(kind, object);
+    kinds[kind].release(object);
     return;
   }
   Place *place = place_of(kept, kind, id);
@@ -84,6 +92,13 @@ void kept_put_ids(Kept *kept, KeptKind kind, const Id *id, const Id *ids, guint 
   kept_put(kept, kind, id, list);
 }
 
+Id kept_id_of(const char *text) {
+  Id id = {{0}};
+  guint hash = g_str_hash(text);
+  memcpy(id.octets + ID_OCTETS - sizeof(hash), &hash, sizeof(hash));
+  return id;
+}
+
 gpointer kept_change(Kept *kept, KeptKind kind, const Id *id, gpointer (*copy)(gconstpointer)) {
   gpointer before = kept_find(kept, kind, id);
   gpointer after = before != NULL ? copy(before) : NULL;
@@ -95,6 +110,10 @@ gpointer kept_change(Kept *kept, KeptKind kind, const Id *id, gpointer (*copy)(g
 void kept_set_text(char **text, const char *value) {
   g_free(*text);
   *text = g_strdup(value);
+}
+
+GBytes *kept_octets(GBytes *octets) {
+  return octets != NULL ? g_bytes_ref(octets) : NULL;
 }
 
 void kept_forget(Kept *kept, KeptKind kind, const Id *id) {

@@ -20,8 +20,11 @@ typedef enum {
   KEPT_ORDERS,
   KEPT_AUTHORIZATIONS,
   KEPT_CHALLENGES,
+  KEPT_CERTIFICATES,
   KEPT_AUTHORIZATIONS_OF_ORDERS,     /* KeptIds, in their order; by the order's id */
   KEPT_CHALLENGES_OF_AUTHORIZATIONS, /* KeptIds, of one; by the authorization's id */
+  KEPT_CHALLENGES_OF_RECIPIENTS,     /* KeptIds, of one; by kept_id_of its mail_from */
+  KEPT_CERTIFICATES_OF_ORDERS,       /* KeptIds, of one; by the order's id */
   KEPT_KINDS
 } KeptKind;
 
@@ -40,10 +43,14 @@ gpointer kept_find(Kept *kept, KeptKind kind, const Id *id);
    forgotten. */
 void kept_put(Kept *kept, KeptKind kind, const Id *id, gpointer object);
 void kept_put_ids(Kept *kept, KeptKind kind, const Id *id, const Id *ids, guint count);
+/* For what is found by a text: another text may have the same. */
+Id kept_id_of(const char *text);
 /* To be changed as the row was, before anything else is looked up: a copy of what is kept, which
    has its place from now on; NULL: nothing is kept. */
 gpointer kept_change(Kept *kept, KeptKind kind, const Id *id, gpointer (*copy)(gconstpointer));
 void kept_set_text(char **text, const char *value);
+/* Another hold on them; NULL for NULL. */
+GBytes *kept_octets(GBytes *octets);
 void kept_forget(Kept *kept, KeptKind kind, const Id *id);
 void kept_forget_all(Kept *kept);
 

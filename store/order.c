@@ -17,10 +17,6 @@ void order_free(Order *order) {
     g_rc_box_release_full(order, clear);
 }
 
-static GBytes *another(GBytes *octets) {
-  return octets != NULL ? g_bytes_ref(octets) : NULL;
-}
-
 static gpointer copy(gconstpointer data) {
   const Order *order = data;
   Order *made = g_rc_box_new0(Order);
@@ -28,8 +24,8 @@ static gpointer copy(gconstpointer data) {
   made->status = g_strdup(order->status);
   made->error = g_strdup(order->error);
   made->profile = g_strdup(order->profile);
-  made->csr = another(order->csr);
-  made->spki = another(order->spki);
+  made->csr = kept_octets(order->csr);
+  made->spki = kept_octets(order->spki);
   return made;
 }
 
@@ -106,6 +102,9 @@ StoreChange order_move(Store *store, const Id *id, const char *from, const char 
 }
 
 StoreChange order_set_delay(Store *store, const Id *id, const char *problem, GError **error) {
+  const Order *known = kept_find(store_kept(store), KEPT_ORDERS, id);
+  if (known != NULL && g_strcmp0(known->error, problem) == 0)
+    return STORE_UNCHANGED;
   StoreChange set = sql_change(store, error,
                                "UPDATE orders SET error = ?2 WHERE id = ?1"
                                " AND status = 'processing'"
@@ -128,8 +127,8 @@ StoreChange order_finalize(Store *store, const Order *order, GError **error) {
     kept_set_text(&kept->status, "processing");
     g_clear_pointer(&kept->csr, g_bytes_unref);
     g_clear_pointer(&kept->spki, g_bytes_unref);
-    kept->csr = another(order->csr);
-    kept->spki = another(order->spki);
+    kept->csr = kept_octets(order->csr);
+    kept->spki = kept_octets(order->spki);
     kept->usage = order->usage;
     kept->finalized_at = order->finalized_at;
   }

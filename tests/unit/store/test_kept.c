@@ -171,6 +171,13 @@ static gpointer find_challenge_of(Store *store, guint number) {
   return found;
 }
 
+static gpointer find_challenge_by_recipient(Store *store, guint number) {
+  Challenge *found = NULL;
+  g_autofree char *address = g_strdup_printf("Acme+%u@ca.test", number);
+  GIVES(STORE_FOUND, challenge_find_by_recipient(store, address, &found, &error));
+  return found;
+}
+
 static gboolean same_challenge(gconstpointer one, gconstpointer other) {
   const Challenge *a = one, *b = other;
   return id_equal(&a->id, &b->id) && id_equal(&a->authz_id, &b->authz_id) &&
@@ -214,6 +221,52 @@ static void change_challenge(Store *store, guint number, guint32 what) {
   g_assert_cmpint(changed, !=, STORE_FAILED);
 }
 
+static gpointer find_certificate(Store *store, guint number) {
+  Certificate *found = NULL;
+  Id id = an_id((guint8)number);
+  GIVES(STORE_FOUND, certificate_find(store, &id, &found, &error));
+  return found;
+}
+
+static gpointer find_certificate_of(Store *store, guint number) {
+  Certificate *found = NULL;
+  Id id = an_id((guint8)number);
+  GIVES(STORE_FOUND, certificate_find_by_order(store, &id, &found, &error));
+  return found;
+}
+
+static gboolean same_certificate(gconstpointer one, gconstpointer other) {
+  const Certificate *a = one, *b = other;
+  return id_equal(&a->id, &b->id) && id_equal(&a->order_id, &b->order_id) &&
+         id_equal(&a->account_id, &b->account_id) && same_octets(a->serial, b->serial) &&
+         a->shard == b->shard && a->not_before == b->not_before && a->not_after == b->not_after &&
+         same_octets(a->key_digest, b->key_digest) && same_octets(a->tbs, b->tbs) &&
+         same_text(a->findings, b->findings) && same_text(a->linter_findings, b->linter_findings) &&
+         same_text(a->asked, b->asked) && same_text(a->facts, b->facts) &&
+         a->signing_at == b->signing_at && same_octets(a->der, b->der) &&
+         a->issued_at == b->issued_at && a->revoked_at == b->revoked_at && a->reason == b->reason &&
+         a->renew_at == b->renew_at && same_text(a->renew_why, b->renew_why);
+}
+
+static void change_certificate(Store *store, guint number, guint32 what) {
+  Id id = an_id((guint8)number);
+  g_autofree char *text = g_strdup_printf("text %u", what);
+  g_autofree char *name = g_strdup_printf("serial %u", number);
+  g_autoptr(GBytes) der = octets(text), serial = octets(name);
+  StoreChange changed = STORE_CHANGED;
+  if (what % 5 == 0)
+    changed = certificate_set_linted(store, &id, text, NULL);
+  else if (what % 5 == 1)
+    changed = certificate_set_asked(store, &id, what % 2 == 0 ? text : NULL, NULL);
+  else if (what % 5 == 2)
+    changed = certificate_set_der(store, &id, der, NOW + what, NULL);
+  else if (what % 5 == 3)
+    changed = certificate_revoke(store, &id, NOW + what, 1, NULL);
+  else
+    changed = certificate_ask_renewal(store, serial, what, text, NULL);
+  g_assert_cmpint(changed, !=, STORE_FAILED);
+}
+
 static const struct {
   gpointer (*find)(Store *store, guint number);
   gboolean (*same)(gconstpointer one, gconstpointer other);
@@ -225,6 +278,9 @@ static const struct {
     {find_list, same_list, (GDestroyNotify)g_ptr_array_unref},
     {find_challenge, same_challenge, (GDestroyNotify)challenge_free},
     {find_challenge_of, same_challenge, (GDestroyNotify)challenge_free},
+    {find_challenge_by_recipient, same_challenge, (GDestroyNotify)challenge_free},
+    {find_certificate, same_certificate, (GDestroyNotify)certificate_row_free},
+    {find_certificate_of, same_certificate, (GDestroyNotify)certificate_row_free},
 };
 
 /* --- the tests
@@ -251,11 +307,15 @@ static void fill(Store *store) {
     add_account(store, i);
   for (guint8 i = 1; i <= OBJECTS; i++)
     add_challenge(store, i, NOW + 1000);
+  for (guint8 i = 1; i <= OBJECTS; i++) {
+    Id order = an_id(i);
+    GIVES(STORE_CHANGED, try_certificate(store, i, &order, 1, &error));
+  }
 }
 
 static void change(Store *store) {
   static void (*const changes[])(Store *, guint, guint32) = {
-      change_account, change_order, change_authorization, change_challenge};
+      change_account, change_order, change_authorization, change_challenge, change_certificate};
   guint number = (guint)g_test_rand_int_range(1, OBJECTS + 1);
   changes[g_test_rand_int_range(0, G_N_ELEMENTS(changes))](
       store, number, (guint32)g_test_rand_int_range(0, G_MAXINT32));
@@ -319,19 +379,21 @@ static void assert_removed(Store *store, guint8 number) {
 
 static void test_purged(Fixture *fixture, gconstpointer data G_GNUC_UNUSED) {
   fill(fixture->store);
+  Id failed = add_challenge(fixture->store, OBJECTS + 1, NOW + 1000);
   assert_true_to_rows(fixture->store);
-  Id failed = an_id(1);
   PurgeEnded ended = {.certificate = an_id(2), .order = an_id(2)};
+  Certificate *certificate = NULL;
   guint removed = 0;
   GOOD(purge_remove(fixture->store, &ended, &error));
   assert_removed(fixture->store, 2);
+  GIVES(STORE_MISSING, certificate_find(fixture->store, &ended.certificate, &certificate, &error));
   GIVES(STORE_CHANGED, order_move(fixture->store, &failed, "pending", "invalid", NULL, &error));
-  g_autoptr(Order) order = find_order(fixture->store, 1);
-  g_autoptr(GPtrArray) list = find_list(fixture->store, 1);
-  g_autoptr(Challenge) challenge = find_challenge(fixture->store, 1);
+  g_autoptr(Order) order = find_order(fixture->store, OBJECTS + 1);
+  g_autoptr(GPtrArray) list = find_list(fixture->store, OBJECTS + 1);
+  g_autoptr(Challenge) challenge = find_challenge(fixture->store, OBJECTS + 1);
   GOOD(purge_failed(fixture->store, NOW + 2000, 10, &removed, &error));
   g_assert_cmpuint(removed, ==, 1);
-  assert_removed(fixture->store, 1);
+  assert_removed(fixture->store, OBJECTS + 1);
 }
 
 int main(int argc, char **argv) {

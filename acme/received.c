@@ -9,9 +9,9 @@ void received_clear(Received *received) {
   mailbox_free(received->mailbox);
 }
 
-gboolean received_load(Acme *acme, const Id *message, Received *received, GError **error) {
-  if (message_find(acme->store, message, &received->message, error) != STORE_FOUND ||
-      challenge_find(acme->store, &received->message->challenge_id, &received->challenge, error) !=
+/* What belongs to a message that was found. */
+static gboolean load_rest(Acme *acme, Received *received, GError **error) {
+  if (challenge_find(acme->store, &received->message->challenge_id, &received->challenge, error) !=
           STORE_FOUND ||
       authorization_find(acme->store, &received->challenge->authz_id, &received->authorization,
                          error) != STORE_FOUND)
@@ -20,10 +20,16 @@ gboolean received_load(Acme *acme, const Id *message, Received *received, GError
   return received->mailbox != NULL;
 }
 
+gboolean received_load(Acme *acme, const Id *message, Received *received, GError **error) {
+  return message_find(acme->store, message, &received->message, error) == STORE_FOUND &&
+         load_rest(acme, received, error);
+}
+
 gboolean received_hold(Acme *acme, const Id *message, Received *received, GError **error) {
   Id challenge;
   return (!store_is_shared(acme->store) ||
           (message_challenge(acme->store, message, &challenge, error) == STORE_FOUND &&
            state_hold_challenge(acme, &challenge, error))) &&
-         received_load(acme, message, received, error);
+         message_find_plain(acme->store, message, &received->message, error) == STORE_FOUND &&
+         load_rest(acme, received, error);
 }

@@ -18,7 +18,8 @@ typedef struct {
 
 /* FALSE when the store fails or one of them is missing; received_clear is due either way. */
 gboolean received_load(Acme *acme, const Id *message, Received *received, GError **error);
-/* The same, and nobody else decides about its challenge until the transaction ends. */
+/* The same without the message's octets, and nobody else decides about its challenge until the
+ * transaction ends. */
 gboolean received_hold(Acme *acme, const Id *message, Received *received, GError **error);
 void received_clear(Received *received);
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Received, received_clear)

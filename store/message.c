@@ -30,7 +30,7 @@ gboolean message_insert(Store *store, const Message *m, const Id *raw_id, GError
       m->reverse_path, (gint64)m->tls);
 }
 
-/* Of both queries below; octets follow where they are asked for. */
+/* Octets follow where they are asked for. */
 #define COLUMNS                                                                                    \
   "SELECT m.id, m.challenge_id, m.direction, m.at, m.peer, m.helo, m.reverse_path, m.tls,"         \
   " m.verdict, m.rule, m.reason"
@@ -49,6 +49,16 @@ static Message *read_message(SqlQuery *query) {
   m->rule = sql_text(query, 9);
   m->reason = sql_text(query, 10);
   return m;
+}
+
+StoreFind message_find_plain(Store *store, const Id *id, Message **message, GError **error) {
+  SqlQuery query = sql_query(store, COLUMNS " FROM message m WHERE m.id = ?1", "d", id);
+  StoreFind found = STORE_MISSING;
+  if (sql_row(&query)) {
+    *message = read_message(&query);
+    found = STORE_FOUND;
+  }
+  return sql_end(&query, error) ? found : STORE_LOOKUP_FAILED;
 }
 
 StoreFind message_find(Store *store, const Id *id, Message **message, GError **error) {

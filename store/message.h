@@ -26,6 +26,8 @@ gboolean message_insert(Store *store, const Message *message, const Id *raw_id, 
 /* The challenge of a message, which is not read. */
 StoreFind message_challenge(Store *store, const Id *id, Id *challenge, GError **error);
 StoreFind message_find(Store *store, const Id *id, Message **message, GError **error);
+/* The same without its octets. */
+StoreFind message_find_plain(Store *store, const Id *id, Message **message, GError **error);
 /* Those of a challenge in one direction without their octets, oldest first; of Message. NULL on
    failure. */
 GPtrArray *message_list(Store *store, const Id *challenge_id, const char *direction,

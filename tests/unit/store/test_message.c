@@ -30,6 +30,12 @@ static void test_kept(Fixture *fixture, gconstpointer data G_GNUC_UNUSED) {
   g_assert_true(found->tls);
   g_assert_true(g_bytes_equal(found->octets, text));
   g_assert_null(found->verdict);
+  g_autoptr(Message) plain = NULL;
+  GIVES(STORE_FOUND, message_find_plain(fixture->store, &given.id, &plain, &error));
+  GIVES(STORE_MISSING, message_find_plain(fixture->store, &other, &none, &error));
+  g_assert_true(id_equal(&plain->challenge_id, &challenge));
+  g_assert_cmpstr(plain->peer, ==, "192.0.2.1");
+  g_assert_null(plain->octets);
 }
 
 /* One mail for two challenges lies there once. */

@@ -46,7 +46,7 @@ gboolean challenge_mail_trigger(Call *call, const Authorization *authorization,
     return FALSE;
   const char *waits_for = free_at > at ? "the limit mails-per-mailbox-hour" : NULL;
   return job_add(acme->store, JOB_MAIL, &challenge->id, free_at, error) &&
-         job_say(acme->store, JOB_MAIL, &challenge->id, waits_for, error) &&
+         (waits_for == NULL || job_say(acme->store, JOB_MAIL, &challenge->id, waits_for, error)) &&
          record(acme, call->now, "mail queued", (About){.challenge = &challenge->id}, error, "to",
                 authorization->address, "message-id", message_id, "waits-for", waits_for, NULL);
 }

@@ -84,8 +84,11 @@ static gboolean say_who_is_asked(Acme *acme, const Question *question, GError **
       [QUESTION_IODEF] = "the relay",         [QUESTION_CRL] = "the signer",
       [QUESTION_CHECKPOINT] = "the signer",
   };
+  const Job *job = &question->job;
+  const char *who = asked[question->kind];
   return question->kind == QUESTION_NONE ||
-         job_waits_for(acme, &question->job, error, "%s", asked[question->kind]);
+         (job->as_new && g_strcmp0(who, job_waits[job->kind]) == 0) ||
+         job_say(acme->store, job->kind, &job->subject, who, error);
 }
 
 gboolean job_begin(Acme *acme, const Job *job, Question *question, GError **error) {

@@ -24,6 +24,9 @@ typedef enum {
 } JobKind;
 
 extern const char *const job_names[JOB_KINDS];
+/* Whom a job of a kind asks first, for a person: its row says so from the beginning; NULL: nothing
+   that is known. */
+extern const char *const job_waits[JOB_KINDS];
 
 typedef struct {
   JobKind kind;
@@ -32,6 +35,7 @@ typedef struct {
   gint64 attempts; /* this one included */
   gint64 version;  /* counts how often it was added */
   gint64 lease;    /* counts how often it was taken: tells the one who has it */
+  gboolean as_new; /* it says still that it waits for job_waits of its kind */
 } Job;
 
 /* Adds a job, or, when there is one, makes it due at due_at if that is earlier. */
@@ -65,7 +69,7 @@ StoreChange job_explain(Store *store, JobKind kind, const Id *subject, const cha
 /* The same where nobody asks whether it was said. */
 gboolean job_say(Store *store, JobKind kind, const Id *subject, const char *waits_for,
                  GError **error);
-/* *waits_for: the caller frees it. */
+/* *waits_for: the caller frees it; NULL while nobody has taken it, but for what was said of it. */
 StoreFind job_find(Store *store, JobKind kind, const Id *subject, Job *job, char **waits_for,
                    GError **error);
 /* How many jobs of kind there are, and since when the one that is due longest is, or will be, due;

@@ -128,6 +128,31 @@ static void test_several(Fixture *fixture, gconstpointer data G_GNUC_UNUSED) {
   take_nothing(fixture, JOB_MAIL, NOW);
 }
 
+static void assert_waits(Fixture *fixture, const char *expected) {
+  Job job;
+  Id id = an_id(1);
+  g_autofree char *waits_for = NULL;
+  GIVES(STORE_FOUND, job_find(fixture->store, JOB_MAIL, &id, &job, &waits_for, &error));
+  g_assert_cmpstr(waits_for, ==, expected);
+}
+
+/* Whom it asks first is shown when it is taken, whatever else is said of it from then on. */
+static void test_waits(Fixture *fixture, gconstpointer data G_GNUC_UNUSED) {
+  Id id = an_id(1);
+  add(fixture, JOB_MAIL, 1, NOW);
+  assert_waits(fixture, NULL);
+  Job job = take(fixture, JOB_MAIL, NOW, 1);
+  g_assert_true(job.as_new);
+  assert_waits(fixture, job_waits[JOB_MAIL]);
+  GIVES(STORE_UNCHANGED, job_explain(fixture->store, JOB_MAIL, &id, job_waits[JOB_MAIL], &error));
+  GIVES(STORE_CHANGED, job_explain(fixture->store, JOB_MAIL, &id, "a limit", &error));
+  assert_waits(fixture, "a limit");
+  GOOD(job_again(fixture->store, &job, NOW, TRUE, &error));
+  job = take(fixture, JOB_MAIL, NOW, 1);
+  g_assert_false(job.as_new);
+  assert_waits(fixture, "a limit");
+}
+
 static void test_lease(Fixture *fixture, gconstpointer data G_GNUC_UNUSED) {
   add(fixture, JOB_MAIL, 1, NOW);
   take(fixture, JOB_MAIL, NOW, 1);
@@ -192,6 +217,7 @@ int main(int argc, char **argv) {
   FIXTURE_TEST("/job/added-in-flight-and-given-back", test_added_in_flight_and_given_back);
   FIXTURE_TEST("/job/again", test_again);
   FIXTURE_TEST("/job/several", test_several);
+  FIXTURE_TEST("/job/waits", test_waits);
   FIXTURE_TEST("/job/lease", test_lease);
   FIXTURE_TEST("/job/release", test_release);
   FIXTURE_TEST("/job/undone", test_undone);

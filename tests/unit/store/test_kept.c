@@ -396,11 +396,24 @@ static void test_purged(Fixture *fixture, gconstpointer data G_GNUC_UNUSED) {
   assert_removed(fixture->store, OBJECTS + 1);
 }
 
+/* Of two texts that have one place the other finds nothing there. */
+static void test_one_place(Fixture *fixture, gconstpointer data G_GNUC_UNUSED) {
+  static const char mail_from[] = "acme+1@ca.test", other[] = "acme+0aca.test";
+  Id place = kept_id_of(mail_from), same = kept_id_of(other);
+  g_assert_true(id_equal(&place, &same));
+  fill(fixture->store);
+  g_autoptr(Challenge) kept = find_challenge_by_recipient(fixture->store, 1);
+  g_assert_cmpstr(kept->mail_from, ==, mail_from);
+  Challenge *none = NULL;
+  GIVES(STORE_MISSING, challenge_find_by_recipient(fixture->store, other, &none, &error));
+}
+
 int main(int argc, char **argv) {
   g_test_init(&argc, &argv, NULL);
   FIXTURE_TEST("/kept/changes", test_changes);
   FIXTURE_TEST("/kept/undone", test_undone);
   FIXTURE_TEST("/kept/lent", test_lent);
   FIXTURE_TEST("/kept/purged", test_purged);
+  FIXTURE_TEST("/kept/one-place", test_one_place);
   return g_test_run();
 }

@@ -12,7 +12,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -88,22 +87,24 @@ static Row *row_of_file(int fd) {
 }
 
 /* The name of a file takes longer to find than a small fsync, and would count as the server's time:
-   so the row of each descriptor is kept while it is the same file. */
+   so the row of each descriptor is kept until it is closed. */
+static Row *known[256];
+#define KNOWS(fd) ((fd) >= 0 && (fd) < (int)(sizeof(known) / sizeof(known[0])))
+
+int close(int fd) {
+  static int (*real)(int);
+  if (real == NULL)
+    *(void **)&real = dlsym(RTLD_NEXT, "close");
+  if (KNOWS(fd))
+    known[fd] = NULL;
+  return real(fd);
+}
+
 static void count_file(int fd) {
-  static struct {
-    dev_t device;
-    ino_t file;
-    Row *row;
-  } known[256];
-  struct stat now;
-  if (fd < 0 || fd >= (int)(sizeof(known) / sizeof(known[0])) || fstat(fd, &now) != 0)
-    return count(row_of_file(fd));
-  if (known[fd].row == NULL || known[fd].device != now.st_dev || known[fd].file != now.st_ino) {
-    known[fd].device = now.st_dev;
-    known[fd].file = now.st_ino;
-    known[fd].row = row_of_file(fd);
-  }
-  count(known[fd].row);
+  Row *row = KNOWS(fd) && known[fd] != NULL ? known[fd] : row_of_file(fd);
+  if (KNOWS(fd))
+    known[fd] = row;
+  count(row);
 }
 
 static void synced(int fd) {

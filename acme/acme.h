@@ -50,8 +50,8 @@ typedef struct {
   GVariant *ends;    /* ACME_ENDS_TYPE; NULL: not told yet */
   Metrics *metrics;  /* NULL: nothing is counted */
   GPtrArray *events; /* of char**: what record() will say in the log then; NULL: nothing yet */
-  /* What record() was about lately: neither the order nor the account of a thing ever changes, and
-     ids that a rollback takes back do not come again. Each at a place that its id says. */
+  /* What record() was about lately: neither the order nor the account of a thing ever changes, but
+     where something is undone; then all is forgotten. Each at a place that its id says. */
   Owner owners[ACME_OWNERS];
 } Acme;
 

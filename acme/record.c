@@ -120,17 +120,29 @@ static void remember(Acme *acme, const char *kind, const Line *line) {
   g_ptr_array_add(acme->events, event);
 }
 
+/* An authorization that an order claimed is free again. */
+static void forget_owners(Acme *acme) {
+  memset(acme->owners, 0, sizeof(acme->owners));
+}
+
 void record_undo(Acme *acme, guint from) {
+  gboolean recorded = FALSE;
   for (guint i = acme->events != NULL ? acme->events->len : 0; i > from; i--) {
     char **event = acme->events->pdata[i - 1];
-    if (strcmp(event[0], MEASURE_REFUSAL) != 0)
-      g_ptr_array_remove_index(acme->events, i - 1);
+    if (strcmp(event[0], MEASURE_REFUSAL) == 0)
+      continue;
+    g_ptr_array_remove_index(acme->events, i - 1);
+    recorded = TRUE;
   }
+  if (recorded)
+    forget_owners(acme);
 }
 
 void record_settle(Acme *acme, gboolean keep) {
   if (acme->events == NULL || acme->events->len == 0)
     return;
+  if (!keep)
+    forget_owners(acme);
   log_hold();
   for (guint i = 0; keep && i < acme->events->len; i++) {
     char **event = acme->events->pdata[i];

@@ -148,7 +148,10 @@ static inline gboolean lab_end(Lab *lab, gboolean keep) {
     lab->before_end(lab->user);
   gboolean ended =
       store_handler_end(lab->acme.store, keep, &error) && store_commit(lab->acme.store, &error);
-  record_settle(&lab->acme, FALSE);
+  if (!keep || !ended)
+    record_settle(&lab->acme, FALSE);
+  else if (lab->acme.events != NULL)
+    g_ptr_array_set_size(lab->acme.events, 0);
   if (g_error_matches(error, STORE_ERROR, STORE_ERROR_AGAIN)) {
     store_rollback(lab->acme.store);
     return FALSE;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Authorizations made beforehand (RFC 8555 section 7.4.1): each serves one order, which takes it
    only when it is the same account's, for the same identifier, and still of worth. */
+#include "acme/record.h"
 #include "tests/unit/acme/harness.h"
 
 #define ALICE "alice@example.org"
@@ -249,6 +250,43 @@ static void test_claim_is_free(void) {
   assert_problem(second, 429, "rateLimited");
 }
 
+static void undo_handler(gpointer user) {
+  Lab *lab = user;
+  g_assert_true(store_handler_end(lab->acme.store, FALSE, NULL));
+  record_undo(&lab->acme, 0);
+  g_assert_true(store_handler_begin(lab->acme.store, NULL));
+  lab->before_end = NULL;
+}
+
+static void undo_turn(gpointer user) {
+  Lab *lab = user;
+  store_rollback(lab->acme.store);
+  record_settle(&lab->acme, FALSE);
+  lab_begin(lab);
+  lab->before_end = NULL;
+}
+
+/* The order that claimed it was taken back: records name the order that it has after all. */
+static void test_claim_undone(gconstpointer turn) {
+  g_autoptr(Lab) lab = lab_new();
+  g_autoptr(LabClient) client = lab_account(lab);
+  g_autoptr(LabOrder) made = lab_authorize(lab, client, ALICE);
+  lab->user = lab;
+  lab->before_end = turn != NULL ? undo_turn : undo_handler;
+  g_autoptr(LabOrder) none = order_for(lab, client, ALICE);
+  g_assert_cmpint(lab_count(lab, "SELECT count(*) FROM orders"), ==, 0);
+  g_autoptr(LabOrder) order = order_for(lab, client, ALICE);
+  assert_claimed(order, made);
+  lab_validate(made, 0);
+  static const char *const kinds[] = {"authorization claimed", "challenge valid"};
+  for (gsize i = 0; i < G_N_ELEMENTS(kinds); i++) {
+    g_autofree char *subject =
+        lab_column(lab, "SELECT subject FROM audit WHERE kind = ?1", kinds[i]);
+    g_autofree char *named = g_strconcat(" order/", strrchr(order->order, '/') + 1, " ", NULL);
+    g_assert_nonnull(strstr(subject, named));
+  }
+}
+
 /* --- not claimed --- */
 
 static void test_another_account(void) {
@@ -440,6 +478,8 @@ int main(int argc, char **argv) {
   TEST("claim/issue", test_claim_and_issue);
   TEST("claim/some", test_claim_some);
   TEST("claim/free", test_claim_is_free);
+  TEST_WITH("claim/undone", test_claim_undone, NULL);
+  TEST_WITH("claim/undone-turn", test_claim_undone, "turn");
   TEST("not/another-account", test_another_account);
   TEST("not/another-spelling", test_another_spelling);
   TEST_WITH("not/deactivated", test_deactivated, NULL);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "store/audit.h"
+#include "store/kept.h"
 #include "store/sql.h"
 
 #include <string.h>
@@ -115,21 +116,16 @@ StoreFind audit_begin_anew(Store *store, const char *owner, gint64 now, const Id
  * --------------------------------------------------------------------------------- */
 
 void audit_keep(Store *store, const Id *order) {
-  OrderRecords *kept = store_kept_records(store, order);
-  if (kept == NULL)
-    return;
-  g_clear_pointer(&kept->records, g_array_unref);
-  *kept = (OrderRecords){*order, g_array_sized_new(FALSE, FALSE, sizeof(AuditHead), 16)};
-}
-
-static OrderRecords *find_kept(Store *store, const Id *order) {
-  OrderRecords *kept = store_kept_records(store, order);
-  return kept != NULL && kept->records != NULL && id_equal(&kept->order, order) ? kept : NULL;
+  kept_put(store_kept(store), KEPT_RECORDS_OF_ORDERS, order,
+           g_array_sized_new(FALSE, FALSE, sizeof(AuditHead), 16));
 }
 
 GArray *audit_take_kept(Store *store, const Id *order) {
-  OrderRecords *kept = find_kept(store, order);
-  return kept != NULL ? g_steal_pointer(&kept->records) : NULL;
+  GArray *records = kept_find(store_kept(store), KEPT_RECORDS_OF_ORDERS, order);
+  if (records != NULL)
+    g_array_ref(records);
+  kept_forget(store_kept(store), KEPT_RECORDS_OF_ORDERS, order);
+  return records;
 }
 
 /* The order that a subject names second, after the account (acme/record.c). */
@@ -144,12 +140,15 @@ static gboolean order_of(const char *subject, Id *order) {
 }
 
 static void keep(Store *store, const char *subject, const AuditHead *head) {
+  Kept *kept = store_kept(store);
   Id order;
-  OrderRecords *kept = order_of(subject, &order) ? find_kept(store, &order) : NULL;
-  if (kept != NULL && kept->records->len < KEPT_MAX)
-    g_array_append_vals(kept->records, head, 1);
-  else if (kept != NULL)
-    g_clear_pointer(&kept->records, g_array_unref);
+  if (!order_of(subject, &order))
+    return;
+  GArray *records = kept_find(kept, KEPT_RECORDS_OF_ORDERS, &order);
+  if (records != NULL && records->len < KEPT_MAX)
+    g_array_append_vals(records, head, 1);
+  else if (records != NULL)
+    kept_forget(kept, KEPT_RECORDS_OF_ORDERS, &order);
 }
 
 gboolean audit_append(Store *store, gint64 now, const char *kind, const char *subject,

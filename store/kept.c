@@ -28,6 +28,7 @@ static const struct {
     [KEPT_CHALLENGES_OF_AUTHORIZATIONS] = {g_rc_box_release, 2048},
     [KEPT_CHALLENGES_OF_RECIPIENTS] = {g_rc_box_release, 2048},
     [KEPT_CERTIFICATES_OF_ORDERS] = {g_rc_box_release, 512},
+    [KEPT_RECORDS_OF_ORDERS] = {(GDestroyNotify)g_array_unref, 4096},
 };
 
 struct Kept {

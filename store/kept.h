@@ -25,6 +25,7 @@ typedef enum {
   KEPT_CHALLENGES_OF_AUTHORIZATIONS, /* KeptIds, of one; by the authorization's id */
   KEPT_CHALLENGES_OF_RECIPIENTS,     /* KeptIds, of one; by kept_id_of its mail_from */
   KEPT_CERTIFICATES_OF_ORDERS,       /* KeptIds, of one; by the order's id */
+  KEPT_RECORDS_OF_ORDERS,            /* a GArray, which store/audit.c adds to; by the order's id */
   KEPT_KINDS
 } KeptKind;
 
@@ -34,7 +35,7 @@ typedef struct {
   Id ids[];
 } KeptIds;
 
-/* All objects here are blocks of g_rc_box_alloc. Where kept is NULL nothing is. */
+/* All objects here but records are blocks of g_rc_box_alloc. Where kept is NULL nothing is. */
 Kept *kept_new(void);
 void kept_free(Kept *kept);
 /* NULL: it has to be read. The caller holds it (g_rc_box_acquire) beyond the next change. */

@@ -110,14 +110,6 @@ gboolean sql_ids(SqlQuery query, GArray *ids, GError **error);
    (store/audit.c). chain not given: it has to be read, also since something was undone. */
 AuditHead *store_audit_end(Store *store);
 
-/* The records of an order that is under way, of AuditHead, as long as nothing is undone;
-   NULL: nowhere, since others write too (store/audit.c). Several orders have one place. */
-typedef struct {
-  Id order;
-  GArray *records; /* NULL: none are kept here */
-} OrderRecords;
-OrderRecords *store_kept_records(Store *store, const Id *order);
-
 /* Whether there are rate_overrides at all, as far as the running transaction has asked
    (store/rate.c). */
 typedef enum {

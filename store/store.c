@@ -11,11 +11,8 @@ struct Store {
   gint64 jobs_added;
   AuditHead audit_end;
   Overrides overrides;
-  Kept *kept;            /* NULL: others write too */
-  OrderRecords *records; /* KEPT_RECORDS places, likewise */
+  Kept *kept; /* NULL: others write too */
 };
-
-#define KEPT_RECORDS 4096
 
 G_DEFINE_QUARK(signet - store - error - quark, store_error)
 
@@ -23,26 +20,17 @@ Kept *store_kept(Store *store) {
   return store->kept;
 }
 
-OrderRecords *store_kept_records(Store *store, const Id *order) {
-  guint place = (guint)order->octets[ID_OCTETS - 2] << 8 | order->octets[ID_OCTETS - 1];
-  return store->records != NULL ? &store->records[place % KEPT_RECORDS] : NULL;
-}
-
 /* Something was undone: what is kept may not be so any more. */
 static void forget(Store *store) {
   store->audit_end.chain.given = FALSE;
   kept_forget_all(store->kept);
-  for (guint i = 0; store->records != NULL && i < KEPT_RECORDS; i++)
-    g_clear_pointer(&store->records[i].records, g_array_unref);
 }
 
 void store_close(Store *store) {
   if (store == NULL)
     return;
-  forget(store);
   kept_free(store->kept);
   store->driver->close(store->connection);
-  g_free(store->records);
   g_free(store->owner);
   g_free(store);
 }
@@ -58,7 +46,6 @@ static Store *open_place(const StorePlace *place, gboolean reader, GError **erro
   store->connection = connection;
   store->jobs_added = G_MAXINT64;
   store->kept = shared || reader ? NULL : kept_new();
-  store->records = shared || reader ? NULL : g_new0(OrderRecords, KEPT_RECORDS);
   store->owner = g_strdup(shared && place->owner != NULL ? place->owner : "");
   return store;
 }

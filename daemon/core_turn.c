@@ -8,6 +8,7 @@
 
 #define RETRY_MILLISECONDS 1000
 #define UNAWAITED_MILLISECONDS 50
+#define UNAWAITED_MAX 32         /* that wait for another turn */
 #define AWAY_MILLISECONDS 500    /* between looks for a store that cannot be reached */
 #define RUNS_MAX 20              /* of one transaction, when others are in its way */
 #define UNDOING_TRANSACTIONS 256 /* after a handler was undone: it costs no other turn soon */
@@ -63,7 +64,9 @@ void core_enqueue(Core *core, CoreItem *item) {
 static void enqueue_unawaited(Core *core, CoreItem *item) {
   static const struct timeval soon = {0, UNAWAITED_MILLISECONDS * 1000};
   g_queue_push_tail(&core->waiting, item);
-  if (!event_pending(core->turn, EV_TIMEOUT, NULL))
+  if (core->waiting.length >= UNAWAITED_MAX)
+    core_wake(core);
+  else if (!event_pending(core->turn, EV_TIMEOUT, NULL))
     event_add(core->turn, &soon);
 }
 

@@ -52,7 +52,7 @@ static const struct {
     {"limit clear", "signetctl limit clear orders-per-network 192.0.2.0/24"},
     {"limit set", "signetctl limit set mails-per-domain example.com 5000/1h"},
     {"mail ingest", "signetctl mail ingest --from ann@example.com "
-                    "acme-challenge+vp24ow3zh2riaoybblw3dz3t0r@ca.example.org < message"},
+                    "acme-challenge+1or5m0k2cvp24ow3zh2riaoybblw3dz3t0r@ca.example.org < message"},
     {"metrics", "signetctl metrics"},
     {"order list", "signetctl order list --address ann@example.com"},
     {"order show", "signetctl order show AaH6mZk76pLHzfZMzaWNYA"},

@@ -45,6 +45,7 @@ typedef struct {
   gboolean one_mail;    /* drops the connection at the second MAIL */
   gboolean one_message; /* drops the connection behind the end of a message */
   guint pause;          /* milliseconds before the answer to a message */
+  guint drip;           /* milliseconds for each line of a message */
 } Script;
 
 #define TO_RCPT .greeting = "220 relay", .mail = "250 ok", .rcpt = "250 ok"
@@ -61,6 +62,7 @@ typedef struct {
   GString *heard; /* commands, "tls " before those inside TLS */
   guint sessions;
   int tls_version;
+  gint stopping;
   gboolean hurried; /* the sender's socket had TCP_NODELAY at the last DATA */
 } Relay;
 
@@ -106,11 +108,14 @@ static inline gboolean say(Talk *talk, const char *reply) {
 
 static inline gboolean take_message(Talk *talk, const char *reply) {
   char line[1100];
-  while (fgets(line, sizeof line, talk->in) != NULL)
+  while (fgets(line, sizeof line, talk->in) != NULL) {
     if (strcmp(line, ".\r\n") == 0) {
       g_usleep(1000UL * talk->relay->script->pause);
       return say(talk, reply) && !talk->relay->script->one_message;
     }
+    if (!g_atomic_int_get(&talk->relay->stopping))
+      g_usleep(1000UL * talk->relay->script->drip);
+  }
   return FALSE;
 }
 
@@ -217,6 +222,7 @@ static inline Relay *relay_new(const Script *script) {
 static inline void relay_stop(Relay *relay) {
   if (relay->thread == NULL)
     return;
+  g_atomic_int_set(&relay->stopping, TRUE);
   shutdown(relay->fd, SHUT_RDWR);
   g_thread_join(g_steal_pointer(&relay->thread));
 }

@@ -593,6 +593,20 @@ static void test_slow_session(void) {
   }
 }
 
+/* A relay that takes a message a line at a time ends with the session's time, with most of it
+ * unsent. */
+static void test_slow_reader(void) {
+  static const Script script = {TO_RCPT, .data = "354 go", .end = "250 ok", .drip = 20};
+  g_autoptr(Relay) relay = relay_new(&script);
+  g_autoptr(GPtrArray) messages = messages_new();
+  g_autoptr(GString) body = g_string_new(NULL);
+  while (body->len < 16 * 1024 * 1024)
+    g_string_append(body, "a line of a message that is far too long for what the relay reads\r\n");
+  g_ptr_array_add(messages, letter(GOOD, body->str));
+  send_all(relay->port, 1, messages);
+  check(messages, 0, SENDER_TEMPORARY, 0, "did not answer in time");
+}
+
 /* The relay has no 8BITMIME: the 8-bit message cannot go, the other can go without it. */
 static void test_eight_bit(void) {
   static const Script script = {TO_RCPT, .data = "354 go", .end = "250 ok"};
@@ -885,6 +899,7 @@ int main(int argc, char **argv) {
   g_test_add_func("/sender/silent", test_silent_relay);
   g_test_add_func("/sender/endless", test_endless_relay);
   g_test_add_func("/sender/slow-session", test_slow_session);
+  g_test_add_func("/sender/slow-reader", test_slow_reader);
   g_test_add_func("/sender/eight-bit", test_eight_bit);
   g_test_add_func("/sender/fail-over", test_fail_over);
   g_test_add_func("/sender/fail-over-of-the-rest", test_fail_over_of_the_rest);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Input: an octet chooses a type, the others are read as that. Holds: they are in normal form
-   exactly if GLib says so, and then have the text that GLib gives them; texts that are read from
-   them make the same octets again. */
+   exactly if GLib says so, and then have the text and the parts that GLib gives them, which make
+   the same octets again; so do texts that are read from them. */
 #include "base/normal_form.h"
 #include "base/texts.h"
 #include "tests/fuzz/fuzz.h"
@@ -33,6 +33,51 @@ static void run_print(GVariant *value) {
   g_assert_cmpstr(text, ==, wanted);
 }
 
+static gboolean is_fixed(const char *type) {
+  return strpbrk(type, "sam") == NULL;
+}
+
+static void assert_is(NormalFormPart part, GVariant *value) {
+  g_assert_cmpmem(part.data, part.size, g_variant_get_data(value), g_variant_get_size(value));
+}
+
+static GBytes *tuple_again(GVariant *tuple) {
+  NormalFormPart parts[16] = {{NULL}};
+  g_assert_cmpuint(g_variant_n_children(tuple), <=, G_N_ELEMENTS(parts));
+  normal_form_split(g_variant_get_type_string(tuple), normal_form_of(tuple), parts);
+  for (gsize i = 0; i < g_variant_n_children(tuple); i++) {
+    g_autoptr(GVariant) child = g_variant_get_child_value(tuple, i);
+    assert_is(parts[i], child);
+  }
+  return normal_form_tuple(g_variant_get_type_string(tuple), parts);
+}
+
+static GBytes *array_again(GVariant *array) {
+  const char *type = g_variant_get_type_string(array);
+  g_autoptr(GArray) items = normal_form_items(type, normal_form_of(array));
+  g_assert_cmpuint(items->len, ==, g_variant_n_children(array));
+  for (guint i = 0; i < items->len; i++) {
+    g_autoptr(GVariant) child = g_variant_get_child_value(array, i);
+    assert_is(g_array_index(items, NormalFormPart, i), child);
+  }
+  return normal_form_array(type, (const NormalFormPart *)items->data, items->len);
+}
+
+static void run_parts(GVariant *value) {
+  const char *type = g_variant_get_type_string(value);
+  g_autoptr(GBytes) again = NULL;
+  if (*type == '(' && !is_fixed(type))
+    again = tuple_again(value);
+  else if (*type == 'a' && !is_fixed(type + 1))
+    again = array_again(value);
+  if (again != NULL)
+    assert_is(normal_form_octets(again), value);
+  for (gsize i = 0; g_variant_is_container(value) && i < g_variant_n_children(value); i++) {
+    g_autoptr(GVariant) child = g_variant_get_child_value(value, i);
+    run_parts(child);
+  }
+}
+
 int LLVMFuzzerTestOneInput(const guint8 *data, gsize size) {
   FuzzInput input = {data, size};
   const char *type = types[fuzz_octet(&input) % G_N_ELEMENTS(types)];
@@ -44,8 +89,10 @@ int LLVMFuzzerTestOneInput(const guint8 *data, gsize size) {
       g_variant_ref_sink(g_variant_new_from_bytes(G_VARIANT_TYPE(type), octets, FALSE));
   g_assert_cmpint(normal_form_holds(type, g_bytes_get_data(octets, NULL), length), ==,
                   g_variant_is_normal_form(value));
-  if (g_variant_is_normal_form(value))
+  if (g_variant_is_normal_form(value)) {
     run_print(value);
+    run_parts(value);
+  }
   run_texts(octets);
   return 0;
 }

@@ -100,6 +100,7 @@ static char *take_nonce(Edge *edge) {
 /* --- counting
  * --------------------------------------------------------------------------------------------- */
 
+/* A status has three digits. */
 static void count(Edge *edge, const char *listener, guint status) {
   const char code[] = {(char)('0' + status / 100), (char)('0' + status / 10 % 10),
                        (char)('0' + status % 10), '\0'};
@@ -229,10 +230,13 @@ static void on_response(GVariant *body, gpointer user) {
   normal_form_split("(uayay)", normal_form_of(body), parts);
   if (!texts_read(parts[1], headers) || headers->len % 2 != 0)
     role_die_of_nonsense(ROLE_CORE, "a header field without a value");
+  guint32 status = normal_form_to_uint32(&parts[0]);
+  if (status < 100 || status > 599)
+    role_die_of_nonsense(ROLE_CORE, "a status that is none");
   g_autoptr(GBytes) content = message_part(body, &parts[2]);
   metrics_observe(pending->edge->process->metrics, METRIC_HTTP_SECONDS,
                   (double)(g_get_monotonic_time() - pending->since) / G_USEC_PER_SEC, NULL);
-  answer(pending->edge, pending->exchange, normal_form_to_uint32(&parts[0]), headers, content);
+  answer(pending->edge, pending->exchange, status, headers, content);
 }
 
 /* A core that hangs keeps no client waiting for ever; oldest first. */

@@ -40,7 +40,7 @@ GArray *lint_values_new(void) {
 static gpointer value_of(Lint *lint, X509_EXTENSION *extension, const ASN1_ITEM *item) {
   for (guint i = 0; i < lint->values->len; i++) {
     const Value *known = &g_array_index(lint->values, Value, i);
-    if (known->extension == extension)
+    if (known->extension == extension && known->item == item)
       return known->value;
   }
   g_autoptr(GBytes) octets = openssl_string_octets(X509_EXTENSION_get_data(extension));

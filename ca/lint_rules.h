@@ -117,7 +117,7 @@ void lint_crl_issuing_point(Lint *lint);
 const STACK_OF(X509_EXTENSION) * lint_extensions(const Lint *lint);
 
 /* The decoded value, which is lint's, of an extension that must be there, in DER; otherwise NULL
-   and, unless quiet, a finding. An extension is always asked for as the same item. */
+   and, unless quiet, a finding. */
 gpointer lint_extension(Lint *lint, int nid, const ASN1_ITEM *item, gboolean quiet);
 
 /* A finding when the extension is there and critical (or not critical) against the rule. */

@@ -2,6 +2,7 @@
 """docker/ without a Docker engine: whatever the Dockerfile runs is a script of this repository, and every one of
 them is run here, below a temporary folder and on loopback; compose.yml agrees with Dockerfile and configuration."""
 
+import contextlib
 import json
 import os
 import pathlib
@@ -55,10 +56,13 @@ def of_stage(stage, word):
     return [rest for at, name, rest in instructions() if at == stage and name == word]
 
 
-def free_port():
-    with socket.socket() as probe:
-        probe.bind((HOST, 0))
-        return probe.getsockname()[1]
+def free_ports(count):
+    """All held until the last is found, so that none comes twice."""
+    with contextlib.ExitStack() as held:
+        probes = [held.enter_context(socket.socket()) for _ in range(count)]
+        for probe in probes:
+            probe.bind((HOST, 0))
+        return [probe.getsockname()[1] for probe in probes]
 
 
 def wait_for(what, seconds=60):
@@ -174,7 +178,7 @@ class Scripts(Case):
     @unittest.skipUnless(os.geteuid() == 0, "Postfix is started by root")
     def test_relay(self):
         self.folder.chmod(0o755)
-        port = free_port()
+        port, = free_ports(1)
         relay = self.start(DOCKER / "relay", self.folder / "relay", RELAY_LISTEN=HOST, RELAY_PORT=str(port),
                            RELAY_HOSTNAME="relay.ca.test", RELAY_NETWORKS="192.0.2.0/24")
 
@@ -203,7 +207,7 @@ class Scripts(Case):
             self.assertRegex(known, rf"(?m)^{key} =")
 
     def test_resolver(self):
-        port = free_port()
+        port, = free_ports(1)
         resolver = self.start(DOCKER / "resolver", self.folder / "resolver", RESOLVER_LISTEN=f"{HOST}@{port}")
 
         def ask():
@@ -224,7 +228,7 @@ class Signet(Case):
         self.run_script(DOCKER / "stage", stage)
         for name in ("usr/sbin/signetd", "usr/bin/signetctl", "usr/bin/signet"):
             self.assertTrue(os.access(stage / name, os.X_OK), name)
-        https, http, smtp = free_port(), free_port(), free_port()
+        https, http, smtp = free_ports(3)
         environment = {
             "PATH": f"{stage}/usr/sbin:{stage}/usr/bin:{os.environ['PATH']}", "SIGNET_HOME": str(home),
             "SIGNET_LISTEN": HOST, "SIGNET_HTTPS_PORT": str(https), "SIGNET_HTTP_PORT": str(http),

@@ -42,6 +42,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 HOST = "127.0.0.1"
+DEADLINE = 150  # seconds; Postfix lets a mail that it found locked rest for a minute
 
 
 class LabError(AssertionError):
@@ -166,7 +167,7 @@ class Lab:
             self._ports.add(port)
             return port
 
-    def spawn(self, name, argv, ready=None, env=None, cwd=None, deadline=30, stop_signal=signal.SIGTERM):
+    def spawn(self, name, argv, ready=None, env=None, cwd=None, deadline=DEADLINE, stop_signal=signal.SIGTERM):
         """Starts argv and waits until ready() is true; LabError with the log's end if it dies first."""
         log = self.path / f"{name}.log"
         process = Process(name, argv, log, env, cwd, stop_signal)
@@ -191,7 +192,7 @@ class Lab:
             raise LabError(f"{' '.join(map(str, argv))} ended with {done.returncode}:\n{done.stdout}")
         return done.stdout
 
-    def wait_for(self, predicate, what, deadline=60):
+    def wait_for(self, predicate, what, deadline=DEADLINE):
         """The first true value of predicate(), asked 20 times a second; LabError after deadline seconds."""
         end = time.monotonic() + deadline
         while True:
@@ -403,9 +404,9 @@ remote-control:
     def _reload(self, zone):
         serial, before = self._write(zone), self._answering()
         self.lab.run("/usr/sbin/nsd-control", "-c", self.path / "nsd.conf", "reload", zone)
-        self.lab.wait_for(lambda: self._serves(zone, serial), f"{zone} to be reloaded", 60)
+        self.lab.wait_for(lambda: self._serves(zone, serial), f"{zone} to be reloaded")
         # the process from before, which has the zone as it was, may answer a while longer
-        self.lab.wait_for(lambda: not before & self._answering(), f"the former {zone} to be gone", 60)
+        self.lab.wait_for(lambda: not before & self._answering(), f"the former {zone} to be gone")
 
     def _answering(self):
         """The processes that answer: NSD's children's children, new ones at every reload."""
@@ -540,7 +541,8 @@ class Postfix:
     mailboxes: domain -> local parts; "+tag" goes to the same mailbox. routes: domain (or address) ->
     "host:port" (SMTP), or a transport as in transport(5), e.g. "lmtp:[127.0.0.1]:2424". All else is refused: no
     mail leaves the lab. milter: an OpenDKIM. settings: further parameters of main.cf; services: further lines of
-    master.cf. Deferred mail is tried again every second or two."""
+    master.cf. Deferred mail is tried again after three seconds or four: put off for one, the queue manager may find it still
+    locked by what tried to deliver it, and then leaves it alone for a minute."""
 
     def __init__(self, lab, mailboxes, routes=None, milter=None, settings=None, services=""):
         self.lab, self.port, self.path = lab, lab.free_port(), lab.folder("postfix")
@@ -621,7 +623,7 @@ class Postfix:
             "smtp_dns_support_level": "disabled", "smtp_host_lookup": "native",
             "smtp_tls_security_level": "none", "smtpd_tls_security_level": "none",
             "milter_default_action": "tempfail", "milter_protocol": "6",
-            "queue_run_delay": "1s", "minimal_backoff_time": "1s", "maximal_backoff_time": "2s",
+            "queue_run_delay": "1s", "minimal_backoff_time": "3s", "maximal_backoff_time": "3s",
         }
 
 
@@ -753,7 +755,7 @@ def maildir_list(path):
     return [Mail(f, raw, email.message_from_bytes(raw, policy=email.policy.default)) for f, raw in raws]
 
 
-def maildir_wait(path, predicate=lambda message: True, deadline=60):
+def maildir_wait(path, predicate=lambda message: True, deadline=DEADLINE):
     """The first mail in the maildir whose parsed message fulfils predicate; LabError after deadline seconds."""
     end = time.monotonic() + deadline
     while True:

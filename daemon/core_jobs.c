@@ -4,7 +4,6 @@
 #include "acme/issuing_ca.h"
 #include "acme/record.h"
 #include "base/log.h"
-#include "base/normal_form.h"
 #include "daemon/core.h"
 
 #include <stdlib.h>
@@ -25,7 +24,7 @@ static GVariant *deliver_body(const Question *q) {
       normal_form_text(q->token),         normal_form_text(q->message_id),
       NORMAL_FORM_NUMBER(q->date),        NORMAL_FORM_NUMBER(attempts),
   };
-  return normal_form_join("(ssssssxu)", parts);
+  return message_join(MESSAGE_DELIVER, parts);
 }
 
 static GVariant *notice_body(const Question *q) {
@@ -41,7 +40,7 @@ static GVariant *iodef_body(const Question *q) {
 static GVariant *examination(const Question *q, guint8 ask) {
   const NormalFormPart parts[] = {normal_form_octets(q->octets), NORMAL_FORM_NUMBER(q->date),
                                   NORMAL_FORM_NUMBER(ask)};
-  return normal_form_join("(ayxb)", parts);
+  return message_join(MESSAGE_EXAMINE, parts);
 }
 
 static GVariant *examine_body(const Question *q) {
@@ -81,14 +80,14 @@ static GVariant *build_body(const Question *q) {
       normal_form_text(f->crl_url),
       normal_form_text(f->issuer_url),
   };
-  return normal_form_join("(ayayayasxxbbbuss)", parts);
+  return message_join(MESSAGE_BUILD, parts);
 }
 
 static GVariant *sign_body(const Question *q) {
   const guint8 only_if_logged = q->only_if_logged ? 1 : 0;
   const NormalFormPart parts[] = {normal_form_octets(q->authority), normal_form_octets(q->octets),
                                   NORMAL_FORM_NUMBER(only_if_logged)};
-  return normal_form_join("(ayayb)", parts);
+  return message_join(MESSAGE_SIGN, parts);
 }
 
 static GVariant *lint_body(const Question *q) {
@@ -134,7 +133,7 @@ static gboolean take_outcome(Core *core, CoreItem *item,
                                               GError **),
                              GError **error) {
   NormalFormPart parts[4];
-  normal_form_split("(uusay)", normal_form_of(item->body), parts);
+  message_split(item->body, parts);
   guint32 outcome = normal_form_to_uint32(&parts[0]);
   Delivery delivery = {.code = normal_form_to_uint32(&parts[1]),
                        .text = normal_form_to_text(&parts[2])};
@@ -197,7 +196,7 @@ static gboolean take_caa(Core *core, CoreItem *item, GError **error) {
   NormalFormPart parts[7];
   g_autoptr(CaaRecordSet) set = g_new0(CaaRecordSet, 1);
   g_autoptr(GVariant) others = g_variant_get_child_value(item->body, 6);
-  normal_form_split("(ubxmsaays" PERSPECTIVE_ANSWERS_TYPE ")", normal_form_of(item->body), parts);
+  message_split(item->body, parts);
   guint32 outcome = normal_form_to_uint32(&parts[0]);
   g_autoptr(GPtrArray) answers = perspective_answers_read(others);
   if (outcome > RESOLVER_FOUND || answers == NULL)
@@ -217,7 +216,7 @@ static gboolean take_caa(Core *core, CoreItem *item, GError **error) {
 
 static gboolean take_built(Core *core, CoreItem *item, GError **error) {
   NormalFormPart parts[3];
-  normal_form_split("(ayss)", normal_form_of(item->body), parts);
+  message_split(item->body, parts);
   g_autoptr(GBytes) tbs = message_part(item->body, &parts[0]);
   return job_built(&core->acme, item->question, tbs, normal_form_to_text(&parts[1]),
                    normal_form_to_text(&parts[2]), error);
@@ -231,7 +230,7 @@ static gboolean take_linted(Core *core, CoreItem *item, GError **error) {
 
 static gboolean take_signed(Core *core, CoreItem *item, GError **error) {
   NormalFormPart parts[2];
-  normal_form_split("(ays)", normal_form_of(item->body), parts);
+  message_split(item->body, parts);
   g_autoptr(GBytes) certificate = message_part(item->body, &parts[0]);
   return job_signed(&core->acme, item->question, certificate, normal_form_to_text(&parts[1]),
                     error);

@@ -19,7 +19,7 @@ static GVariant *response_body(const Response *response) {
   NormalFormPart parts[] = {NORMAL_FORM_NUMBER(status), normal_form_octets(fields), {NULL}};
   if (response->body != NULL)
     parts[2] = normal_form_octets(response->body);
-  return normal_form_join("(uayay)", parts);
+  return message_join(MESSAGE_RESPONSE, parts);
 }
 
 static GVariant *make_unavailable(void) {
@@ -44,7 +44,7 @@ static gboolean run_request(Core *core, CoreItem *item, GError **error G_GNUC_UN
   NormalFormPart parts[2];
   g_autoptr(GPtrArray) texts = g_ptr_array_sized_new(4);
   g_autoptr(Response) response = response_new();
-  normal_form_split("(ayay)", normal_form_of(item->body), parts);
+  message_split(item->body, parts);
   if (!texts_read(parts[0], texts) || texts->len != 4)
     role_die_of_nonsense(ROLE_EDGE, "a request without its four texts");
   g_autoptr(GBytes) body = message_part(item->body, &parts[1]);
@@ -117,32 +117,35 @@ static void measure_failed(Core *core, CoreItem *item) {
 
 static const MailReply no_store = {451, "4.3.0", "The server cannot store anything now, try again"};
 
-static GVariant *reply_body(const MailReply *reply) {
+static GVariant *reply_body(guint kind, const MailReply *reply) {
   const guint32 code = (guint32)reply->code;
   const NormalFormPart parts[] = {NORMAL_FORM_NUMBER(code), normal_form_text(reply->enhanced),
                                   normal_form_text(reply->text)};
-  return normal_form_join("(uss)", parts);
+  return message_join(kind, parts);
+}
+
+static void answer_reply(Core *core, const CoreItem *item, guint kind, const MailReply *reply) {
+  core_answer(core, item->channel, kind, item->id, reply_body(kind, reply),
+              reply_body(kind, &no_store));
 }
 
 static gboolean run_recipient(Core *core, CoreItem *item, GError **error) {
   MailReply reply;
   if (!mail_in_recipient(&core->acme, g_variant_get_string(item->body, NULL), &reply, error))
     return FALSE;
-  core_answer(core, item->channel, MESSAGE_RECIPIENT_ANSWER, item->id, reply_body(&reply),
-              reply_body(&no_store));
+  answer_reply(core, item, MESSAGE_RECIPIENT_ANSWER, &reply);
   return TRUE;
 }
 
 static void recipient_failed(Core *core, CoreItem *item) {
-  core_answer(core, item->channel, MESSAGE_RECIPIENT_ANSWER, item->id, reply_body(&no_store),
-              reply_body(&no_store));
+  answer_reply(core, item, MESSAGE_RECIPIENT_ANSWER, &no_store);
 }
 
 static gboolean run_mail(Core *core, CoreItem *item, GError **error) {
   IncomingMail mail = {0};
   MailReply reply;
   NormalFormPart parts[6];
-  normal_form_split("(sssasbay)", normal_form_of(item->body), parts);
+  message_split(item->body, parts);
   g_autofree const char **recipients = normal_form_to_texts(&parts[3]);
   g_autoptr(GBytes) raw = message_part(item->body, &parts[5]);
   mail.peer = normal_form_to_text(&parts[0]);
@@ -153,14 +156,12 @@ static gboolean run_mail(Core *core, CoreItem *item, GError **error) {
   mail.octets = raw;
   if (!mail_in_take(&core->acme, &mail, &reply, error))
     return FALSE;
-  core_answer(core, item->channel, MESSAGE_MAIL_ANSWER, item->id, reply_body(&reply),
-              reply_body(&no_store));
+  answer_reply(core, item, MESSAGE_MAIL_ANSWER, &reply);
   return reply.code == 250; /* nothing is kept of what is not acknowledged */
 }
 
 static void mail_failed(Core *core, CoreItem *item) {
-  core_answer(core, item->channel, MESSAGE_MAIL_ANSWER, item->id, reply_body(&no_store),
-              reply_body(&no_store));
+  answer_reply(core, item, MESSAGE_MAIL_ANSWER, &no_store);
 }
 
 /* --- the table

@@ -78,6 +78,14 @@ static const ChannelKind kinds[MESSAGE_COUNT] = {
 
 const ChannelCatalogue message_catalogue = {kinds, MESSAGE_COUNT};
 
+GVariant *message_join(guint kind, const NormalFormPart *parts) {
+  return normal_form_join(kinds[kind].type, parts);
+}
+
+void message_split(GVariant *body, NormalFormPart *parts) {
+  normal_form_split(g_variant_get_type_string(body), normal_form_of(body), parts);
+}
+
 GBytes *message_octets(GVariant *value) {
   return g_variant_get_data_as_bytes(value);
 }

@@ -69,6 +69,10 @@ typedef enum {
 
 extern const ChannelCatalogue message_catalogue;
 
+/* A body of the kind's type, which is a tuple, of a part for each member; floating. */
+GVariant *message_join(guint kind, const NormalFormPart *parts);
+/* The members of a body that came, which is a tuple; one part for each. */
+void message_split(GVariant *body, NormalFormPart *parts);
 /* An octet string of a body that is valid for the body's life. */
 GBytes *message_octets(GVariant *value);
 /* The same of a member of a body. */

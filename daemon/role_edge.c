@@ -227,7 +227,7 @@ static void on_response(GVariant *body, gpointer user) {
   }
   NormalFormPart parts[3]; /* the second: name, value, ... */
   g_autoptr(GPtrArray) headers = g_ptr_array_sized_new(HTTP_USUAL_HEADERS);
-  normal_form_split("(uayay)", normal_form_of(body), parts);
+  message_split(body, parts);
   if (!texts_read(parts[1], headers) || headers->len % 2 != 0)
     role_die_of_nonsense(ROLE_CORE, "a header field without a value");
   guint32 status = normal_form_to_uint32(&parts[0]);
@@ -290,7 +290,7 @@ static GVariant *request_body(const Request *request) {
                                request->peer};
   g_autoptr(GBytes) joined = texts_join(texts, G_N_ELEMENTS(texts));
   const NormalFormPart parts[] = {normal_form_octets(joined), normal_form_octets(request->body)};
-  return normal_form_join("(ayay)", parts);
+  return message_join(MESSAGE_REQUEST, parts);
 }
 
 static void on_request(HttpExchange *exchange, const Request *request, gpointer user) {

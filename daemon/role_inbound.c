@@ -2,7 +2,6 @@
 /* inbound: the SMTP server, and the examination of messages (MIME, DKIM, DNS). Reports what it
    finds; is never told what would be right. */
 #include "base/log.h"
-#include "base/normal_form.h"
 #include "daemon/pem_key.h"
 #include "daemon/perspectives.h"
 #include "daemon/resolver_options.h"
@@ -38,7 +37,7 @@ static void on_smtp_answer(GVariant *body, gpointer user) {
     smtp_question_answer(question, 451, "4.3.0", "The server is restarting, try again");
     return;
   }
-  normal_form_split("(uss)", normal_form_of(body), parts);
+  message_split(body, parts);
   guint32 code = normal_form_to_uint32(&parts[0]);
   if (code / 100 != 2 && code / 100 != 4 && code / 100 != 5)
     role_die_of_nonsense(ROLE_CORE, "a reply code that is none");
@@ -75,7 +74,7 @@ static void on_message(SmtpQuestion *question, const SmtpEnvelope *envelope, GBy
   const NormalFormPart parts[] = {normal_form_text(envelope->peer), normal_form_text(helo),
                                   normal_form_text(from),           normal_form_octets(recipients),
                                   NORMAL_FORM_NUMBER(tls),          normal_form_octets(message)};
-  ask(user, question, MESSAGE_MAIL, normal_form_join("(sssasbay)", parts));
+  ask(user, question, MESSAGE_MAIL, message_join(MESSAGE_MAIL, parts));
 }
 
 static void on_replied(int code, gpointer user) {
@@ -126,7 +125,7 @@ static void on_perspectives(GVariant *value, gpointer user) {
       g_variant_ref_sink(reply_evidence_new(examination->facts, examination->check, dmarc));
   const NormalFormPart parts[] = {normal_form_of(evidence), normal_form_of(answers)};
   role_answer(examination->process, examination->generation, MESSAGE_EVIDENCE, examination->id,
-              normal_form_join("(" REPLY_EVIDENCE_TYPE PERSPECTIVE_ANSWERS_TYPE ")", parts));
+              message_join(MESSAGE_EVIDENCE, parts));
   examination_free(examination);
 }
 

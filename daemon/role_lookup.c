@@ -50,7 +50,7 @@ static void on_perspectives(GVariant *value, gpointer user) {
       normal_form_octets(records),  normal_form_text(set->text),
       normal_form_of(answers)};
   role_answer(lookup->process, lookup->generation, MESSAGE_CAA_ANSWER, lookup->id,
-              normal_form_join("(ubxmsaays" PERSPECTIVE_ANSWERS_TYPE ")", parts));
+              message_join(MESSAGE_CAA_ANSWER, parts));
   lookup_free(lookup);
 }
 

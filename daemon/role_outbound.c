@@ -58,7 +58,7 @@ static void answer(Outbound *outbound, const Mail *mail, SenderOutcome outcome, 
   const NormalFormPart parts[] = {NORMAL_FORM_NUMBER(result), NORMAL_FORM_NUMBER(reply),
                                   normal_form_text(text), normal_form_octets(message)};
   role_answer(outbound->process, mail->generation, mail->answer, mail->id,
-              normal_form_join("(uusay)", parts));
+              message_join(mail->answer, parts));
 }
 
 /* What core wants sent: the message, unsigned, and its envelope. */
@@ -88,7 +88,7 @@ static void compose_challenge(const Outbound *outbound, GVariant *body, Letter *
                         .texts = outbound->texts,
                         .html = config_is(config, "mail.format", "alternative")};
   NormalFormPart parts[8];
-  normal_form_split("(ssssssxu)", normal_form_of(body), parts);
+  message_split(body, parts);
   mail.from = normal_form_to_text(&parts[1]);
   mail.reply_to = normal_form_to_text(&parts[2]);
   mail.to = normal_form_to_text(&parts[3]);

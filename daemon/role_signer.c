@@ -59,16 +59,16 @@ static void answer(Signer *signer, guint kind, guint64 id, GVariant *body) {
 }
 
 /* What was signed, or why nothing was. */
-static GVariant *body_of(GBytes *octets, const char *failure) {
+static GVariant *body_of(guint kind, GBytes *octets, const char *failure) {
   const NormalFormPart parts[] = {normal_form_octets(octets), normal_form_text(failure)};
-  return normal_form_join("(ays)", parts);
+  return message_join(kind, parts);
 }
 
 static void refuse(Signer *signer, guint kind, guint64 id, const char *reason) {
   g_autoptr(GBytes) nothing = g_bytes_new(NULL, 0);
   log_error("question refused", "question", message_catalogue.kinds[kind].name, "reason", reason,
             NULL);
-  answer(signer, kind, id, body_of(nothing, reason));
+  answer(signer, kind, id, body_of(kind, nothing, reason));
 }
 
 /* --- keys in tokens
@@ -131,13 +131,13 @@ static void answer_built(Signer *signer, guint64 id, GBytes *tbs, const char *fi
   g_autoptr(GBytes) nothing = g_bytes_new(NULL, 0);
   const NormalFormPart parts[] = {normal_form_octets(tbs != NULL ? tbs : nothing),
                                   normal_form_text(findings), normal_form_text(failure)};
-  answer(signer, MESSAGE_BUILT, id, normal_form_join("(ayss)", parts));
+  answer(signer, MESSAGE_BUILT, id, message_join(MESSAGE_BUILT, parts));
 }
 
 static void on_build(Signer *signer, guint64 id, GVariant *body) {
   g_autoptr(GError) error = NULL;
   NormalFormPart parts[12];
-  normal_form_split("(ayayayasxxbbbuss)", normal_form_of(body), parts);
+  message_split(body, parts);
   const Held *held = named(signer, &parts[0]);
   g_autoptr(GBytes) serial = message_part(body, &parts[1]);
   g_autoptr(GBytes) spki = message_part(body, &parts[2]);
@@ -183,7 +183,7 @@ static void on_sign(Signer *signer, guint64 id, GVariant *body) {
   static const struct timeval at_once = {0, 0};
   g_autoptr(GError) error = NULL;
   NormalFormPart parts[3];
-  normal_form_split("(ayayb)", normal_form_of(body), parts);
+  message_split(body, parts);
   const Held *held = named(signer, &parts[0]);
   g_autoptr(GBytes) tbs = message_part(body, &parts[1]);
   gint64 now = clock_now(&clock_system);
@@ -193,7 +193,7 @@ static void on_sign(Signer *signer, guint64 id, GVariant *body) {
   g_autoptr(GBytes) certificate = signer_log_find(signer->log, tbs, &error);
   if (certificate == NULL && error == NULL && only_if_logged) {
     g_autoptr(GBytes) nothing = g_bytes_new(NULL, 0);
-    answer(signer, MESSAGE_SIGNED, id, body_of(nothing, ""));
+    answer(signer, MESSAGE_SIGNED, id, body_of(MESSAGE_SIGNED, nothing, ""));
     return;
   }
   if (certificate == NULL && error == NULL) {
@@ -229,7 +229,7 @@ static void on_sync(evutil_socket_t fd G_GNUC_UNUSED, short what G_GNUC_UNUSED, 
   for (guint i = 0; durable && i < signer->unsynced->len; i++) {
     const Waiting *waiting = signer->unsynced->pdata[i];
     role_answer(signer->process, waiting->generation, MESSAGE_SIGNED, waiting->id,
-                body_of(waiting->certificate, ""));
+                body_of(MESSAGE_SIGNED, waiting->certificate, ""));
   }
   g_ptr_array_set_size(signer->unsynced, 0);
   if (!durable) {
@@ -260,7 +260,7 @@ static void on_sign_crl(Signer *signer, guint64 id, GVariant *body) {
   g_autoptr(GVariantIter) iter = NULL;
   CrlFields fields = {0};
   NormalFormPart parts[6];
-  normal_form_split("(ayxxxsa(ayxi))", normal_form_of(body), parts);
+  message_split(body, parts);
   const Held *held = named(signer, &parts[0]);
   g_variant_get(body, "(ayxxx&sa(ayxi))", NULL, &fields.number, &fields.this_update,
                 &fields.next_update, &fields.url, &iter);
@@ -279,7 +279,7 @@ static void on_sign_crl(Signer *signer, guint64 id, GVariant *body) {
     refuse(signer, MESSAGE_CRL, id, error->message);
     reopen_if_lost(signer, error);
   } else {
-    answer(signer, MESSAGE_CRL, id, body_of(crl, ""));
+    answer(signer, MESSAGE_CRL, id, body_of(MESSAGE_CRL, crl, ""));
   }
 }
 

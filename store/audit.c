@@ -146,7 +146,8 @@ static void keep(Store *store, const char *subject, const AuditHead *head) {
     return;
   GArray *records = kept_find(kept, KEPT_RECORDS_OF_ORDERS, &order);
   if (records != NULL && records->len < KEPT_MAX)
-    g_array_append_vals(records, head, 1);
+    kept_put(kept, KEPT_RECORDS_OF_ORDERS, &order,
+             g_array_ref(g_array_append_vals(records, head, 1)));
   else if (records != NULL)
     kept_forget(kept, KEPT_RECORDS_OF_ORDERS, &order);
 }

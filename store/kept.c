@@ -11,7 +11,7 @@
 typedef struct {
   Id id;
   gpointer object; /* NULL: none */
-  guint64 age;     /* the age when it came here */
+  guint64 age;     /* the age when it came here; 0: it is not so any more */
 } Place;
 
 /* One row a kind. An order's certificate is large, and not looked at for long. */
@@ -33,8 +33,8 @@ static const struct {
 
 struct Kept {
   Place *places[KEPT_KINDS];
-  guint64
-      age; /* how often everything was forgotten: what is of another age is only not freed yet */
+  guint64 age; /* grows where everything is forgotten: what is of another one waits to be freed */
+  GPtrArray *fresh; /* of Place: to which something came in this transaction */
 };
 
 /* Ids end in random octets. */
@@ -51,6 +51,8 @@ static void clear(KeptKind kind, Place *place) {
 
 Kept *kept_new(void) {
   Kept *kept = g_new0(Kept, 1);
+  kept->age = 1;
+  kept->fresh = g_ptr_array_new();
   for (KeptKind kind = 0; kind < KEPT_KINDS; kind++)
     kept->places[kind] = g_new0(Place, kinds[kind].places);
   return kept;
@@ -62,6 +64,8 @@ void kept_free(Kept *kept) {
       clear(kind, &kept->places[kind][i]);
     g_free(kept->places[kind]);
   }
+  if (kept != NULL)
+    g_ptr_array_unref(kept->fresh);
   g_free(kept);
 }
 
@@ -81,6 +85,7 @@ void kept_put(Kept *kept, KeptKind kind, const Id *id, gpointer object) {
   Place before = *place;
   *place = (Place){*id, object, kept->age};
   clear(kind, &before);
+  g_ptr_array_add(kept->fresh, place);
 }
 
 void kept_put_ids(Kept *kept, KeptKind kind, const Id *id, const Id *ids, guint count) {
@@ -125,4 +130,15 @@ void kept_forget(Kept *kept, KeptKind kind, const Id *id) {
 void kept_forget_all(Kept *kept) {
   if (kept != NULL)
     kept->age++;
+}
+
+void kept_begin(Kept *kept) {
+  if (kept != NULL)
+    g_ptr_array_set_size(kept->fresh, 0);
+}
+
+void kept_undo(Kept *kept) {
+  for (guint i = 0; kept != NULL && i < kept->fresh->len; i++)
+    ((Place *)kept->fresh->pdata[i])->age = 0;
+  kept_begin(kept);
 }

@@ -5,9 +5,10 @@
      it through core, or where no core runs. A shared store and a reader keep nothing.
    - A table's rows are changed in the file of its objects alone, by functions that change or forget
      what is kept with the row. Those that remove rows (store/purge.c) forget everything.
-   - Where something was undone, or a script ran, everything is forgotten (store/store.c:forget).
+   - Where something is undone, what came here in its transaction is forgotten, changed or not
+     (store/store.c:forget_undone); where a script ran everything is.
    What is kept is lent to all who find it, and so never changed: a copy that has the change takes
-   its place. */
+   its place. Records are put there again when they are added to. */
 #ifndef SIGNET_STORE_KEPT_H
 #define SIGNET_STORE_KEPT_H
 
@@ -54,6 +55,9 @@ void kept_set_text(char **text, const char *value);
 GBytes *kept_octets(GBytes *octets);
 void kept_forget(Kept *kept, KeptKind kind, const Id *id);
 void kept_forget_all(Kept *kept);
+/* A transaction begins; what was done in it so far is undone, all or some. */
+void kept_begin(Kept *kept);
+void kept_undo(Kept *kept);
 
 /* Of a store; NULL: it keeps nothing. */
 Kept *store_kept(Store *store);

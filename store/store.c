@@ -20,10 +20,10 @@ Kept *store_kept(Store *store) {
   return store->kept;
 }
 
-/* Something was undone: what is kept may not be so any more. */
-static void forget(Store *store) {
+/* What was learnt since the transaction began may not be so any more. */
+static void forget_undone(Store *store) {
   store->audit_end.chain.given = FALSE;
-  kept_forget_all(store->kept);
+  kept_undo(store->kept);
 }
 
 void store_close(Store *store) {
@@ -94,11 +94,13 @@ gboolean store_lock_schema(Store *store, GError **error) {
 }
 
 gboolean store_script(Store *store, const char *sql, GError **error) {
-  forget(store);
+  store->audit_end.chain.given = FALSE;
+  kept_forget_all(store->kept);
   return store->driver->script(store->connection, sql, error);
 }
 
 gboolean store_begin(Store *store, GError **error) {
+  kept_begin(store->kept);
   gboolean begun = store->driver->begin(store->connection, error);
   if (begun)
     store->overrides = OVERRIDES_UNKNOWN;
@@ -109,12 +111,12 @@ gboolean store_commit(Store *store, GError **error) {
   store->overrides = OVERRIDES_ASKED_FOR;
   gboolean committed = store->driver->commit(store->connection, error);
   if (!committed)
-    forget(store);
+    forget_undone(store);
   return committed;
 }
 
 void store_rollback(Store *store) {
-  forget(store);
+  forget_undone(store);
   store->overrides = OVERRIDES_ASKED_FOR;
   store->driver->rollback(store->connection);
 }
@@ -132,7 +134,7 @@ gboolean store_handler_end(Store *store, gboolean keep, GError **error) {
   gboolean done = (keep || store->driver->undo(store->connection, error)) &&
                   store->driver->release(store->connection, error);
   if (!keep || !done)
-    forget(store);
+    forget_undone(store);
   return done;
 }
 

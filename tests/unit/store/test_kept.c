@@ -336,6 +336,8 @@ static void test_undone(Fixture *fixture, gconstpointer data G_GNUC_UNUSED) {
   fixture_commit(fixture);
   for (guint i = 0; i < STEPS / 10; i++) {
     gboolean keep = g_test_rand_int_range(0, 2) == 0;
+    if (i % 3 == 0)
+      fixture_commit(fixture);
     GOOD(store_handler_begin(fixture->store, &error));
     for (guint count = 0; count < 3; count++)
       change(fixture->store);
@@ -344,6 +346,29 @@ static void test_undone(Fixture *fixture, gconstpointer data G_GNUC_UNUSED) {
     if (i % 10 == 0)
       fixture_undo(fixture);
     assert_true_to_rows(fixture->store);
+  }
+}
+
+static void undo_handler(Store *store, const Id *order) {
+  GOOD(store_handler_begin(store, &error));
+  GIVES(STORE_CHANGED, order_move(store, order, "pending", "invalid", "why", &error));
+  GOOD(store_handler_end(store, FALSE, &error));
+}
+
+/* What was there before, and was not touched, stays. */
+static void test_untouched(Fixture *fixture, gconstpointer data G_GNUC_UNUSED) {
+  Id id = an_id(1);
+  fill(fixture->store);
+  for (guint turns = 0; turns < 2; turns++) {
+    g_autoptr(Order) one = find_order(fixture->store, 1), other = find_order(fixture->store, 2);
+    fixture_commit(fixture);
+    undo_handler(fixture->store, &id);
+    if (turns > 0)
+      fixture_undo(fixture);
+    g_autoptr(Order) one_again = find_order(fixture->store, 1);
+    g_autoptr(Order) other_again = find_order(fixture->store, 2);
+    g_assert_true(one_again != one && same_order(one_again, one));
+    g_assert_true(store_is_shared(fixture->store) || other_again == other);
   }
 }
 
@@ -412,6 +437,7 @@ int main(int argc, char **argv) {
   g_test_init(&argc, &argv, NULL);
   FIXTURE_TEST("/kept/changes", test_changes);
   FIXTURE_TEST("/kept/undone", test_undone);
+  FIXTURE_TEST("/kept/untouched", test_untouched);
   FIXTURE_TEST("/kept/lent", test_lent);
   FIXTURE_TEST("/kept/purged", test_purged);
   FIXTURE_TEST("/kept/one-place", test_one_place);

@@ -125,7 +125,7 @@ GBytes *crl_build(const Issuer *issuer, const CrlFields *fields, GError **error)
 }
 
 GBytes *crl_sign(const Issuer *issuer, const CrlFields *fields, GError **error) {
-  if (issuer->key == NULL)
+  if (issuer->signatory == NULL)
     return openssl_fail(error, CA_ERROR_SIGN, "the CA key is not here"), NULL;
   g_autoptr(GBytes) tbs = crl_build(issuer, fields, error);
   if (tbs == NULL)
@@ -135,9 +135,7 @@ GBytes *crl_sign(const Issuer *issuer, const CrlFields *fields, GError **error) 
     g_autofree char *summary = lint_summary(findings);
     return refuse(error, summary), NULL;
   }
-  g_autoptr(Signatory) signatory =
-      signatory_new(issuer->key, X509_get0_pubkey(issuer->certificate), error);
-  g_autoptr(GBytes) der = signatory != NULL ? signature_crl(signatory, tbs, error) : NULL;
+  g_autoptr(GBytes) der = signature_crl(issuer->signatory, tbs, error);
   if (der == NULL || !crl_verify(der, issuer, fields->number, error))
     return NULL;
   return g_steal_pointer(&der);

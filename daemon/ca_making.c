@@ -41,23 +41,24 @@ static gboolean keep_key(const CaFolder *folder, const CaMaking *making, GError 
   return good;
 }
 
-static X509 *sign(const CaFolder *folder, const CaMaking *making, GBytes *tbs, GError **error) {
+static Issuer *sign(const CaFolder *folder, const CaMaking *making, GBytes *tbs, GError **error) {
   g_autofree char *name = file_name(making, ".pem");
   g_autoptr(GBytes) der = ceremony_sign(&making->certificate, tbs, error);
   if (der == NULL)
     return NULL;
   g_autofree char *pem = pem_certificate(der);
-  const guint8 *octets = g_bytes_get_data(der, NULL);
-  return ca_folder_write(folder, name, pem, 0644, error)
-             ? d2i_X509(NULL, &octets, (long)g_bytes_get_size(der))
-             : NULL;
+  g_autoptr(GBytes) octets = g_bytes_new_static(pem, strlen(pem));
+  return ca_folder_write(folder, name, pem, 0644, error) ? issuer_new(octets, NULL, NULL, error)
+                                                         : NULL;
 }
 
-static GBytes *first_list(const CaFolder *folder, const CaMaking *making, X509 *certificate,
+static GBytes *first_list(const CaFolder *folder, const CaMaking *making, Issuer *root,
                           GError **error) {
-  const Issuer root = {.certificate = certificate, .key = making->certificate.key};
   const CeremonyList list = {.now = making->certificate.now, .days = CEREMONY_ROOT_CRL_DAYS};
-  g_autoptr(GBytes) crl = ceremony_root_crl(&root, &list, error);
+  EVP_PKEY_up_ref(making->certificate.key);
+  g_autoptr(GBytes) crl = issuer_take_key(root, making->certificate.key, error)
+                              ? ceremony_root_crl(root, &list, error)
+                              : NULL;
   return crl != NULL && ca_folder_replace(folder, CA_FOLDER_ROOT_CRL, crl, error)
              ? g_steal_pointer(&crl)
              : NULL;
@@ -68,17 +69,17 @@ static gboolean make(const CaFolder *folder, const CaMaking *making, GBytes *tbs
                      gboolean with_list, GError **error) {
   g_autofree char *name = file_name(making, ".pem");
   g_autoptr(GBytes) crl = NULL;
-  X509 *certificate = keep_key(folder, making, error) ? sign(folder, making, tbs, error) : NULL;
-  if (certificate == NULL)
+  g_autoptr(Issuer) made =
+      keep_key(folder, making, error) ? sign(folder, making, tbs, error) : NULL;
+  if (made == NULL)
     return FALSE;
   if (making->key_where != NULL)
     ca_folder_say_key(lines, making->certificate.key, making->key_where);
-  ca_folder_say_certificate(lines, certificate, name);
+  ca_folder_say_certificate(lines, made->certificate, name);
   if (with_list)
-    crl = first_list(folder, making, certificate, error);
+    crl = first_list(folder, making, made, error);
   if (crl != NULL)
     ca_folder_say_list(lines, crl, CA_FOLDER_ROOT_CRL);
-  X509_free(certificate);
   GError **other = with_list && crl == NULL ? NULL : error;
   gboolean recorded = ca_folder_record(folder, "made", lines, other);
   printf("made %s/%s\n", folder->path, name);

@@ -48,7 +48,6 @@ static const gint64 signer_retry_steps[] = {CLOCK_SECOND, 10 * CLOCK_SECOND, CLO
 /* The next step follows at once; attempts count anew. */
 static gboolean next_step(Acme *acme, Question *question, GError **error) {
   question->goes_on = question->may_go_on && question->job.attempts == 1;
-  question->job.as_new = FALSE;
   return question->goes_on || job_anew(acme, &question->job, error);
 }
 

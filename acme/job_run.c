@@ -75,7 +75,7 @@ gboolean job_waits_for(Acme *acme, const Job *job, GError **error, const char *f
 }
 
 /* Whoever is asked may take his time, or be gone. */
-static gboolean say_who_is_asked(Acme *acme, const Question *question, GError **error) {
+static gboolean say_who_is_asked(Acme *acme, Question *question, GError **error) {
   static const char *const asked[] = {
       [QUESTION_DELIVER] = "the relay",       [QUESTION_NOTICE] = "the relay",
       [QUESTION_EXAMINE] = "DKIM keys (DNS)", [QUESTION_BOUNCE] = "its examination",
@@ -84,11 +84,12 @@ static gboolean say_who_is_asked(Acme *acme, const Question *question, GError **
       [QUESTION_IODEF] = "the relay",         [QUESTION_CRL] = "the signer",
       [QUESTION_CHECKPOINT] = "the signer",
   };
-  const Job *job = &question->job;
+  Job *job = &question->job;
   const char *who = asked[question->kind];
-  return question->kind == QUESTION_NONE ||
-         (job->as_new && g_strcmp0(who, job_waits[job->kind]) == 0) ||
-         job_say(acme->store, job->kind, &job->subject, who, error);
+  if (question->kind == QUESTION_NONE || (!job->said && g_strcmp0(who, job_asks[job->kind]) == 0))
+    return TRUE;
+  job->said = TRUE;
+  return job_say(acme->store, job->kind, &job->subject, who, error);
 }
 
 gboolean job_begin(Acme *acme, const Job *job, Question *question, GError **error) {

@@ -10,20 +10,19 @@ const char *const job_names[JOB_KINDS] = {
     [JOB_IODEF] = "iodef",
 };
 
-const char *const job_waits[JOB_KINDS] = {
+const char *const job_asks[JOB_KINDS] = {
     [JOB_MAIL] = "the relay", [JOB_JUDGE] = "DKIM keys (DNS)", [JOB_ISSUE] = "CAA records (DNS)"};
 
 static gboolean add(Store *store, JobKind kind, const Id *subject, gint64 due_at,
                     const char *only_for, GError **error) {
   gint64 *added = store_jobs_added(store);
   *added = MIN(*added, due_at);
-  return sql_run(
-      store, error,
-      "INSERT INTO job (kind, subject, due_at, attempts, taken_until, version, only_for,"
-      " waits_for) VALUES (?1, ?2, ?3, 0, 0, 1, ?4, ?5) ON CONFLICT (kind, subject) DO UPDATE SET"
-      " due_at = CASE WHEN job.due_at < excluded.due_at THEN job.due_at"
-      " ELSE excluded.due_at END, version = job.version + 1",
-      "tditt", job_names[kind], subject, due_at, only_for, job_waits[kind]);
+  return sql_run(store, error,
+                 "INSERT INTO job (kind, subject, due_at, attempts, taken_until, version, only_for)"
+                 " VALUES (?1, ?2, ?3, 0, 0, 1, ?4) ON CONFLICT (kind, subject) DO UPDATE SET"
+                 " due_at = CASE WHEN job.due_at < excluded.due_at THEN job.due_at"
+                 " ELSE excluded.due_at END, version = job.version + 1",
+                 "tdit", job_names[kind], subject, due_at, only_for);
 }
 
 gboolean job_add(Store *store, JobKind kind, const Id *subject, gint64 due_at, GError **error) {
@@ -54,10 +53,9 @@ static gboolean find_due(Store *store, JobKind kind, gint64 now, gint64 until, g
                .due_at = sql_int(&query, 1),
                .attempts = sql_int(&query, 2) + 1,
                .version = sql_int(&query, 3),
-               .lease = MAX(until, sql_int(&query, 4) + 1)};
-    g_autofree char *waits_for = sql_text(&query, 5);
+               .lease = MAX(until, sql_int(&query, 4) + 1),
+               .said = sql_value(&query, 5).type != SQL_NULL};
     sql_id(&query, 0, &job.subject);
-    job.as_new = g_strcmp0(waits_for, job_waits[kind]) == 0;
     g_array_append_val(jobs, job);
   }
   return sql_end(&query, error);
@@ -216,9 +214,9 @@ StoreFind job_find(Store *store, JobKind kind, const Id *subject, Job *job, char
                  .version = sql_int(&query, 2),
                  .lease = sql_int(&query, 4)};
     *waits_for = sql_text(&query, 3);
-    job->as_new = g_strcmp0(*waits_for, job_waits[kind]) == 0;
-    if (job->as_new && job->lease == 0) /* nobody is asked yet */
-      g_clear_pointer(waits_for, g_free);
+    job->said = *waits_for != NULL;
+    if (!job->said && job->lease > 0)
+      *waits_for = g_strdup(job_asks[kind]);
     found = STORE_FOUND;
   }
   return sql_end(&query, error) ? found : STORE_LOOKUP_FAILED;

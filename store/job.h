@@ -24,9 +24,9 @@ typedef enum {
 } JobKind;
 
 extern const char *const job_names[JOB_KINDS];
-/* Whom a job of a kind asks first, for a person: its row says so from the beginning; NULL: nothing
-   that is known. */
-extern const char *const job_waits[JOB_KINDS];
+/* Whom a job of a kind asks first, for a person: so it is while its row says nothing else. NULL:
+   nobody that is known. */
+extern const char *const job_asks[JOB_KINDS];
 
 typedef struct {
   JobKind kind;
@@ -35,7 +35,7 @@ typedef struct {
   gint64 attempts; /* this one included */
   gint64 version;  /* counts how often it was added */
   gint64 lease;    /* counts how often it was taken: tells the one who has it */
-  gboolean as_new; /* it says still that it waits for job_waits of its kind */
+  gboolean said;   /* its row says what it waits for */
 } Job;
 
 /* Adds a job, or, when there is one, makes it due at due_at if that is earlier. */

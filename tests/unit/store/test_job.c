@@ -142,14 +142,14 @@ static void test_waits(Fixture *fixture, gconstpointer data G_GNUC_UNUSED) {
   add(fixture, JOB_MAIL, 1, NOW);
   assert_waits(fixture, NULL);
   Job job = take(fixture, JOB_MAIL, NOW, 1);
-  g_assert_true(job.as_new);
-  assert_waits(fixture, job_waits[JOB_MAIL]);
-  GIVES(STORE_UNCHANGED, job_explain(fixture->store, JOB_MAIL, &id, job_waits[JOB_MAIL], &error));
+  g_assert_false(job.said);
+  assert_waits(fixture, job_asks[JOB_MAIL]);
   GIVES(STORE_CHANGED, job_explain(fixture->store, JOB_MAIL, &id, "a limit", &error));
+  GIVES(STORE_UNCHANGED, job_explain(fixture->store, JOB_MAIL, &id, "a limit", &error));
   assert_waits(fixture, "a limit");
   GOOD(job_again(fixture->store, &job, NOW, TRUE, &error));
   job = take(fixture, JOB_MAIL, NOW, 1);
-  g_assert_false(job.as_new);
+  g_assert_true(job.said);
   assert_waits(fixture, "a limit");
 }
 

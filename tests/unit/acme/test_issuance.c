@@ -1196,6 +1196,30 @@ static void test_built_beside(gconstpointer forbids) {
   assert_status(order, order->order, "valid");
 }
 
+static void assert_goes_on(Lab *lab, const Job *job, QuestionKind kind, const char *asked,
+                           Question *question) {
+  g_autofree char *sql = g_strdup_printf("SELECT count(*) FROM job WHERE waits_for = '%s'", asked);
+  question->may_go_on = TRUE;
+  LAB_TURN(lab, job_begin(&lab->acme, job, question, NULL));
+  g_assert_cmpint(question->kind, ==, kind);
+  g_assert_cmpint(lab_count(lab, sql), ==, 1);
+}
+
+/* Also when it comes back to whom it asked first. */
+static void test_says_whom_it_asks(void) {
+  g_autoptr(Lab) lab = lab_new();
+  g_autoptr(LabClient) client = lab_account(lab);
+  g_autoptr(LabOrder) order = lab_ready(lab, client);
+  g_auto(Question) question = {0}, sign = {0}, again = {0};
+  g_autoptr(Answer) answer = lab_finalize(order);
+  ask_caa_as_core(lab, &question);
+  lab_caa(lab, &question, RESOLVER_NONE, NULL);
+  lab_built(lab, question.beside, "");
+  assert_goes_on(lab, &question.beside->job, QUESTION_SIGN, "the signer", &sign);
+  lab->clock.now += CLOCK_HOUR + 1;
+  assert_goes_on(lab, &sign.job, QUESTION_CAA, "CAA records (DNS)", &again);
+}
+
 /* Once the DNS has failed nothing is built for nothing, and attempts count anew with the next step.
  */
 static void test_built_later(void) {
@@ -2026,6 +2050,7 @@ static void add_issuance_tests(void) {
   TEST_WITH("caa/built-beside", test_built_beside, NULL);
   TEST_WITH("caa/built-beside-for-nothing", test_built_beside, ";");
   TEST("caa/built-later", test_built_later);
+  TEST("caa/says-whom-it-asks", test_says_whom_it_asks);
   TEST("caa/off", test_caa_off);
   TEST("signer/lint-finding", test_lint_finding);
   TEST("signer/cannot-build", test_cannot_build);

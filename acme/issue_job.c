@@ -2,26 +2,23 @@
 /* The issuance path, step by step (ca-rules 34): CAA, to-be-signed octets with lint verdict,
    signature, certificate. CAA's permission and the octets are committed before a signature is asked
    for. A restart finds the order where it was. */
+#include "acme/issue_job.h"
 #include "acme/account_right.h"
 #include "acme/crl_job.h"
 #include "acme/evidence.h"
-#include "acme/iodef_job.h"
 #include "acme/issuance.h"
+#include "acme/issue_caa.h"
 #include "acme/issuing_ca.h"
-#include "acme/job_run.h"
 #include "acme/notice_job.h"
-#include "acme/perspective_judge.h"
 #include "acme/profile.h"
 #include "acme/record.h"
 #include "acme/revocation.h"
 #include "acme/state.h"
 #include "acme/validity.h"
 #include "base/base64url.h"
-#include "base/hex.h"
 #include "base/log.h"
 #include "base/sha256.h"
 #include "ca/certificate_read.h"
-#include "store/caa_check.h"
 #include "store/certificate.h"
 #include "store/challenge.h"
 #include "store/crl_shard.h"
@@ -31,22 +28,14 @@
 
 #include <string.h>
 
-#define CAA_MAX_AGE CLOCK_HOUR /* at signing; S/MIME BR 4.2.2.1 allows 8 hours */
-#define CAA_QUIET_ATTEMPTS 5   /* within a minute: no word of them yet, and never fewer */
 #define HELD_RETRY (5 * CLOCK_SECOND)
 #define LINTER_ATTEMPTS 5
 #define NODE_SILENCE CLOCK_MINUTE /* after which a node is taken for dead */
 
-/* First for a packet lost or a server that restarts, then for an outage, at whose end no order
-   waits long. */
-static const gint64 caa_retry_steps[] = {CLOCK_SECOND,      3 * CLOCK_SECOND, 10 * CLOCK_SECOND,
-                                         30 * CLOCK_SECOND, CLOCK_MINUTE,     2 * CLOCK_MINUTE,
-                                         5 * CLOCK_MINUTE};
 static const gint64 signer_retry_steps[] = {CLOCK_SECOND, 10 * CLOCK_SECOND, CLOCK_MINUTE,
                                             5 * CLOCK_MINUTE};
 
-/* The next step follows at once; attempts count anew. */
-static gboolean next_step(Acme *acme, Question *question, GError **error) {
+gboolean issue_next_step(Acme *acme, Question *question, GError **error) {
   question->goes_on = question->may_go_on && question->job.attempts == 1;
   return question->goes_on || job_anew(acme, &question->job, error);
 }
@@ -60,9 +49,8 @@ static StoreFind find_at_signer(Acme *acme, const Id *order, Certificate **certi
   return found == STORE_FOUND && !asked ? STORE_MISSING : found;
 }
 
-/* A signature that may exist is asked for still: it must be known, and revoked (ca-rules 34). */
-static gboolean fail_order(Acme *acme, gint64 now, const Job *job, const Problem *problem,
-                           GError **error) {
+gboolean issue_fail_order(Acme *acme, gint64 now, const Job *job, const Problem *problem,
+                          GError **error) {
   g_autoptr(Certificate) certificate = NULL;
   StoreFind found = find_at_signer(acme, &job->subject, &certificate, error);
   return found != STORE_LOOKUP_FAILED &&
@@ -136,7 +124,7 @@ static gboolean ask_build(Acme *acme, gint64 now, const Job *job, const Order *o
   gint64 not_before = 0, not_after = 0;
   g_autoptr(Problem) problem = choose_validity(acme, now, order, &not_before, &not_after);
   return problem != NULL
-             ? fail_order(acme, now, job, problem, error)
+             ? issue_fail_order(acme, now, job, problem, error)
              : fill_build(acme, now, order, authorizations, not_before, not_after, question, error);
 }
 
@@ -183,16 +171,6 @@ static gboolean build_beside(Acme *acme, gint64 now, const Job *job, const Order
   question->beside->may_go_on = TRUE;
   return fill_build(acme, now, order, authorizations, not_before, not_after, question->beside,
                     error);
-}
-
-/* A domain of the order whose CAA records must be looked up now, also again when a signature had to
- * wait. */
-static gboolean stale_caa(Acme *acme, gint64 now, const Order *order, char **domain,
-                          GError **error) {
-  *domain = NULL;
-  return !config_is(acme->config, "ca.caa", "on") ||
-         caa_check_next(acme->store, &order->id, MAX(order->finalized_at, now - CAA_MAX_AGE),
-                        domain, error);
 }
 
 static gboolean must_lint(const Acme *acme, const Certificate *certificate) {
@@ -269,7 +247,7 @@ static gboolean choose_step(Acme *acme, gint64 now, const Job *job, const Order 
     return FALSE;
   if (found == STORE_FOUND && certificate->der != NULL)
     return state_order_issued(acme, now, &order->id, error) && job_done(acme->store, job, error);
-  if (!stale_caa(acme, now, order, &question->domain, error))
+  if (!issue_caa_stale(acme, now, order, &question->domain, error))
     return FALSE;
   if (question->domain != NULL) {
     question->kind = QUESTION_CAA;
@@ -375,112 +353,8 @@ gboolean issue_job_begin(Acme *acme, gint64 now, const Job *job, Question *quest
     g_propagate_error(error, failure);
     return FALSE;
   }
-  return problem != NULL ? fail_order(acme, now, job, problem, error)
+  return problem != NULL ? issue_fail_order(acme, now, job, problem, error)
                          : choose_step(acme, now, job, order, authorizations, question, error);
-}
-
-/* --- CAA
- * ------------------------------------------------------------------------------------------------
- */
-
-static char *records_text(const CaaRecordSet *set) {
-  g_autoptr(GString) text = g_string_new(NULL);
-  for (guint i = 0; i < set->records->len; i++) {
-    g_autofree char *record = caa_record_text(set->records->pdata[i]);
-    g_string_append_printf(text, "%s%s", i > 0 ? "; " : "", record);
-  }
-  return g_strdup(text->str);
-}
-
-static char *rdata_text(const CaaRecordSet *set) {
-  g_autoptr(GString) text = g_string_new(NULL);
-  for (guint i = 0; i < set->records->len; i++) {
-    g_autofree char *octets = hex_encode(set->records->pdata[i]);
-    g_string_append_printf(text, "%s%s", i > 0 ? " " : "", octets);
-  }
-  return g_strdup(text->str);
-}
-
-/* What is permitted here must be permitted elsewhere too. */
-static CaaVerdict judge_caa(Acme *acme, const CaaRequest *request, const char *domain,
-                            const CaaRecordSet *set, GPtrArray *answers, char **explanation) {
-  g_autofree char *elsewhere = NULL, *here = NULL;
-  CaaVerdict verdict = caa_judge(set, request, &here);
-  if (verdict == CAA_PERMITTED)
-    verdict = perspective_judge_caa(acme->config, request, domain, answers, &elsewhere);
-  if (elsewhere == NULL)
-    *explanation = g_steal_pointer(&here);
-  else
-    *explanation = verdict == CAA_PERMITTED ? g_strdup_printf("%s; %s", here, elsewhere)
-                                            : g_steal_pointer(&elsewhere);
-  return verdict;
-}
-
-/* Nothing is issued meanwhile (ca-rules 10), but whoever answered a mail for the order need not do
-   so again because a name server was away: it waits as long as it may live, and says for what. */
-static gboolean ask_caa_again(Acme *acme, gint64 now, const Question *question, gint64 retry_at,
-                              const char *explanation, GError **error) {
-  const Job *job = &question->job;
-  if (!job_waits_for(acme, job, error, "the CAA records of %s (DNS): %s", question->domain,
-                     explanation) ||
-      !job_again(acme->store, job, retry_at, TRUE, error))
-    return FALSE;
-  if (job->attempts < CAA_QUIET_ATTEMPTS)
-    return TRUE;
-  g_autoptr(Problem) problem =
-      problem_new(PROBLEM_DNS, 0,
-                  "The CAA records of %s could not be had yet: %s; they will be asked for again "
-                  "until the order expires. See to the domain's DNS, or wait.",
-                  question->domain, explanation);
-  return state_order_delayed(acme, now, &job->subject, problem, error);
-}
-
-gboolean job_caa_answered(Acme *acme, Question *question, const CaaRecordSet *set,
-                          GPtrArray *answers, GError **error) {
-  static const char *const verdicts[] = {
-      [CAA_PERMITTED] = "permitted", [CAA_FORBIDDEN] = "forbidden", [CAA_TRY_AGAIN] = "failed"};
-  gint64 now = clock_now(acme->clock);
-  const Job *job = &question->job;
-  g_autoptr(Order) order = NULL;
-  g_autofree char *explanation = NULL;
-  if (!store_lock_order(acme->store, &job->subject, error) ||
-      order_find(acme->store, &job->subject, &order, error) != STORE_FOUND)
-    return FALSE;
-  g_autofree char *account = acme_url(acme, "account", &order->account_id, "");
-  CaaRequest request = {config_list(acme->config, "ca.caa-identities"), account, "email-reply-00"};
-  CaaVerdict verdict = judge_caa(acme, &request, question->domain, set, answers, &explanation);
-  g_autofree char *records = records_text(set);
-  g_autofree char *rdata = rdata_text(set);
-  /* It came after finalize, whatever the clock of the node that took that says. */
-  gint64 at = MAX(now, order->finalized_at);
-  CaaCheck check = {order->id, question->domain, at,   verdicts[verdict], set->secure, explanation,
-                    records,   set->found_at,    rdata};
-  if (!caa_check_insert(acme->store, &check, error) ||
-      !perspective_record(acme, &order->id, answers, error) ||
-      !record(acme, now, "caa checked", (About){.order = &order->id}, error, "domain",
-              question->domain, "verdict", verdicts[verdict], "reason", explanation, NULL))
-    return FALSE;
-  if (strcmp(order->status, "processing") != 0)
-    return next_step(acme, question, error);
-  if (verdict == CAA_PERMITTED)
-    return state_order_delayed(acme, now, &order->id, NULL, error) &&
-           next_step(acme, question, error);
-  gint64 retry_at = now + job_delay(caa_retry_steps, G_N_ELEMENTS(caa_retry_steps), job->attempts);
-  if (verdict == CAA_TRY_AGAIN &&
-      (job->attempts < CAA_QUIET_ATTEMPTS || retry_at < order->expires_at))
-    return ask_caa_again(acme, now, question, retry_at, explanation, error);
-  gboolean dns = verdict == CAA_TRY_AGAIN || set->outcome == RESOLVER_BOGUS;
-  g_autoptr(Problem) problem =
-      dns ? problem_new(
-                PROBLEM_DNS, 0,
-                "The CAA records of %s could not be had: %s; see to its DNS and order anew.",
-                question->domain, explanation)
-          : problem_new(PROBLEM_CAA, 0,
-                        "The CAA records of %s forbid the certificate: %s; caaIdentities in the "
-                        "directory has the names that an issuemail record can permit.",
-                        question->domain, explanation);
-  return iodef_refused(acme, now, order, question->domain, set, &request, error) &&
-         fail_order(acme, now, job, problem, error);
 }
 
 /* --- build and sign
@@ -532,7 +406,7 @@ gboolean job_built(Acme *acme, Question *question, GBytes *tbs, const char *find
   if (found == STORE_LOOKUP_FAILED)
     return FALSE;
   if (found == STORE_FOUND || strcmp(order->status, "processing") != 0)
-    return next_step(acme, question, error); /* late: what is to be signed is decided */
+    return issue_next_step(acme, question, error); /* late: what is to be signed is decided */
   StoreFind account = STORE_LOOKUP_FAILED;
   if (account_hold_key(acme, order->spki, error))
     account = account_of_key(acme, order->spki, error);
@@ -553,8 +427,8 @@ gboolean job_built(Acme *acme, Question *question, GBytes *tbs, const char *find
   if (account == STORE_MISSING && *failure == '\0' &&
       !keep_tbs(acme, now, order, question, tbs, findings, error))
     return FALSE;
-  return problem != NULL ? fail_order(acme, now, job, problem, error)
-                         : next_step(acme, question, error);
+  return problem != NULL ? issue_fail_order(acme, now, job, problem, error)
+                         : issue_next_step(acme, question, error);
 }
 
 /* Nothing is signed without a verdict: asked again, and in the end the order is given up. */
@@ -574,7 +448,7 @@ static gboolean no_verdict(Acme *acme, gint64 now, const Job *job, const char *f
       "The outside linter of this server gave no verdict on the certificate, so that it is not "
       "signed; tell the operator, and order anew later: %s.",
       failure);
-  return fail_order(acme, now, job, problem, error);
+  return issue_fail_order(acme, now, job, problem, error);
 }
 
 gboolean job_linted(Acme *acme, Question *question, const char *findings, const char *failure,
@@ -587,7 +461,7 @@ gboolean job_linted(Acme *acme, Question *question, const char *findings, const 
       certificate_find_by_order(acme->store, &job->subject, &certificate, error) != STORE_FOUND)
     return FALSE;
   if (certificate->linter_findings != NULL || strcmp(order->status, "processing") != 0)
-    return next_step(acme, question, error); /* late: it is decided */
+    return issue_next_step(acme, question, error); /* late: it is decided */
   if (*failure != '\0')
     return no_verdict(acme, now, job, failure, error);
   if (certificate_set_linted(acme->store, &certificate->id, findings, error) == STORE_FAILED ||
@@ -596,12 +470,12 @@ gboolean job_linted(Acme *acme, Question *question, const char *findings, const 
               *findings == '\0' ? "nothing found" : findings, NULL))
     return FALSE;
   if (*findings == '\0')
-    return next_step(acme, question, error);
+    return issue_next_step(acme, question, error);
   g_autoptr(Problem) problem = problem_new(PROBLEM_SERVER_INTERNAL, 0,
                                            "The outside linter of this server refuses the "
                                            "certificate; tell the operator: %s.",
                                            findings);
-  return fail_order(acme, now, job, problem, error);
+  return issue_fail_order(acme, now, job, problem, error);
 }
 
 /* With the digest of all that led to it, before the order's state changes further. */

@@ -176,8 +176,8 @@ class Place:
 
 
 # Their problems are met in an order or a challenge.
-LATER = ("acme/issue_job.c", "acme/state.c", "acme/judge.c", "acme/bounce.c", "acme/challenge_mail_job.c",
-         "acme/challenge_resource.c", "acme/command_store.c", "acme/sort_job.c", "acme/test_mode.c")
+LATER = ("acme/issue_job.c", "acme/issue_caa.c", "acme/state.c", "acme/judge.c", "acme/bounce.c",
+         "acme/challenge_mail_job.c", "acme/challenge_resource.c", "acme/command_store.c", "acme/sort_job.c", "acme/test_mode.c")
 EDGE = ("acme/http_front", "daemon/")
 
 # Calls that make a problem, by name or by "file:name": the type or its argument, the argument of the status (None: the
@@ -208,8 +208,8 @@ EXPLAINED = {
     ("acme/external_account.c", "check_payload"): JWK,
     ("acme/finalize_resource.c", "bad_csr"): ("ca/csr.c:*", "ca/csr_extensions.c:*", "ca/san.c:*", *KEY, *MAILBOX),
     ("acme/identifier.c", "read_one"): MAILBOX,
-    ("acme/issue_job.c", "ask_caa_again"): ("ca/caa.c:*",),
-    ("acme/issue_job.c", "job_caa_answered"): ("ca/caa.c:*",),
+    ("acme/issue_caa.c", "ask_caa_again"): ("ca/caa.c:*",),
+    ("acme/issue_caa.c", "job_caa_answered"): ("ca/caa.c:*",),
     ("acme/judge.c", "rule_from"): MAILBOX,
     ("acme/judge.c", "rule_dkim"): ("acme/judge.c:signature_fault", *DKIM),
     ("acme/judge.c", "rule_block"): ("acme/judge.c:rule_block",),

@@ -15,9 +15,8 @@
 G_GNUC_PRINTF(2, 3) static gboolean refuse(GError **error, const char *format, ...) {
   va_list arguments;
   va_start(arguments, format);
-  g_autofree char *text = g_strdup_vprintf(format, arguments);
+  g_propagate_error(error, g_error_new_valist(CA_ERROR, CA_ERROR_PROFILE, format, arguments));
   va_end(arguments);
-  g_set_error_literal(error, CA_ERROR, CA_ERROR_PROFILE, text);
   return FALSE;
 }
 

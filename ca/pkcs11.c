@@ -27,9 +27,8 @@ static gboolean refuse_uri(GError **error, const char *format, ...) G_GNUC_PRINT
 static gboolean refuse_uri(GError **error, const char *format, ...) {
   va_list values;
   va_start(values, format);
-  g_autofree char *text = g_strdup_vprintf(format, values);
+  g_propagate_error(error, g_error_new_valist(CA_ERROR, CA_ERROR_FILE, format, values));
   va_end(values);
-  g_set_error_literal(error, CA_ERROR, CA_ERROR_FILE, text);
   return FALSE;
 }
 

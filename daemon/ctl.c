@@ -44,9 +44,8 @@ gboolean ctl_count_words(char **words, guint wanted, const char *shown) {
 gboolean ctl_fail(GError **error, const char *format, ...) {
   va_list values;
   va_start(values, format);
-  g_autofree char *text = g_strdup_vprintf(format, values);
+  g_propagate_error(error, g_error_new_valist(G_IO_ERROR, G_IO_ERROR_FAILED, format, values));
   va_end(values);
-  g_set_error_literal(error, G_IO_ERROR, G_IO_ERROR_FAILED, text);
   return FALSE;
 }
 

@@ -88,9 +88,9 @@ static gboolean fail(GError **error, const char *format, ...) G_GNUC_PRINTF(2, 3
 static gboolean fail(GError **error, const char *format, ...) {
   va_list values;
   va_start(values, format);
-  g_autofree char *why = g_strdup_vprintf(format, values);
+  g_propagate_error(error,
+                    g_error_new_valist(MAIL_TEXT_ERROR, MAIL_TEXT_ERROR_FILE, format, values));
   va_end(values);
-  g_set_error_literal(error, MAIL_TEXT_ERROR, MAIL_TEXT_ERROR_FILE, why);
   return FALSE;
 }
 

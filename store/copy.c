@@ -36,9 +36,8 @@ static gboolean refuse(GError **error, const char *format, ...) G_GNUC_PRINTF(2,
 static gboolean refuse(GError **error, const char *format, ...) {
   va_list values;
   va_start(values, format);
-  g_autofree char *message = g_strdup_vprintf(format, values);
+  g_propagate_error(error, g_error_new_valist(STORE_ERROR, STORE_ERROR_FAILED, format, values));
   va_end(values);
-  g_set_error_literal(error, STORE_ERROR, STORE_ERROR_FAILED, message);
   return FALSE;
 }
 

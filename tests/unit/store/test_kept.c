@@ -20,12 +20,22 @@ static gboolean same_text(const char *one, const char *other) {
 /* --- objects, by the kind
  * --------------------------------------------------------------------------------------------- */
 
-static gpointer find_account(Store *store, guint number) {
-  Account *found = NULL;
-  Id id = an_id((guint8)number);
-  GIVES(STORE_FOUND, account_find(store, &id, &found, &error));
-  return found;
-}
+#define FINDER(name, type, by_id)                                                                  \
+  static gpointer name(Store *store, guint number) {                                               \
+    type *found = NULL;                                                                            \
+    Id id = an_id((guint8)number);                                                                 \
+    GIVES(STORE_FOUND, by_id(store, &id, &found, &error));                                         \
+    return found;                                                                                  \
+  }
+
+/* What belongs together has one id here. */
+FINDER(find_account, Account, account_find)
+FINDER(find_order, Order, order_find)
+FINDER(find_authorization, Authorization, authorization_find)
+FINDER(find_challenge, Challenge, challenge_find)
+FINDER(find_challenge_of, Challenge, challenge_find_by_authorization)
+FINDER(find_certificate, Certificate, certificate_find)
+FINDER(find_certificate_of, Certificate, certificate_find_by_order)
 
 static gboolean same_account(gconstpointer one, gconstpointer other) {
   const Account *a = one, *b = other;
@@ -51,13 +61,6 @@ static void change_account(Store *store, guint number, guint32 what) {
   else
     changed = account_deactivate(store, &id, NULL);
   g_assert_cmpint(changed, !=, STORE_FAILED);
-}
-
-static gpointer find_order(Store *store, guint number) {
-  Order *found = NULL;
-  Id id = an_id((guint8)number);
-  GIVES(STORE_FOUND, order_find(store, &id, &found, &error));
-  return found;
 }
 
 static gboolean same_order(gconstpointer one, gconstpointer other) {
@@ -92,13 +95,6 @@ static gboolean same_authorization(gconstpointer one, gconstpointer other) {
          same_text(a->identifier, b->identifier) && same_text(a->address, b->address) &&
          same_text(a->canonical, b->canonical) && same_text(a->domain, b->domain) &&
          same_text(a->status, b->status) && a->expires_at == b->expires_at;
-}
-
-static gpointer find_authorization(Store *store, guint number) {
-  Authorization *found = NULL;
-  Id id = an_id((guint8)number);
-  GIVES(STORE_FOUND, authorization_find(store, &id, &found, &error));
-  return found;
 }
 
 /* An order's come and go, and are claimed from those that have none. */
@@ -156,21 +152,6 @@ static gboolean same_list(gconstpointer one, gconstpointer other) {
   return a->len == b->len;
 }
 
-static gpointer find_challenge(Store *store, guint number) {
-  Challenge *found = NULL;
-  Id id = an_id((guint8)number);
-  GIVES(STORE_FOUND, challenge_find(store, &id, &found, &error));
-  return found;
-}
-
-/* They have one id. */
-static gpointer find_challenge_of(Store *store, guint number) {
-  Challenge *found = NULL;
-  Id id = an_id((guint8)number);
-  GIVES(STORE_FOUND, challenge_find_by_authorization(store, &id, &found, &error));
-  return found;
-}
-
 static gpointer find_challenge_by_recipient(Store *store, guint number) {
   Challenge *found = NULL;
   g_autofree char *address = g_strdup_printf("Acme+%u@ca.test", number);
@@ -219,20 +200,6 @@ static void change_challenge(Store *store, guint number, guint32 what) {
   else
     GOOD(challenge_note(store, &id, now, text, "{}", &error));
   g_assert_cmpint(changed, !=, STORE_FAILED);
-}
-
-static gpointer find_certificate(Store *store, guint number) {
-  Certificate *found = NULL;
-  Id id = an_id((guint8)number);
-  GIVES(STORE_FOUND, certificate_find(store, &id, &found, &error));
-  return found;
-}
-
-static gpointer find_certificate_of(Store *store, guint number) {
-  Certificate *found = NULL;
-  Id id = an_id((guint8)number);
-  GIVES(STORE_FOUND, certificate_find_by_order(store, &id, &found, &error));
-  return found;
 }
 
 static gboolean same_certificate(gconstpointer one, gconstpointer other) {

@@ -87,14 +87,6 @@ static Problem *check_profile(Call *call, const Order *order, const Csr *csr, gi
   return profile_usage(&profile, csr, usage);
 }
 
-static Problem *spend_certificates(Call *call, GPtrArray *authorizations) {
-  Problem *problem = NULL;
-  for (guint i = 0; i < authorizations->len; i++)
-    problem = problem_longer(
-        problem, limit_certificate(call, ((Authorization *)authorizations->pdata[i])->canonical));
-  return problem;
-}
-
 static Problem *start_issuance(Call *call, const Order *order, GBytes *der, const Csr *csr,
                                gint64 usage) {
   g_autoptr(GError) error = NULL;
@@ -158,10 +150,10 @@ Problem *order_finalize_post(Call *call) {
     return problem;
   problem = limit_finalization(call);
   if (problem != NULL)
-    return problem_longer(problem, spend_certificates(call, authorizations));
+    return problem_longer(problem, limit_certificate(call, authorizations));
   problem = check_request(call, order, authorizations, &der, &csr, &usage);
   if (problem != NULL)
     return refuse(call, order, problem);
-  problem = spend_certificates(call, authorizations);
+  problem = limit_certificate(call, authorizations);
   return problem != NULL ? problem : start_issuance(call, order, der, csr, usage);
 }

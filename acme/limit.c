@@ -3,6 +3,8 @@
 #include "base/network.h"
 #include "store/rate.h"
 
+#include <string.h>
+
 static char *period_text(gint64 period) {
   const ClockUnit *unit = clock_unit_of(period);
   gint64 count = period / unit->length;
@@ -41,9 +43,9 @@ static gboolean find_rate(Acme *acme, const char *name, const char *subject, Rat
   return rate_override_find(acme->store, name, subject, rate, error);
 }
 
-static Problem *spend(Call *call, const char *name, const char *subject, const Id *account) {
+static Problem *spend_budget(Call *call, const char *name, const char *subject,
+                             const char *budget) {
   g_autoptr(GError) error = NULL;
-  g_autofree char *budget = budget_of(subject, account);
   Rate rate;
   gint64 again_at = 0;
   if (!find_rate(call->acme, name, subject, &rate, &error))
@@ -55,24 +57,76 @@ static Problem *spend(Call *call, const char *name, const char *subject, const I
   return spent == STORE_CHANGED ? NULL : refuse(call, name, subject, rate, again_at);
 }
 
+static Problem *spend(Call *call, const char *name, const char *subject) {
+  return spend_budget(call, name, subject, subject);
+}
+
+/* --- of several mailboxes
+ * --------------------------------------------------------------------------------- */
+
+/* One share that is to be spent, and where a refusal of it goes. */
+typedef struct {
+  const char *name;
+  char *subject, *budget;
+  Problem **problem;
+} Expense;
+
+static void expense_free(gpointer data) {
+  Expense *expense = data;
+  g_free(expense->subject);
+  g_free(expense->budget);
+  g_free(expense);
+}
+
+static GPtrArray *expenses_new(void) {
+  return g_ptr_array_new_with_free_func(expense_free);
+}
+
+static void expenses_add(GPtrArray *expenses, const char *name, const char *subject,
+                         const Id *account, Problem **problem) {
+  Expense *expense = g_new0(Expense, 1);
+  *expense = (Expense){name, g_strdup(subject), budget_of(subject, account), problem};
+  g_ptr_array_add(expenses, expense);
+}
+
+static gint expense_compare(gconstpointer one, gconstpointer other) {
+  const Expense *a = *(Expense *const *)one, *b = *(Expense *const *)other;
+  int names = strcmp(a->name, b->name);
+  return names != 0 ? names : strcmp(a->budget, b->budget);
+}
+
+/* Each locks its row for other writers to the end of the transaction. Clients name the same
+   mailboxes in any order; the rows are taken in one, so that none waits for another in a ring. */
+static void spend_all(Call *call, GPtrArray *expenses) {
+  g_ptr_array_sort(expenses, expense_compare);
+  for (guint i = 0; i < expenses->len; i++) {
+    const Expense *one = expenses->pdata[i];
+    *one->problem =
+        problem_longer(*one->problem, spend_budget(call, one->name, one->subject, one->budget));
+  }
+}
+
+/* --- the limits
+ * ------------------------------------------------------------------------------------------- */
+
 Problem *limit_new_account(Call *call) {
   g_autofree char *network = network_of(call->request->peer);
-  return spend(call, "accounts-per-network", network, NULL);
+  return spend(call, "accounts-per-network", network);
 }
 
 Problem *limit_change(Call *call) {
   char account[ID_TEXT];
-  return spend(call, "changes-per-account", id_text(&call->account->id, account), NULL);
+  return spend(call, "changes-per-account", id_text(&call->account->id, account));
 }
 
 Problem *limit_new_order(Call *call) {
   g_autofree char *network = network_of(call->request->peer);
   char account[ID_TEXT], key[ID_TEXT];
-  Problem *problem = spend(call, "orders-per-account", id_text(&call->account->id, account), NULL);
-  problem = problem_longer(problem, spend(call, "orders-per-network", network, NULL));
+  Problem *problem = spend(call, "orders-per-account", id_text(&call->account->id, account));
+  problem = problem_longer(problem, spend(call, "orders-per-network", network));
   if (call->account->bound)
     problem = problem_longer(problem, spend(call, "orders-per-external-account",
-                                            id_text(&call->account->external_key_id, key), NULL));
+                                            id_text(&call->account->external_key_id, key)));
   return problem;
 }
 
@@ -92,28 +146,47 @@ char *limit_subject(const char *name, const Mailbox *mailbox) {
                                           : g_strdup(mailbox->canonical);
 }
 
-static Problem *spend_mail(Call *call, const char *name, const Mailbox *mailbox,
-                           const Id *account) {
+static void expect_mail(GPtrArray *expenses, const char *name, const Mailbox *mailbox,
+                        const Id *account, Problem **problem) {
   g_autofree char *subject = limit_subject(name, mailbox);
-  return spend(call, name, subject, account);
+  expenses_add(expenses, name, subject, account, problem);
 }
 
-Problem *limit_challenge_mail(Call *call, const Mailbox *mailbox) {
-  g_autoptr(GError) error = NULL;
+static gboolean expect_challenge_mail(Call *call, GPtrArray *expenses, const Mailbox *mailbox,
+                                      Problem **problem, GError **error) {
   gboolean trusted = FALSE;
-  if (!is_trusted(call, mailbox, &trusted, &error))
-    return problem_internal(&error);
+  if (!is_trusted(call, mailbox, &trusted, error))
+    return FALSE;
   const Id *own = trusted ? &call->account->id : NULL;
   char account[ID_TEXT];
-  Problem *problem = NULL;
   if (!trusted) {
-    problem = spend(call, "mails-per-account", id_text(&call->account->id, account), NULL);
-    problem = problem_longer(
-        problem, spend_mail(call, "mails-per-mailbox-account", mailbox, &call->account->id));
+    expenses_add(expenses, "mails-per-account", id_text(&call->account->id, account), NULL,
+                 problem);
+    expect_mail(expenses, "mails-per-mailbox-account", mailbox, &call->account->id, problem);
   }
-  problem = problem_longer(problem, spend_mail(call, "mails-per-mailbox-hour", mailbox, own));
-  problem = problem_longer(problem, spend_mail(call, "mails-per-mailbox-day", mailbox, own));
-  return problem_longer(problem, spend(call, "mails-per-domain", mailbox->domain, own));
+  expect_mail(expenses, "mails-per-mailbox-hour", mailbox, own, problem);
+  expect_mail(expenses, "mails-per-mailbox-day", mailbox, own, problem);
+  expenses_add(expenses, "mails-per-domain", mailbox->domain, own, problem);
+  return TRUE;
+}
+
+void limit_challenge_mails(Call *call, GPtrArray *mailboxes, Problem **problems) {
+  g_autoptr(GPtrArray) expenses = expenses_new();
+  for (guint i = 0; i < mailboxes->len; i++) {
+    g_autoptr(GError) error = NULL;
+    const Mailbox *mailbox = mailboxes->pdata[i];
+    if (mailbox != NULL && !expect_challenge_mail(call, expenses, mailbox, &problems[i], &error))
+      problems[i] = problem_internal(&error);
+  }
+  spend_all(call, expenses);
+}
+
+Problem *limit_challenge_mail(Call *call, Mailbox *mailbox) {
+  Problem *problem = NULL;
+  g_autoptr(GPtrArray) mailboxes = g_ptr_array_new();
+  g_ptr_array_add(mailboxes, mailbox);
+  limit_challenge_mails(call, mailboxes, &problem);
+  return problem;
 }
 
 gboolean limit_mail_leaves(Call *call, const Authorization *authorization, gint64 deadline,
@@ -133,11 +206,17 @@ gboolean limit_mail_leaves(Call *call, const Authorization *authorization, gint6
 
 Problem *limit_finalization(Call *call) {
   char account[ID_TEXT];
-  return spend(call, "finalizations-per-account", id_text(&call->account->id, account), NULL);
+  return spend(call, "finalizations-per-account", id_text(&call->account->id, account));
 }
 
-Problem *limit_certificate(Call *call, const char *canonical) {
-  return spend(call, "certificates-per-mailbox", canonical, NULL);
+Problem *limit_certificate(Call *call, GPtrArray *authorizations) {
+  Problem *problem = NULL;
+  g_autoptr(GPtrArray) expenses = expenses_new();
+  for (guint i = 0; i < authorizations->len; i++)
+    expenses_add(expenses, "certificates-per-mailbox",
+                 ((Authorization *)authorizations->pdata[i])->canonical, NULL, &problem);
+  spend_all(call, expenses);
+  return problem;
 }
 
 StoreChange limit_iodef_domain(Acme *acme, gint64 now, const char *domain, GError **error) {

@@ -19,14 +19,18 @@ Problem *limit_change(Call *call);
 Problem *limit_new_order(Call *call);
 /* One challenge mail. An account that is bound to an external one, or that got a certificate for
    the mailbox before, has a budget of its own, which strangers cannot use up. */
-Problem *limit_challenge_mail(Call *call, const Mailbox *mailbox);
+Problem *limit_challenge_mail(Call *call, Mailbox *mailbox);
+/* The same for each of mailboxes (of Mailbox, or NULL: no mail), each with a refusal of its own in
+   problems. */
+void limit_challenge_mails(Call *call, GPtrArray *mailboxes, Problem **problems);
 /* When such a mail leaves: *at or, when it is not its turn by mails-per-mailbox-hour, later. Mails
    that were ordered one by one, and asked for all at once, are kept apart by this. Behind deadline
    it does not leave at all. */
 gboolean limit_mail_leaves(Call *call, const Authorization *authorization, gint64 deadline,
                            gint64 *at, GError **error);
 Problem *limit_finalization(Call *call);
-Problem *limit_certificate(Call *call, const char *canonical);
+/* One certificate for the mailboxes of authorizations (of Authorization). */
+Problem *limit_certificate(Call *call, GPtrArray *authorizations);
 
 /* A report by iodef (RFC 8659 section 4.4) to a domain: one in 24 hours, whatever is configured;
    and one mail of it, of all that the server sends. STORE_UNCHANGED: none now. */

@@ -125,22 +125,21 @@ static Problem *find_beforehand(Call *call, Wish *wish) {
   return NULL;
 }
 
-typedef struct {
-  Call *call;
-  const Wish *wish;
-  guint next;
-} Spending;
-
-static Problem *spend_mail(gpointer user, const OrderedMailbox *ordered) {
-  Spending *spending = user;
-  gboolean needs_mail = spending->wish->beforehand->pdata[spending->next++] == NULL;
-  return needs_mail ? limit_challenge_mail(spending->call, ordered->mailbox) : NULL;
+static Problem *next_problem(gpointer user, const OrderedMailbox *ordered G_GNUC_UNUSED) {
+  Problem ***next = user;
+  return *(*next)++;
 }
 
 static Problem *spend_limits(Call *call, const Wish *wish) {
-  Spending spending = {call, wish, 0};
+  Problem *problems[IDENTIFIERS_MAX] = {NULL}, **next = problems;
+  g_autoptr(GPtrArray) mailed = g_ptr_array_new();
   Problem *problem = wish->replaced == NULL ? limit_new_order(call) : NULL;
-  return problem_longer(problem, identifiers_check(wish->mailboxes, spend_mail, &spending));
+  for (guint i = 0; i < wish->mailboxes->len; i++) {
+    const OrderedMailbox *ordered = wish->mailboxes->pdata[i];
+    g_ptr_array_add(mailed, wish->beforehand->pdata[i] == NULL ? ordered->mailbox : NULL);
+  }
+  limit_challenge_mails(call, mailed, problems);
+  return problem_longer(problem, identifiers_check(wish->mailboxes, next_problem, &next));
 }
 
 /* --- the objects

@@ -55,6 +55,7 @@ typedef struct {
       *answers; /* of PerspectiveAnswer: what further perspectives say; NULL: there are none */
   void (*before_end)(gpointer user); /* in each transaction, when all is done but the commit */
   gpointer user;
+  guint again; /* transactions that other processes were in the way of */
 } Lab;
 
 static inline gint64 lab_now(const Clock *clock) {
@@ -154,6 +155,7 @@ static inline gboolean lab_end(Lab *lab, gboolean keep) {
     g_ptr_array_set_size(lab->acme.events, 0);
   if (g_error_matches(error, STORE_ERROR, STORE_ERROR_AGAIN)) {
     store_rollback(lab->acme.store);
+    lab->again++;
     return FALSE;
   }
   g_assert_no_error(error);

@@ -381,6 +381,84 @@ static void check_limit(World *world) {
   g_assert_cmpuint(count(world, 429), ==, 2 * LIMIT - LIMIT / 2 - 1);
 }
 
+/* --- rows that clients name in any order
+ * --------------------------------------------------------------------- */
+
+#define MANY 6 /* mailboxes, of two domains */
+
+static void prepare_many(World *world) {
+  make_account(world, world->client);
+  make_account(world, world->other);
+  write_text(world, 1, world->other->kid);
+}
+
+static const char *mailbox_of(guint i) {
+  static const char *const all[MANY] = {"a@example.org", "b@example.com", "b@example.org",
+                                        "a@example.com", "c@example.org", "c@example.com"};
+  return all[i];
+}
+
+/* Each side for an account of its own, from a network of its own. */
+static void act_many(World *world) {
+  const char *mailboxes[MANY + 1] = {NULL};
+  LabClient *client = world->self == 0 ? world->client : world->other;
+  for (guint i = 0; i < MANY; i++)
+    mailboxes[i] = mailbox_of(world->self == 0 ? i : MANY - 1 - i);
+  g_autofree char *payload = lab_identifiers(mailboxes);
+  if (client->kid == NULL)
+    client->kid = g_strdup(world->board->text[world->self]);
+  world->lab->peer = world->self == 0 ? "192.0.2.1" : "198.51.100.1";
+  g_autoptr(Answer) answer = lab_send(world->lab, client, FALSE, "/new-order", payload);
+  note(world, 0, answer);
+  world->board->status[world->self][1] = world->lab->again;
+}
+
+static void check_many(World *world) {
+  for (guint side = 0; side < SIDES; side++) {
+    g_assert_cmpuint(world->board->status[side][0], ==, 201);
+    g_assert_cmpuint(world->board->status[side][1], ==, 0);
+  }
+}
+
+/* One mail for all challenges of an order. */
+static void prepare_many_recipients(World *world) {
+  const char *mailboxes[MANY + 1] = {NULL};
+  make_account(world, world->client);
+  for (guint i = 0; i < MANY; i++)
+    mailboxes[i] = mailbox_of(i);
+  world->order = lab_order_of(world->lab, world->client, mailboxes);
+  lab_send_mails(world->lab);
+  GPtrArray *froms = world->order->challenge_froms;
+  g_ptr_array_add(froms, NULL);
+  g_autofree char *all = g_strjoinv(" ", (char **)froms->pdata);
+  g_ptr_array_set_size(froms, MANY);
+  write_text(world, 3, all);
+}
+
+static void act_many_recipients(World *world) {
+  g_auto(GStrv) given = g_strsplit(world->board->text[3], " ", MANY);
+  const char *recipients[MANY + 1] = {NULL};
+  for (guint i = 0; i < MANY; i++)
+    recipients[i] = given[world->self == 0 ? i : MANY - 1 - i];
+  g_autoptr(GBytes) octets = g_bytes_new_static("Subject: x\r\n\r\n", 14);
+  const IncomingMail mail = {"192.0.2.2", "mx.example.org", "alice@example.org", recipients, TRUE,
+                             octets};
+  MailReply reply = {0};
+  LAB_TURN(world->lab, mail_in_take(&world->lab->acme, &mail, &reply, NULL));
+  world->board->status[world->self][0] = reply.code;
+  world->board->status[world->self][1] = world->lab->again;
+}
+
+static void check_many_recipients(World *world) {
+  for (guint side = 0; side < SIDES; side++) {
+    g_assert_cmpuint(world->board->status[side][0], ==, 250);
+    g_assert_cmpuint(world->board->status[side][1], ==, 0);
+  }
+  g_assert_cmpint(lab_count(world->lab, "SELECT count(*) FROM challenge WHERE mails = 2"), ==,
+                  MANY);
+  lab_sql(world->lab, "UPDATE challenge SET mails = 0");
+}
+
 /* --- one order
  * -------------------------------------------------------------------------------------------- */
 
@@ -972,6 +1050,8 @@ static void test_lease(void) {
 
 int main(int argc, char **argv) {
   static const char *const limited[] = {"limits.orders-per-account", "5/86400000", NULL};
+  static const char *const much[] = {"limits.mails-per-mailbox-hour", "1000/3600000",
+                                     "limits.mails-per-mailbox-day", "1000/86400000", NULL};
   static const struct {
     const char *name;
     Race race;
@@ -981,6 +1061,9 @@ int main(int argc, char **argv) {
       {"/nodes/external-account", {prepare_binding, act_binding, check_binding, NULL, {0, 0}}},
       {"/nodes/nonce", {prepare_nonce, act_nonce, check_nonce, NULL, {0, 0}}},
       {"/nodes/limit", {prepare_account, act_limit, check_limit, limited, {0, 0}}},
+      {"/nodes/many-mailboxes", {prepare_many, act_many, check_many, much, {0, 0}}},
+      {"/nodes/many-recipients",
+       {prepare_many_recipients, act_many_recipients, check_many_recipients, much, {0, 0}}},
       {"/nodes/two-challenges",
        {prepare_two_replies, act_two_challenges, check_ready, NULL, {0, 0}}},
       {"/nodes/client-and-mail", {prepare_mail, act_client_and_mail, check_ready, NULL, {1, 0}}},

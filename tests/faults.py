@@ -107,10 +107,10 @@ class World:
         records = {"user.test": [self.key.record(), ("@", "CAA", '0 issuemail "ca.test"')]}
         for zone, further in (zones or {}).items():
             records[zone] = records.get(zone, []) + further
-        zones = lab.SignedZones(test.lab, records)
+        self.zones = lab.SignedZones(test.lab, records)
         self.mail = lab.Postfix(test.lab, {"user.test": MAILBOXES}, settings=postfix)
         options.setdefault("settings", {"ca": {"signatures-per-hour": 1000000}})
-        self.server = signet.Signetd(test.lab, relay=f"{HOST}:{self.mail.port}", zones=zones, start=False, **options)
+        self.server = signet.Signetd(test.lab, relay=f"{HOST}:{self.mail.port}", zones=self.zones, start=False, **options)
         if before_start:
             before_start(self.server)
         if start:

@@ -14,8 +14,9 @@ import struct
 import threading
 import unittest
 
+import lab
 import signet_lab as signet
-from faults import DEADLINE, FaultCase, World, new_user, signer_records
+from faults import DEADLINE, MAILBOXES, FaultCase, World, deliver, new_user, signer_records
 from share import seed, share
 
 LIBRARY = signet.BUILD / "tests/libfailpoint.so"
@@ -55,8 +56,10 @@ class Failpoints(FaultCase):
         program = self.lab.path / "linter"
         program.write_text(LINTER)
         program.chmod(0o755)
-        self.world = World(self, start=False, settings={"acme": {"processes": 1},
-                                                        "ca": {"signatures-per-hour": 1000000, "linter": program}})
+        self.at_relay = None
+        self.world = World(self, start=False, postfix={"smtpd_end_of_data_restrictions": lab.Policy(self, self.on_mail).rule},
+                           settings={"acme": {"processes": 1}, "log": {"level": "debug"},
+                                     "ca": {"signatures-per-hour": 1000000, "linter": program}})
         self.server = self.world.server
         self.start()
         self.user = new_user(self.server)
@@ -69,6 +72,13 @@ class Failpoints(FaultCase):
             for name in self.environment:
                 os.environ.pop(name)
         self.deaths = collections.Counter()
+
+    def on_mail(self, _):
+        """The relay has a whole mail, and has not answered yet."""
+        if self.at_relay:
+            self.at_relay()
+            self.at_relay = None
+        return "dunno"
 
     def thaw(self):
         self.failpoint.role = b""
@@ -181,6 +191,95 @@ class Failpoints(FaultCase):
         self.lab.wait_for(lambda: self.server.query(listed), "the list", DEADLINE)
         self.server.stop()
         self.assertIn("everything is as it should be", self.server.ctl("check", "all", "--config", self.server.path))
+
+    # --- what core was told and nobody waits for ---
+
+    def freeze_core(self):
+        """Before the first thing that it makes durable of what it is told next."""
+        memory = self.failpoint
+        memory.point, memory.after, memory.calls, memory.frozen = 1, 0, 0, 0
+        memory.role = b"core"
+
+    def kill_core(self, done, _):
+        self.lab.wait_for(lambda: self.failpoint.frozen, "core to work on it", DEADLINE)
+        self.failpoint.role = b""
+        self.assertFalse(done())
+        os.kill(self.failpoint.frozen, signal.SIGKILL)
+        self.failpoint.frozen = 0
+
+    def halt_core(self):
+        self.halted, = self.server.pids()["core"]
+        os.kill(self.halted, signal.SIGSTOP)
+
+    def stop_server(self, done, told):
+        """While the answer is on its way into core."""
+        self.lab.wait_for(told, "core to be told", DEADLINE)
+        self.assertFalse(done())
+        self.server.process.send(signal.SIGTERM)
+        os.kill(self.halted, signal.SIGCONT)
+        self.lab.wait_for(lambda: not self.server.process.alive(), "the server to stop", DEADLINE)
+        self.assertTrue(done())
+        self.start()
+
+    def logged(self, *events):
+        """Whether each of them is logged once more than now."""
+        before = self.server.log()
+        return lambda: all(self.server.log().count(f'event="{event}"') > before.count(f'event="{event}"') for event in events)
+
+    def ask(self, challenge, columns):
+        row, = self.server.query(f"SELECT {columns} FROM challenge c LEFT JOIN message m ON m.challenge_id = c.id"
+                                 " AND m.direction = 'in' WHERE c.mail_from = ?", challenge["from"])
+        return row
+
+    def mails(self, challenge):
+        found = lab.maildir_list(self.world.mail.maildir(f"{MAILBOXES[0]}@user.test"))
+        return [(mail.message["Message-ID"], mail.message["Subject"]) for mail in found
+                if challenge["from"] in mail.message["From"]]
+
+    def answer(self, challenge):
+        raw = self.world.reply(self.user, challenge, MAILBOXES[0])
+        deliver(self.server.smtp, f"{MAILBOXES[0]}@user.test", challenge["from"], raw)
+
+    def told_by_relay(self, order, begin, end):
+        """That it has the mail. Who was not heard is asked again: the same mail comes twice."""
+        self.at_relay, told = begin, self.logged("mail handed over")
+        challenge = self.user.authorization(order)["challenges"][0]
+        end(lambda: self.ask(challenge, "c.sent_at")[0], told)
+        self.lab.wait_for(lambda: self.ask(challenge, "c.sent_at")[0], "the relay's answer", DEADLINE)
+        self.lab.wait_for(lambda: len(self.mails(challenge)) == (2 if end == self.kill_core else 1), "the mails", DEADLINE)
+        self.answer(challenge)
+        return challenge
+
+    def told_by_inbound(self, order, begin, end):
+        """What it found in a reply, which was answered 250."""
+        challenge = self.user.authorization(order)["challenges"][0]
+        self.lab.wait_for(lambda: self.ask(challenge, "c.sent_at")[0], "the relay's answer", DEADLINE)
+        told, names = self.logged("DKIM key asked", "DMARC record asked"), self.world.zones.process.pid
+        os.killpg(names, signal.SIGSTOP)
+        self.answer(challenge)
+        self.lab.wait_for(lambda: self.server.query("SELECT 1 FROM job WHERE kind = 'judge' AND taken_until > 0"),
+                          "the reply to be examined", DEADLINE)
+        begin()
+        os.killpg(names, signal.SIGCONT)
+        end(lambda: self.ask(challenge, "m.verdict")[0], told)
+        return challenge
+
+    def test_unawaited(self):
+        """Core dies, or the server is stopped, before that has had a turn."""
+        for tell in (self.told_by_relay, self.told_by_inbound):
+            for begin, end in ((self.freeze_core, self.kill_core), (self.halt_core, self.stop_server)):
+                with self.subTest(tell.__name__, end=end.__name__):
+                    self.server.stop()
+                    self.start()  # its resolver has asked nothing yet
+                    order = self.user.new_order(f"{MAILBOXES[0]}@user.test")
+                    challenge = tell(order, begin, end)
+                    self.world.finish(self.user, order, challenge, MAILBOXES[0])
+                    message_id, token, verdict = self.ask(challenge, "c.message_id, c.token1, m.verdict")
+                    self.assertEqual(verdict, "passed")
+                    self.assertEqual(set(self.mails(challenge)), {(message_id, f"ACME: {token}")})
+        self.wait_idle(self.server)
+        self.server.stop()
+        self.assert_sound(self.server)
 
 
 if __name__ == "__main__":

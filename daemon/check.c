@@ -236,6 +236,7 @@ Config *check_configuration(const char *path, gboolean test_mode, GPtrArray *mis
   Check check = {config, mistakes, FALSE};
   check_tls(&check, "acme.tls-certificate", "acme.tls-key");
   check_tls(&check, "mail.tls-certificate", "mail.tls-key");
+  check_listen(&check);
   check_mail(&check);
   check_ca(&check);
   check_caa(&check);

@@ -17,7 +17,8 @@ void check_mistake(Check *check, const char *key, const char *format, ...) G_GNU
 /* The content of a file that a key names; NULL when it is empty or cannot be read (noted). */
 GBytes *check_file(Check *check, const char *key);
 
-void check_mail(Check *check); /* DKIM and S/MIME keys, relays, texts */
+void check_listen(Check *check); /* that no two listen at one place */
+void check_mail(Check *check);   /* DKIM and S/MIME keys, relays, texts */
 void check_ca(Check *check); /* issuing CAs, roots and their lists, weak keys, audit key, linter */
 
 #endif

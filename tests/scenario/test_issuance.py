@@ -900,6 +900,40 @@ class Check(lab.SharedLabCase):
                 text, line = self.changed(group, key, value)
                 self.check(text, (line, words))
 
+    def test_places(self):
+        """What would listen where another one does, whatever way the address is written; and what may stand side by side."""
+        port, other = self.lab.free_port(), self.lab.free_port()
+        four, six, all_four, all_six = (f"{address}:{port}" for address in ("127.0.0.1", "[::1]", "0.0.0.0", "[::]"))
+        mapped, path = f"[::ffff:127.0.0.1]:{port}", self.lab.path / "socket"
+        places = ("acme", "listen"), ("publish", "listen"), ("mail", "listen"), ("mail", "lmtp"), ("metrics", "listen")
+
+        def configuration(values):
+            kept = "\n".join(line for line in self.text.splitlines() if not re.match(r"(listen|lmtp)\s*=", line))
+            free = {place: [f"127.0.0.1:{self.lab.free_port()}"] for place in places[:3]}
+            added = {(f"[{group}]", f"{key} = {'; '.join(map(str, where))}"): (group, key)
+                     for (group, key), where in {**free, **values}.items()}
+            lines = [*kept.splitlines(), *(line for pair in added for line in pair)]
+            return "\n".join(lines) + "\n", {added[pair]: n for n, pair in enumerate(zip(lines, lines[1:]), 2) if pair in added}
+
+        for (one, first), (two, second) in (
+                ((places[0], four), (places[1], four)), ((places[0], all_six), (places[1], four)),
+                ((places[0], six), (places[2], all_six)), ((places[1], all_four), (places[3], four)),
+                ((places[2], mapped), (places[4], four)), ((places[2], all_four), (places[4], four)),
+                ((places[0], all_six), (places[2], all_four)), ((places[3], path), (places[4], path))):
+            with self.subTest(f"{one} = {first}, {two} = {second}"):
+                text, lines = configuration({one: [first], two: [second]})
+                self.check(text, (lines[two], f"[{two[0]}] {two[1]}: {second} is taken by [{one[0]}] {one[1]} = {first}"
+                                              f" ({self.server.path}:{lines[one]})"))
+        with self.subTest("of one key"):
+            text, lines = configuration({places[2]: [four, all_six]})
+            self.check(text, (lines[places[2]], f"[mail] listen: {all_six} is taken by [mail] listen = {four}"))
+        for values in ({places[0]: [four], places[1]: [six]}, {places[0]: [all_four], places[3]: [six]},
+                       {places[0]: [four], places[1]: [f"127.0.0.2:{port}"]},
+                       {places[0]: [all_six], places[1]: [f"[::]:{other}"]}, {places[0]: [all_four, all_six]},
+                       {places[3]: [path], places[4]: [f"{path}.metrics"]}):
+            with self.subTest(f"beside each other: {values}"):
+                self.assertEqual(self.checked(configuration(values)[0]), (0, ""))
+
     def test_structure(self):
         end = len(self.text.splitlines())
         with self.subTest("unknown key"):

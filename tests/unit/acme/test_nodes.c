@@ -22,7 +22,7 @@
 #define ROUNDS 25
 #define HELD_ROUNDS 4 /* of them: the sides by turns are the one that is held up */
 #define ANSWERS 16
-#define DEADLINE 120 /* seconds, of one race in all its rounds */
+#define DEADLINE 900 /* seconds, of one race in all its rounds */
 
 /* What both see. */
 typedef struct {

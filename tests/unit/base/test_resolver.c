@@ -10,6 +10,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#define PATIENCE 60000 /* milliseconds; what is asked here is answered at once */
+
 /* One question's answer, kept. */
 typedef struct {
   struct event_base *base;
@@ -170,23 +172,23 @@ static void test_local_data(void) {
   Resolver *resolver = open_resolver(base, (ResolverOptions){.local_data = data});
   Kept kept = {.base = base};
   for (int i = 0; i < 2; i++) {
-    ask(resolver, "example.test", ns_t_txt, 5000, &kept);
+    ask(resolver, "example.test", ns_t_txt, PATIENCE, &kept);
     g_assert_cmpuint(kept.rdata->len, ==, 2);
     assert_txt(&kept, "one two");
     assert_txt(&kept, "three");
     g_assert_cmpint(kept.ttl, ==, 60);
     g_assert_false(kept.secure);
   }
-  ask(resolver, "EXAMPLE.test.", 257, 5000, &kept);
+  ask(resolver, "EXAMPLE.test.", 257, PATIENCE, &kept);
   g_assert_cmpint(kept.outcome, ==, RESOLVER_FOUND);
   g_autoptr(GBytes) caa = g_bytes_new("\0\x09issuemailca.example", 21);
   g_assert_true(g_bytes_equal(g_ptr_array_index(kept.rdata, 0), caa));
-  ask(resolver, "big.example.test", ns_t_txt, 5000, &kept);
+  ask(resolver, "big.example.test", ns_t_txt, PATIENCE, &kept);
   g_autofree char *joined = g_strconcat(half, half, half, NULL);
   assert_txt(&kept, joined);
-  ask(resolver, "example.test", ns_t_mx, 5000, &kept);
+  ask(resolver, "example.test", ns_t_mx, PATIENCE, &kept);
   g_assert_cmpint(kept.outcome, ==, RESOLVER_NONE);
-  ask(resolver, "none.test", ns_t_txt, 5000, &kept);
+  ask(resolver, "none.test", ns_t_txt, PATIENCE, &kept);
   g_assert_cmpint(kept.outcome, ==, RESOLVER_NONE);
   g_assert_cmpuint(kept.rdata->len, ==, 0);
   kept_clear(&kept);
@@ -217,7 +219,7 @@ static void test_stub(void) {
       {"refused.stub.test", RESOLVER_TEMPORARY, 0, 0},
   };
   for (gsize i = 0; i < G_N_ELEMENTS(rows); i++) {
-    ask(resolver, rows[i].name, ns_t_txt, 3000, &kept);
+    ask(resolver, rows[i].name, ns_t_txt, PATIENCE, &kept);
     g_test_message("%s: %s", rows[i].name, kept.text);
     g_assert_cmpint(kept.outcome, ==, rows[i].outcome);
     g_assert_cmpuint(kept.rdata->len, ==, rows[i].records);
@@ -245,7 +247,7 @@ static void test_mx(void) {
   const char *const stubs[] = {stub, NULL};
   Resolver *resolver = open_resolver(base, (ResolverOptions){.stubs = stubs});
   Kept kept = {.base = base};
-  ask(resolver, "mx.stub.test", RESOLVER_MX, 3000, &kept);
+  ask(resolver, "mx.stub.test", RESOLVER_MX, PATIENCE, &kept);
   g_assert_cmpint(kept.outcome, ==, RESOLVER_FOUND);
   g_assert_cmpuint(kept.rdata->len, ==, G_N_ELEMENTS(wanted));
   gboolean seen[G_N_ELEMENTS(wanted)] = {FALSE};
@@ -257,7 +259,7 @@ static void test_mx(void) {
           seen[j] || (preference == wanted[j].preference && g_strcmp0(host, wanted[j].host) == 0);
   }
   g_assert_true(seen[0] && seen[1] && seen[2]);
-  ask(resolver, "loop.stub.test", RESOLVER_MX, 3000, &kept);
+  ask(resolver, "loop.stub.test", RESOLVER_MX, PATIENCE, &kept);
   g_assert_cmpint(kept.outcome, ==, RESOLVER_TEMPORARY);
   guint preference = 0;
   g_autoptr(GBytes) cut = g_bytes_new("\0\x0a\x04mail", 7);
@@ -276,7 +278,7 @@ static void test_forwarder(void) {
   const char *const forwarders[] = {forwarder, NULL};
   Resolver *resolver = open_resolver(base, (ResolverOptions){.forwarders = forwarders});
   Kept kept = {.base = base};
-  ask(resolver, "txt.example.org", ns_t_txt, 3000, &kept);
+  ask(resolver, "txt.example.org", ns_t_txt, PATIENCE, &kept);
   assert_txt(&kept, "onetwo");
   assert_txt(&kept, "three");
   kept_clear(&kept);
@@ -305,7 +307,7 @@ static void test_deadline(void) {
   g_assert_cmpint(kept.outcome, ==, RESOLVER_TEMPORARY);
   g_assert_cmpstr(kept.text, ==, "no DNS answer in time");
   g_assert_cmpint(took, >=, 290);
-  g_assert_cmpint(took, <, 3000);
+  g_assert_cmpint(took, <, 15000);
   /* Dropped unanswered: one that libunbound still holds and one that waits for its delivery. */
   resolver_ask(resolver, "b.dead.test", ns_t_txt, 10000, never, NULL);
   resolver_ask(resolver, "localhost", ns_t_a, 10000, never, NULL);
@@ -327,7 +329,7 @@ static void free_resolver(const ResolverAnswer *answer, gpointer user) {
 static void test_free_inside(void) {
   struct event_base *base = event_base_new();
   Resolver *resolver = open_resolver(base, (ResolverOptions){0});
-  resolver_ask(resolver, "localhost", ns_t_a, 1000, free_resolver, &resolver);
+  resolver_ask(resolver, "localhost", ns_t_a, PATIENCE, free_resolver, &resolver);
   while (resolver != NULL)
     event_base_loop(base, EVLOOP_ONCE);
   event_base_free(base);
@@ -345,7 +347,7 @@ static void test_impossible_name(void) {
   const char *const names[] = {name->str, long_label, "a..org"};
   Kept kept = {.base = base};
   for (gsize i = 0; i < G_N_ELEMENTS(names); i++) {
-    ask(resolver, names[i], ns_t_txt, 1000, &kept);
+    ask(resolver, names[i], ns_t_txt, PATIENCE, &kept);
     g_assert_cmpint(kept.outcome, ==, RESOLVER_NONE);
     g_assert_cmpstr(kept.text, ==, "not a domain name");
   }
@@ -450,7 +452,7 @@ static int ask_once(char **arguments) {
     return 2;
   }
   Kept kept = {.base = base};
-  ask(resolver, arguments[0], type, 5000, &kept);
+  ask(resolver, arguments[0], type, PATIENCE, &kept);
   print_answer(&kept, type);
   kept_clear(&kept);
   resolver_free(resolver);

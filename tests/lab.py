@@ -19,7 +19,6 @@ import email
 import email.policy
 import os
 import pathlib
-import random
 import re
 import shutil
 import signal
@@ -41,7 +40,9 @@ import dns.rdatatype
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
-HOST = "127.0.0.1"
+import ports
+from ports import HOST
+
 DEADLINE = 150  # seconds; Postfix lets a mail that it found locked rest for a minute
 
 
@@ -109,7 +110,7 @@ class Lab:
         self.path = None
         self.processes = []
         self.logs = []  # further files whose ends are shown on failure
-        self._ports = set()
+        self.sockets = []  # closed at the end
         self._guard = None
 
     def __enter__(self):
@@ -153,19 +154,7 @@ class Lab:
         return path
 
     def free_port(self):
-        """A port free for TCP and UDP, below those that the system gives to clients."""
-        while True:
-            port = random.randint(20000, 32000)
-            if port in self._ports:
-                continue
-            try:
-                for kind in (socket.SOCK_STREAM, socket.SOCK_DGRAM):
-                    with socket.socket(socket.AF_INET, kind) as probe:
-                        probe.bind((HOST, port))
-            except OSError:
-                continue
-            self._ports.add(port)
-            return port
+        return ports.free_port()
 
     def spawn(self, name, argv, ready=None, env=None, cwd=None, deadline=DEADLINE, stop_signal=signal.SIGTERM):
         """Starts argv and waits until ready() is true; LabError with the log's end if it dies first."""

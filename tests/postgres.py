@@ -18,14 +18,14 @@ import os
 import pathlib
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
 import time
 
-HOST = "127.0.0.1"
-DEADLINE = 60
+from ports import HOST, free_port
+
+DEADLINE = 150
 ADMIN = "postgres"  # also the system's user that runs it when root does the tests
 OWNER = "signet"
 
@@ -45,12 +45,6 @@ def _as_user(*command):
     """The server refuses root. It ends when the test does."""
     user = ["--reuid", ADMIN, "--regid", ADMIN, "--clear-groups"] if os.getuid() == 0 else []
     return ["setpriv", *user, "--pdeathsig", "INT", *command]
-
-
-def free_port():
-    with socket.socket() as found:
-        found.bind((HOST, 0))
-        return found.getsockname()[1]
 
 
 def _until(condition, what):

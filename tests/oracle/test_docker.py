@@ -2,7 +2,6 @@
 """docker/ without a Docker engine: whatever the Dockerfile runs is a script of this repository, and every one of
 them is run here, below a temporary folder and on loopback; compose.yml agrees with Dockerfile and configuration."""
 
-import contextlib
 import json
 import os
 import pathlib
@@ -21,9 +20,10 @@ import dns.message
 import dns.query
 import yaml
 
+from ports import HOST, free_port
+
 SOURCE = pathlib.Path(__file__).resolve().parents[2]
 DOCKER = SOURCE / "docker"
-HOST = "127.0.0.1"
 # Every command of the Dockerfile, and the test that runs it.
 TESTED = {
     "scripts/packages build": "test_packages", "scripts/packages run": "test_packages",
@@ -56,16 +56,7 @@ def of_stage(stage, word):
     return [rest for at, name, rest in instructions() if at == stage and name == word]
 
 
-def free_ports(count):
-    """All held until the last is found, so that none comes twice."""
-    with contextlib.ExitStack() as held:
-        probes = [held.enter_context(socket.socket()) for _ in range(count)]
-        for probe in probes:
-            probe.bind((HOST, 0))
-        return [probe.getsockname()[1] for probe in probes]
-
-
-def wait_for(what, seconds=60):
+def wait_for(what, seconds=150):
     end = time.monotonic() + seconds
     while time.monotonic() < end:
         try:
@@ -100,7 +91,7 @@ class Case(unittest.TestCase):
         if process.poll() is None:
             process.send_signal(signal.SIGTERM)
             try:
-                process.wait(40)
+                process.wait(150)
             except subprocess.TimeoutExpired:
                 pass
         try:
@@ -178,12 +169,12 @@ class Scripts(Case):
     @unittest.skipUnless(os.geteuid() == 0, "Postfix is started by root")
     def test_relay(self):
         self.folder.chmod(0o755)
-        port, = free_ports(1)
+        port = free_port()
         relay = self.start(DOCKER / "relay", self.folder / "relay", RELAY_LISTEN=HOST, RELAY_PORT=str(port),
                            RELAY_HOSTNAME="relay.ca.test", RELAY_NETWORKS="192.0.2.0/24")
 
         def talk(*lines):
-            with socket.create_connection((HOST, port), 10) as peer:
+            with socket.create_connection((HOST, port), 60) as peer:
                 stream = peer.makefile("rw", newline="\r\n")
                 answers = [stream.readline()]
                 for line in lines:
@@ -207,7 +198,7 @@ class Scripts(Case):
             self.assertRegex(known, rf"(?m)^{key} =")
 
     def test_resolver(self):
-        port, = free_ports(1)
+        port = free_port()
         resolver = self.start(DOCKER / "resolver", self.folder / "resolver", RESOLVER_LISTEN=f"{HOST}@{port}")
 
         def ask():
@@ -228,7 +219,7 @@ class Signet(Case):
         self.run_script(DOCKER / "stage", stage)
         for name in ("usr/sbin/signetd", "usr/bin/signetctl", "usr/bin/signet"):
             self.assertTrue(os.access(stage / name, os.X_OK), name)
-        https, http, smtp = free_ports(3)
+        https, http, smtp = (free_port() for _ in range(3))
         environment = {
             "PATH": f"{stage}/usr/sbin:{stage}/usr/bin:{os.environ['PATH']}", "SIGNET_HOME": str(home),
             "SIGNET_LISTEN": HOST, "SIGNET_HTTPS_PORT": str(https), "SIGNET_HTTP_PORT": str(http),

@@ -3,6 +3,7 @@
 
 import http.client
 import json
+import select
 import threading
 
 from cryptography.hazmat.primitives import hashes
@@ -10,6 +11,14 @@ from cryptography.hazmat.primitives.asymmetric import ec, utils
 
 from lab import HOST
 from signet_lab import b64
+
+
+def kept(connection):
+    """A connection of http.client for one more request. The server ends it when it is idle for a minute: then the request
+    opens it again."""
+    if connection.sock is not None and select.select([connection.sock], [], [], 0)[0]:
+        connection.close()
+    return connection
 
 
 class Client:
@@ -36,13 +45,14 @@ class Client:
             self.threads.connection = http.client.HTTPSConnection(
                 HOST, self.server.https, context=self.server.tls_context(), timeout=60)
             self.opened.append(self.threads.connection)
-        return self.threads.connection
+        return kept(self.threads.connection)
 
     def ask(self, method, path, body=None):
         """(status, problem type or None, nonce); of one that was cut off by a restart None."""
+        connection = self.connection()
         try:
-            self.connection().request(method, path, body, {"Content-Type": "application/jose+json"} if body else {})
-            response = self.connection().getresponse()
+            connection.request(method, path, body, {"Content-Type": "application/jose+json"} if body else {})
+            response = connection.getresponse()
             content = response.read()
         except (OSError, http.client.HTTPException):
             self.threads.connection.close()
@@ -57,7 +67,7 @@ class Client:
 
         def is_there():
             answers.append(self.ask("HEAD", "/new-nonce"))
-            return answers[-1][0] != 503
+            return answers[-1] is not None and answers[-1][0] != 503
 
         self.server.lab.wait_for(is_there, "a nonce")
         status, _, nonce = answers[-1]

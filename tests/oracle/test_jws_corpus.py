@@ -21,6 +21,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from jws_verifier import ALGORITHMS, CURVES, ED_PRIME, MACS, MAX_BODY, Account, ExternalKey, Key, Verifier
 from lab import HOST, SharedLabCase
+from signed_client import kept
 from signet_lab import Signetd, b64
 
 LEAST = 400  # of bad ones, over all algorithms
@@ -288,7 +289,7 @@ class Corpus(SharedLabCase):
             context.check_hostname = False
             type(self).connection = http.client.HTTPSConnection(HOST, self.server.https, timeout=60, context=context)
         headers = {"Content-Type": content_type} if content_type is not None else {}
-        self.connection.request(method, path, body=body, headers=headers)
+        kept(self.connection).request(method, path, body=body, headers=headers)
         answer = self.connection.getresponse()
         octets = answer.read()
         if answer.will_close:

@@ -129,6 +129,8 @@ class Lab:
         for process in reversed(self.processes):
             process.stop()
         self._guard.kill()
+        for one in self.sockets:
+            one.close()
         self._guard.communicate()
         found = self._sanitizer_words()
         if failed or found:

@@ -21,6 +21,7 @@ import os
 import pathlib
 import re
 import signal
+import socket
 import sqlite3
 import ssl
 import subprocess
@@ -133,6 +134,10 @@ class Signetd:
         self.path = self.folder / "signet.conf"
         self.write_config()
         self.process, self.environment = None, None
+        self._notices = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self._notices.bind(f"\0signet-lab-{self.folder}")
+        self._notices.setblocking(False)
+        lab.sockets.append(self._notices)
         if start:
             self.start()
 
@@ -165,10 +170,24 @@ class Signetd:
         return done.returncode, done.stderr
 
     def start(self):
-        ready = lambda: all(listening(port) for port in (self.https, self.http)) and self.is_up()
-        self.process = self.lab.spawn(self.name, [BUILD / "signetd", "--config", self.path, *self.options],
-                                      ready=ready, env=self.environment, deadline=60)
+        self._told()  # of the end before
+        self._begun = False
+        self.process = self.lab.spawn(self.name, [BUILD / "signetd", "--config", self.path, *self.options], ready=self._serves,
+                                      env={**(self.environment or {}), "NOTIFY_SOCKET": f"@signet-lab-{self.folder}"})
         self.lab.wait_for(self.has_all_roles, "every role to run")
+
+    def _serves(self):
+        """Every role has begun, of several edges each one, and answers come."""
+        self._begun = self._begun or b"READY=1" in self._told()
+        return self._begun and self.is_up()
+
+    def _told(self):
+        """What the service manager was told since the last look."""
+        found = []
+        with contextlib.suppress(BlockingIOError):
+            while True:
+                found.append(self._notices.recv(100))
+        return found
 
     def has_all_roles(self):
         """A role that was forked a moment ago is not seen among pids() yet."""

@@ -8,14 +8,19 @@ import lab
 LIBRARY = "/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1"
 
 
+def preload(program):
+    """What LD_PRELOAD must have for a program of Signet."""
+    sanitizer = [line.decode() for line in lab.program(program).read_bytes().split(b"\0") if line.startswith(b"libasan.so")]
+    return " ".join([*sanitizer, LIBRARY])
+
+
 class Clock:
     """The time of who is started with environment, in whole days from now on."""
 
     def __init__(self, laboratory):
         self.file, self.days = laboratory.path / "days", 0
         self.turn(0)
-        sanitizer = [line.decode() for line in lab.program("signetd").read_bytes().split(b"\0") if line.startswith(b"libasan.so")]
-        self.environment = {"LD_PRELOAD": " ".join([*sanitizer, LIBRARY]), "FAKETIME_TIMESTAMP_FILE": str(self.file),
+        self.environment = {"LD_PRELOAD": preload("signetd"), "FAKETIME_TIMESTAMP_FILE": str(self.file),
                             "FAKETIME_NO_CACHE": "1", "FAKETIME_DONT_FAKE_MONOTONIC": "1"}
         self.plain = {**self.environment, "LD_PRELOAD": LIBRARY}
 

@@ -21,6 +21,7 @@ import xml.etree.ElementTree
 import lab
 from browser import Browser
 from signet_lab import BUILD
+from simulated_clock import preload
 
 SECOND, DAY = 1000, 86400000
 NOW = int(time.time() * 1000)
@@ -168,8 +169,10 @@ class Report(unittest.TestCase):
 
     @classmethod
     def report(cls, name, output, *options):
+        """At NOW: another day may begin meanwhile."""
+        clock = {"LD_PRELOAD": preload("signetctl"), "FAKETIME": f"{NOW / SECOND - time.time():.3f}", "FAKETIME_DONT_FAKE_MONOTONIC": "1"}
         return subprocess.run([BUILD / "signetctl", "report", "--config", cls.folder / f"{name}.conf", "--output",
-                               cls.folder / output, *options], capture_output=True, text=True)
+                               cls.folder / output, *options], capture_output=True, text=True, env={**os.environ, **clock})
 
     def table(self, *head):
         found = [table for table in self.text.tables if table[0] == list(head)]

@@ -70,7 +70,7 @@ class Generator(unittest.TestCase):
 
     def load(self, server, *options):
         done = subprocess.run([program("acme_load"), "--directory", server.url + "/directory", "--ca", server.tls,
-                               "--warm-up=0", *options], stdout=subprocess.PIPE, text=True, timeout=120)
+                               "--warm-up=0", *options], stdout=subprocess.PIPE, text=True, timeout=300)
         self.assertEqual(done.returncode, 0)
         first, rest = done.stdout.split("\n", 1)
         self.assertEqual(first, "measuring")
@@ -80,7 +80,7 @@ class Generator(unittest.TestCase):
         with Lab() as laboratory:
             settings = {"limits": {"orders-per-account": "4/1h"}, "test": {"reject-nonces": "20", "delay": "0s"}}
             server = signet_lab.Signetd(laboratory, settings=settings, test_mode=True)
-            result = self.load(server, "--connections=2", "--seconds=1", "--cycle=newOrder,order")
+            result = self.load(server, "--connections=2", "--seconds=5", "--cycle=newOrder,order")
             self.assertGreater(result["bad_nonces"], 0)
             self.assertEqual(set(result["kinds"]["order"]["statuses"]), {"200"})
             orders = result["kinds"]["newOrder"]["statuses"]

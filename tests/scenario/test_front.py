@@ -302,21 +302,33 @@ class Proxy(FrontCase):
             connection = self.connection(self.server.http)
             connection.sendall(header_of(address))
             return connection
-        offset = len(self.server.log())
-        held = [open_one("192.0.2.17") for _ in range(500)] + [open_one("2001:db8::17") for _ in range(600)]
-        held += [open_one("192.0.2.17") for _ in range(500)]
-        self.assertEqual(self.get(held[-1], "/issuing.der"), 200)
-        self.assertTrue(self.closed(open_one("192.0.2.17")))
-        self.wait_line(offset, "too many connections", "peer=192.0.2.17")
-        for connection in (open_one("192.0.2.18"), open_one("2001:db8::17")):
-            self.assertEqual(self.get(connection, "/issuing.der"), 200)
-        for connection in held:
-            connection.close()
+        def crowd():
+            """All of them, and one that is too many, within the time that the first ones have for their request."""
+            begun = time.monotonic()
+            held = [open_one("192.0.2.17") for _ in range(500)] + [open_one("2001:db8::17") for _ in range(600)]
+            held += [open_one("192.0.2.17") for _ in range(500)]
+            self.assertEqual(self.get(held[-1], "/issuing.der"), 200)
+            held.append(open_one("192.0.2.17"))
+            if time.monotonic() - begun < 15:
+                return held
+            for connection in held:
+                connection.close()
+            self.lab.wait_for(served, "the client to be served again")
+
         def served():
             try:
                 return self.get(open_one("192.0.2.17"), "/issuing.der") == 200
             except ConnectionError:
                 return False
+
+        offset = len(self.server.log())
+        held = self.lab.wait_for(crowd, "a crowd in time")
+        self.assertTrue(self.closed(held[-1]))
+        self.wait_line(offset, "too many connections", "peer=192.0.2.17")
+        for connection in (open_one("192.0.2.18"), open_one("2001:db8::17")):
+            self.assertEqual(self.get(connection, "/issuing.der"), 200)
+        for connection in held:
+            connection.close()
         self.lab.wait_for(served, "the client to be served again")
 
 

@@ -69,7 +69,7 @@ class Linted(RefusalsCase):
 
 
 class StandIn(Linted):
-    timeout = "2s"
+    timeout = "10s"
 
     @classmethod
     def program(cls):
@@ -139,7 +139,7 @@ class StandIn(Linted):
 
 
 class Pkilint(Linted):
-    timeout = "120s"
+    timeout = "5m"
 
     @classmethod
     def program(cls):
@@ -151,7 +151,7 @@ class Pkilint(Linted):
         else. Without pkilint the program ends at once: then there is no certificate either."""
         order = self.finalized()
         if self.python is not None:
-            ended = self.user.poll(order["url"], lambda o: o["status"] in ("valid", "invalid"), 120)
+            ended = self.user.poll(order["url"], lambda o: o["status"] in ("valid", "invalid"), 300)
             findings = re.findall(r"(?:FATAL|ERROR|WARNING): (\S+) at", ended["error"]["detail"])
             self.assertEqual(findings, ["cabf.internal_domain_name"] * 3, ended)
             self.assertEqual(self.signatures(), 0)

@@ -4,6 +4,7 @@ refusal must be."""
 
 import json
 import re
+import time
 from http.client import HTTPSConnection
 
 import josepy
@@ -116,7 +117,8 @@ class RefusalsCase(lab.SharedLabCase):
         """Every table, once what earlier requests set going has come to its end; a refused certificate request is recorded
         (ca-rules 33) and changes nothing else."""
         self.lab.wait_for(lambda: self.server.query(
-            "SELECT count(*) FROM job WHERE kind IN ('mail', 'judge', 'issue')")[0][0] == 0, "the jobs to be done")
+            "SELECT count(*) FROM job WHERE kind IN ('mail', 'judge', 'issue', 'close', 'revoke')"
+            " OR (kind = 'crl' AND (taken_until > 0 OR due_at <= ?))", int(time.time() * 1000))[0][0] == 0, "the jobs to be done")
         found = {table: self.server.query(f"SELECT * FROM {table} ORDER BY 1") for table in (
             "account", "orders", "authz", "challenge", "note", "message", "certificate", "caa_check", "audit")}
         found["audit"] = [row for row in found["audit"] if "certificate request refused" not in row]

@@ -136,6 +136,11 @@ class Backup(KeepingCase):
                 archive.add(folder / name, name)
         return path
 
+    def wait_alone(self, database):
+        """The server's processes end some time after the connections to them."""
+        others = "SELECT count(*) FROM pg_stat_activity WHERE datname = 'signet'"
+        self.lab.wait_for(lambda: database.query(others) == "0", "the last connection to end")
+
     def test_postgresql(self):
         """A database that PostgreSQL's tools put back, and the chain of each core in it."""
         self.server.stop()
@@ -148,12 +153,14 @@ class Backup(KeepingCase):
             count = lambda: database.query("SET search_path = signet; SELECT count(*) FROM certificate WHERE der IS NOT NULL", "signet")
             self.issue("user0")
             self.server.stop()
+            self.wait_alone(database)
             database.query("CREATE DATABASE before TEMPLATE signet")
             self.server.start()
             revoked = self.issue("user1")
             self.revoke(revoked, "superseded")
             number, entries = self.wait_listed(revoked)
             self.server.stop()
+            self.wait_alone(database)
             database.query("DROP DATABASE signet")
             database.query(f"CREATE DATABASE signet OWNER {OWNER} TEMPLATE before")
             self.assertIn("with 1 revocations", self.good("store", "restored", "--note", "template"))

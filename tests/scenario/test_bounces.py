@@ -73,7 +73,9 @@ class Bounces(lab.SharedLabCase):
     def tearDown(self):
         """Security 13: whatever came, one mail left for each challenge and no other."""
         sent, = self.server.query("SELECT count(*) FROM challenge WHERE sent_at > 0")[0]
-        self.assertEqual(len(re.findall(r"smtpd\[\d+\]: \w+: client=", self.relay.text())), sent)
+        seen = lambda: len(re.findall(r"smtpd\[\d+\]: \w+: client=", self.relay.text()))
+        self.lab.wait_for(lambda: seen() >= sent, "the relay's log")
+        self.assertEqual(seen(), sent)
 
     def case(self, address="ann+NUMBER@user.test"):
         return Case(self, address)
@@ -109,7 +111,8 @@ class Bounces(lab.SharedLabCase):
         processing.respond()
         self.assert_ended(pending, "status 5.1.1", "unknown user")
         self.assert_ended(processing, "status 5.1.1", "unknown user")
-        self.assertRegex(self.server.log(), r'event="bounce judged".* verdict="?undeliverable.* written-by="RFC 3464"')
+        judged = r'event="bounce judged".* verdict="?undeliverable.* written-by="RFC 3464"'
+        self.lab.wait_for(lambda: re.search(judged, self.server.log()), "the log line")
 
     def test_over_quota(self):
         """The words of the server behind the relay."""

@@ -97,6 +97,7 @@ class Check(lab.SharedLabCase):
         user.post(cls.server.url + "/revoke-cert", {"certificate": signet.b64(der), "reason": 4})
         cls.lab.wait_for(lambda: cls.server.query("SELECT crl_number FROM crl_shard") > number and cls.server.query(
             "SELECT detail FROM audit WHERE kind = 'revocation list signed' AND detail LIKE '%entries=\"1\"%'"), "the list")
+        cls.lab.wait_for(lambda: cls.check(cls.server.path, "crl")[0] == 0, "the list to be published")
 
     @staticmethod
     def check(path, *words):

@@ -73,7 +73,7 @@ class Faults(FaultCase):
         os.kill(core, signal.SIGSTOP)
         try:
             with self.assertRaises(urllib.error.HTTPError) as busy:
-                urllib.request.urlopen(world.server.url + "/directory", context=world.server.tls_context(), timeout=120)
+                urllib.request.urlopen(world.server.url + "/directory", context=world.server.tls_context(), timeout=DEADLINE)
             self.assertEqual((busy.exception.code, busy.exception.headers["Content-Type"]),
                              (503, "application/problem+json"))
             self.assertTrue(busy.exception.headers["Retry-After"].isdigit())
@@ -95,7 +95,7 @@ class Faults(FaultCase):
         self.lab.wait_for(lambda: "another process serves it" in second.log(), "the second core to wait")
         with self.assertRaises(urllib.error.HTTPError) as refusal:
             self.lab.wait_for(lambda: lab.listening(second.https), "the second edge")
-            urllib.request.urlopen(second.url + "/directory", context=second.tls_context(), timeout=20)
+            urllib.request.urlopen(second.url + "/directory", context=second.tls_context(), timeout=DEADLINE)
         self.assertEqual(refusal.exception.code, 503)
         self.assertIsNotNone(refusal.exception.headers["Retry-After"])
         world.issue(new_user(first), MAILBOXES[0])
@@ -146,7 +146,7 @@ class Faults(FaultCase):
         self.assertEqual(offer(server.smtp, "user0@user.test", challenge["from"], raw)[0] // 10, 45)
         with self.assertRaises(messages.Error):
             user.respond(challenge)
-        self.assertIn("turn failed", server.log())
+        self.lab.wait_for(lambda: "turn failed" in server.log(), "the log to say so")
         self.assertEqual(before, server.query("SELECT (SELECT count(*) FROM orders), (SELECT count(*) FROM message)"))
         core = server.pids()["core"][0]
         os.kill(core, signal.SIGKILL)

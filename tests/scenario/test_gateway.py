@@ -81,7 +81,7 @@ class Gateway(lab.SharedLabCase):
     def arguments(cls, folder, listen, listed):
         return [folder, "--list", listed, "--directory", cls.server.url + "/directory", "--ca-file", cls.server.tls, "--account-key",
                 cls.lab.path / "account.key", "--agree-tos", "--authserv-id", "mx.user.test", "--listen", listen, "--behind",
-                f"{HOST}:{cls.behind}", "--smtp", f"{HOST}:{cls.mail.port}", "--timeout", "120s", "--parallel", "48", "--most", "500",
+                f"{HOST}:{cls.behind}", "--smtp", f"{HOST}:{cls.mail.port}", "--timeout", "10m", "--parallel", "48", "--most", "500",
                 "--hook", f'echo "$SIGNET_NAME" >> {cls.hooked}']
 
     @classmethod
@@ -93,7 +93,7 @@ class Gateway(lab.SharedLabCase):
             listen or lab.listening(cls.listen, b"220 ")))
 
     def signet(self, *words):
-        done = subprocess.run([signet_lab.BUILD / "signet", *map(str, words)], capture_output=True, text=True, timeout=120)
+        done = subprocess.run([signet_lab.BUILD / "signet", *map(str, words)], capture_output=True, text=True, timeout=300)
         return done.returncode, done.stdout, done.stderr
 
     def leaf(self, name):
@@ -146,6 +146,7 @@ class Gateway(lab.SharedLabCase):
             self.renewed(first)
             self.lab.wait_for(lambda: len(self.mails(self.names[0])) == count, "the flood to be delivered")
         self.assertEqual([self.mails(name) for name in self.names[1:]], [[]] * (self.count - 1))
+        self.lab.wait_for(lambda: self.sent_to_ca() >= 2 * self.count + 2, "the replies in the log")
         self.assertEqual(self.sent_to_ca(), 2 * self.count + 2)
         told = [datetime.datetime.fromisoformat(time) for time in
                 re.findall(r"time=(\S+)Z .*challenges passed on", self.gateway.text())]
@@ -209,7 +210,7 @@ class Gateway(lab.SharedLabCase):
 
     def hand_in(self, postfix, sender, recipients, message, mail=("BODY=8BITMIME",), rcpt=()):
         """The octets as they are: smtplib would mend line ends."""
-        with smtplib.SMTP(HOST, postfix.port, local_hostname="client.lab", timeout=60) as session:
+        with smtplib.SMTP(HOST, postfix.port, local_hostname="client.lab", timeout=lab.DEADLINE) as session:
             session.ehlo()
             self.assertEqual(session.mail(sender, list(mail))[0], 250)
             for recipient in recipients:
@@ -241,10 +242,12 @@ class Gateway(lab.SharedLabCase):
             self.assertEqual(sorted(found[0]), sorted(found[1]))
             self.assertEqual(found[0], found[1])
             self.assertEqual(len(found[0]), count)
-        through = re.findall(rf"to=<(?:bob|eve|j)[^>]*>, relay=\S*:{self.listen},.*status=sent", self.mail.text())
-        self.assertEqual(len(through), 2 * (len(shapes) - 2) + 1)  # neither the ordinary one nor that by LMTP
-        self.assertEqual(len(re.findall(rf"relay=\S*{self.socket}\S*,.*status=sent", self.mail.text())), 2)
-        self.assertEqual(self.lmtp.stop(30), 0)
+        through = lambda: (len(re.findall(rf"to=<(?:bob|eve|j)[^>]*>, relay=\S*:{self.listen},.*status=sent", self.mail.text())),
+                           len(re.findall(rf"relay=\S*{self.socket}\S*,.*status=sent", self.mail.text())))
+        wanted = 2 * (len(shapes) - 2) + 1, 2  # neither the ordinary one nor that by LMTP, and that
+        self.lab.wait_for(lambda: through()[0] >= wanted[0] and through()[1] >= wanted[1], "Postfix to have the answers")
+        self.assertEqual(through(), wanted)
+        self.assertEqual(self.lmtp.stop(), 0)
 
     def notification(self):
         """One report of the delivery, with the id and the recipient that were given: the request went through."""
@@ -301,7 +304,7 @@ class Gateway(lab.SharedLabCase):
         done = self.signet("gateway", *self.arguments(self.folder, f"{HOST}:{self.listen}", self.list))
         self.assertEqual(done[0], 5)
         self.assertIn("another program listens there already", done[2])
-        self.assertEqual(self.gateway.stop(30), 0)
+        self.assertEqual(self.gateway.stop(), 0)
 
     def test_3_once(self):
         """One run and its end: nothing to do; and a folder of lists, with a mailbox that is not there."""
@@ -312,7 +315,7 @@ class Gateway(lab.SharedLabCase):
         (lists / "a").write_text("# nobody\n")
         (lists / "b").write_text("nobody@nowhere.test\n")
         words = self.arguments(folder, f"{HOST}:{self.listen}", lists)
-        words[words.index("120s")] = "5s"
+        words[words.index("10m")] = "5s"
         status, stdout, stderr = self.signet("gateway", *words, "--once")
         self.assertIn(status, (1, 4))
         self.assertRegex(stderr, r"(?m)^signet: nobody@nowhere\.test: ")

@@ -394,6 +394,7 @@ class Flood(FaultCase):
         self.server, self.user = self.world.server, new_user(self.world.server)
         victims = self.victims(count // MAILS_PER_CHALLENGE)
         writer = Writer(rng, owner, stranger, [victim for victim in victims if victim.digest])
+        self.lab.wait_for(lambda: self.sent()[0] >= self.sent()[2], "the mails in Postfix's log")
         before, sent, pids = self.statuses(), self.sent(), self.server.pids()
         taken = self.taken()
 

@@ -90,6 +90,8 @@ class MailKills(FaultCase):
         killer.stop()
         self.assertEqual(work.failures + killer.failures, [])
         self.assertEqual(killer.counts["inbound"] + killer.counts["outbound"], kills)
+        through_postfix = {one for way, ids in world.handed_in.items() if way != "straight" for one in ids}
+        self.lab.wait_for(lambda: through_postfix <= {*handed_over(world.mail), *handed_over(world.front)}, "the answers in the logs", DEADLINE)
         self.lab.wait_for(lambda: is_empty(world.mail) and is_empty(world.front), "the queues to be empty", DEADLINE)
         self.wait_idle(world.server)
         print(f"# killed {killer.counts}; {len(work.chains)} issued;"

@@ -3,6 +3,7 @@
 an old one gets badNonce and a fresh one (RFC 8555 section 6.5; security 4)."""
 
 import concurrent.futures
+import contextlib
 import os
 import signal
 import unittest
@@ -75,9 +76,11 @@ class Nonces(lab.LabCase):
             rows = [line.split() for line in table][1:]
         ours = {f"socket:[{row[9]}]" for row in rows
                 if int(row[1].rsplit(":", 1)[1], 16) == self.server.https and row[3] == "01"}
-        held = {pid: {os.readlink(entry.path) for entry in os.scandir(f"/proc/{pid}/fd")}
-                for pid in self.server.pids()["edge"]}
-        return [pid for pid, links in held.items() if links & ours]
+        def links(pid):
+            for entry in os.scandir(f"/proc/{pid}/fd"):
+                with contextlib.suppress(FileNotFoundError):  # closed meanwhile
+                    yield os.readlink(entry.path)
+        return [pid for pid in self.server.pids()["edge"] if ours & set(links(pid))]
 
     def restart_core(self):
         old = self.server.pids()["core"]

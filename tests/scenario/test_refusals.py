@@ -678,7 +678,7 @@ class Smtp(RefusalsCase):
                 connection.sendall(piece)
                 connection.recv(4096)
             connection.sendall(b"Subject: x\r\n\r\nhello\r\n.\r")
-        self.assertTrue(lab.listening(self.server.smtp, b"220 "))
+        self.lab.wait_for(lambda: lab.listening(self.server.smtp, b"220 "), "the next greeting")
 
     def test_too_many_errors(self):
         replies = self.talk(b"EHLO c\r\n", *[b"NONSENSE\r\n"] * 10)

@@ -92,7 +92,7 @@ class RollOver(FaultCase):
         authority = leaf.extensions.get_extension_for_class(x509.AuthorityKeyIdentifier).value.key_identifier
         name = f"{b64(authority)}.{b64(leaf.serial_number.to_bytes(17, 'big'))}"
         with urllib.request.urlopen(f"{self.server.url}/renewal-info/{name}", context=self.server.tls_context(),
-                                    timeout=30) as answer:
+                                    timeout=60) as answer:
             return json.load(answer)
 
     def revoke(self, user, leaf):
@@ -183,6 +183,7 @@ class RollOver(FaultCase):
     def check_again(self):
         """signetctl check knows every configured CA; a list belongs to the CA of its certificates."""
         server = self.server
+        self.lab.wait_for(lambda: self.check("crl")[0] == 0, "the lists to be published")
         status, said = self.check("all")
         self.assertEqual(status, 0, said)
         self.assertIn("certificates: 4 certificates", said)

@@ -140,7 +140,7 @@ class FromNothing(SetupCase):
         program = place.folder / "signetd"
         shutil.copy(signet.BUILD / "signetd", program)
         self.lab.spawn("signetd", [*as_nobody(program), "--config", place.conf])
-        healthy = ctl("health", "--config", place.conf, "--wait", "60")
+        healthy = ctl("health", "--config", place.conf, "--wait", "150")
         self.assertEqual((healthy.status, healthy.out, healthy.error), (0, "healthy\n", ""))
 
     def issue(self, place):
@@ -423,9 +423,9 @@ class Running(RunningCase):
                     os.kill(pid, signal.SIGKILL)
             return self.health().status == 1
         self.lab.wait_for(is_seen, "a signer that waits to be started again")
-        self.assertEqual(self.health("--wait", "60").status, 0)
-        _, status = self.status()
-        self.assertGreaterEqual(next(row["restarts"] for row in status["roles"] if row["role"] == "signer"), 3)
+        self.assertEqual(self.health("--wait", "150").status, 0)
+        restarts = lambda: next(row["restarts"] for row in self.status()[1]["roles"] if row["role"] == "signer")
+        self.lab.wait_for(lambda: restarts() >= 3, "the restarts to be told")
 
     def test_role_that_hangs(self):
         pids = self.server.pids()
@@ -434,22 +434,22 @@ class Running(RunningCase):
                 os.kill(pids[role][0], signal.SIGSTOP)
                 self.assertIll(part)
                 os.kill(pids[role][0], signal.SIGCONT)
-                self.assertEqual(self.health("--wait", "60").status, 0)
+                self.assertEqual(self.health("--wait", "150").status, 0)
 
     def test_store_that_takes_nothing(self):
         with contextlib.closing(sqlite3.connect(self.server.folder / "store/signet.db", timeout=30)) as store:
             store.execute("BEGIN IMMEDIATE")
             self.assertIll()
             store.rollback()
-        self.assertEqual(self.health("--wait", "60").status, 0)
+        self.assertEqual(self.health("--wait", "150").status, 0)
 
     def test_core_that_was_killed(self):
         """A new one knows of all the others."""
         restarts = lambda: {(row["role"], row["index"]): row["restarts"] for row in self.status()[1]["roles"]}
         before = restarts()
         os.kill(self.server.pids()["core"][0], signal.SIGKILL)
-        self.assertEqual(self.health("--wait", "60").status, 0)
-        self.assertEqual(restarts(), {**before, ("core", 0): before["core", 0] + 1})
+        self.assertEqual(self.health("--wait", "150").status, 0)
+        self.lab.wait_for(lambda: restarts() == {**before, ("core", 0): before["core", 0] + 1}, "the new one to be told")
 
 
 class Stopped(RunningCase):
@@ -458,7 +458,7 @@ class Stopped(RunningCase):
     def test_behind_a_proxy(self):
         """Connections of the proxies' networks begin with a header."""
         server = self.lab.spawn("proxied", [signet.BUILD / "signetd", "--config", self.server.path])
-        self.assertEqual(self.health("--wait", "60").status, 0)
+        self.assertEqual(self.health("--wait", "150").status, 0)
         server.stop()
 
     def test_none(self):

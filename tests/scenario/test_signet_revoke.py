@@ -38,7 +38,7 @@ class Owner(lab.SharedLabCase):
         process = subprocess.Popen(
             [signet_lab.BUILD / "signet", *map(str, arguments), "--directory", self.server.url + "/directory",
              "--ca-file", self.server.tls], stdin=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-        timer = threading.Timer(120, process.kill)
+        timer = threading.Timer(400, process.kill)
         timer.start()
         text = ""
         try:
@@ -87,7 +87,7 @@ class Owner(lab.SharedLabCase):
         return self.server.query("SELECT count(*) FROM certificate WHERE revoked_at IS NOT NULL")[0][0]
 
     def mails(self):
-        return self.server.query("SELECT count(*) FROM challenge WHERE sent_at IS NOT NULL")[0][0]
+        return self.server.query("SELECT count(*) FROM challenge WHERE queued_at IS NOT NULL")[0][0]
 
     def check_one_not_proven(self, certificate):
         """The mail to the other mailbox came back: nothing is revoked."""

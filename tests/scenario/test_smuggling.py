@@ -38,7 +38,7 @@ def ends_first(before, after):
 
 def converse(port, recipient, *pieces, hello=b"EHLO"):
     """Everything that a server says to a session whose message comes in these pieces."""
-    with socket.create_connection((HOST, port), timeout=60) as connection:
+    with socket.create_connection((HOST, port), timeout=lab.DEADLINE) as connection:
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         replies = connection.recv(4096)
         for piece in [hello + b" client.lab\r\n", *envelope(ANN, recipient).splitlines(True)]:
@@ -121,13 +121,16 @@ class Smuggling(lab.SharedLabCase):
         """Every variant to a Postfix that hands on to signetd; what it says that it handed on, and what signetd took."""
         for number, (before, after) in enumerate(VARIANTS):
             converse(front.port, outer[number % POOL], hidden(before, after, inner[number % POOL]), OUTRO)
-        begun = lambda: set(re.findall(r"qmgr\[\d+\]: (\w+): from=<", front.text()))
-        ended = lambda: set(re.findall(r"qmgr\[\d+\]: (\w+): removed", front.text()))
-        self.lab.wait_for(lambda: begun() and begun() == ended(), "the queue to be empty")
-        senders = dict(re.findall(r"qmgr\[\d+\]: (\w+): from=<([^>]*)>", front.text()))
-        sent = re.findall(rf"[sl]mtp\[\d+\]: (\w+): to=<([^>]+)>, .*:(?:{self.server.smtp}|{self.lmtp}), .*status=sent", front.text())
-        handed = collections.Counter((senders[queued], recipient) for queued, recipient in sent)
-        return handed, self.taken(outer + inner)
+        self.lab.wait_for(lambda: self.lab.run("/usr/sbin/postqueue", "-c", front.path / "etc", "-j") == "", "the queue to be empty")
+        taken = self.taken(outer + inner)
+        self.lab.wait_for(lambda: self.handed(front).total() >= taken.total(), "all of it in the log")
+        return self.handed(front), taken
+
+    def handed(self, front):
+        text = front.text()
+        senders = dict(re.findall(r"qmgr\[\d+\]: (\w+): from=<([^>]*)>", text))
+        sent = re.findall(rf"[sl]mtp\[\d+\]: (\w+): to=<([^>]+)>, .*:(?:{self.server.smtp}|{self.lmtp}), .*status=sent", text)
+        return collections.Counter((senders[queued], recipient) for queued, recipient in sent)
 
     def front(self, target=None, **settings):
         return lab.Postfix(self.lab, {"front.test": ["x"]}, {"ca.test": target or f"{HOST}:{self.server.smtp}"},

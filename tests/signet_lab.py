@@ -217,6 +217,13 @@ class Signetd:
         if self.process is not None:
             self.process.stop()
 
+    def kill(self):
+        """The parent by SIGKILL; returns when its roles have followed it."""
+        roles = [pid for pids in self.pids().values() for pid in pids]
+        self.process.send(signal.SIGKILL)
+        self.lab.wait_for(lambda: not self.process.alive() and not any(os.path.exists(f"/proc/{pid}") for pid in roles),
+                          "the roles to end")
+
     def log(self):
         return self.process.text()
 

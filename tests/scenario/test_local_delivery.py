@@ -172,8 +172,7 @@ class Delivery(lab.LabCase):
         other.process = self.lab.spawn("other", [signet.BUILD / "signetd", "--config", other.path])
         self.lab.wait_for(lambda: not other.process.alive(), "the second server to end")
         self.assertIn(f"cannot listen on {self.path}: another process serves it", other.log())
-        self.server.process.send(signal.SIGKILL)
-        self.lab.wait_for(lambda: not self.server.pids(), "the roles to end")
+        self.server.kill()
         self.server.start()
         self.through_postfix(f"lmtp:unix:{self.path}", "local")
 

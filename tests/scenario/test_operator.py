@@ -202,7 +202,7 @@ class Commands(Operator):
         lab.submit(HOST, self.server.smtp, "ann@user.test", challenge["from"],
                    f"From: ann@user.test\r\nSubject: Re: ACME: {token}\r\n\r\n-----BEGIN ACME RESPONSE-----\r\n"
                    f"{'A' * 43}\r\n-----END ACME RESPONSE-----\r\n".encode())
-        self.lab.wait_for(lambda: len(note()) == 2, "the reply to be judged")
+        self.lab.wait_for(lambda: len(note()) >= 2, "the reply to be judged")
         shown = self.good("order", "show", order["url"])
         self.assertEqual(self.good("order", "show", name), shown)
         time = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ"
@@ -287,8 +287,7 @@ class Reach(Operator):
 
     def test_stale_socket(self):
         """One that a killed server left is replaced; what is no socket is not."""
-        self.server.process.send(signal.SIGKILL)
-        self.lab.wait_for(lambda: not self.server.process.alive(), "the parent to end")
+        self.server.kill()
         self.assertTrue(self.path.exists())
         self.server.start()
         self.good("eab", "list")
@@ -320,7 +319,7 @@ class Reach(Operator):
         done = run()
         self.assertEqual((done.returncode, done.stdout), (1, ""))
         self.assertIn("does not permit this user", done.stderr)
-        self.assertIn(f'event="operator refused" uid={NOBODY}', self.server.log())
+        self.lab.wait_for(lambda: f'event="operator refused" uid={NOBODY}' in self.server.log(), "the log to say so")
         self.good("eab", "list")
         self.assertEqual(self.server.query("SELECT count(*) FROM external_account_key"), [(0,)])
 
@@ -467,7 +466,7 @@ class Hostile(Operator):
         for talk in talks[AT_ONCE:]:
             talk.socket.sendall(command("eab list"))
         self.assertEqual(self.open_sockets(), AT_ONCE)
-        self.lab.wait_for(lambda: "no command in time" in self.server.log(), "idle ones to be dropped", 120)
+        self.lab.wait_for(lambda: "no command in time" in self.server.log(), "idle ones to be dropped", 300)
         for talk in talks[AT_ONCE:]:
             self.assertEqual(talk.answer()[2], 0)
         for talk in talks[:AT_ONCE]:

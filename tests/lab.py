@@ -15,6 +15,7 @@ Postfix and NSD must be started by root.
 """
 
 import base64
+import contextlib
 import email
 import email.policy
 import os
@@ -241,6 +242,14 @@ def tail(path, lines=60):
     return "\n".join(pathlib.Path(path).read_text(errors="replace").splitlines()[-lines:])
 
 
+def children(pid):
+    """The processes below one, by their numbers as text; none of one that has ended."""
+    try:
+        return pathlib.Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    except OSError:
+        return []
+
+
 def memory(pid):
     """Octets of a process that are nobody else's and no file's."""
     text = pathlib.Path(f"/proc/{pid}/smaps_rollup").read_text()
@@ -401,11 +410,6 @@ remote-control:
 
     def _answering(self):
         """The processes that answer: NSD's children's children, new ones at every reload."""
-        def children(pid):
-            try:
-                return pathlib.Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-            except OSError:
-                return []
         return {pid for child in children(self.process.pid) for pid in children(child)}
 
     def _serves(self, zone, serial=None):
@@ -566,9 +570,10 @@ class Postfix:
         """Changes where mail for domain goes; target None removes it."""
         self.routes[domain] = target
         self._write_tables()
+        before = self._servers()
         self.process.send(signal.SIGHUP)
-        # SIGHUP lets each server end after its current client; a client that comes later has the new table.
-        time.sleep(0.5)
+        # It lets each server end after its current client; a client that comes later has the new table.
+        self.lab.wait_for(lambda: not before & self._servers(), "the servers with the former table to end")
 
     def maildir(self, address):
         local, domain = address.rsplit("@", 1)
@@ -579,6 +584,15 @@ class Postfix:
         return self.log.read_text(errors="replace") if self.log.exists() else ""
 
     # from here on internal
+
+    def _servers(self):
+        """Those that choose routes, and that ask them."""
+        found = set()
+        for pid in children(self.process.pid):
+            with contextlib.suppress(OSError):
+                if pathlib.Path(f"/proc/{pid}/comm").read_text().strip() in ("trivial-rewrite", "qmgr"):
+                    found.add(pid)
+        return found
 
     def _make_folders(self):
         for name in ("etc", "queue", "data", "mail"):

@@ -15,7 +15,7 @@ import select
 import subprocess
 import time
 
-DEADLINE = 60
+DEADLINE = 150
 
 
 class Browser:

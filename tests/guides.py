@@ -83,7 +83,7 @@ class GuideCase(lab.LabCase):
         return [*user, "env", "-i", "-C", str(self.home), f"HOME={self.home}", f"PATH={PATH}", "LC_ALL=C.UTF-8", "sh", "-e", "-c", text]
 
     def sh(self, text, status=0):
-        done = subprocess.run(self.words(text), capture_output=True, text=True, stdin=subprocess.DEVNULL, timeout=300)
+        done = subprocess.run(self.words(text), capture_output=True, text=True, stdin=subprocess.DEVNULL, timeout=600)
         self.assertEqual(done.returncode, status, f"{text}\n{done.stdout}{done.stderr}")
         return done.stdout
 

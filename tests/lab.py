@@ -90,7 +90,7 @@ class Process:
         """The log so far."""
         return pathlib.Path(self.log).read_text(errors="replace")
 
-    def stop(self, deadline=10):
+    def stop(self, deadline=60):
         """Ends it, after deadline seconds by force; what is left of its own session goes too."""
         self.send(self._stop_signal)
         try:
@@ -129,9 +129,9 @@ class Lab:
         """Stops what was started; after a failure the logs' ends are shown."""
         for process in reversed(self.processes):
             process.stop()
-        self._guard.kill()
         for one in self.sockets:
             one.close()
+        self._guard.kill()
         self._guard.communicate()
         found = self._sanitizer_words()
         if failed or found:
@@ -176,7 +176,7 @@ class Lab:
             self.wait_for(up, f"{name} to be ready", deadline)
         return process
 
-    def run(self, *argv, cwd=None, input=None, timeout=60):
+    def run(self, *argv, cwd=None, input=None, timeout=DEADLINE):
         """Runs a command to its end; its output, LabError if it fails."""
         done = subprocess.run([str(word) for word in argv], cwd=cwd, input=input, text=True,
                               stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=timeout)
@@ -338,7 +338,7 @@ class SignedZones:
         self.modes[zone] = mode
         self._reload(zone)
 
-    def ask(self, name, rtype, timeout=5):
+    def ask(self, name, rtype, timeout=DEADLINE):
         """What NSD itself answers: the texts of the records (TXT strings joined)."""
         query = dns.message.make_query(name, rtype)
         answer = dns.query.udp_with_fallback(query, HOST, timeout, self.port)[0]
@@ -347,8 +347,8 @@ class SignedZones:
                 for rrset in answer.answer if rrset.rdtype == wanted for record in rrset]
 
     def dkimpy(self, name, timeout=5):
-        """The dnsfunc for dkimpy's verify."""
-        texts = self.ask(name.decode() if isinstance(name, bytes) else name, "TXT", timeout)
+        """The dnsfunc for dkimpy's verify; its time is too short for a busy machine."""
+        texts = self.ask(name.decode() if isinstance(name, bytes) else name, "TXT")
         return texts[0].encode() if texts else None
 
     # from here on internal
@@ -414,7 +414,7 @@ remote-control:
 
     def _serves(self, zone, serial=None):
         try:
-            soa = self.ask(zone, "SOA", timeout=0.2)
+            soa = self.ask(zone, "SOA", timeout=0.5)
         except (OSError, dns.exception.DNSException):
             return False
         return bool(soa) and (serial is None or int(soa[0].split()[2]) == serial)
@@ -774,7 +774,7 @@ def maildir_wait(path, predicate=lambda message: True, deadline=DEADLINE):
         time.sleep(0.05)
 
 
-def submit(host, port, sender, recipient, message, timeout=30):
+def submit(host, port, sender, recipient, message, timeout=DEADLINE):
     """Sends message (bytes, or an email.message) by SMTP; smtplib's exception when it is refused."""
     if not isinstance(message, bytes):
         message = message.as_bytes(policy=email.policy.SMTPUTF8)

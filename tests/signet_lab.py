@@ -37,7 +37,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
 import postgres
-from lab import HOST, DkimKey, listening, maildir_wait, submit
+from lab import DEADLINE, HOST, DkimKey, maildir_wait, submit
 
 if "email" not in messages.IdentifierType.POSSIBLE_NAMES:
     messages.IdentifierType("email")  # registers the type with the library
@@ -201,11 +201,11 @@ class Signetd:
         import urllib.error
         import urllib.request
         try:
-            with urllib.request.urlopen(self.url + "/directory", context=self.tls_context(), timeout=5) as answer:
+            with urllib.request.urlopen(self.url + "/directory", context=self.tls_context(), timeout=60) as answer:
                 if answer.status != 200:
                     return False
             request = urllib.request.Request(self.url + "/new-nonce", method="HEAD")
-            with urllib.request.urlopen(request, context=self.tls_context(), timeout=5):
+            with urllib.request.urlopen(request, context=self.tls_context(), timeout=60):
                 return True
         except (urllib.error.URLError, OSError):
             return False
@@ -292,7 +292,7 @@ class AcmeUser:
         else:
             self.key = josepy.JWKRSA(key=rsa.generate_private_key(65537, 2048))
             algorithm = josepy.RS256
-        self.net = acme_client.ClientNetwork(self.key, alg=algorithm, verify_ssl=str(server.tls), timeout=60)
+        self.net = acme_client.ClientNetwork(self.key, alg=algorithm, verify_ssl=str(server.tls), timeout=DEADLINE)
         self.directory = messages.Directory.from_json(self.net.get(server.url + "/directory").json())
         self.acme = acme_client.ClientV2(self.directory, self.net)
         agreed = True if self.directory.meta.terms_of_service else None
@@ -324,7 +324,7 @@ class AcmeUser:
     def respond(self, challenge):
         return self.post(challenge["url"], {}).json()
 
-    def poll(self, url, until, deadline=60):
+    def poll(self, url, until, deadline=DEADLINE):
         """Fetches url until until(object) is true; returns the object."""
         end = time.monotonic() + deadline
         while True:

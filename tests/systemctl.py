@@ -31,6 +31,13 @@ def pid_of(name):
     return int(path.read_text()) if path.exists() else None
 
 
+def is_alive(pid):
+    try:
+        return "Z" not in pathlib.Path(f"/proc/{pid}/stat").read_text().rsplit(")")[1][:3]
+    except OSError:
+        return False
+
+
 def run_once(path):
     """A unit of Type=oneshot: its environment and its command, as its user."""
     home = os.environ["HOME"]
@@ -51,7 +58,7 @@ def start(name, user):
     STATE.mkdir(exist_ok=True)
     notice = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
     notice.bind(f"\0lab-{name}-{os.getpid()}")
-    notice.settimeout(60)
+    notice.settimeout(150)
     with open(STATE / f"{name}.log", "ab") as log:
         child = subprocess.Popen(["unshare", "--mount", "--propagation", "private", "/usr/bin/python3", SOURCE / "service.py", path],
                                  stdout=log, stderr=log, stdin=subprocess.DEVNULL, start_new_session=True,
@@ -65,7 +72,7 @@ def stop(name):
     if pid is None:
         return 0
     os.kill(pid, signal.SIGTERM)
-    while os.path.exists(f"/proc/{pid}") and "Z" not in pathlib.Path(f"/proc/{pid}/stat").read_text().rsplit(")")[1][:3]:
+    while is_alive(pid):
         time.sleep(0.05)
     (STATE / name).unlink()
     return 0

@@ -68,11 +68,11 @@ class Quickstart(unittest.TestCase):
             self.certificate(done)
             url = re.search(r"^ *directory +(\S+)", done.stdout, re.M)[1]
             context = ssl.create_default_context(cafile=str(self.folder / "tls.pem"))
-            with urllib.request.urlopen(url, context=context, timeout=20) as answer:
+            with urllib.request.urlopen(url, context=context, timeout=60) as answer:
                 self.assertIn(b'"newOrder"', answer.read())
         finally:
             os.kill(pid, signal.SIGTERM)
-        end = time.monotonic() + 30
+        end = time.monotonic() + 150
         while running(self.folder) and time.monotonic() < end:
             time.sleep(0.1)
         self.assertEqual(running(self.folder), [])

@@ -62,7 +62,7 @@ class BackupKills(KeepingCase):
             self.assertTrue(any("run it again" in line for line in done.stderr))
             done.terminate()
             done.stderr.read()
-        done.wait(60)
+        done.wait(150)
         self.assertTrue((self.store / "restore.unfinished").exists())
 
     def assert_old_or_new(self, old):
@@ -148,7 +148,7 @@ class BackupKills(KeepingCase):
             with self.subTest(point=point, of=calls):
                 self.restored()
                 self.reconcile(point)
-                self.good("health", "--wait", "60")
+                self.good("health", "--wait", "150")
                 if self.server.query("SELECT count(*) FROM restored WHERE done_at IS NULL") != [(0,)]:
                     self.assert_refuses()
                 self.good("store", "reconcile")

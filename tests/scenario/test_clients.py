@@ -125,7 +125,7 @@ class Talk:
 
     def read(self):
         """The next object, None when the process has ended."""
-        return self.lines.get(timeout=120)
+        return self.lines.get(timeout=300)
 
     def write(self, **fields):
         self.process.stdin.write(json.dumps(fields) + "\n")
@@ -141,7 +141,7 @@ class Talk:
         """Without input it ends by itself; its status."""
         self.process.stdin.close()
         try:
-            return self.process.wait(60)
+            return self.process.wait(lab.DEADLINE)
         except subprocess.TimeoutExpired:
             self.process.kill()
             return self.process.wait()

@@ -10,7 +10,7 @@ import unittest
 
 from cryptography import x509
 from cryptography.hazmat.primitives import serialization
-from faults import MAILBOXES, FaultCase, World, deliver, new_user, patient
+from faults import DEADLINE, MAILBOXES, FaultCase, World, deliver, new_user, patient
 from share import seed, share
 from signed_client import Client
 from signet_lab import b64, make_csr, new_key
@@ -56,11 +56,11 @@ class Finalize(FaultCase):
         bodies = [client.jws(nonce, order["finalize"], {"csr": b64(csr)}) for nonce, csr in zip(nonces, chosen)]
 
         def send(body):
-            start.wait(60)
+            start.wait(DEADLINE)
             return client.send(body, path)
         sent = [self.pool.submit(send, body) for body in bodies]
         core = self.server.pids()["core"][0]
-        start.wait(60)
+        start.wait(DEADLINE)
         if kill:
             os.kill(core, signal.SIGKILL)
         answers = [future.result() for future in sent]

@@ -62,7 +62,7 @@ class Months(lab.LabCase):
             "gateway", [signet_lab.BUILD / "signet", "gateway", self.folder, "--list", self.list, "--directory",
                         self.server.url + "/directory", "--ca-file", self.server.tls, "--account-key", self.lab.path / "account.key",
                         "--agree-tos", "--authserv-id", "mx.user.test", "--listen", f"{HOST}:{listen}", "--behind", f"{HOST}:{behind}",
-                        "--smtp", f"{HOST}:{self.mail.port}", "--timeout", "120s", "--parallel", "16", "--most", "500"],
+                        "--smtp", f"{HOST}:{self.mail.port}", "--timeout", "10m", "--parallel", "16", "--most", "500"],
             lambda: (self.folder / "gateway.socket").exists(), env=self.clock.environment)
 
     def leaves(self):
@@ -71,7 +71,7 @@ class Months(lab.LabCase):
 
     def status(self):
         done = subprocess.run([signet_lab.BUILD / "signet", "gateway", "status", self.folder, "--list", self.list], capture_output=True,
-                              text=True, env={**self.clock.environment, "PATH": "/usr/bin"}, timeout=120)
+                              text=True, env={**self.clock.environment, "PATH": "/usr/bin"}, timeout=300)
         return done.stdout
 
     def due(self):

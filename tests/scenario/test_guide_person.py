@@ -48,7 +48,7 @@ class Person(GuideCase):
             printed += line
         block = re.search(r"-----BEGIN ACME RESPONSE-----\n.*-----END ACME RESPONSE-----", printed, re.S)[0]
         self.answer(mail, block)
-        out, error = client.communicate(timeout=120)
+        out, error = client.communicate(timeout=300)
         self.assertEqual(client.returncode, 0, printed + out + error)
 
     def answer(self, mail, text):

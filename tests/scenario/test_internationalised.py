@@ -314,8 +314,8 @@ class Internationalised(lab.SharedLabCase):
         return subprocess.run(
             [signet_lab.BUILD / "signet", "request", f"{local}@{IDN}", "--directory", self.server.url + "/directory",
              "--ca-file", self.server.tls, "--account-key", out.with_suffix(".account"), "--out", out,
-             "--mail", "maildir", "--maildir", maildir, "--smtp", f"{HOST}:{postfix.port}", "--timeout", "90s"],
-            stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=120), out
+             "--mail", "maildir", "--maildir", maildir, "--smtp", f"{HOST}:{postfix.port}", "--timeout", "300s"],
+            stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=400), out
 
     def test_program(self):
         """OpenDKIM signs the reply."""

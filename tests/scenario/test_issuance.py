@@ -44,7 +44,7 @@ TOKEN = "[A-Za-z0-9_-]{32}"
 
 def fetch(url):
     """(body, Content-Type) of a plain HTTP resource."""
-    with urllib.request.urlopen(url, timeout=20) as answer:
+    with urllib.request.urlopen(url, timeout=60) as answer:
         return answer.read(), answer.headers["Content-Type"]
 
 
@@ -483,7 +483,7 @@ class Client(IssuanceCase):
 
         def ask(path, method):
             return urllib.request.urlopen(urllib.request.Request(url + path, method=method), context=context,
-                                          timeout=20)
+                                          timeout=60)
 
         with ask("/directory", "GET") as answer:
             self.assertEqual(answer.headers["Content-Type"], "application/json")
@@ -588,7 +588,7 @@ class Reader:
             self.lines.put(line)
         self.lines.put(None)
 
-    def until(self, pattern, deadline=60):
+    def until(self, pattern, deadline=lab.DEADLINE):
         """Reads until a line matches; the match."""
         while True:
             line = self.lines.get(timeout=deadline)
@@ -613,7 +613,7 @@ class Program(IssuanceCase):
 
     def signet(self, *arguments, **options):
         """Runs signet to its end: (exit status, stdout, stderr)."""
-        done = subprocess.run([signet_lab.BUILD / "signet", *map(str, [*arguments, *self.common])], timeout=120,
+        done = subprocess.run([signet_lab.BUILD / "signet", *map(str, [*arguments, *self.common])], timeout=400,
                               capture_output=True, text=True, **{"stdin": subprocess.DEVNULL, **options})
         return done.returncode, done.stdout, done.stderr
 
@@ -668,7 +668,7 @@ class Program(IssuanceCase):
     def by_maildir(self):
         options, out = self.folder("maildir")
         way = ["--mail", "maildir", "--maildir", self.mail.maildir("bob@user.test"), "--smtp",
-               f"{HOST}:{self.mail.port}", "--timeout", "90s"]
+               f"{HOST}:{self.mail.port}", "--timeout", "300s"]
         status, stdout, stderr = self.signet("request", "bob@user.test", *options, *way)
         self.assertEqual((status, stdout), (0, ""), stderr)
         for word in ("order", "mail", "proven", "finalize", "written"):
@@ -695,7 +695,7 @@ class Program(IssuanceCase):
         """A person with any mail program, two addresses."""
         options, out = self.folder("hand")
         addresses = ["ann+print@user.test", "ann+print@example.test"]
-        process, stdout, stderr = self.start("request", *addresses, *options, "--timeout", "90s")
+        process, stdout, stderr = self.start("request", *addresses, *options, "--timeout", "300s")
         for address in addresses:
             to = stdout.until(r"A mail comes to +(\S+)").group(1)
             sender = stdout.until(r"^from +(\S+)").group(1)
@@ -715,13 +715,13 @@ class Program(IssuanceCase):
             stdout.until("^-----END ACME RESPONSE-----$")
             reply = signet_lab.reply_to(mail, address, response)
             lab.submit(HOST, self.mail.port, address, reply_to, reply.as_bytes())
-        self.assertEqual(process.wait(90), 0, stderr.text)
+        self.assertEqual(process.wait(300), 0, stderr.text)
         self.check_files(out, "ann+print", addresses)
 
     def by_pipe(self):
         options, out = self.folder("pipe")
         process, _, stderr = self.start("request", "ann+pipe@user.test", *options, "--mail", "pipe", "--smtp",
-                                        f"{HOST}:{self.mail.port}", "--key-type", "RSA-2048", "--timeout", "90s")
+                                        f"{HOST}:{self.mail.port}", "--key-type", "RSA-2048", "--timeout", "300s")
         sender = stderr.until(r"^mail +awaited for ann\+pipe@user.test from (\S+)").group(1)
         mail = signet_lab.challenge_mail(self.mail.maildir("ann@user.test"), {"from": sender})
         process.stdin.write("From: bob@user.test\nTo: ann+pipe@user.test\nSubject: lunch\n\nNow?\n.\n")
@@ -730,7 +730,7 @@ class Program(IssuanceCase):
         process.stdin.close()
         stderr.until("^ignored +a message that is no challenge")
         stderr.until("^ignored +a challenge mail from eve@other.test: it is not from the address that the challenge")
-        self.assertEqual(process.wait(90), 0)
+        self.assertEqual(process.wait(300), 0)
         self.check_files(out, "ann+pipe", ["ann+pipe@user.test"])
 
     def test_exit_codes(self):
@@ -767,7 +767,7 @@ class Life(lab.SharedLabCase):
     """Signals."""
 
     def served(self, server):
-        with socket.create_connection((HOST, server.https), timeout=20) as plain:
+        with socket.create_connection((HOST, server.https), timeout=60) as plain:
             context = ssl.create_default_context()
             context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
             with context.wrap_socket(plain) as tls:
@@ -803,7 +803,7 @@ class Life(lab.SharedLabCase):
         order = user.new_order("ann@user.test")
         pids = [pid for group in server.pids().values() for pid in group]
         self.assertEqual(set(server.pids()), set(signet_lab.ROLES))
-        self.assertEqual(server.process.stop(30), 0)
+        self.assertEqual(server.process.stop(), 0)
         for pid in pids:
             with self.assertRaises(ProcessLookupError):
                 os.kill(pid, 0)
@@ -811,7 +811,7 @@ class Life(lab.SharedLabCase):
         self.assertFalse(lab.listening(server.https))
         before = server.log().count("signetd started")
         server.start()
-        self.assertEqual(server.log().count("signetd started"), before + 1)
+        self.lab.wait_for(lambda: server.log().count("signetd started") == before + 1, "the log to say so")
         again = AcmeUser(server, register=False)
         again.key = again.net.key = user.key
         found = again.acme._post(server.url + "/new-account", signet_lab.RawJson({"onlyReturnExisting": True}))

@@ -274,7 +274,7 @@ sed -i '/^\[ca\]/a passphrase-file = {place}' /etc/signet/signet.conf""")
         notice.setblocking(False)
         self.notice = notice
         self.server = self.lab.spawn("signetd", self.system.words(f"NOTIFY_SOCKET=@{name}", "/usr/bin/python3", "/usr/lib/service.py", UNIT,
-                                                                  private=PRIVATE), self.is_ready, deadline=60)
+                                                                  private=PRIVATE), self.is_ready)
         self.assertEqual(self.system.run("signetctl", "health"), "healthy\n")
 
     def heard(self):
@@ -306,7 +306,7 @@ sed -i '/^\[ca\]/a passphrase-file = {place}' /etc/signet/signet.conf""")
         said = self.system.run(
             "signet", "request", "ann@user.test", "--directory", f"https://{ADDRESS}/directory", "--ca-file", "/etc/signet/tls.pem",
             "--account-key", "/root/account.key", "--out", "/root", "--mail", "listen", "--listen", f"{HOST}:{port}", "--smtp", f"{ADDRESS}:25",
-            "--dkim-key", "/root/user.pem", "--dkim-domain", "user.test", "--dkim-selector", self.key.selector, "--timeout", "2m")
+            "--dkim-key", "/root/user.pem", "--dkim-domain", "user.test", "--dkim-selector", self.key.selector, "--timeout", "5m")
         self.assertTrue(self.system.outside("/root/ann.pem").exists(), said)
         self.assertRegex(self.system.run("signetctl", "status"), r"(?m)^ +last certificate \d+ s ago$")
 

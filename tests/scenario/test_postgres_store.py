@@ -17,6 +17,7 @@ from cutter import Cutter
 BUILD = pathlib.Path(os.environ["SIGNET_BUILD"])
 HOST = postgres.HOST
 DATABASE = "signet"
+DEADLINE = postgres.DEADLINE
 
 
 class Writer:
@@ -44,11 +45,11 @@ class Writer:
     def wait(self):
         """Its exit code, when all that it said is there."""
         for reader in self.readers:
-            reader.join(timeout=120)
-        return self.process.wait(timeout=60)
+            reader.join(timeout=DEADLINE)
+        return self.process.wait(timeout=DEADLINE)
 
     def wait_for(self, condition, what):
-        end = time.monotonic() + 60
+        end = time.monotonic() + DEADLINE
         while not condition():
             if time.monotonic() > end or self.process.poll() not in (None, 0):
                 raise AssertionError(f"{what}: {self.lines[-5:]} {self.errors[-5:]}")
@@ -181,7 +182,7 @@ class PostgresStore(unittest.TestCase):
         server = self.server(durable=True)
         with server.standby() as standby:
             hosts = (f"host={HOST},{HOST} port={server.port},{standby.port} user={postgres.OWNER} dbname={DATABASE}"
-                     " connect_timeout=2")
+                     " connect_timeout=10")
             writer = self.writer(hosts, "node/0", range(10 ** 9))
             writer.wait_for(lambda: len(writer.said("done")) > 50, "work")
             server.kill()

@@ -100,7 +100,7 @@ class Account(lab.SharedLabCase):
     def signet(self, *arguments):
         """To its end: (exit status, stdout, stderr)."""
         process = self.start(*arguments)
-        stdout, stderr = process.communicate(timeout=120)
+        stdout, stderr = process.communicate(timeout=300)
         return process.returncode, stdout, stderr
 
     def make(self, *options):
@@ -219,7 +219,7 @@ class Account(lab.SharedLabCase):
         self.proxy.lose = lose
         process = self.start("account", "rollover")
         self.proxy.kill.append(process)
-        process.communicate(timeout=120)
+        process.communicate(timeout=300)
         self.assertEqual(process.returncode, -9)
         self.assertTrue(self.fresh.exists())
 

@@ -17,7 +17,7 @@ import lab
 from signet_lab import BUILD, AcmeUser, Signetd
 
 ENTER, LEAVE = "\033[?1049h\033[?25l", "\033[?25h\033[?1049l"
-DEADLINE = 60
+DEADLINE = lab.DEADLINE
 
 
 class Terminal:

@@ -755,8 +755,13 @@ class Mail(NamedTuple):
 
 def maildir_list(path):
     """The mails of a maildir, oldest first."""
-    files = [f for box in ("new", "cur") if (path / box).is_dir() for f in (path / box).iterdir()]
-    raws = [(f, f.read_bytes()) for f in sorted(files, key=lambda f: (f.stat().st_mtime_ns, f.name))]
+    while True:
+        files = [f for box in ("new", "cur") if (path / box).is_dir() for f in (path / box).iterdir()]
+        try:
+            raws = [(f, f.read_bytes()) for f in sorted(files, key=lambda f: (f.stat().st_mtime_ns, f.name))]
+            break
+        except FileNotFoundError:
+            continue  # a reader has moved one from "new" to "cur" meanwhile
     return [Mail(f, raw, email.message_from_bytes(raw, policy=email.policy.default)) for f, raw in raws]
 
 

@@ -24,7 +24,7 @@ class Acme(unittest.TestCase):
     def setUpClass(cls):
         with tempfile.TemporaryDirectory() as folder:
             path = pathlib.Path(folder) / "acme.json"
-            done = subprocess.run([HERE / "run", "acme", "--rounds=1", f"--connections={CONNECTIONS}", "--duration=0.5",
+            done = subprocess.run([HERE / "run", "acme", "--rounds=1", f"--connections={CONNECTIONS}", "--duration=3",
                                    "--warm-up=0.1", f"--idle={IDLE}", f"--json={path}"], stdout=subprocess.PIPE, text=True)
             if done.returncode != 0:
                 raise AssertionError(f"the benchmark ended with {done.returncode}")

@@ -45,6 +45,7 @@ class PurgeShow(KeepingCase):
         self.user.post(order["authorizations"][0], {"status": "deactivated"})
         self.assertEqual(self.user.get(order["url"])["status"], "invalid")
         self.user.new_order("user2@user.test")  # open, and left so
+        self.lab.wait_for(lambda: not self.server.query("SELECT 1 FROM job WHERE kind = 'mail'"), "the relay's answer")
         none, before = {"failed-orders": 0, "free-authorizations": 0, "certificates": 0}, self.counts()
         self.assertEqual(self.show(), none)
         self.assertEqual(self.show("--until", self.in_days(60)), {**none, "failed-orders": 2})

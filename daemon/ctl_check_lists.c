@@ -5,12 +5,14 @@
 #include "ca/crl.h"
 #include "daemon/ctl_check.h"
 #include "store/crl_shard.h"
+#include "store/job.h"
 
 #include <openssl/x509.h>
 
 #define SLACK CLOCK_SECOND /* a list has whole seconds */
 #define LATE (30 * CLOCK_MINUTE)
-#define TRIES 10 /* a list is published after it is stored */
+#define TRIES 10          /* a list is published after it is stored */
+#define SIGNING_TRIES 300 /* its number is stored before it is signed */
 #define TRY_EVERY (200 * 1000)
 
 static void fault(CtlCheck *check, const char *file, const char *format, ...) G_GNUC_PRINTF(3, 4);
@@ -45,6 +47,28 @@ static gboolean verifies(const CtlCheck *check, const CrlShard *shard) {
       return TRUE;
   }
   return FALSE;
+}
+
+/* While a list is being signed its number is in the store already, and a new shard is there without
+   one: reads the shards again until the one at `at` has the list of its number. */
+static gboolean settle(const CtlCheck *check, GPtrArray **shards, guint at, GError **error) {
+  gboolean signing = TRUE;
+  for (guint i = 0; signing && i < SIGNING_TRIES; i++) {
+    const CrlShard *shard = (*shards)->pdata[at];
+    if (shard->crl != NULL && verifies(check, shard))
+      return TRUE;
+    if (i > 0)
+      g_usleep(TRY_EVERY);
+    /* In this order: what was signed between the two is there. */
+    if (!job_is_taken(check->store, JOB_CRL, clock_now(&clock_system), &signing, error))
+      return FALSE;
+    GPtrArray *now = crl_shard_list(check->store, error);
+    if (now == NULL)
+      return FALSE;
+    g_ptr_array_unref(*shards);
+    *shards = now;
+  }
+  return TRUE;
 }
 
 /* Whether no further list is made: see acme/crl_job.c. */
@@ -183,6 +207,9 @@ gboolean ctl_check_lists(CtlCheck *check, GError **error) {
   g_autoptr(GPtrArray) shards = crl_shard_list(check->store, error);
   gboolean good = shards != NULL;
   for (guint i = 0; good && i < shards->len; i++) {
+    good = settle(check, &shards, i, error);
+    if (!good)
+      break;
     const CrlShard *shard = shards->pdata[i];
     good = check_shard(check, shard, &entries, error);
     check_published(check, shard->number);

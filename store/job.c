@@ -143,6 +143,14 @@ gboolean job_count(Store *store, JobKind kind, gint64 *count, gint64 *oldest, GE
   return sql_end(&query, error);
 }
 
+gboolean job_is_taken(Store *store, JobKind kind, gint64 now, gboolean *taken, GError **error) {
+  SqlQuery query =
+      sql_query(store, "SELECT 1 FROM job WHERE kind = ?1 AND taken_until > ?2 LIMIT 1", "ti",
+                job_names[kind], now);
+  *taken = sql_row(&query);
+  return sql_end(&query, error);
+}
+
 gboolean job_next(Store *store, JobKind kind, gint64 *due_at, GError **error) {
   SqlQuery query =
       sql_query(store,

@@ -75,6 +75,8 @@ StoreFind job_find(Store *store, JobKind kind, const Id *subject, Job *job, char
 /* How many jobs of kind there are, and since when the one that is due longest is, or will be, due;
    0: there is none. */
 gboolean job_count(Store *store, JobKind kind, gint64 *count, gint64 *oldest, GError **error);
+/* Whether somebody has a job of kind now. */
+gboolean job_is_taken(Store *store, JobKind kind, gint64 now, gboolean *taken, GError **error);
 /* When the next job of kind is due (taken ones when their time ends); G_MAXINT64: none. */
 gboolean job_next(Store *store, JobKind kind, gint64 *due_at, GError **error);
 /* When the first job of each kind is due that nobody has now and this owner may take; G_MAXINT64:

@@ -36,6 +36,7 @@ ALLOWED = {
     "UPDATE job SET taken_until = 0, owner = NULL": "signetctl store copy, once",
     "DELETE FROM job WHERE only_for IS NOT NULL": "the same",
     "SELECT min(CASE WHEN taken_until > due_at": "the jobs of a kind",
+    "SELECT 1 FROM job WHERE kind = ?1 AND taken_until > ?2": "signetctl check, while a list is being signed",
     "SELECT max(not_after) FROM certificate WHERE shard = ?1": "the index alone, of one shard, for its list",
     "SELECT der FROM certificate WHERE shard = ?1": "LIMIT 1; all have one but those that are signed now",
     "DELETE FROM former_key": "an account keeps 16",

@@ -201,6 +201,26 @@ class Check(lab.SharedLabCase):
         self.put_list(folder, 2, now - 7 * 3600, now + 6 * day)
         self.assert_fault(folder, "crl-2.crl: it was to be signed anew", "crl")
 
+    def test_list_being_signed(self):
+        """Its number is in the store already: the check beside the server waits for it."""
+        folder = self.copy("signing")
+
+        def change(number, until):
+            with sqlite3.connect(folder / "store/signet.db", timeout=30) as store:
+                store.execute("UPDATE crl_shard SET crl_number = crl_number + ?", (number,))
+                store.execute("UPDATE job SET taken_until = ? WHERE kind = 'crl'", (until,))
+            store.close()
+
+        change(1, int(time.time() + 3600) * 1000)
+        check = subprocess.Popen([signet.BUILD / "signetctl", "check", "crl", "--config", folder / "signet.conf"], stdout=subprocess.PIPE,
+                                 text=True)
+        with self.assertRaises(subprocess.TimeoutExpired):
+            check.wait(1)
+        change(-1, 0)
+        out = check.communicate(timeout=lab.DEADLINE)[0]
+        self.assertEqual(check.returncode, 0, out)
+        self.assertIn("1 lists with 1 entries, and 1 of roots; 0 faults", out)
+
     def test_published(self):
         folder = self.copy("published")
         path = folder / "store/published/crl-1.crl"

@@ -4,6 +4,7 @@
 import pathlib
 import re
 import shutil
+import subprocess
 
 import lab
 from guides import GuideCase, main
@@ -67,6 +68,8 @@ class MailAdmin(GuideCase):
         said = self.block("signetctl restore")
         self.assertIn("healthy", said)
         self.sh(f"signetctl certificate revoke {issued} --reason superseded")
+        self.lab.wait_for(lambda: subprocess.run(self.words("signetctl check crl"), capture_output=True).returncode == 0,
+                          "the list to be published")
         self.assertIn("lists", self.block("signetctl check all"))
 
     def watch(self):

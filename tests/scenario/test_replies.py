@@ -638,9 +638,12 @@ class Late(RepliesCase):
         self.assertEqual(deadline - created, 20000)
         self.lab.wait_for(lambda: time.time() * 1000 > deadline, "the end of the challenge's time")
         self.zones.start()
-        self.server.hurry("judge")
-        self.user.get(in_time.challenge["url"])  # core looks at its jobs with every request
-        self.lab.wait_for(in_time.verdict, "the verdict")
+
+        def judged():
+            self.server.hurry("judge")
+            self.user.get(in_time.challenge["url"])  # core looks at its jobs with every request
+            return in_time.verdict()
+        self.lab.wait_for(judged, "the verdict")
         self.assertEqual(in_time.verdict(), "passed")
         self.assert_passes(in_time)
         for one in (case, posted):

@@ -93,17 +93,18 @@ static gboolean connect_until(SqlConnection *connection, gint64 until, GError **
   return FALSE;
 }
 
-/* Where there is no connection. One that was there until now is tried for longer. */
+/* Where there is no connection. One that was there until now is tried for longer; afterwards nobody
+   waits for a look. */
 static gboolean connect_again(SqlConnection *connection, GError **error) {
   gint64 now = g_get_monotonic_time();
+  gboolean away = connection->away_until != 0;
   if (connection->pipe.connection != NULL)
     return TRUE;
-  if (now < connection->away_until) {
+  if (now < connection->away_until || (away && !link_look(connection->link))) {
     g_set_error(error, STORE_ERROR, STORE_ERROR_AWAY, "the database could not be reached just now");
     return FALSE;
   }
-  gint64 until = connection->away_until == 0 ? now + BEGIN_PATIENCE : now;
-  if (connect_until(connection, until, error)) {
+  if (connect_until(connection, away ? 0 : now + BEGIN_PATIENCE, error)) {
     connection->away_until = 0;
     log_info("database connected again", NULL);
     return TRUE;

@@ -7,17 +7,27 @@
 
 #define CONNECT_TIMEOUT "3"  /* seconds, for each address of each host */
 #define ATTEMPT_PAUSE 100000 /* microseconds */
+#define LOOK_PATIENCE 100000 /* for a server that answers, or a host that says there is none */
 #define HANGING_PATIENCE                                                                           \
   1000000 /* how long the server may take to see that a connection is lost                         \
            */
 
 #define MAX_PROCESSES 16
 
+/* A connection that another thread makes. */
+typedef struct {
+  GPtrArray *keywords, *values;
+  GMutex mutex;
+  GCond ends;
+  PGconn *connection; /* NULL: not yet, or taken */
+} Look;
+
 struct PostgresLink {
   GPtrArray *keywords, *values; /* for PQconnectdbParams, both end with NULL */
   char *owner;                  /* NULL: a reader */
   gboolean warned;              /* of a server that is careless */
   GArray *processes;            /* of int: at the server, those of its connections */
+  Look *look;                   /* NULL: none */
 };
 
 /* --- the connection string
@@ -91,7 +101,87 @@ PostgresLink *link_new(const StorePlace *place, gboolean reader, GError **error)
   return link;
 }
 
+/* --- looks
+ * -------------------------------------------------------------------------------------------------
+ */
+
+static void look_clear(gpointer data) {
+  Look *look = data;
+  PQfinish(look->connection);
+  g_ptr_array_unref(look->keywords);
+  g_ptr_array_unref(look->values);
+  g_mutex_clear(&look->mutex);
+  g_cond_clear(&look->ends);
+}
+
+/* The thread may be the last one that has it. */
+static void look_unref(Look *look) {
+  g_atomic_rc_box_release_full(look, look_clear);
+}
+
+static PGconn *connect_to(const GPtrArray *keywords, const GPtrArray *values) {
+  return PQconnectdbParams((const char *const *)keywords->pdata, (const char *const *)values->pdata,
+                           0);
+}
+
+static gpointer look_run(gpointer data) {
+  Look *look = data;
+  PGconn *connection = connect_to(look->keywords, look->values);
+  g_mutex_lock(&look->mutex);
+  look->connection = connection;
+  g_cond_signal(&look->ends);
+  g_mutex_unlock(&look->mutex);
+  look_unref(look);
+  return NULL;
+}
+
+static Look *look_new(const PostgresLink *link) {
+  Look *look = g_atomic_rc_box_new0(Look);
+  look->keywords = g_ptr_array_ref(link->keywords);
+  look->values = g_ptr_array_ref(link->values);
+  g_mutex_init(&look->mutex);
+  g_cond_init(&look->ends);
+  GThread *thread = g_thread_try_new("look", look_run, g_atomic_rc_box_acquire(look), NULL);
+  if (thread != NULL) {
+    g_thread_unref(thread);
+    return look;
+  }
+  look_unref(look);
+  look_unref(look);
+  return NULL;
+}
+
+gboolean link_look(PostgresLink *link) {
+  gint64 until = g_get_monotonic_time();
+  if (link->look == NULL) {
+    link->look = look_new(link);
+    until += LOOK_PATIENCE;
+  }
+  if (link->look == NULL)
+    return TRUE;
+  g_mutex_lock(&link->look->mutex);
+  while (link->look->connection == NULL &&
+         g_cond_wait_until(&link->look->ends, &link->look->mutex, until))
+    continue;
+  gboolean ended = link->look->connection != NULL;
+  g_mutex_unlock(&link->look->mutex);
+  return ended;
+}
+
+/* What a look that has ended found, which may be a failure; else one that is made now. */
+static PGconn *take_connection(PostgresLink *link) {
+  PGconn *connection = NULL;
+  if (link->look != NULL) {
+    g_mutex_lock(&link->look->mutex);
+    connection = g_steal_pointer(&link->look->connection);
+    g_mutex_unlock(&link->look->mutex);
+    g_clear_pointer(&link->look, look_unref);
+  }
+  return connection != NULL ? connection : connect_to(link->keywords, link->values);
+}
+
 void link_free(PostgresLink *link) {
+  g_clear_pointer(&link->look, look_unref);
   g_ptr_array_unref(link->keywords);
   g_ptr_array_unref(link->values);
   g_array_unref(link->processes);
@@ -220,8 +310,7 @@ static gboolean take_owner_lock(PostgresLink *link, PostgresPipe *pipe, gint64 u
 }
 
 static gboolean connect_once(PostgresLink *link, PostgresPipe *pipe, gint64 until, GError **error) {
-  PGconn *connection = PQconnectdbParams((const char *const *)link->keywords->pdata,
-                                         (const char *const *)link->values->pdata, 0);
+  PGconn *connection = take_connection(link);
   if (PQstatus(connection) != CONNECTION_OK) {
     away(PQerrorMessage(connection), error);
     PQfinish(connection);

@@ -16,5 +16,8 @@ void link_free(PostgresLink *link);
    STORE_ERROR_AWAY: no primary can be reached; STORE_ERROR_BUSY: another process has the owner's
    name; STORE_ERROR_OPEN: it is nothing that Signet can work with. */
 gboolean link_connect(PostgresLink *link, PostgresPipe *pipe, gint64 until, GError **error);
+/* Looks for the server beside the caller, since connecting blocks while a host does not answer:
+   FALSE as long as nothing is known, TRUE when link_connect has the outcome at once. */
+gboolean link_look(PostgresLink *link);
 
 #endif

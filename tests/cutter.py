@@ -13,19 +13,33 @@ class Cutter:
     """Between a client and the server. It finds the messages that run COMMIT, and then does with the connection what
     `plan` returns for that commit: "pass", "before" (cut, nothing of the commit's batch gets to the server), "after"
     (cut when the server has answered it, nothing of that gets to the client), "blind" (cut when it is sent). While it
-    is shut new connections end at once."""
+    is shut new connections end at once. swallow(): those that there are end, and new ones are taken and never answered;
+    `looks` has them, until answer_again()."""
 
     def __init__(self, port, plan):
         self.server = port
         self.plan = plan
         self.cuts = []
         self.shut = False
+        self.swallows = False
+        self.pairs, self.looks = set(), []
         self.listener = socket.create_server((HOST, 0))
         self.port = self.listener.getsockname()[1]
         threading.Thread(target=self._accept, daemon=True).start()
 
     def close(self):
         self.listener.close()
+
+    def swallow(self):
+        self.swallows = True
+        for pair in list(self.pairs):
+            for one in pair:
+                one.shutdown(socket.SHUT_RDWR)
+
+    def answer_again(self):
+        self.swallows = False
+        for look in self.looks:
+            look.close()
 
     def _accept(self):
         while True:
@@ -39,11 +53,16 @@ class Cutter:
         if self.shut:
             client.close()
             return
+        if self.swallows:
+            self.looks.append(client)
+            return
         with client, socket.create_connection((HOST, self.server)) as server:
+            self.pairs.add((client, server))
             try:
                 self._relay(client, server)
             except OSError:
                 pass
+            self.pairs.remove((client, server))
 
     def _relay(self, client, server):
         name = None  # of the prepared COMMIT

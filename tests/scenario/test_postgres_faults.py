@@ -5,10 +5,13 @@ die: clients issue on, and nothing that they saw acknowledged is lost or there t
 How long it takes until a request is served again is printed; the goal is 10 s. SIGNET_FULL=1 runs the whole of it
 instead of the share that fits a build."""
 
+import select
 import statistics
 import threading
 import time
 import unittest
+import urllib.error
+import urllib.request
 
 import faults
 import postgres
@@ -167,6 +170,40 @@ class PostgresFaults(FaultCase):
         self.assertEqual(database.query(f"SELECT count(*) {of_mail} AND taken_until > 0", DATABASE), "1")
         cutter.plan, cutter.shut = lambda _: "pass", False
         self.assertTrue(world.reply(user, challenge, "user0"))
+
+    def test_swallowed(self):
+        """Nothing comes back from the database's host. Once that is known requests are answered 503 at once, while core
+        looks on: a look that was there before a request is there when it is answered."""
+        database = self.database()
+        cutter = Cutter(database.port, lambda _: "pass")
+        self.addCleanup(cutter.close)
+        place = f"host={postgres.HOST} port={cutter.port} user={postgres.OWNER} dbname={DATABASE}"
+        world = World(self, settings={"store": {"postgresql": place, "cores": 1}})
+        user = world.new_user()
+
+        def ask():
+            try:
+                urllib.request.urlopen(world.server.url + "/directory", context=world.server.tls_context(), timeout=DEADLINE)
+            except urllib.error.HTTPError as answer:
+                return answer.code == 503 and answer.headers["Retry-After"]
+            return None
+
+        def open_looks():
+            """Those that core has not given up."""
+            return {look for look in cutter.looks if not select.select([look], [], [], 0)[0] or look.recv(1 << 16)}
+
+        def asked_beside_a_look():
+            before = open_looks()
+            return ask() and before & open_looks()
+
+        cutter.swallow()
+        self.lab.wait_for(lambda: ask() and "store away" in world.server.log(), "the database to be away", DEADLINE)
+        for _ in range(2):
+            self.lab.wait_for(asked_beside_a_look, "an answer during a look", DEADLINE)
+        cutter.answer_again()
+        patient(lambda: user.new_order("user0@user.test"))
+        self.assertIn("store is back", world.server.log())
+        self.wait_idle(world.server)
 
     def test_node_lost(self):
         """Each of two nodes dies whole, in turn, and comes back; clients and mail servers go to the other one."""

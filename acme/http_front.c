@@ -29,6 +29,7 @@ struct HttpFront {
   GArray *proxies; /* of Network */
   ProxyHeaders *proxy_headers;
   struct event *sweep;
+  gboolean stopping;
   time_t dated; /* what date says */
   char date[32];
 };
@@ -318,6 +319,7 @@ static void append_length(GString *text, gsize length) {
    ours is told to it. */
 static void append_connection(HttpExchange *exchange, GString *text) {
   const char *wanted = http_exchange_field(exchange, "Connection");
+  exchange->close_after = exchange->close_after || exchange->front->stopping;
   if (exchange->close_after)
     evhttp_add_header(evhttp_request_get_output_headers(exchange->raw), "Connection", "close");
   if (exchange->close_after || (wanted != NULL && g_ascii_strcasecmp(wanted, "close") == 0))
@@ -446,6 +448,15 @@ gboolean http_front_listen(HttpFront *front, int fd) {
     return FALSE;
   evconnlistener_set_error_cb(evhttp_bound_socket_get_listener(bound), on_accept_error);
   return TRUE;
+}
+
+static void stop_listening(struct evhttp_bound_socket *bound, void *user G_GNUC_UNUSED) {
+  evconnlistener_disable(evhttp_bound_socket_get_listener(bound));
+}
+
+void http_front_stop(HttpFront *front) {
+  front->stopping = TRUE;
+  evhttp_foreach_bound_socket(front->http, stop_listening, NULL);
 }
 
 void http_front_free(HttpFront *front) {

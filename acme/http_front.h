@@ -42,6 +42,8 @@ void http_front_free(HttpFront *front);
 /* fd: a listening socket, owned from now on. */
 gboolean http_front_listen(HttpFront *front, int fd);
 void http_front_set_tls(HttpFront *front, SSL_CTX *tls); /* for connections from now on */
+/* No more connections; those that there are end with their next answer. */
+void http_front_stop(HttpFront *front);
 
 /* Sends and frees; headers: name, value, ...; the body is left out for HEAD. */
 void http_exchange_answer(HttpExchange *exchange, guint status, GPtrArray *headers, GBytes *body);

@@ -18,6 +18,7 @@
 #define STOCK_RENEWAL_SECONDS (15 * 60) /* so that a nonce leaves with an hour of life or more */
 #define STOCK_AGE_MAX (2 * STOCK_RENEWAL_SECONDS * CLOCK_SECOND)
 #define PATIENCE_SECONDS 25 /* with core, then 503 */
+#define STOP_SECONDS 8      /* less than the parent has */
 #define RETRY_AFTER "2"
 #define PREFLIGHT_SECONDS "86400"
 
@@ -31,6 +32,7 @@ typedef struct {
   gint64 renewed; /* since when there are the oldest of them, milliseconds */
   gboolean asked;
   GQueue pending; /* of Pending, oldest first */
+  gboolean stopping;
   struct event *renewal, *patience;
   char *index; /* the Link field to the directory */
 } Edge;
@@ -216,9 +218,23 @@ typedef struct {
   gint64 since;           /* monotonic microseconds */
 } Pending;
 
-static void on_response(GVariant *body, gpointer user) {
-  g_autofree Pending *pending = user;
-  g_queue_remove(&pending->edge->pending, pending);
+static void on_stopped(evutil_socket_t fd G_GNUC_UNUSED, short what G_GNUC_UNUSED,
+                       void *user G_GNUC_UNUSED) {
+  role_stopped();
+}
+
+/* Seconds from now, or when what was answered in this turn has left. */
+static void stop_in(Edge *edge, time_t seconds) {
+  event_base_once(edge->process->base, -1, EV_TIMEOUT, on_stopped, edge,
+                  &(const struct timeval){seconds, 0});
+}
+
+static void stop_if_done(Edge *edge) {
+  if (edge->stopping && g_queue_is_empty(&edge->pending))
+    stop_in(edge, 0);
+}
+
+static void take_response(Pending *pending, GVariant *body) {
   if (pending->exchange == NULL)
     return;
   if (body == NULL) {
@@ -237,6 +253,13 @@ static void on_response(GVariant *body, gpointer user) {
   metrics_observe(pending->edge->process->metrics, METRIC_HTTP_SECONDS,
                   (double)(g_get_monotonic_time() - pending->since) / G_USEC_PER_SEC, NULL);
   answer(pending->edge, pending->exchange, status, headers, content);
+}
+
+static void on_response(GVariant *body, gpointer user) {
+  g_autofree Pending *pending = user;
+  g_queue_remove(&pending->edge->pending, pending);
+  take_response(pending, body);
+  stop_if_done(pending->edge);
 }
 
 /* A core that hangs keeps no client waiting for ever; oldest first. */
@@ -532,6 +555,18 @@ static void reload(RoleProcess *process, const Config *config G_GNUC_UNUSED) {
   SSL_CTX_free(tls);
 }
 
+/* Requests that core has are answered before. */
+static gboolean stop(RoleProcess *process) {
+  Edge *edge = process->state;
+  edge->stopping = TRUE;
+  http_front_stop(edge->acme);
+  http_front_stop(edge->files);
+  http_front_stop(edge->measures);
+  stop_in(edge, STOP_SECONDS);
+  stop_if_done(edge);
+  return FALSE;
+}
+
 /* Core tells edges nothing unasked. */
 static void on_core_says(Channel *channel G_GNUC_UNUSED, guint kind G_GNUC_UNUSED,
                          guint64 id G_GNUC_UNUSED, GVariant *body G_GNUC_UNUSED,
@@ -545,4 +580,5 @@ const RoleTable role_edge = {.role = ROLE_EDGE,
                              .received = on_core_says,
                              .core_up = core_up,
                              .core_down = core_down,
-                             .reload = reload};
+                             .reload = reload,
+                             .stop = stop};

@@ -41,7 +41,7 @@ class Turns(lab.LabCase):
         """Whether every edge waits for something new."""
         return all(pathlib.Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "S" for pid in self.server.pids()["edge"])
 
-    def together(self, bodies):
+    def together(self, bodies, meanwhile=lambda: None):
         """Sends them all while core is halted: the answers' statuses."""
         core, = self.server.pids()["core"]
         connections = [http.client.HTTPSConnection(HOST, self.server.https, context=self.server.tls_context(), timeout=60)
@@ -53,6 +53,7 @@ class Turns(lab.LabCase):
             for connection, body in zip(connections, bodies):
                 connection.request("POST", "/new-order", body, {"Content-Type": "application/jose+json"})
             self.lab.wait_for(lambda: self.unread() == 0 and self.rest(), "the edges to have read and passed on all")
+            meanwhile()
         finally:
             os.kill(core, signal.SIGCONT)
         answers = [connection.getresponse() for connection in connections]
@@ -80,6 +81,18 @@ class Turns(lab.LabCase):
         self.assertEqual(self.server.query("SELECT count(*) FROM orders"), [(3 * ORDERS + 1,)])
         self.assertEqual(self.count("transaction run again"), 1)
         self.server.ctl("audit", "verify", "--config", self.server.path)
+
+    def test_stopped(self):
+        """What core has when signetd is told to stop is answered."""
+        def stop():
+            self.server.process.send(signal.SIGTERM)
+            self.lab.wait_for(lambda: "event=stopping" in self.server.log(), "the stop")
+
+        bodies = [self.order(self.one, f"user{n}@user.test") for n in range(ORDERS)]
+        self.assertEqual(self.together(bodies, stop), [201] * ORDERS)
+        self.lab.wait_for(lambda: self.server.process.status() is not None, "its end")
+        self.assertEqual(self.server.process.status(), 0)
+        self.assertEqual(self.server.query("SELECT count(*) FROM orders"), [(ORDERS + 1,)])
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ import os
 import re
 import signal
 import smtplib
+import statistics
 import struct
 import threading
 import time
@@ -354,3 +355,60 @@ class FaultCase(lab.LabCase):
         kinds = "('mail', 'judge', 'bounce', 'issue')"
         self.lab.wait_for(lambda: not server.query(f"SELECT 1 FROM job WHERE kind IN {kinds}"), "the jobs to be done",
                           DEADLINE)
+
+
+class Blows:
+    """What Work needs of who does something to the servers meanwhile."""
+
+    def __init__(self):
+        self.done = threading.Event()
+
+
+class OutageCase(FaultCase):
+    """Clients issue while something is done to the servers, which are ended with the thread that started them: so it is the
+    test's that does it."""
+
+    ISSUANCES, WORKERS, GOAL = 12, 6, 10
+
+    def setUp(self):
+        super().setUp()
+        self.waits = []
+
+    def see_back(self):
+        """Called when the database can be reached again: until a request that is committed is answered."""
+        begun = time.monotonic()
+        patient(lambda: self.probe.new_order("probe@user.test"))
+        self.waits.append(time.monotonic() - begun)
+
+    def run_work(self, world, blow, count):
+        """Clients issue until something was done to the servers so many times, each time once some more issuances were
+        begun. It is done by this thread: servers end with the thread that started them."""
+        blows = Blows()
+        self.probe = world.new_user()
+        self.work = work = Work(world, blows, self.ISSUANCES, self.WORKERS)
+        clients = threading.Thread(target=work.run, daemon=True)
+        clients.start()
+        try:
+            for i in range(count):
+                begun = work.begun
+                self.lab.wait_for(lambda: work.begun > begun + 1 or work.failures, "work", DEADLINE)
+                blow(i)
+        finally:
+            blows.done.set()
+            clients.join()
+        self.assertEqual(work.failures, [])
+        if self.waits:
+            print(f"{count} times away, {len(work.chains)} certificates; served again after {max(self.waits):.1f} s at most,"
+                  f" {statistics.median(self.waits):.1f} s in the middle (goal: {self.GOAL} s)", flush=True)
+        return work
+
+    def check(self, world, work):
+        """What every client saw is there, once; what came in was judged; store and signers' logs are the same."""
+        nodes = getattr(world, "nodes", [world.server])
+        self.wait_idle(nodes[0])
+        self.assert_acknowledged(nodes[0], work)
+        self.assertEqual(nodes[0].query("SELECT count(*) FROM message WHERE direction = 'in' AND verdict IS NULL"), [(0,)])
+        for node in nodes:
+            node.stop()
+            self.assertEqual(node.process.status(), 0)
+        self.assert_sound(nodes[0], nodes=nodes[1:])

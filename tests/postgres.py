@@ -11,6 +11,7 @@
 As a program: python3 postgres.py COMMAND..., which finds the server in SIGNET_TEST_POSTGRES (a connection string to
 which a dbname is added)."""
 
+import contextlib
 import fcntl
 import glob
 import json
@@ -34,20 +35,20 @@ class PostgresError(AssertionError):
     """The server did not do what it was asked."""
 
 
-def _program(name):
+def program(name):
     found = sorted(glob.glob(f"/usr/lib/postgresql/*/bin/{name}"), key=lambda path: int(path.split("/")[4]))
     if not found:
         raise PostgresError(f"{name} is missing: scripts/packages test")
     return found[-1]
 
 
-def _as_user(*command):
+def as_user(*command):
     """The server refuses root. It ends when the test does."""
     user = ["--reuid", ADMIN, "--regid", ADMIN, "--clear-groups"] if os.getuid() == 0 else []
     return ["setpriv", *user, "--pdeathsig", "INT", *command]
 
 
-def _until(condition, what):
+def until(condition, what):
     end = time.monotonic() + DEADLINE
     while not condition():
         if time.monotonic() > end:
@@ -55,8 +56,32 @@ def _until(condition, what):
         time.sleep(0.02)
 
 
-def _ask(conninfo, sql):
-    run = subprocess.run([_program("psql"), "-X", "-A", "-t", "-q", "-v", "ON_ERROR_STOP=1", "-d", conninfo, "-c", sql],
+def children(pid):
+    return [int(word) for word in pathlib.Path(f"/proc/{pid}/task/{pid}/children").read_text(encoding="ascii").split()]
+
+
+def runs(pid):
+    """Whether there is such a process; one that ended and that nobody has asked about is none."""
+    try:
+        return pathlib.Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rsplit(") ", 1)[1][0] != "Z"
+    except OSError:
+        return False
+
+
+def gone(pids):
+    return not any(runs(pid) for pid in pids)
+
+
+def kill_children(pid):
+    """Of a server's first process, which is halted before, so that it puts no one in the place of those that die."""
+    os.kill(pid, signal.SIGSTOP)
+    for child in children(pid):
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(child, signal.SIGKILL)
+
+
+def ask(conninfo, sql):
+    run = subprocess.run([program("psql"), "-X", "-A", "-t", "-q", "-v", "ON_ERROR_STOP=1", "-d", conninfo, "-c", sql],
                          capture_output=True, text=True, check=False)
     if run.returncode != 0:
         raise PostgresError(f"{sql}: {run.stderr}")
@@ -68,12 +93,12 @@ def rows(conninfo, sql):
     def value(found):
         return bytes.fromhex(found[2:]) if isinstance(found, str) and found.startswith("\\x") else found
 
-    found = _ask(conninfo, f"SET search_path = signet; SELECT coalesce(json_agg(q), '[]') FROM ({sql}) q")
+    found = ask(conninfo, f"SET search_path = signet; SELECT coalesce(json_agg(q), '[]') FROM ({sql}) q")
     return json.loads(found, object_pairs_hook=lambda row: tuple(value(each) for _, each in row))
 
 
 def _initialize(data):
-    subprocess.run(_as_user(_program("initdb"), "-D", data, "-U", ADMIN, "-A", "trust", "-E", "UTF8", "--locale=C",
+    subprocess.run(as_user(program("initdb"), "-D", data, "-U", ADMIN, "-A", "trust", "-E", "UTF8", "--locale=C",
                             "--locale-provider=icu", "--icu-locale=en-US",  # orders otherwise than by octets
                             "--no-sync", "--no-instructions"), check=True, stdout=subprocess.DEVNULL)
 
@@ -135,10 +160,10 @@ class Postgres:
 
     def start(self):
         with open(self.folder / "log", "ab") as log:
-            self.process = subprocess.Popen(_as_user(_program("postgres"), "-D", self.data, *self._options()),
+            self.process = subprocess.Popen(as_user(program("postgres"), "-D", self.data, *self._options()),
                                             stdout=log, stderr=log, stdin=subprocess.DEVNULL, cwd="/",
                                             start_new_session=True)
-        _until(self._answers, "the database server starts")
+        until(self._answers, "the database server starts")
         if not self.is_standby() and not self.query(f"SELECT 1 FROM pg_roles WHERE rolname = '{OWNER}'"):
             self.query(f"CREATE ROLE {OWNER} LOGIN CREATEDB")
         return self
@@ -146,22 +171,18 @@ class Postgres:
     def _answers(self):
         if self.process.poll() is not None:
             raise PostgresError(f"the database server ended: {self.log()[-2000:]}")
-        asked = subprocess.run([_program("pg_isready"), "-q", "-h", HOST, "-p", str(self.port)], check=False)
+        asked = subprocess.run([program("pg_isready"), "-q", "-h", HOST, "-p", str(self.port)], check=False)
         return asked.returncode == 0
 
     def log(self):
         return (self.folder / "log").read_text(encoding="utf-8", errors="replace")
 
     def _end(self, number):
-        children = self._children()
+        pids = children(self.process.pid)
         self.process.send_signal(number)
         self.process.wait(timeout=DEADLINE)
         self.process = None
-        _until(lambda: not any(os.path.exists(f"/proc/{child}") for child in children), "its processes end")
-
-    def _children(self):
-        path = f"/proc/{self.process.pid}/task/{self.process.pid}/children"
-        return pathlib.Path(path).read_text(encoding="ascii").split()
+        until(lambda: gone(pids), "its processes end")
 
     def stop(self):
         """In order; whoever is connected is thrown out."""
@@ -169,14 +190,8 @@ class Postgres:
             self._end(signal.SIGINT)
 
     def kill(self):
-        """As when the machine fails, but for what the kernel keeps. The first process is halted meanwhile, so that it puts no
-        one in the place of those that die."""
-        os.kill(self.process.pid, signal.SIGSTOP)
-        for child in self._children():
-            try:
-                os.kill(int(child), signal.SIGKILL)
-            except ProcessLookupError:
-                pass
+        """As when the machine fails, but for what the kernel keeps."""
+        kill_children(self.process.pid)
         self._end(signal.SIGKILL)
 
     # --- standbys ---
@@ -185,7 +200,7 @@ class Postgres:
         return (self.data / "standby.signal").exists()
 
     def _copy_to(self, standby):
-        subprocess.run(_as_user(_program("pg_basebackup"), "-h", HOST, "-p", str(self.port), "-U", ADMIN, "-D",
+        subprocess.run(as_user(program("pg_basebackup"), "-h", HOST, "-p", str(self.port), "-U", ADMIN, "-D",
                                 standby.data, "-R", "-X", "stream", "-c", "fast", "--no-sync",
                                 "-d", f"application_name=standby{standby.port}"), check=True)
 
@@ -193,12 +208,12 @@ class Postgres:
         """Another server that follows this one; port: that of one that is gone for good."""
         found = Postgres(self.durable, self.settings, _primary=self, _port=port).start()
         name = f"standby{found.port}"
-        _until(lambda: self.query(f"SELECT state FROM pg_stat_replication WHERE application_name = '{name}'")
+        until(lambda: self.query(f"SELECT state FROM pg_stat_replication WHERE application_name = '{name}'")
                == "streaming", "the standby follows")
         if synchronous:
             self.query(f"ALTER SYSTEM SET synchronous_standby_names = '{name}'")
             self.query("SELECT pg_reload_conf()")
-            _until(lambda: self.query(f"SELECT sync_state FROM pg_stat_replication WHERE application_name = '{name}'")
+            until(lambda: self.query(f"SELECT sync_state FROM pg_stat_replication WHERE application_name = '{name}'")
                    == "sync", "the standby is synchronous")
         return found
 
@@ -215,7 +230,7 @@ class Postgres:
 
     def query(self, sql, database="postgres"):
         """As the superuser; rows as lines, columns separated by "|"."""
-        return _ask(self.conninfo(database, ADMIN), sql)
+        return ask(self.conninfo(database, ADMIN), sql)
 
     def make_database(self, name):
         self.query(f"CREATE DATABASE {name} OWNER {OWNER}")

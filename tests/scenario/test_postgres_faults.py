@@ -6,38 +6,21 @@ How long it takes until a request is served again is printed; the goal is 10 s. 
 instead of the share that fits a build."""
 
 import select
-import statistics
 import threading
-import time
 import unittest
 import urllib.error
 import urllib.request
 
-import faults
 import postgres
 import share
 from cutter import Cutter
-from faults import DEADLINE, FaultCase, Work, World, patient
+from faults import DEADLINE, OutageCase, World
 from nodes import Nodes
 
 DATABASE = "signet"
-GOAL = 10
 
 
-class Blows:
-    """What Work needs of who does something to the servers meanwhile."""
-
-    def __init__(self):
-        self.done = threading.Event()
-
-
-class PostgresFaults(FaultCase):
-    ISSUANCES, WORKERS = 12, 6
-
-    def setUp(self):
-        super().setUp()
-        self.waits = []
-
+class PostgresFaults(OutageCase):
     def database(self, **options):
         found = postgres.Postgres(**options).start()
         self.addCleanup(found.__exit__, None, None, None)
@@ -46,45 +29,6 @@ class PostgresFaults(FaultCase):
 
     def node(self, place):
         return World(self, settings={"ca": {"signatures-per-hour": 1000000}, "store": {"postgresql": place}})
-
-    def see_back(self):
-        """Called when the database can be reached again: until a request that is committed is answered."""
-        begun = time.monotonic()
-        patient(lambda: self.probe.new_order("probe@user.test"))
-        self.waits.append(time.monotonic() - begun)
-
-    def run_work(self, world, blow, count):
-        """Clients issue until something was done to the servers so many times, each time once some more issuances were
-        begun. It is done by this thread: servers end with the thread that started them."""
-        blows = Blows()
-        self.probe = world.new_user()
-        work = Work(world, blows, self.ISSUANCES, self.WORKERS)
-        clients = threading.Thread(target=work.run, daemon=True)
-        clients.start()
-        try:
-            for i in range(count):
-                begun = work.begun
-                self.lab.wait_for(lambda: work.begun > begun + 1 or work.failures, "work", DEADLINE)
-                blow(i)
-        finally:
-            blows.done.set()
-            clients.join()
-        self.assertEqual(work.failures, [])
-        if self.waits:
-            print(f"{count} times away, {len(work.chains)} certificates; served again after {max(self.waits):.1f} s at most,"
-                  f" {statistics.median(self.waits):.1f} s in the middle (goal: {GOAL} s)", flush=True)
-        return work
-
-    def check(self, world, work):
-        """What every client saw is there, once; what came in was judged; store and signers' logs are the same."""
-        nodes = getattr(world, "nodes", [world.server])
-        self.wait_idle(nodes[0])
-        self.assert_acknowledged(nodes[0], work)
-        self.assertEqual(nodes[0].query("SELECT count(*) FROM message WHERE direction = 'in' AND verdict IS NULL"), [(0,)])
-        for node in nodes:
-            node.stop()
-            self.assertEqual(node.process.status(), 0)
-        self.assert_sound(nodes[0], nodes=nodes[1:])
 
     def test_killed(self):
         """The only server dies, and comes back."""

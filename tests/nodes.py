@@ -29,9 +29,9 @@ class Balancer(requests.adapters.HTTPAdapter):
 class Nodes(faults.World):
     """A second node beside World's first one. Its settings are those of the first, but for where it listens."""
 
-    def __init__(self, test, database):
-        place = {"postgresql": database, "node": "first"}
-        super().__init__(test, start=False, settings={"ca": {"signatures-per-hour": 1000000}, "store": place})
+    def __init__(self, test, database, **settings):
+        settings = {"ca": {"signatures-per-hour": 1000000}, "store": {"postgresql": database, "node": "first"}, **settings}
+        super().__init__(test, start=False, settings=settings)
         first = self.server
         self.nodes = [first, first.another_node("second")]
         self.next_mail = itertools.count()

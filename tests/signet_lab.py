@@ -109,6 +109,7 @@ class Signetd:
                  test_mode=False):
         self.lab, self.domain, self.name = lab, domain, name
         self.options = ["--test-mode"] if test_mode else []
+        self.programs = BUILD  # where signetd and signetctl of this server are
         self.folder = lab.folder(name)
         self.https, self.http, self.smtp = lab.free_port(), lab.free_port(), lab.free_port()
         self.url = f"https://{HOST}:{self.https}"
@@ -155,7 +156,7 @@ class Signetd:
         return node
 
     def ctl(self, *argv):
-        return subprocess.run([BUILD / "signetctl", *map(str, argv)], check=True, capture_output=True, text=True).stdout
+        return subprocess.run([self.programs / "signetctl", *map(str, argv)], check=True, capture_output=True, text=True).stdout
 
     def write_config(self):
         parser = configparser.RawConfigParser()
@@ -172,7 +173,7 @@ class Signetd:
     def start(self):
         self._told()  # of the end before
         self._begun = False
-        self.process = self.lab.spawn(self.name, [BUILD / "signetd", "--config", self.path, *self.options], ready=self._serves,
+        self.process = self.lab.spawn(self.name, [self.programs / "signetd", "--config", self.path, *self.options], ready=self._serves,
                                       env={**(self.environment or {}), "NOTIFY_SOCKET": f"@signet-lab-{self.folder}"})
         self.lab.wait_for(self.has_all_roles, "every role to run")
 

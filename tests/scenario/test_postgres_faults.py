@@ -14,7 +14,7 @@ import urllib.request
 import postgres
 import share
 from cutter import Cutter
-from faults import DEADLINE, OutageCase, World
+from faults import DEADLINE, OutageCase, World, patient
 from nodes import Nodes
 
 DATABASE = "signet"

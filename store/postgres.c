@@ -13,6 +13,7 @@
 #define OPEN_PATIENCE (2 * SECOND)
 #define BEGIN_PATIENCE (3 * SECOND)
 #define COMMIT_PATIENCE (10 * SECOND)
+#define CONNECT_PAUSE (SECOND / 10)
 #define AWAY_PAUSE (SECOND / 2) /* after which it is tried again */
 
 static const char save[] = "SAVEPOINT handler";
@@ -81,16 +82,21 @@ static gboolean read_commits(SqlConnection *connection, GError **error) {
   return good;
 }
 
+/* A connection that is lost before it was of use is made anew, until then. */
 static gboolean connect_until(SqlConnection *connection, gint64 until, GError **error) {
-  if (!link_connect(connection->link, &connection->pipe, until, error))
-    return FALSE;
-  GError *failure = NULL;
-  if (connection->owner == NULL || read_commits(connection, &failure))
-    return TRUE;
-  pipe_use(&connection->pipe, NULL);
-  g_set_error(error, STORE_ERROR, STORE_ERROR_AWAY, "%s", failure->message);
-  g_error_free(failure);
-  return FALSE;
+  for (;;) {
+    g_autoptr(GError) failure = NULL;
+    if (!link_connect(connection->link, &connection->pipe, until, error))
+      return FALSE;
+    if (connection->owner == NULL || read_commits(connection, &failure))
+      return TRUE;
+    pipe_use(&connection->pipe, NULL);
+    if (g_get_monotonic_time() > until) {
+      g_set_error(error, STORE_ERROR, STORE_ERROR_AWAY, "%s", failure->message);
+      return FALSE;
+    }
+    g_usleep(CONNECT_PAUSE);
+  }
 }
 
 /* Where there is no connection. One that was there until now is tried for longer; afterwards nobody

@@ -2,7 +2,7 @@
 /* A writer on a PostgreSQL store, for scenario/test_postgres_store.py: commits one number after the
    other and says what became of each, a line on standard output:
      done N    committed      again N   to be run again, which it does
-     away N    not known; it goes on with the next number
+     away N    not known, it goes on with the next number; not begun, it begins again
    Numbers that were committed twice cannot be: they are nonces. Usage: store_writer CONNECTION
    OWNER FROM TO PASSWORD-FILE. */
 #include "store/nonce.h"
@@ -13,10 +13,11 @@
 
 #define AGAIN_PAUSE 20000 /* microseconds */
 
-static gboolean commit_number(Store *store, guint64 number, GError **error) {
+static gboolean commit_number(Store *store, guint64 number, gboolean *begun, GError **error) {
   g_autofree char *text = g_strdup_printf("number %" G_GUINT64_FORMAT, number);
   g_autoptr(GBytes) nonce = g_bytes_new(text, strlen(text));
-  if (!store_begin(store, error))
+  *begun = store_begin(store, error);
+  if (!*begun)
     return FALSE;
   StoreChange used = nonce_use(store, nonce, 1, FALSE, error);
   if (used == STORE_UNCHANGED) {
@@ -32,7 +33,8 @@ static gboolean commit_number(Store *store, guint64 number, GError **error) {
 /* FALSE: it is to be run again. */
 static gboolean settle(Store *store, guint64 number) {
   g_autoptr(GError) error = NULL;
-  if (commit_number(store, number, &error)) {
+  gboolean begun = FALSE;
+  if (commit_number(store, number, &begun, &error)) {
     printf("done %" G_GUINT64_FORMAT "\n", number);
     return TRUE;
   }
@@ -41,7 +43,7 @@ static gboolean settle(Store *store, guint64 number) {
   if (!again && !g_error_matches(error, STORE_ERROR, STORE_ERROR_AWAY))
     exit(4);
   g_usleep(AGAIN_PAUSE);
-  return !again;
+  return begun && !again;
 }
 
 int main(int argc, char **argv) {
